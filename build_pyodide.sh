@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# From a fresh machine to the running site. Needs python3 >= 3.11, node >= 20 and npm; gets everything else itself.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'END'
+Usage: ./build_pyodide.sh COMMAND
+
+  build                 make the environment, provide the runtime and the model, assemble the site in dist/
+  serve [--port N]      build what is not up to date, then serve the site on this machine (port 8000)
+  test [PYTEST ARGS]    build, then lint, check types and run the tests; with arguments run only pytest with them
+  clean [--all]         remove what was built in the repository; with --all the caches too
+  --help                show this
+
+Settings (environment variables)
+  LOOM_WHEELS=DIR       a folder with a NumPy wheel for Pyodide, taken before any other source
+  LOOM_MODEL=none       build the site without a language model
+  LOOM_CHROMIUM=FILE    the Chromium for the browser tests
+  XDG_CACHE_HOME=DIR    where caches go, in a folder named loom (default ~/.cache)
+END
+}
+
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/loom"
+PYTHON=""   # the environment's python, once it is there
+LOG="$CACHE/logs/command.txt"
+
+say() { printf '==> %s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; trap - ERR; exit 1; }
+trap 'fail "the command «$BASH_COMMAND» failed in build_pyodide.sh line $LINENO; the words above say why, so mend that and run it again."' ERR
+
+# try SENTENCE COMMAND...: run quietly; when it fails, show the end of its output and then the sentence.
+try() {
+    local sentence="$1"
+    shift
+    mkdir -p "$(dirname "$LOG")"
+    if ! "$@" >"$LOG" 2>&1 </dev/null; then
+        tail -n 15 "$LOG" >&2
+        fail "$sentence"
+    fi
+}
+
+# tool MODULE [ARGS...]: one of our Python tools; it says itself, in one sentence, why it failed.
+tool() { PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -m "tools.$@" || { local status=$?; trap - ERR; exit "$status"; }; }
+
+sha256() { "$1" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.version.encode()).hexdigest()[:16])' "$2"; }
+
+find_python() {
+    local name
+    for name in ${LOOM_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+}
+
+check_prerequisites() {
+    SYSTEM_PYTHON="$(find_python)"
+    [ -n "$SYSTEM_PYTHON" ] || fail "python3 3.11 or newer is missing; install it (Debian: apt-get install python3 python3-venv) and run this again."
+    command -v node >/dev/null || fail "node is missing; install Node.js 20 or newer and run this again."
+    node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || fail "node $(node --version) is too old; install Node.js 20 or newer and run this again."
+    command -v npm >/dev/null || fail "npm is missing; install it (it comes with Node.js) and run this again."
+    mkdir -p "$CACHE" 2>/dev/null && [ -w "$CACHE" ] || fail "the cache folder $CACHE cannot be written; give access to it or name another with XDG_CACHE_HOME."
+}
+
+# One run at a time: two would install into the same environment.
+lock() {
+    command -v flock >/dev/null || return 0
+    exec 9>"$CACHE/lock"
+    flock -n 9 || { say "Waiting for another run to finish"; flock 9; }
+}
+unlock() { exec 9>&-; }
+
+make_venv() {
+    local venv
+    venv="$CACHE/venv-$(sha256 "$SYSTEM_PYTHON" requirements.lock)"
+    PYTHON="$venv/bin/python"
+    [ -f "$venv/complete" ] && return
+    say "Python environment: $venv (about a minute)"
+    rm -rf "$venv"
+    try "the Python module venv is missing or broken; install it (Debian: apt-get install python3-venv) and run this again." \
+        "$SYSTEM_PYTHON" -m venv "$venv"
+    try "pip could not install requirements.lock; give it access to a package index and run this again." \
+        "$PYTHON" -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+    touch "$venv/complete"
+}
+
+make_node_modules() {
+    local stamp
+    stamp="$(sha256 "$SYSTEM_PYTHON" package-lock.json)"
+    [ "$(cat node_modules/.loom-stamp 2>/dev/null || true)" = "$stamp" ] && return
+    say "npm packages"
+    try "npm could not install package-lock.json; give it access to a registry and run this again." \
+        npm ci --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
+    printf '%s' "$stamp" >node_modules/.loom-stamp
+}
+
+build() {
+    check_prerequisites
+    lock
+    make_venv
+    make_node_modules
+    tool site
+    unlock
+}
+
+# A Chromium for the browser tests: the user's, the system's, Playwright's own, or Debian's.
+find_chromium() {
+    local name
+    if [ -n "${LOOM_CHROMIUM:-}" ]; then
+        [ -x "$LOOM_CHROMIUM" ] || fail "LOOM_CHROMIUM names $LOOM_CHROMIUM, which cannot be run; name the Chromium program itself."
+        return
+    fi
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if command -v "$name" >/dev/null; then
+            LOOM_CHROMIUM="$(command -v "$name")"
+            export LOOM_CHROMIUM
+            return
+        fi
+    done
+    "$PYTHON" -c 'import sys
+from playwright.sync_api import sync_playwright
+from pathlib import Path
+with sync_playwright() as p: sys.exit(not Path(p.chromium.executable_path).exists())' 2>/dev/null && return
+    say "Chromium for the browser tests (about 150 MB)"
+    "$PYTHON" -m playwright install chromium && return
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        try "no Chromium could be installed; install one and name it in LOOM_CHROMIUM." \
+            sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium'
+        LOOM_CHROMIUM="$(command -v chromium)"
+        export LOOM_CHROMIUM
+        return
+    fi
+    fail "a Chromium for the browser tests is missing; install one and name it in LOOM_CHROMIUM."
+}
+
+run_tests() {
+    build
+    find_chromium
+    if [ $# -gt 0 ]; then
+        say "pytest $*"
+        check "the tests failed; the words above say which." "$PYTHON" -m pytest "$@"
+        return
+    fi
+    say "1/4 ruff"
+    check "ruff found something; mend what it names above." "$PYTHON" -m ruff check .
+    say "2/4 pyright"
+    check "pyright found something; mend what it names above." "$PYTHON" -m pyright --pythonpath "$PYTHON"
+    if [ -f tsconfig.json ]; then
+        say "3/4 tsc"
+        check "tsc found something; mend what it names above." npx --no-install tsc --noEmit
+    fi
+    say "4/4 pytest"
+    check "the tests failed; the words above say which." "$PYTHON" -m pytest
+}
+
+check() {
+    local sentence="$1"
+    shift
+    "$@" || fail "$sentence"
+}
+
+clean() {
+    rm -rf dist build node_modules .pytest_cache .ruff_cache .hypothesis
+    find . -name __pycache__ -type d -prune -exec rm -rf {} +
+    say "Removed dist/, node_modules/ and the tools' caches in the repository"
+    if [ "${1:-}" = --all ]; then
+        rm -rf "$CACHE"
+        say "Removed $CACHE"
+    fi
+}
+
+command="${1:---help}"
+[ $# -gt 0 ] && shift
+case "$command" in
+    build) build ;;
+    serve) build; exec "$PYTHON" -m tools.serve "$@" ;;
+    test) run_tests "$@" ;;
+    clean) clean "$@" ;;
+    help | -h | --help) usage ;;
+    *) usage >&2; fail "there is no command «$command»; choose one of those above." ;;
+esac

@@ -1,0 +1,28 @@
+"""Pyodide's own files, as npm delivers them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tools import console, paths
+
+CORE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+
+
+def directory() -> Path:
+    found = paths.NODE_MODULES / "pyodide"
+    missing = [name for name in (*CORE_FILES, "pyodide-lock.json") if not (found / name).is_file()]
+    if missing:
+        raise console.Failure(f"{found / missing[0]} is missing; delete node_modules and run ./build_pyodide.sh build.")
+    return found
+
+
+def version() -> str:
+    return json.loads((directory() / "package.json").read_text(encoding="utf-8"))["version"]
+
+
+def lock() -> dict[str, Any]:
+    """Pyodide's own lock file: what its distribution holds, with the hash of each file."""
+    return json.loads((directory() / "pyodide-lock.json").read_text(encoding="utf-8"))

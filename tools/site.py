@@ -1,0 +1,103 @@
+"""Assembles dist/, a folder that any web server can host. `python -m tools.site` builds it when something changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from tools import console, files, lockfile, model, numpy_wheel, paths, pins, pure_wheels, pyodide_core
+
+UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
+STAMP = ".stamp.json"
+
+
+def build() -> None:
+    """Bring dist/ up to date. The old one stays in place and whole until the new one takes over."""
+    started = time.monotonic()
+    inputs = fingerprint()
+    if _stamp() == inputs:
+        console.step("The site in dist/ is up to date")
+        return
+    console.step("1/4 Runtime: Pyodide " + pyodide_core.version())
+    wheels = [
+        numpy_wheel.provide(),
+        pure_wheels.fetched(pins.MICROPIP),
+        pure_wheels.fetched(pins.JINJA2),
+        pure_wheels.markupsafe(),
+    ]
+    console.step("2/4 Package: loom_py")
+    wheels.append(pure_wheels.loom())
+    console.step("3/4 Model")
+    models = model.provide()
+    console.step("4/4 Site: dist/")
+    with files.replacing_directory(paths.SITE) as site:
+        _runtime(site / "pyodide", wheels)
+        _models(site / "models", models)
+        _pages(site)
+        (site / STAMP).write_text(inputs, encoding="utf-8")
+    size = sum(p.stat().st_size for p in paths.SITE.rglob("*") if p.is_file())
+    console.detail(f"dist/ holds {console.megabytes(size)}; built in {time.monotonic() - started:.1f} s")
+
+
+def fingerprint() -> str:
+    """Everything that decides what the site holds, cheap enough to compute at each start."""
+    root = paths.REPOSITORY
+    sources = [root / name for name in ("loom_py", "wgsl", "web", "tools", "pyproject.toml", "README.md", "package-lock.json")]
+    large = [p for p in sorted((root / "models").rglob("*"))]
+    folder = os.environ.get("LOOM_WHEELS")
+    large += sorted(Path(folder).glob("*.whl")) if folder else []
+    return json.dumps(
+        {
+            "sources": files.sha256_of_tree(p for p in sources if p.exists()),
+            "large": [f"{p}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in large if p.is_file()],
+            "settings": {key: os.environ.get(key, "") for key in ("LOOM_WHEELS", "LOOM_MODEL", "LOOM_MODEL_REVISION")},
+        }
+    )
+
+
+def _stamp() -> str | None:
+    try:
+        return (paths.SITE / STAMP).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _runtime(target: Path, wheels: list[Path]) -> None:
+    core = pyodide_core.directory()
+    for name in pyodide_core.CORE_FILES:
+        files.place(core / name, target / name)
+    for wheel in wheels:
+        files.place(wheel, target / wheel.name)
+    text = lockfile.build(pyodide_core.lock()["info"], wheels)
+    (target / "pyodide-lock.json").write_text(text, encoding="utf-8")
+
+
+def _models(target: Path, models: list[model.Model]) -> None:
+    for entry in models:
+        for path in entry.files():
+            files.place(path, target / entry.name / path.name)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "index.json").write_text(model.index_text(models), encoding="utf-8")
+
+
+def _pages(site: Path) -> None:
+    """The page's own files are copied, never linked: an editor that saves in place must not reach into dist/."""
+    web = paths.REPOSITORY / "web"
+    for path in sorted(p for p in web.rglob("*") if p.is_file()):
+        inside = path.relative_to(web)
+        if inside.parts[0] == "demos" and path.suffix == ".html":
+            inside = Path(*inside.parts[1:])
+        elif inside.suffix not in (".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".webmanifest", ".ts"):
+            continue
+        target = site / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    for name in UPLOT_FILES:
+        files.place(paths.NODE_MODULES / "uplot" / "dist" / name, site / "vendor" / "uPlot" / name)
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(lambda: build()))
