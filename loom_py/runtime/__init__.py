@@ -1,1 +1,8 @@
-"""runtime"""
+"""Kernels and where they run. Layers and models see only `Ops`."""
+
+from .numpy_ops import NumpyOps
+from .ops import Ops, Tensor
+
+numpy_ops = NumpyOps()
+
+__all__ = ["NumpyOps", "Ops", "Tensor", "numpy_ops"]

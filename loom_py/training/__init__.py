@@ -1,1 +1,1 @@
-"""training"""
+"""Training and evaluation."""

@@ -1,0 +1,287 @@
+"""A network: a grid of cells, each with the same number of layers, run in row-major order as one chain."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import introspection
+from .errors import ConfigError, InputError
+from .introspection import Duration, Floats
+from .nn.activation import NAMES
+from .nn.layer import Array, Layer, Params, leaves, tree_map
+from .runtime import Ops, Tensor, numpy_ops
+from .training.evaluation import DeviationMetrics, evaluate
+
+if TYPE_CHECKING:
+    from .training.config import TrainingBatch, TrainingConfig, TrainingResult
+
+
+class Network:
+    """`rows × cols` cells of `layers_per_cell` layers; layer `(row·cols + col)·layers_per_cell + k` follows the one before.
+
+    **Arguments:**
+
+    - `layers`: all layers in that order.
+    - `grid`: (rows, cols, layers per cell); their product is the number of layers.
+    - `batch_size`: samples in a flat input whose length does not say so itself.
+    - `seed`: for the initial weights; drawn and kept in `self.seed` if None.
+    - `params`: the layers' parameters instead of fresh ones.
+
+    Parameters are float32; `astype` changes that for gradient checks.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        grid: tuple[int, int, int] | None = None,
+        batch_size: int = 1,
+        seed: int | None = None,
+        params: list[Params] | None = None,
+        model_id: str = "",
+    ) -> None:
+        self.layers = list(layers)
+        self.grid_rows, self.grid_cols, self.layers_per_cell = grid or (1, 1, len(self.layers))
+        if self.grid_rows * self.grid_cols * self.layers_per_cell != len(self.layers):
+            raise ConfigError(
+                f"layer count mismatch: expected {self.grid_rows * self.grid_cols * self.layers_per_cell} "
+                f"(rows={self.grid_rows} × cols={self.grid_cols} × layers_per_cell={self.layers_per_cell}), "
+                f"got {len(self.layers)}",
+                where="layers",
+            )
+        self.batch_size = batch_size
+        self.model_id = model_id
+        self.ops: Ops = numpy_ops
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self.params: list[Params] = []
+        if params is None:
+            self.initialize_weights(self.seed)
+        else:
+            self.params = params
+        self._activations: list[Array] = []
+        self._caches: list[Any] = []
+        self._gradients: list[Params] | None = None
+
+    # --- native: arrays with a batch axis ---------------------------------------------------------------------------
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """dtype of the parameters and of everything computed."""
+        for p in self.params:
+            for _, a in leaves(p):
+                return a.dtype
+        return np.dtype(np.float32)
+
+    @property
+    def input_size(self) -> int | None:
+        """Values a sample; None if the first layers take any number."""
+        return self.layers[0].in_size if self.layers else None
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Dotted path → live parameter array."""
+        return {path: a for i, p in enumerate(self.params) for path, a in leaves(p, f"layers.{i}")}
+
+    @property
+    def gradients(self) -> dict[str, Array]:
+        """Dotted path → gradient of the last `backward`; empty before one."""
+        return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}
+
+    @introspection.native
+    def astype(self, dtype: Any) -> Network:
+        """A copy whose parameters have another float dtype."""
+        params = [tree_map(lambda a: a.astype(dtype), p) for p in self.params]
+        grid = (self.grid_rows, self.grid_cols, self.layers_per_cell)
+        return Network(self.layers, grid=grid, batch_size=self.batch_size, seed=self.seed, params=params)
+
+    @introspection.native
+    def trace_forward(self, ops: Ops, params: list[Params], x: Tensor) -> tuple[Tensor, list[Tensor], list[Any]]:
+        """Pure forward on any device: x (B, I) → output, every layer's output, every layer's cache."""
+        outputs, caches = [], []
+        for layer, p in zip(self.layers, params, strict=True):
+            x, cache = layer.forward(ops, p, x)
+            outputs.append(x)
+            caches.append(cache)
+        return x, outputs, caches
+
+    @introspection.native
+    def trace_backward(
+        self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor
+    ) -> tuple[Tensor, list[Params]]:
+        """Pure backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
+        grads: list[Params] = []
+        for layer, p, cache in zip(reversed(self.layers), reversed(params), reversed(caches), strict=True):
+            gy, g = layer.backward(ops, p, cache, gy)
+            grads.append(g)
+        return gy, grads[::-1]
+
+    def forward(self, x: Floats) -> Array:
+        """(B, I), or a flat vector of B·I values → (B, O). Keeps what `backward` needs."""
+        rows = self._rows(x)
+        y, outputs, self._caches = self.trace_forward(self.ops, self.params, rows)
+        self._activations = [rows, *outputs]
+        return y
+
+    def backward(self, gy: Floats) -> Array:
+        """Gradient of the last output, (B, O) or flat → gradient of its input (B, I). Sets `gradients`."""
+        if not self._caches and self.layers:
+            raise InputError("backward needs a forward pass first")
+        out = self._activations[-1]
+        g = np.asarray(gy, dtype=self.dtype)
+        if g.size != out.size:
+            raise InputError(f"the output has {out.size} values, its gradient {g.size}", where="grad_output")
+        gx, self._gradients = self.trace_backward(self.ops, self.params, self._caches, g.reshape(out.shape))
+        return gx
+
+    def _rows(self, x: Floats, name: str = "input") -> Array:
+        """Any accepted input as (B, I) of the network's dtype."""
+        try:
+            a = np.asarray(x, dtype=self.dtype)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected numbers ({error})", where=name) from error
+        size = self.input_size
+        if a.size == 0:
+            raise InputError("is empty", where=name)
+        if a.ndim >= 2 and size in (None, a[0].size):
+            return a.reshape(a.shape[0], -1)
+        if size is None:
+            size = a.size // self.batch_size if a.size % self.batch_size == 0 else a.size
+        if a.size % size:
+            raise InputError(f"expected a multiple of {size} values, got {a.size}", where=name)
+        return a.reshape(-1, size)
+
+    # --- the seeds' methods: flat vectors, durations in nanoseconds -----------------------------------------------------
+    def forward_cpu(self, input: Floats) -> tuple[Floats, Duration]:
+        """Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds)."""
+        start = time.perf_counter_ns()
+        y = self.forward(input)
+        return y.ravel(), Duration(time.perf_counter_ns() - start)
+
+    def backward_cpu(self, grad_output: Floats) -> tuple[Floats, Duration]:
+        """Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds)."""
+        start = time.perf_counter_ns()
+        g = self.backward(grad_output)
+        return g.ravel(), Duration(time.perf_counter_ns() - start)
+
+    def update_weights(self, learning_rate: float) -> None:
+        """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
+        if self._gradients is None:
+            raise InputError("update_weights needs a backward pass first")
+        gradients = self.gradients
+        for path, w in self.parameters.items():
+            self.ops.sgd_step(w, gradients[path], learning_rate)
+
+    def zero_gradients(self) -> None:
+        """Set the stored gradients to zero."""
+        for g in self.gradients.values():
+            g.fill(0)
+
+    def train(self, batches: list[TrainingBatch], config: TrainingConfig | None = None) -> TrainingResult:
+        """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
+        from .training.loop import training_steps
+
+        steps = training_steps(self, batches, config)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+
+    def evaluate_network(self, inputs: list[Floats], expected: list[float]) -> DeviationMetrics:
+        """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
+        return evaluate(self, inputs, expected)
+
+    def initialize_weights(self, seed: int | None = None) -> None:
+        """Fresh random weights; the same seed gives the same weights."""
+        if seed is not None:
+            self.seed = seed
+        rng = np.random.Generator(np.random.Philox(self.seed))
+        self.params = [layer.init(rng) for layer in self.layers]
+        self._activations, self._caches, self._gradients = [], [], None
+
+    def save_model(self, filename: str, model_id: str) -> None:
+        """Write the bundle of `save_model_to_string` to a file."""
+        Path(filename).write_text(self.save_model_to_string(model_id), encoding="utf-8")
+
+    def save_model_to_string(self, model_id: str) -> str:
+        """The network and its weights as a LOOM bundle: JSON that the original reads too."""
+        from .formats.bundle import dump_bundle
+
+        return dump_bundle({model_id: self})
+
+    def serialize_model(self, model_id: str) -> dict[str, Any]:
+        """One model's entry in a bundle: id, cfg, weights."""
+        from .formats.bundle import model_record
+
+        return model_record(self, model_id)
+
+    # --- looking inside ---------------------------------------------------------------------------------------------
+    def total_layers(self) -> int:
+        """Number of layers in the grid."""
+        return len(self.layers)
+
+    def get_total_parameters(self) -> int:
+        """Number of trainable numbers."""
+        return sum(a.size for a in self.parameters.values())
+
+    def get_network_info(self) -> dict[str, int]:
+        """Grid size, batch size and layer count."""
+        names = ("grid_rows", "grid_cols", "layers_per_cell", "batch_size")
+        return {name: getattr(self, name) for name in names} | {"total_layers": len(self.layers)}
+
+    def get_activation(self, row: int, col: int, layer: int) -> int:
+        """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
+        return NAMES.index(getattr(self._at(row, col, layer), "activation", "linear"))
+
+    def activations(self) -> list[Floats]:
+        """Input and every layer's output of the last forward pass, flat."""
+        return [a.ravel() for a in self._activations]
+
+    def kernel_gradients(self) -> list[Floats | None]:
+        """Per layer the flat weight gradient of the last backward pass, in the original's order; None before one."""
+        return [_join(parts) for parts, _ in self._flat_gradients()]
+
+    def bias_gradients(self) -> list[Floats | None]:
+        """Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM)."""
+        return [_join(parts) for _, parts in self._flat_gradients()]
+
+    def _flat_gradients(self) -> list[tuple[list[Array], list[Array]]]:
+        if self._gradients is None:
+            return [([], []) for _ in self.layers]
+        return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
+
+    def _at(self, row: int, col: int, layer: int) -> Layer:
+        limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
+        for name, (value, limit) in limits.items():
+            if not 0 <= value < limit:
+                raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
+        return self.layers[(row * self.grid_cols + col) * self.layers_per_cell + layer]
+
+    def list_methods(self) -> list[str]:
+        """Names of all methods that can be called from JavaScript, sorted."""
+        return sorted(introspection.methods(type(self)))
+
+    def get_methods(self) -> list[Mapping[str, Any]]:
+        """All methods with parameter names, types, results and descriptions."""
+        return introspection.describe(type(self))
+
+    def get_methods_json(self) -> str:
+        """`get_methods` as indented JSON text."""
+        return introspection.describe_json(type(self))
+
+    def get_method_signature(self, name: str) -> str:
+        """For example `ForwardCPU([]float32) ([]float32, time.Duration)`."""
+        return introspection.signature(type(self), name)
+
+    def has_method(self, name: str) -> bool:
+        """Whether a method of that name can be called."""
+        return name in introspection.methods(type(self))
+
+
+def _join(parts: list[Array]) -> Array | None:
+    return np.concatenate([p.ravel() for p in parts]) if parts else None

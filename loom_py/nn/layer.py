@@ -1,0 +1,126 @@
+"""What a layer is.
+
+A layer is a frozen description: kind, sizes, choices. Its parameters live outside, in a *tree* (a dict of tensors, or
+of lists of such dicts for nested layers), so that `forward` and `backward` are functions of their arguments and can be
+traced. Every layer maps (B, in_size) to (B, out_size); layers with inner structure (time steps, channels) reshape
+inside. A size of None means "whatever comes in".
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError
+from ..runtime.ops import Ops, Tensor
+from .fields import Fields, Json, json_type
+
+Params = dict[str, Any]
+"""name → tensor, or name → list of Params for the layers inside this one."""
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(ABC):
+    """Base of all layers; a subclass is one file: formula, fields, init, forward, backward."""
+
+    kind: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    in_size: int | None
+    out_size: int | None
+
+    @classmethod
+    @abstractmethod
+    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
+        """From JSON; `in_size` is what the layer before gives, if known. Sizes that follow from it may be left out."""
+
+    @abstractmethod
+    def to_json(self) -> Json:
+        """The JSON fields, in the original's names; `from_fields` reads them back."""
+
+    @abstractmethod
+    def init(self, rng: np.random.Generator) -> Params:
+        """Fresh parameters, float32."""
+
+    @abstractmethod
+    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+        """x (B, in_size) → y (B, out_size) and whatever `backward` needs."""
+
+    @abstractmethod
+    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """Gradient with respect to y (B, out_size) → gradients with respect to x and to the parameters (same tree)."""
+
+    # How parameters are written in LOOM's JSON: parameter name → JSON key and shape. Layers whose file layout differs
+    # from their memory layout override `weights_to_json` and `weights_from_json` instead.
+    @property
+    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        return {}
+
+    def weights_to_json(self, p: Params) -> Json:
+        """LOOM's weight record of this layer: flat lists of float32."""
+        return {key: floats(p[name]) for name, (key, _) in self.weight_fields.items()}
+
+    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
+        """Back from a weight record; `FormatError` with the JSON path for missing or wrong-sized arrays."""
+        return {name: array(record, key, shape, where) for name, (key, shape) in self.weight_fields.items()}
+
+    def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
+        """(kernel parts, bias parts) in the original's order, for `KernelGradients` and `BiasGradients`."""
+        kernels = [g for name, g in grads.items() if name != "bias"]
+        return kernels, [grads["bias"]] if "bias" in grads else []
+
+
+def floats(a: Array) -> list[float]:
+    """Shortest decimals that read back to the same float32 values (NumPy's `str` gives those)."""
+    flat = np.asarray(a, dtype=np.float32).ravel()
+    if not np.isfinite(flat).all():
+        raise FormatError(
+            "the weights contain NaN or infinity, which JSON cannot hold",
+            remedy="Training diverged; lower the learning rate or clip gradients.",
+        )
+    return [float(s) for s in flat.astype("U")]
+
+
+def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str) -> Array:
+    """`record[key]` as a float32 array of `shape`."""
+    value, place = record.get(key), f"{where}.{key}"
+    size = int(np.prod(shape))
+    if value is None:
+        raise FormatError(f"missing: {size} numbers expected", where=place)
+    if not isinstance(value, (list, tuple)):
+        raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=place)
+    if len(value) != size:
+        raise FormatError(f"expected {size} numbers for shape {list(shape)}, got {len(value)}", where=place)
+    for i, item in enumerate(value):
+        if isinstance(item, bool) or not isinstance(item, (int, float)):
+            raise FormatError(f"expected a number, got {json_type(item)}", where=f"{place}[{i}]")
+    with np.errstate(over="ignore"):
+        result = np.array(value, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(result).all():
+        raise FormatError("holds a number that is not finite in float32", where=place)
+    return result.reshape(shape)
+
+
+def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Array]]:
+    """(dotted path, tensor) for every tensor of a parameter tree, in order."""
+    for name, value in tree.items():
+        here = f"{path}.{name}" if path else name
+        if isinstance(value, list):
+            for i, child in enumerate(value):
+                yield from leaves(child, f"{here}.{i}")
+        else:
+            yield here, value
+
+
+def tree_map(function: Any, tree: Params) -> Params:
+    """The same tree with `function` applied to every tensor."""
+    return {
+        name: [tree_map(function, child) for child in value] if isinstance(value, list) else function(value)
+        for name, value in tree.items()
+    }

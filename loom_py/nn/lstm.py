@@ -1,0 +1,63 @@
+"""LSTM: i, f, o = σ(…), g = tanh(…);  c_t = f c_{t−1} + i g;  h_t = o tanh(c_t)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..runtime.ops import Ops, Tensor
+from .fields import Json
+from .layer import Array, Params, array, floats
+from .recurrent import Recurrent
+from .registry import register
+
+GATES = "ifgo"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class LSTM(Recurrent):
+    """x (B, T·I) → h_1 … h_T (B, T·H); gates i, f, g, o stacked: W_ih (4H, I), W_hh (4H, H), bias (4H,)."""
+
+    kind = "lstm"
+    gates = 4
+
+    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+        rows, zx = self._inputs(ops, p, x)
+        h0, c0 = self._zero_state(ops, x), self._zero_state(ops, x)
+        h, c, gates = ops.lstm_sequence(zx, p["weight_hh"], h0, c0)
+        return ops.reshape(h, (x.shape[0], self.out_size)), (rows, h0, c0, h, c, gates)
+
+    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """Backpropagation through time."""
+        rows, h0, c0, h, c, gates = cache
+        gh = ops.reshape(gy, h.shape)
+        gz, g_hh, _, _ = ops.lstm_sequence_grad(h, c, gates, p["weight_hh"], h0, c0, gh)
+        return self._grads(ops, p, rows, gz, g_hh)
+
+    def weights_to_json(self, p: Params) -> Json:
+        """One record a gate: weight_ii, weight_hi, bias_i, weight_if, …"""
+        record: Json = {}
+        for gate, ih, hh, b in self._per_gate(p):
+            record |= {f"weight_i{gate}": floats(ih), f"weight_h{gate}": floats(hh), f"bias_{gate}": floats(b)}
+        return record
+
+    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
+        i, h = self.input_size, self.hidden_size
+        return {
+            "weight_ih": np.concatenate([array(record, f"weight_i{g}", (h, i), where) for g in GATES]),
+            "weight_hh": np.concatenate([array(record, f"weight_h{g}", (h, h), where) for g in GATES]),
+            "bias": np.concatenate([array(record, f"bias_{g}", (h,), where) for g in GATES]),
+        }
+
+    def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
+        """The original's kernel order: for each gate IH, HH, b."""
+        return [part for _, *parts in self._per_gate(grads) for part in parts], []
+
+    def _per_gate(self, p: Params) -> list[tuple[str, Array, Array, Array]]:
+        h = self.hidden_size
+        rows = [(gate, slice(k * h, (k + 1) * h)) for k, gate in enumerate(GATES)]
+        return [(gate, p["weight_ih"][r], p["weight_hh"][r], p["bias"][r]) for gate, r in rows]

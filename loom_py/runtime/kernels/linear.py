@@ -1,0 +1,36 @@
+"""Matrix products and table look-ups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def matmul(
+    a: Array, b: Array, bias: Array | None = None, *, transpose_a: bool = False, transpose_b: bool = False
+) -> Array:
+    """`op(a) @ op(b) + bias`."""
+    y = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """`x @ weightᵀ + bias`; both operands stream along their last axis.
+
+    A single row is a matrix–vector product, for which BLAS reads the weight once in storage order.
+    """
+    y = (weight @ x.reshape(-1)).reshape(*x.shape[:-1], weight.shape[0]) if x.size == x.shape[-1] else x @ weight.T
+    if bias is not None:
+        y += bias
+    return y
+
+
+def embedding(ids: Array, table: Array) -> Array:
+    """`table[ids]`."""
+    return np.take(table, ids, axis=0)

@@ -1,0 +1,79 @@
+"""Recurrent sequences and their backpropagation through time; the input products are made outside, all steps at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activation import sigmoid
+
+Array = NDArray[Any]
+
+
+def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
+    """h_t = tanh(zx_t + W_hh h_{t-1})   (Elman 1990)."""
+    h = np.empty_like(zx)
+    previous = h0
+    for t in range(zx.shape[1]):
+        previous = np.tanh(zx[:, t] + previous @ w_hh.T)
+        h[:, t] = previous
+    return h
+
+
+def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Array, Array, Array]:
+    """gz_t = (gh_t + W_hhᵀ gz_{t+1}) (1 − h_t²);  gW_hh = Σ_t gz_t h_{t-1}ᵀ."""
+    gz = np.empty_like(h)
+    gw = np.zeros_like(w_hh)
+    carried = np.zeros_like(h0)
+    for t in reversed(range(h.shape[1])):
+        gz[:, t] = (gh[:, t] + carried) * (1 - h[:, t] ** 2)
+        gw += gz[:, t].T @ (h[:, t - 1] if t else h0)
+        carried = gz[:, t] @ w_hh
+    return gz, gw, carried
+
+
+def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, Array, Array]:
+    """i, f, o = σ(z), g = tanh(z);  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t)   (Hochreiter & Schmidhuber 1997)."""
+    batch, steps, width = zx.shape
+    size = width // 4
+    gates = np.empty_like(zx)
+    h = np.empty((batch, steps, size), zx.dtype)
+    c = np.empty_like(h)
+    h_prev, c_prev = h0, c0
+    for t in range(steps):
+        z = zx[:, t] + h_prev @ w_hh.T
+        gate = sigmoid(z)
+        gate[:, 2 * size : 3 * size] = np.tanh(z[:, 2 * size : 3 * size])
+        i, f, g, o = (gate[:, k * size : (k + 1) * size] for k in range(4))
+        c_prev = f * c_prev + i * g
+        h_prev = o * np.tanh(c_prev)
+        gates[:, t], c[:, t], h[:, t] = gate, c_prev, h_prev
+    return h, c, gates
+
+
+def lstm_sequence_grad(
+    h: Array, c: Array, gates: Array, w_hh: Array, h0: Array, c0: Array, gh: Array
+) -> tuple[Array, Array, Array, Array]:
+    """The chain rule through every step, last to first."""
+    _, steps, size = h.shape
+    gz = np.empty_like(gates)
+    gw = np.zeros_like(w_hh)
+    gh_next = np.zeros_like(h0)
+    gc_next = np.zeros_like(c0)
+    for t in reversed(range(steps)):
+        i, f, g, o = (gates[:, t, k * size : (k + 1) * size] for k in range(4))
+        c_prev = c[:, t - 1] if t else c0
+        tanh_c = np.tanh(c[:, t])
+        grad_h = gh[:, t] + gh_next
+        grad_c = gc_next + grad_h * o * (1 - tanh_c**2)
+        z = gz[:, t]
+        z[:, :size] = grad_c * g * i * (1 - i)
+        z[:, size : 2 * size] = grad_c * c_prev * f * (1 - f)
+        z[:, 2 * size : 3 * size] = grad_c * i * (1 - g**2)
+        z[:, 3 * size :] = grad_h * tanh_c * o * (1 - o)
+        gw += z.T @ (h[:, t - 1] if t else h0)
+        gh_next = z @ w_hh
+        gc_next = grad_c * f
+    return gz, gw, gh_next, gc_next

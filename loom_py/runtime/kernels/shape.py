@@ -1,0 +1,45 @@
+"""Elementwise arithmetic and moving elements about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def add(a: Array, b: Array) -> Array:
+    return a + b
+
+
+def mul(a: Array, b: Array) -> Array:
+    return a * b
+
+
+def scale(x: Array, factor: float) -> Array:
+    return x * x.dtype.type(factor)
+
+
+def reshape(x: Array, shape: Sequence[int]) -> Array:
+    return x.reshape(tuple(shape))
+
+
+def zeros(shape: Sequence[int], like: Array) -> Array:
+    return np.zeros(tuple(shape), like.dtype)
+
+
+def concat(parts: Sequence[Array], axis: int) -> Array:
+    return np.concatenate(parts, axis=axis)
+
+
+def narrow(x: Array, axis: int, start: int, length: int) -> Array:
+    index = [slice(None)] * x.ndim
+    index[axis] = slice(start, start + length)
+    return np.ascontiguousarray(x[tuple(index)])
+
+
+def sum_axis(x: Array, axis: int) -> Array:
+    return x.sum(axis=axis)

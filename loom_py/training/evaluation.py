@@ -1,0 +1,164 @@
+"""Deviation metrics: how far each prediction is from what was expected, in percent, sorted into seven buckets."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..errors import FormatError, InputError
+from ..introspection import Floats
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+BUCKETS: dict[str, tuple[float, float]] = {
+    "0-10%": (0, 10),
+    "10-20%": (10, 20),
+    "20-30%": (20, 30),
+    "30-40%": (30, 40),
+    "40-50%": (40, 50),
+    "50-100%": (50, 100),
+    "100%+": (100, math.inf),
+}
+JSON_INFINITY = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionResult:
+    """One sample: what was expected, what came out, and the deviation in percent."""
+
+    sample_index: int
+    expected: float
+    actual: float
+    deviation: float
+    bucket: str
+
+
+def evaluate_prediction(index: int, expected: float, actual: float) -> PredictionResult:
+    """deviation = |actual − expected| / |expected| · 100, or |actual − expected| · 100 where expected is 0."""
+    error = abs(actual - expected)
+    deviation = error * 100 if abs(expected) < 1e-10 else error / abs(expected) * 100
+    if not math.isfinite(deviation):
+        deviation = 100.0
+    bucket = next(name for name, (_, high) in BUCKETS.items() if deviation <= high)
+    return PredictionResult(sample_index=index, expected=expected, actual=actual, deviation=deviation, bucket=bucket)
+
+
+@dataclass(kw_only=True)
+class DeviationMetrics:
+    """`score` = mean of max(0, 100 − deviation); `failures` = samples in the bucket 100%+."""
+
+    results: list[PredictionResult] = field(default_factory=list)
+
+    @property
+    def total_samples(self) -> int:
+        return len(self.results)
+
+    @property
+    def score(self) -> float:
+        return sum(max(0.0, 100 - r.deviation) for r in self.results) / len(self.results) if self.results else 0.0
+
+    @property
+    def average_deviation(self) -> float:
+        return sum(r.deviation for r in self.results) / len(self.results) if self.results else 0.0
+
+    @property
+    def failures(self) -> int:
+        return sum(r.bucket == "100%+" for r in self.results)
+
+    def get_samples_in_bucket(self, name: str) -> list[int]:
+        """Sample indices in a bucket such as `"0-10%"`."""
+        if name not in BUCKETS:
+            raise InputError(f"unknown bucket {name!r}", remedy=f"Known: {', '.join(BUCKETS)}.")
+        return [r.sample_index for r in self.results if r.bucket == name]
+
+    def get_worst_samples(self, n: int) -> list[PredictionResult]:
+        """The n largest deviations, largest first."""
+        return sorted(self.results, key=lambda r: -r.deviation)[: max(n, 0)]
+
+    def summary(self) -> str:
+        """The report as text, one █ for every two percent of the samples."""
+        total = max(self.total_samples, 1)
+        lines = [
+            "=== Model Evaluation Summary ===",
+            f"Total Samples: {self.total_samples}",
+            f"Quality Score: {self.score:.1f}/100",
+            f"Average Deviation: {self.average_deviation:.1f}%",
+            f"Failures (>100% deviation): {self.failures} ({100 * self.failures / total:.1f}%)",
+            "",
+            "Deviation Distribution:",
+        ]
+        for name in BUCKETS:
+            count = len(self.get_samples_in_bucket(name))
+            share = 100 * count / total
+            lines.append(f"{name:>8}: {count:4d} samples ({share:.1f}%) {'█' * int(share / 2)}".rstrip())
+        return "\n".join(lines)
+
+    def print_summary(self) -> None:
+        print(self.summary())
+
+    def to_json(self) -> dict[str, Any]:
+        """The original's layout; an infinite `range_max` is written as 1e9."""
+        buckets = {
+            name: {
+                "range_min": low,
+                "range_max": min(high, JSON_INFINITY),
+                "count": len(self.get_samples_in_bucket(name)),
+                "samples": self.get_samples_in_bucket(name),
+            }
+            for name, (low, high) in BUCKETS.items()
+        }
+        return {
+            "buckets": buckets,
+            "score": self.score,
+            "total_samples": self.total_samples,
+            "failures": self.failures,
+            "results": [vars(r) for r in self.results],
+            "avg_deviation": self.average_deviation,
+        }
+
+    @classmethod
+    def from_json(cls, value: object, where: str = "metrics") -> Self:
+        """From `to_json`'s layout; everything else follows from the results."""
+        items = value.get("results") if isinstance(value, Mapping) else None
+        if not isinstance(items, list):
+            raise FormatError("expected an array", where=f"{where}.results")
+        try:
+            triples = [(int(r["sample_index"]), float(r["expected"]), float(r["actual"])) for r in items]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"not a prediction result ({error!r})", where=f"{where}.results") from error
+        return cls(results=[evaluate_prediction(*triple) for triple in triples])
+
+    def save_metrics(self, filename: str) -> None:
+        Path(filename).write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+
+    @classmethod
+    def load_metrics(cls, filename: str) -> Self:
+        from ..formats.json_strict import parse_json
+
+        return cls.from_json(parse_json(Path(filename).read_bytes(), where=filename), filename)
+
+
+def evaluate(network: Network, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
+    """One prediction a sample: the output itself if it is one value, else the index of the first largest."""
+    if len(inputs) != len(expected):
+        raise InputError(f"mismatched inputs ({len(inputs)}) vs expected outputs ({len(expected)})")
+    metrics = DeviationMetrics()
+    for i, (x, want) in enumerate(zip(inputs, expected, strict=True)):
+        try:
+            row = np.asarray(x, dtype=network.dtype).reshape(1, -1)
+            want = float(want)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected numbers ({error})", where=f"sample {i}") from error
+        if network.input_size is not None and row.size != network.input_size:
+            raise InputError(f"expected {network.input_size} values, got {row.size}", where=f"inputs[{i}]")
+        y, _, _ = network.trace_forward(network.ops, network.params, row)
+        actual = float(y[0, 0]) if y.size == 1 else float(np.argmax(y))
+        metrics.results.append(evaluate_prediction(i, want, actual))
+    return metrics
