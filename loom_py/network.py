@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """`rows × cols` cells of `layers_per_cell` layers; layer `(row·cols + col)·layers_per_cell + k` follows the one before.
+    """`rows × cols` cells of `layers_per_cell` layers, numbered `(row·cols + col)·layers_per_cell + k`, run in that order.
 
     **Arguments:**
 
@@ -155,7 +155,7 @@ class Network:
             raise InputError(f"expected a multiple of {size} values, got {a.size}", where=name)
         return a.reshape(-1, size)
 
-    # --- the seeds' methods: flat vectors, durations in nanoseconds -----------------------------------------------------
+    # --- LOOM's methods: flat vectors, durations in nanoseconds ------------------------------------------------------
     def forward_cpu(self, input: Floats) -> tuple[Floats, Duration]:
         """Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds)."""
         start = time.perf_counter_ns()

@@ -1,1 +1,1 @@
-"""formats"""
+"""File formats: safetensors, GGUF, config.json, LOOM's JSON bundle."""

@@ -1,1 +1,1 @@
-"""models"""
+"""Checkpoints of known architectures: configuration, weight names, blocks."""

@@ -1,1 +1,1 @@
-"""text"""
+"""Text: tokenizers, chat templates, sampling, streaming generation."""

@@ -1,4 +1,4 @@
-"""Recurrent sequences and their backpropagation through time; the input products are made outside, all steps at once."""
+"""Recurrent sequences and backpropagation through them; the input products are made outside, all steps at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""Llama-family decoders (Touvron et al. 2023): RMSNorm, rotary grouped-query attention, SwiGLU, through ops only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, ModelError
+from ..formats.hf_config import LlamaConfig
+from ..runtime import Ops, Tensor, numpy_ops
+
+EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
+
+
+def weight_shapes(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every weight by its Hugging Face name, with its shape (out, in), in the order of use."""
+    hidden, mid, size = config.hidden_size, config.intermediate_size, config.head_dim
+    q, kv = config.num_attention_heads * size, config.num_key_value_heads * size
+    yield EMBEDDING, (config.vocab_size, hidden)
+    for i in range(config.num_hidden_layers):
+        block = f"model.layers.{i}"
+        yield f"{block}.input_layernorm.weight", (hidden,)
+        for name, rows, columns in (("q", q, hidden), ("k", kv, hidden), ("v", kv, hidden), ("o", hidden, q)):
+            yield f"{block}.self_attn.{name}_proj.weight", (rows, columns)
+            if config.attention_bias:
+                yield f"{block}.self_attn.{name}_proj.bias", (rows,)
+        yield f"{block}.post_attention_layernorm.weight", (hidden,)
+        for name, rows, columns in (("gate", mid, hidden), ("up", mid, hidden), ("down", hidden, mid)):
+            yield f"{block}.mlp.{name}_proj.weight", (rows, columns)
+            if config.mlp_bias:
+                yield f"{block}.mlp.{name}_proj.bias", (rows,)
+    yield FINAL_NORM, (hidden,)
+    if not config.tie_word_embeddings:
+        yield HEAD, (config.vocab_size, hidden)
+
+
+def inverse_frequencies(config: LlamaConfig) -> NDArray[np.float64]:
+    """θ^(−2i/D) for i < D/2, stretched as `rope_scaling` says."""
+    half = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
+    frequencies = config.rope_theta**-half
+    scaling = config.rope_scaling
+    if scaling is None:
+        return frequencies
+    if scaling.kind == "linear":
+        return frequencies / scaling.factor
+    turns = scaling.original_max_position_embeddings * frequencies / (2 * np.pi)
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return keep * frequencies + (1 - keep) * frequencies / scaling.factor
+
+
+@dataclass
+class KVCache:
+    """Keys and values of the positions so far, one (capacity, kv_heads, head_dim) pair a layer; grows by doubling."""
+
+    config: LlamaConfig
+    limit: int
+    length: int = 0
+    keys: list[Any] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def reserve(self, length: int) -> None:
+        """Room for `length` positions in all. Raises `InputError` beyond `limit`."""
+        if length > self.limit:
+            raise InputError(
+                f"{length} tokens do not fit the context of {self.limit}",
+                where="context",
+                remedy="Shorten the prompt or the conversation.",
+            )
+        capacity = len(self.keys[0]) if self.keys else 0
+        if length <= capacity:
+            return
+        capacity = min(self.limit, max(256, length, 2 * capacity))
+        shape = (capacity, self.config.num_key_value_heads, self.config.head_dim)
+        for store in (self.keys, self.values):
+            for i in range(self.config.num_hidden_layers):
+                grown = np.zeros(shape, np.float32)
+                if store[i:]:
+                    grown[: self.length] = store[i][: self.length]
+                    store[i] = grown
+                else:
+                    store.append(grown)
+
+    def truncate(self, length: int) -> None:
+        """Forget everything from position `length` on."""
+        self.length = min(self.length, length)
+
+
+class Llama:
+    """The decoder: token ids in, logits out.
+
+    **Arguments:**
+
+    - `config`: shapes and constants.
+    - `weights`: Hugging Face name → tensor, as `weight_shapes` lists them, in any storage the ops know.
+    """
+
+    def __init__(self, config: LlamaConfig, weights: Mapping[str, Tensor], ops: Ops = numpy_ops) -> None:
+        for name, shape in weight_shapes(config):
+            if name not in weights:
+                raise ModelError(f"the weight {name} is missing")
+            if tuple(weights[name].shape) != shape:
+                raise ModelError(f"the weight {name} has shape {tuple(weights[name].shape)}, expected {shape}")
+        self.config = config
+        self.weights = weights
+        self.ops = ops
+        self.frequencies = inverse_frequencies(config)
+
+    def new_cache(self, limit: int | None = None) -> KVCache:
+        """An empty cache for up to `limit` positions (default: what the model was trained for)."""
+        return KVCache(self.config, min(limit or self.config.max_position_embeddings, self.config.max_position_embeddings))
+
+    def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> Tensor:
+        """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
+        cache.reserve(cache.length + len(ids))
+        x = self.ops.embedding(ids, self.weights[EMBEDDING])
+        for i in range(self.config.num_hidden_layers):
+            x = self._block(i, x, cache)
+        cache.length += len(ids)
+        if not every:
+            x = self.ops.narrow(x, 0, len(ids) - 1, 1)
+        x = self.ops.rms_norm(x, self.weights[FINAL_NORM], self.config.rms_norm_eps)
+        logits = self.ops.linear(x, self.weights[EMBEDDING if self.config.tie_word_embeddings else HEAD])
+        return logits if every else self.ops.reshape(logits, (self.config.vocab_size,))
+
+    def _block(self, i: int, x: Tensor, cache: KVCache) -> Tensor:
+        """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
+        ops, c, w = self.ops, self.config, self.weights
+        block, steps, position = f"model.layers.{i}", x.shape[0], cache.length
+
+        def linear(name: str, x: Tensor) -> Tensor:
+            return ops.linear(x, w[f"{block}.{name}.weight"], w.get(f"{block}.{name}.bias"))
+
+        h = ops.rms_norm(x, w[f"{block}.input_layernorm.weight"], c.rms_norm_eps)
+        q = ops.reshape(linear("self_attn.q_proj", h), (steps, c.num_attention_heads, c.head_dim))
+        k = ops.reshape(linear("self_attn.k_proj", h), (steps, c.num_key_value_heads, c.head_dim))
+        v = ops.reshape(linear("self_attn.v_proj", h), (steps, c.num_key_value_heads, c.head_dim))
+        ops.cache_write(cache.keys[i], ops.rope(k, position, self.frequencies), position)
+        ops.cache_write(cache.values[i], v, position)
+        mixed = ops.attention(ops.rope(q, position, self.frequencies), cache.keys[i], cache.values[i], position)
+        mixed = ops.reshape(mixed, (steps, c.num_attention_heads * c.head_dim))
+        x = ops.add(x, linear("self_attn.o_proj", mixed))
+        h = ops.rms_norm(x, w[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)
+        return ops.add(x, linear("mlp.down_proj", ops.silu_mul(linear("mlp.gate_proj", h), linear("mlp.up_proj", h))))

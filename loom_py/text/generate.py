@@ -1,0 +1,114 @@
+"""Text generation as an iterator: prefill in chunks, then one token at a time, stoppable anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ..errors import InputError
+from ..models.llama import KVCache, Llama
+from .sampling import GenerationOptions, sample
+
+PREFILL_CHUNK = 64
+
+
+class TokenDecoder(Protocol):
+    """Turns ids into text as they come, never half a character."""
+
+    def add(self, token_id: int, /) -> str: ...
+    def finish(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class PrefillProgress:
+    """`done` of `total` prompt tokens are in the cache."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class GeneratedToken:
+    """One token: its id and the text it completes ("" while a character or a stop string is undecided).
+
+    `finish_reason` is set on the last one: "stop" (end token or stop string) or "length".
+    """
+
+    id: int
+    text: str
+    finish_reason: Literal["stop", "length"] | None = None
+
+
+class StopFilter:
+    """Holds text back while it could still become a stop string."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.stop = stop
+        self.held = ""
+
+    def add(self, text: str) -> tuple[str, bool]:
+        """(text that is safe to show, whether a stop string came)."""
+        self.held += text
+        found = [i for i in (self.held.find(s) for s in self.stop) if i >= 0]
+        if found:
+            shown, self.held = self.held[: min(found)], ""
+            return shown, True
+        keep = 0
+        for s in self.stop:
+            for n in range(min(len(s) - 1, len(self.held)), keep, -1):
+                if self.held.endswith(s[:n]):
+                    keep = n
+                    break
+        shown, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
+        return shown, False
+
+
+def generate(
+    model: Llama,
+    ids: Sequence[int],
+    options: GenerationOptions,
+    *,
+    cache: KVCache,
+    decoder: TokenDecoder,
+    eos_ids: frozenset[int],
+) -> Iterator[PrefillProgress | GeneratedToken]:
+    """Continue `ids`, of which the first `cache.length` are in the cache already.
+
+    Yields `PrefillProgress` after each chunk and a `GeneratedToken` for each new token. Whoever stops iterating leaves
+    the cache whole: it holds exactly the tokens fed so far.
+    """
+    if not ids:
+        raise InputError("the prompt has no tokens", where="prompt")
+    if len(ids) >= cache.limit:
+        raise InputError(
+            f"the prompt has {len(ids)} tokens, the context holds {cache.limit}",
+            where="prompt",
+            remedy="Shorten the prompt or the conversation.",
+        )
+    if min(ids) < 0 or max(ids) >= model.config.vocab_size:
+        bad = next(i for i in ids if not 0 <= i < model.config.vocab_size)
+        raise InputError(f"token id {bad} is outside the model's vocabulary of {model.config.vocab_size}", where="prompt")
+    tokens = list(ids)
+    logits = None
+    while cache.length < len(tokens):
+        chunk = tokens[cache.length : cache.length + PREFILL_CHUNK]
+        logits = model.forward(np.asarray(chunk, dtype=np.int64), cache)
+        yield PrefillProgress(cache.length, len(tokens))
+    stop = StopFilter(options.stop)
+    for step in range(options.max_tokens):
+        token = sample(np.asarray(logits), options, step, tokens)
+        tokens.append(token)
+        ended = token in eos_ids
+        text, stopped = stop.add("" if ended else decoder.add(token))
+        full = len(tokens) >= cache.limit or step + 1 == options.max_tokens
+        if ended or stopped or full:
+            if not stopped:
+                rest, _ = stop.add(decoder.finish())
+                text += rest + stop.held
+            yield GeneratedToken(token, text, "stop" if ended or stopped else "length")
+            return
+        yield GeneratedToken(token, text)
+        logits = model.forward(np.asarray([token], dtype=np.int64), cache)
