@@ -1,0 +1,165 @@
+"""What JavaScript calls. The only module (with its `bridge_*` helpers) that knows there is a JavaScript.
+
+Objects stay here and are known outside by small integers (*handles*), so that no Python object is ever owned by
+JavaScript: what crosses is text (JSON), numbers and typed arrays. Long work crosses as tasks that are advanced a few
+milliseconds at a time. Errors cross as exceptions; `last_error` then tells their parts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+from . import __version__, introspection
+from .bridge_objects import advance, keep, live, release, take, task_close  # noqa: F401 (called from JavaScript)
+from .bridge_tasks import Task
+from .bridge_values import bind, to_json_text
+from .config import build_network_from_json
+from .errors import InputError, LoomError
+from .formats.bundle import load_model_from_string
+from .formats.json_strict import parse_json
+from .network import Network
+from .training.loop import training_steps
+
+
+def __getattr__(name: str) -> Any:
+    """Functions about language models, imported when one is first called: a page that trains need not load them."""
+    for module in ("bridge_models", "bridge_text"):
+        found = getattr(importlib.import_module(f".{module}", __package__), name, None)
+        if callable(found) and not name.startswith("_"):
+            return found
+    raise AttributeError(name)
+
+
+def version() -> str:
+    """This package's version."""
+    return __version__
+
+
+def last_error() -> str:
+    """JSON of the exception that reached JavaScript last: name, message, where, remedy, traceback."""
+    error = getattr(sys, "last_exc", None)
+    return json.dumps(describe_error(error) if error is not None else {"name": "Error", "message": "unknown error"})
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """The parts of an exception that JavaScript shows and rethrows as its own class."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, LoomError):
+        parts = {"message": error.message, "where": error.where, "remedy": error.remedy}
+    elif isinstance(error, MemoryError):
+        remedy = "Use a smaller model, or close other tabs and try again."
+        parts = {"message": "the page's memory is full", "where": "", "remedy": remedy}
+    else:
+        message = str(error) or type(error).__name__
+        parts = {"message": message, "where": "", "remedy": "This is a fault in LOOM; please report it."}
+    return {"name": type(error).__name__, **parts, "traceback": trace}
+
+
+# --- networks -------------------------------------------------------------------------------------------------------
+def create_network(config: str, seed: int | None = None) -> int:
+    """Handle of a network built from a JSON configuration (or a saved bundle)."""
+    return keep(build_network_from_json(config, seed=None if seed is None else int(seed)))
+
+
+def load_network(text: str, model_id: str) -> int:
+    """Handle of a network from a saved bundle."""
+    return keep(load_model_from_string(text, model_id))
+
+
+def methods() -> str:
+    """JSON: name, parameters, results and documentation of every method a network has for JavaScript."""
+    return introspection.describe_json(Network)
+
+
+def call(handle: int, method: str, arguments: str) -> str:
+    """Call a reflected method with a JSON array of arguments.
+
+    Returns JSON `{"values": [text, …], "strings": [bool, …]}`: each result as JSON text, except that a string result
+    is given as it is. A wrong call gives `{"error": message}`, and a method of one result that fails
+    `{"values": [null, message]}`, like a Go `(value, error)` pair.
+    """
+    network = take(handle, Network)
+    name = introspection.methods(Network).get(method)
+    if name is None:
+        return json.dumps({"error": f"method {method} not found"})
+    function = vars(Network)[name]
+    try:
+        values = parse_json(arguments, where="arguments")
+    except LoomError as error:
+        return json.dumps({"error": f"Invalid JSON input: {error}"})
+    if not isinstance(values, list):
+        return json.dumps({"error": "Invalid JSON input: expected an array of parameters"})
+    try:
+        bound = bind(function, values)
+    except LoomError as error:
+        return json.dumps({"error": str(error)})
+    returns = introspection.results(introspection.hints(function)["return"])
+    try:
+        result = function(network, *bound)
+        results = [] if not returns else list(result) if len(returns) > 1 else [result]
+        texts = [value if isinstance(value, str) else to_json_text(value) for value in results]
+    except Exception as error:
+        message = str(error) or type(error).__name__
+        return json.dumps({"values": [None, message]} if len(returns) == 1 else {"error": message})
+    return json.dumps({"values": texts, "strings": [isinstance(value, str) for value in results]})
+
+
+def call_values(handle: int, method: str, arguments: str) -> str:
+    """As `call`, for the promise API: JSON of the result (an array for several, null for none); errors are raised."""
+    network = take(handle, Network)
+    name = introspection.methods(Network).get(method)
+    if name is None:
+        raise InputError(f"method {method} not found", remedy="ListMethods names them all.")
+    function = vars(Network)[name]
+    return to_json_text(function(network, *bind(function, parse_json(arguments, where="arguments"))))
+
+
+def forward(handle: int, values: Any) -> Any:
+    """Typed array of B·I float32 → new `Float32Array` of B·O, without JSON."""
+    network = take(handle, Network)
+    return _to_js(network.forward(_from_js(values)).ravel())
+
+
+def evaluate(handle: int, inputs: Any, expected: Any) -> str:
+    """Deviation metrics as JSON; `inputs` is an array of typed arrays."""
+    network = take(handle, Network)
+    return to_json_text(network.evaluate_network(_plain(inputs), [float(v) for v in _plain(expected)]))
+
+
+def train_start(handle: int, batches: Any, config: str) -> int:
+    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays."""
+    steps = training_steps(take(handle, Network), _plain(batches), parse_json(config, where="config"))
+    return keep(Task(steps, lambda progress: progress.to_json(), lambda result: result.to_json()))
+
+
+def task_advance(handle: int, budget_ms: float) -> str:
+    """JSON `{done, events, result}` after some milliseconds of a task; a finished task is forgotten."""
+    return to_json_text(advance(handle, budget_ms))
+
+
+# --- typed arrays ---------------------------------------------------------------------------------------------------
+def _plain(value: Any) -> Any:
+    """A JavaScript array or object as Python lists and dicts; typed arrays inside become memoryviews."""
+    return value.to_py() if hasattr(value, "to_py") else value
+
+
+def _from_js(values: Any) -> Any:
+    return np.frombuffer(values.to_memoryview(), dtype=np.float32) if hasattr(values, "to_memoryview") else values
+
+
+def _to_js(array: np.ndarray) -> Any:
+    """A new `Float32Array` in JavaScript; the array itself where there is none."""
+    values = np.ascontiguousarray(array, dtype=np.float32)
+    if sys.platform != "emscripten":
+        return values
+    from js import Float32Array  # type: ignore[import-not-found]
+
+    result = Float32Array.new(values.size)
+    result.assign(values)
+    return result

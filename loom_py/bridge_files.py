@@ -1,0 +1,51 @@
+"""Files that stay on JavaScript's side, read by Python in ranges."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+from .errors import FormatError
+from .formats.source import Source, check_range
+
+HASH_PIECE = 4 * 1024 * 1024
+
+
+class Reader(Protocol):
+    """The JavaScript object (see `web/files.js`): `read` returns a `Uint8Array`."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, length: int) -> Any: ...
+
+
+class JsSource:
+    """A `Source` over a JavaScript reader: only the range that is asked for is ever copied into Python's memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.name = str(reader.name)
+        self.size = int(reader.size)
+
+    def read(self, offset: int, length: int) -> memoryview:
+        check_range(self, offset, length)
+        if length == 0:
+            return memoryview(b"")
+        data = self._reader.read(offset, length)
+        view = memoryview(data.to_memoryview() if hasattr(data, "to_memoryview") else data).cast("B").toreadonly()
+        if len(view) != length:
+            raise FormatError(
+                f"gave {len(view)} of {length} bytes",
+                where=f"{self.name} at byte {offset}",
+                remedy="The file changed or vanished while it was being read; choose it again.",
+            )
+        return view
+
+
+def sha256(source: Source) -> str:
+    """Hexadecimal SHA-256 of a source, read in pieces; for pages without `crypto.subtle` (plain HTTP)."""
+    digest = hashlib.sha256()
+    for offset in range(0, source.size, HASH_PIECE):
+        digest.update(source.read(offset, min(HASH_PIECE, source.size - offset)))
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+/**
+ * Starts Python (Pyodide) with `loom_py` inside: on the main thread, in a module worker, or in Node.
+ * Nothing here needs cross-origin isolation, threads or JSPI; `capabilities` only tells whether they are there.
+ */
+
+import { RuntimeFailure, fromPlain } from "./errors.js";
+
+/** @typedef {import("pyodide").PyodideInterface} Pyodide */
+/** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes"}} Progress */
+/** @typedef {(progress: Progress) => void} OnProgress */
+/** @typedef {{pyodide: Pyodide, bridge: any, version: string}} Runtime */
+/**
+ * What the machine and the page offer.
+ * @typedef {object} Capabilities
+ * @property {boolean} crossOriginIsolated shared memory is allowed
+ * @property {boolean} threads workers can share WebAssembly memory
+ * @property {boolean} jspi WebAssembly can wait for promises
+ * @property {boolean} webgpu
+ * @property {number} cores
+ */
+
+/** What is fetched besides the packages. */
+const CORE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"];
+
+/** @returns {Capabilities} */
+export function capabilities() {
+  const isolated = globalThis.crossOriginIsolated === true;
+  return {
+    crossOriginIsolated: isolated,
+    threads: isolated && typeof SharedArrayBuffer === "function",
+    jspi: "Suspending" in WebAssembly,
+    webgpu: typeof navigator === "object" && "gpu" in navigator,
+    cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  };
+}
+
+/** @type {Promise<Runtime> | null} */
+let running = null;
+
+/**
+ * Start Python once in this thread; later calls share it. A failed start can be tried again.
+ *
+ * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
+ * @param {{baseURL?: string | URL, onProgress?: OnProgress}} [options] `baseURL`: the folder with `pyodide/`, by default this module's
+ * @returns {Promise<Runtime>}
+ */
+export function boot(options = {}) {
+  running ??= start(options).catch((error) => {
+    running = null;
+    throw error instanceof RuntimeFailure ? error : failure(error);
+  });
+  return running;
+}
+
+/** @param {{baseURL?: string | URL, onProgress?: OnProgress}} options */
+async function start({ baseURL = new URL("./", import.meta.url), onProgress = () => {} }) {
+  const folder = new URL("pyodide/", baseURL).href;
+  onProgress({ status: "runtime", loaded: 0, total: CORE_FILES.length, unit: "files" });
+  const stopWatching = await watchFiles(folder, onProgress);
+  try {
+    const { loadPyodide } = await import(`${folder}pyodide.mjs`);
+    /** @type {Pyodide} */
+    const pyodide = await loadPyodide({
+      indexURL: local(folder),
+      lockFileURL: local(`${folder}pyodide-lock.json`),
+      packages: ["loom_py"],
+    });
+    onProgress({ status: "starting", file: "loom_py" });
+    const bridge = pyodide.pyimport("loom_py.bridge");
+    const runtime = { pyodide, bridge, version: String(bridge.version()) };
+    onProgress({ status: "ready", file: "loom_py" });
+    return runtime;
+  } finally {
+    stopWatching();
+  }
+}
+
+/**
+ * Node's Pyodide wants paths, not file URLs.
+ * @param {string} url
+ */
+function local(url) {
+  return url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname) : url;
+}
+
+/**
+ * Tell about each file of the runtime as it arrives. Uses resource timing, so that the engine's own cache of compiled
+ * WebAssembly, which needs the untouched response, keeps working.
+ * @param {string} folder
+ * @param {OnProgress} onProgress
+ */
+async function watchFiles(folder, onProgress) {
+  if (typeof PerformanceObserver !== "function" || !folder.startsWith("http")) return () => {};
+  const expected = new Set([...CORE_FILES, ...(await packageFiles(folder))]);
+  const seen = new Set();
+  const observer = new PerformanceObserver((list) => {
+    for (const { name } of list.getEntries()) {
+      const file = name.startsWith(folder) ? decodeURIComponent(name.slice(folder.length)) : "";
+      if (!expected.has(file) || seen.has(file)) continue;
+      seen.add(file);
+      onProgress({ status: "runtime", file, loaded: seen.size, total: expected.size, unit: "files" });
+    }
+  });
+  observer.observe({ type: "resource", buffered: true });
+  return () => observer.disconnect();
+}
+
+/**
+ * File names of `loom_py` and everything it depends on, from the lock file.
+ * @param {string} folder
+ * @returns {Promise<string[]>}
+ */
+async function packageFiles(folder) {
+  let response;
+  try {
+    response = await fetch(`${folder}pyodide-lock.json`);
+  } catch (error) {
+    throw failure(error, `${folder}pyodide-lock.json`);
+  }
+  if (!response.ok) throw failure(`status ${response.status}`, `${folder}pyodide-lock.json`);
+  /** @type {{packages: Record<string, {file_name: string, depends?: string[]}>}} */
+  const { packages } = await response.json();
+  /** @type {Set<string>} */
+  const names = new Set();
+  const waiting = ["loom_py", "loom-py"];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const entry = packages[name];
+    if (!entry || names.has(entry.file_name)) continue;
+    names.add(entry.file_name);
+    waiting.push(...(entry.depends ?? []));
+  }
+  return [...names];
+}
+
+/**
+ * @param {unknown} error
+ * @param {string} [where]
+ */
+function failure(error, where = "") {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RuntimeFailure(`Python could not be started (${reason})`, {
+    where,
+    remedy: "Reload the page; if that does not help, check that the pyodide folder lies beside this site's scripts.",
+    cause: error,
+  });
+}
+
+/**
+ * Call into Python and give its exceptions their own classes.
+ * @template T
+ * @param {Runtime} runtime
+ * @param {(bridge: any) => T} work
+ * @returns {T}
+ */
+export function inPython(runtime, work) {
+  try {
+    return work(runtime.bridge);
+  } catch (error) {
+    if (error instanceof runtime.pyodide.ffi.PythonError) throw fromPlain(JSON.parse(runtime.bridge.last_error()));
+    throw new RuntimeFailure(`Python stopped working (${error instanceof Error ? error.message : String(error)})`, {
+      remedy: "Reload the page; saved models and downloads are kept.",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Everything that touches Python, behind one function: `call(method, params, {onEvent, signal})`. It runs in the worker
+ * (`worker.js`) or on the page's thread, with the same results. Objects are named by the bridge's integer handles.
+ */
+
+import { boot, capabilities, inPython } from "./boot.js";
+import { download } from "./download.js";
+import { DownloadError, InputError } from "./errors.js";
+import { BufferReader, readerOf } from "./files.js";
+import { hubFiles } from "./hub.js";
+import { runTask } from "./slices.js";
+
+/** @typedef {import("./boot.js").Runtime} Runtime */
+/** @typedef {import("./files.js").Reader} Reader */
+/** @typedef {import("./download.js").RemoteFile} RemoteFile */
+/** @typedef {{onEvent: (event: any) => void, signal?: AbortSignal}} Context */
+/** @typedef {{files?: File[], remote?: RemoteFile[], hub?: string}} ModelSource exactly one of the three */
+
+/** The methods are listed in `METHODS`. */
+export class Engine {
+  /** @type {Promise<Runtime> | null} */
+  #runtime = null;
+
+  /**
+   * @param {string} method
+   * @param {object} [params]
+   * @param {{onEvent?: (event: any) => void, signal?: AbortSignal}} [options]
+   * @returns {Promise<any>}
+   */
+  async call(method, params = {}, { onEvent = () => {}, signal } = {}) {
+    if (!Object.hasOwn(METHODS, method)) throw new InputError(`unknown request ${method}`);
+    signal?.throwIfAborted();
+    if (method === "start") {
+      const { baseURL } = /** @type {{baseURL?: string}} */ (params);
+      this.#runtime ??= boot({ baseURL, onProgress: onEvent });
+      this.#runtime.catch(() => (this.#runtime = null));
+    }
+    const runtime = await (this.#runtime ??= boot());
+    signal?.throwIfAborted();
+    return METHODS[method]?.(runtime, params, { onEvent, signal });
+  }
+
+  /** Python stays: the thread has one, and others may use it. */
+  dispose() {}
+}
+
+/** @type {Record<string, (runtime: Runtime, params: any, context: Context) => any>} */
+const METHODS = {
+  start: (runtime) => ({ version: runtime.version, capabilities: capabilities() }),
+
+  createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
+  loadNetwork: (runtime, { text, id }) => inPython(runtime, (b) => b.load_network(text, id)),
+  methods: (runtime) => JSON.parse(inPython(runtime, (b) => b.methods())),
+  call: (runtime, { handle, method, args }) => JSON.parse(inPython(runtime, (b) => b.call_values(handle, method, args))),
+  forward: (runtime, { handle, input }) => inPython(runtime, (b) => b.forward(handle, input)),
+  evaluate: (runtime, { handle, inputs, expected }) =>
+    JSON.parse(inPython(runtime, (b) => b.evaluate(handle, inputs, expected))),
+
+  train(runtime, { handle, batches, config }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.train_start(handle, batches, config));
+    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number}[]} */ events) =>
+      onEvent({ status: "train", ...events.at(-1), losses: events.map((event) => event.loss) });
+    return runTask(runtime, task, { signal, onEvents });
+  },
+
+  async loadModel(runtime, source, context) {
+    const readers = await openFiles(source, context);
+    try {
+      const task = inPython(runtime, (b) => b.load_start(readers));
+      const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
+        context.onEvent({ status: "load", ...events.at(-1) });
+      return await runTask(runtime, task, { signal: context.signal, onEvents });
+    } finally {
+      for (const reader of readers) reader.release();
+    }
+  },
+
+  chat: (runtime, { handle, messages, options }, context) =>
+    generate(runtime, context, (b) => b.chat_start(handle, messages, options)),
+  complete: (runtime, { handle, prompt, options }, context) =>
+    generate(runtime, context, (b) => b.complete_start(handle, prompt, options)),
+
+  release: (runtime, { handle }) => inPython(runtime, (b) => b.release(handle)),
+  live: (runtime) => inPython(runtime, (b) => b.live()),
+};
+
+/**
+ * Readers for all files of a model, downloaded where they must be.
+ * @param {ModelSource} source
+ * @param {Context} context
+ * @returns {Promise<Reader[]>}
+ */
+async function openFiles(source, { onEvent, signal }) {
+  if (source.files) return Promise.all(source.files.map(readerOf));
+  let remote = source.remote;
+  if (source.hub !== undefined) {
+    onEvent({ status: "resolve", file: source.hub });
+    remote = await hubFiles(source.hub, signal);
+  }
+  if (!remote?.length) throw new InputError("there are no files to load a model from");
+  const readers = [];
+  for (const file of remote) {
+    const { buffer } = await download(file, { signal, onProgress: onEvent });
+    if (buffer.byteLength === 0) throw new DownloadError("the file is empty", { where: file.url });
+    readers.push(new BufferReader(file.name, buffer));
+  }
+  return readers;
+}
+
+/**
+ * Run a generation task: the prompt's progress is told as `{status: "prefill", loaded, total}` in tokens, every new
+ * token as `{status: "token", id, text}`; the result says how it ended.
+ * @param {Runtime} runtime
+ * @param {Context} context
+ * @param {(bridge: any) => number} start
+ */
+async function generate(runtime, { onEvent, signal }, start) {
+  const task = inPython(runtime, start);
+  let finishReason = "length";
+  const onEvents = (/** @type {{id?: number, text: string, finishReason: string | null}[]} */ events) => {
+    for (const { finishReason: reason, ...event } of events) {
+      if (reason) finishReason = reason;
+      onEvent({ status: event.id === undefined ? "prefill" : "token", ...event });
+    }
+  };
+  // One step a slice: each token is shown when it is made.
+  await runTask(runtime, task, { signal, onEvents, sliceMs: 0 });
+  return { finishReason };
+}

@@ -1,0 +1,290 @@
+/** The promise API: a session owns Python, networks and language models; one `AbortSignal` stops anything long. */
+
+import { Engine } from "./engine.js";
+import { InputError } from "./errors.js";
+import { WorkerEngine } from "./rpc.js";
+
+/** @typedef {import("./boot.js").OnProgress} OnProgress */
+/** @typedef {import("./boot.js").Capabilities} Capabilities */
+/** @typedef {import("./download.js").RemoteFile} RemoteFile */
+/** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
+/** @typedef {{worker?: boolean, baseURL?: string | URL} & WorkOptions} StartOptions */
+/** @typedef {ArrayLike<number>} Numbers */
+/** @typedef {{input: Numbers, target: Numbers}} Batch */
+/** @typedef {{epochs?: number, learningRate?: number, gradientClip?: number, lossType?: string, verbose?: boolean}} TrainOptions */
+/** @typedef {{status: "train", epoch: number, epochs: number, loss: number, losses: number[]}} TrainProgress */
+/** @typedef {{FinalLoss: number, BestLoss: number, TotalTime: number, AvgThroughput: number, LossHistory: number[]}} TrainResult */
+/** @typedef {{score: number, avg_deviation: number, total_samples: number, failures: number, buckets: Record<string, {count: number, samples: number[]}>, results: object[]}} Metrics */
+/** @typedef {{role: string, content: string}} Message */
+/**
+ * How to generate; what is left out keeps the model's default.
+ * @typedef {object} GenerationOptions
+ * @property {number} [maxTokens]
+ * @property {number} [temperature] 0 takes the likeliest token each time
+ * @property {number} [topK]
+ * @property {number} [topP]
+ * @property {number} [minP]
+ * @property {number} [repetitionPenalty]
+ * @property {number} [seed]
+ * @property {string[]} [stop]
+ */
+/** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
+/** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string}} Piece */
+
+/** A running Python with everything that lives in it. Made by `loom.start`. */
+export class Session {
+  /** @type {import("./rpc.js").EngineLike} */
+  #engine;
+
+  /**
+   * @param {import("./rpc.js").EngineLike} engine
+   * @param {{version: string, capabilities: Capabilities}} facts
+   */
+  constructor(engine, { version, capabilities }) {
+    this.#engine = engine;
+    this.version = version;
+    this.capabilities = capabilities;
+  }
+
+  /**
+   * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default)
+   * @returns {Promise<Session>}
+   */
+  static async start({ worker = true, baseURL = new URL("./", import.meta.url), onProgress, signal } = {}) {
+    const engine = worker ? new WorkerEngine(new URL("worker.js", import.meta.url)) : new Engine();
+    try {
+      const params = { baseURL: new URL(baseURL, globalThis.location?.href).href };
+      return new Session(engine, await engine.call("start", params, { onEvent: onProgress, signal }));
+    } catch (error) {
+      engine.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * @param {object | string} config the network's JSON configuration
+   * @param {{seed?: number}} [options] the same seed gives the same weights
+   */
+  async createNetwork(config, { seed } = {}) {
+    const text = typeof config === "string" ? config : JSON.stringify(config);
+    return new Network(this.#engine, await this.#engine.call("createNetwork", { config: text, seed }));
+  }
+
+  /**
+   * @param {string} text a saved bundle
+   * @param {string} id the model's name in it
+   */
+  async loadNetwork(text, id) {
+    return new Network(this.#engine, await this.#engine.call("loadNetwork", { text, id }));
+  }
+
+  /** Every reflected method of a network: its name, parameters, results and documentation. */
+  methods() {
+    return this.#engine.call("methods");
+  }
+
+  /**
+   * @param {Iterable<File> | {files: RemoteFile[]} | string} source local files, files by address, or a name on the hub
+   * @param {WorkOptions} [options] progress `{status: "download" | "verify" | "cached" | "load", file, loaded, total}`
+   * @returns {Promise<LanguageModel>}
+   */
+  async loadModel(source, { onProgress, signal } = {}) {
+    const params = modelSource(source);
+    const facts = await this.#engine.call("loadModel", params, { onEvent: onProgress, signal });
+    return new LanguageModel(this.#engine, facts);
+  }
+
+  /** Number of objects that live on Python's side. @returns {Promise<number>} */
+  liveObjects() {
+    return this.#engine.call("live");
+  }
+
+  /** End the session and free its memory. */
+  dispose() {
+    this.#engine.dispose();
+  }
+}
+
+/** @param {Iterable<File> | {files: RemoteFile[]} | string} source */
+function modelSource(source) {
+  if (typeof source === "string") return { hub: source };
+  if (typeof source === "object" && source && Symbol.iterator in source) {
+    const files = [...source];
+    if (files.length) return { files };
+  } else if (Array.isArray(source?.files)) {
+    return { remote: source.files.map(({ name, url, size, sha256 }) => ({ name, url, size, sha256 })) };
+  }
+  throw new InputError("there are no files to load a model from", {
+    remedy: "Give a .gguf file, or config.json, tokenizer.json and the .safetensors files together.",
+  });
+}
+
+/** Something that lives in Python under a handle. */
+class Handle {
+  /**
+   * @param {import("./rpc.js").EngineLike} engine
+   * @param {number} handle
+   */
+  constructor(engine, handle) {
+    /** @protected */
+    this.engine = engine;
+    /** @protected */
+    this.handle = handle;
+  }
+
+  /** Give the memory back; any later use is an `InputError`. */
+  async dispose() {
+    const handle = this.handle;
+    this.handle = 0;
+    if (handle) await this.engine.call("release", { handle });
+  }
+}
+
+/** A network in Python. */
+export class Network extends Handle {
+  /**
+   * @param {Numbers} values B·I numbers
+   * @returns {Promise<Float32Array>} B·O numbers
+   */
+  forward(values) {
+    return this.engine.call("forward", { handle: this.handle, input: Float32Array.from(values) });
+  }
+
+  /**
+   * Train; an abort leaves the network as it was after the last whole epoch.
+   * @param {Iterable<Batch>} batches
+   * @param {TrainOptions} options
+   * @param {{onProgress?: (progress: TrainProgress) => void, signal?: AbortSignal}} [control]
+   * @returns {Promise<TrainResult>}
+   */
+  train(batches, options, { onProgress, signal } = {}) {
+    const data = Array.from(batches, ({ input, target }) => ({
+      input: Float32Array.from(input),
+      target: Float32Array.from(target),
+    }));
+    const params = { handle: this.handle, batches: data, config: JSON.stringify(options) };
+    return this.engine.call("train", params, { onEvent: onProgress, signal });
+  }
+
+  /**
+   * @param {Iterable<Numbers>} inputs
+   * @param {Numbers} expected per sample: the value, or the index of the largest output
+   * @returns {Promise<Metrics>}
+   */
+  evaluate(inputs, expected) {
+    const arrays = Array.from(inputs, (input) => Float32Array.from(input));
+    return this.engine.call("evaluate", { handle: this.handle, inputs: arrays, expected: Array.from(expected) });
+  }
+
+  /**
+   * @param {string} id name of the model in the bundle
+   * @returns {Promise<string>} bundle text for `loadNetwork`
+   */
+  save(id) {
+    return this.call("SaveModelToString", id);
+  }
+
+  /**
+   * Any reflected method by its public name.
+   * @param {string} method such as `"TotalLayers"`
+   * @param {...unknown} args JSON values
+   * @returns {Promise<any>} the result; an array if there are several, null if there are none
+   */
+  call(method, ...args) {
+    return this.engine.call("call", { handle: this.handle, method, args: JSON.stringify(args) });
+  }
+}
+
+/** A language model in Python. */
+export class LanguageModel extends Handle {
+  /**
+   * @param {import("./rpc.js").EngineLike} engine
+   * @param {{handle: number} & Record<string, unknown>} facts
+   */
+  constructor(engine, { handle, ...facts }) {
+    super(engine, handle);
+    this.facts = facts;
+  }
+
+  /**
+   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
+   * @param {string | Message[]} messages a question, or the conversation so far
+   * @param {GenerationOptions & WorkOptions} [options]
+   */
+  chat(messages, options = {}) {
+    const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
+    return this.#stream("chat", { messages: JSON.stringify(list) }, options);
+  }
+
+  /**
+   * Continue a text, token by token.
+   * @param {string} prompt
+   * @param {GenerationOptions & WorkOptions} [options]
+   */
+  complete(prompt, options = {}) {
+    return this.#stream("complete", { prompt }, options);
+  }
+
+  /**
+   * The last piece has `done: true`. Leaving the loop early stops the work.
+   * @param {string} method
+   * @param {object} params
+   * @param {GenerationOptions & WorkOptions} options
+   * @returns {AsyncGenerator<Piece, void, void>}
+   */
+  async *#stream(method, params, { signal, onProgress, ...options }) {
+    const leave = new AbortController();
+    const anySignal = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
+    /** @type {{id: number, text: string}[]} */
+    const waiting = [];
+    const started = performance.now();
+    let wake = () => {};
+    let firstAt = 0;
+    let lastAt = 0;
+    let made = 0;
+    let settled = false;
+    const onEvent = (/** @type {{status: string, id: number, text: string}} */ event) => {
+      if (event.status !== "token") return onProgress?.(event);
+      lastAt = performance.now();
+      firstAt ||= lastAt;
+      made++;
+      waiting.push(event);
+      return wake();
+    };
+    const stats = () => ({
+      tokens: made,
+      timeToFirstToken: made ? firstAt - started : 0,
+      tokensPerSecond: made > 1 ? ((made - 1) * 1000) / (lastAt - firstAt) : 0,
+    });
+    const request = { handle: this.handle, ...params, options: JSON.stringify(options) };
+    const result = this.engine.call(method, request, { onEvent, signal: anySignal });
+    const finished = () => {
+      settled = true;
+      wake();
+    };
+    result.then(finished, finished);
+    try {
+      for (;;) {
+        for (let piece = waiting.shift(); piece; piece = waiting.shift()) {
+          yield { id: piece.id, text: piece.text, stats: stats() };
+        }
+        if (settled) break;
+        await new Promise((resolve) => (wake = () => resolve(undefined)));
+      }
+      yield { text: "", stats: stats(), done: true, finishReason: (await result).finishReason };
+    } finally {
+      leave.abort();
+    }
+  }
+}
+
+if (Symbol.dispose) {
+  for (const Class of [Session, Handle]) {
+    Object.defineProperty(Class.prototype, Symbol.dispose, {
+      /** @this {{dispose(): unknown}} */
+      value() {
+        void this.dispose();
+      },
+    });
+  }
+}

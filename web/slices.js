@@ -1,0 +1,45 @@
+/**
+ * Long Python work in slices of a few milliseconds, with the event loop in between: that is how a stop gets through
+ * without shared memory, and how a page stays alive when Python runs on its own thread.
+ */
+
+import { inPython } from "./boot.js";
+
+/** Milliseconds of Python before the event loop gets its turn. */
+export const SLICE_MS = 25;
+
+/** Resolves after the events that wait now; not subject to the 4 ms minimum of nested timers. */
+export function yieldToEvents() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(null);
+  });
+}
+
+/**
+ * Drive a Python task to its end.
+ *
+ * An abort takes effect after the step that is running: the task is closed, and `signal.reason` is thrown.
+ * @param {import("./boot.js").Runtime} runtime
+ * @param {number} task handle from one of the bridge's `…_start` functions
+ * @param {{signal?: AbortSignal, onEvents?: (events: any[]) => void, sliceMs?: number}} options
+ * @returns {Promise<any>} the task's result
+ */
+export async function runTask(runtime, task, { signal, onEvents = () => {}, sliceMs = SLICE_MS }) {
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const text = inPython(runtime, (bridge) => bridge.task_advance(task, sliceMs));
+      const { done, events, result } = JSON.parse(text);
+      if (events.length) onEvents(events);
+      if (done) return result;
+      await yieldToEvents();
+    }
+  } finally {
+    inPython(runtime, (bridge) => bridge.task_close(task));
+  }
+}
