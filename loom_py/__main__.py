@@ -1,0 +1,6 @@
+"""`python -m loom_py`: inspect, convert, tokenize, generate, train."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,35 @@
+"""Write a GGUF file as a directory in the Hugging Face layout (config, tokenizer, safetensors)."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from ..formats.source import FileSource
+from ..models.convert import convert_gguf
+from .progress import Bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("gguf", metavar="GGUF", help="the file to read")
+    parser.add_argument("directory", metavar="DIR", help="the directory to write; must not exist or be a conversion")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in the directory")
+
+
+def run(args: argparse.Namespace) -> int:
+    with Bar("converting", 1, "B") as bar:
+        report = convert_gguf(
+            FileSource(args.gguf),
+            Path(args.directory),
+            dtype=args.dtype,
+            overwrite=args.overwrite,
+            progress=bar.update,
+        )
+    if args.json:
+        print(json.dumps(dataclasses.asdict(report), default=str))
+    else:
+        print(f"written to {args.directory}")
+    return 0

@@ -1,0 +1,84 @@
+"""Continue a prompt with a language model, greedily unless a temperature is given."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+from ..errors import InputError
+from ..models.loading import LoadProgress, load_model
+from ..text.generate import GeneratedToken
+from ..text.sampling import GenerationOptions
+from .progress import Bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", required=True, metavar="FILE", help="a .gguf, or a directory in the Hugging Face layout")
+    add("--prompt", required=True, help="the text to continue, or the user's message with --chat")
+    add("--chat", action="store_true", help="put the prompt into the model's chat template")
+    add("--system", default="", help="system message for --chat")
+    add("--max-tokens", type=int, default=128, metavar="N")
+    add("--greedy", action="store_true", help="always the most likely token (temperature 0)")
+    add("--temperature", type=float, default=0.0)
+    add("--top-k", type=int, default=0)
+    add("--top-p", type=float, default=1.0)
+    add("--min-p", type=float, default=0.0)
+    add("--repetition-penalty", type=float, default=1.0)
+    add("--seed", type=int, default=0)
+    add("--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.greedy and args.temperature:
+        raise InputError("cannot be combined with --temperature", where="--greedy")
+    options = GenerationOptions(
+        max_tokens=args.max_tokens,
+        temperature=args.temperature,
+        top_k=args.top_k,
+        top_p=args.top_p,
+        min_p=args.min_p,
+        repetition_penalty=args.repetition_penalty,
+        seed=args.seed,
+        stop=tuple(args.stop),
+    )
+    with Bar("loading", 1, "B") as bar:
+
+        def show(progress: LoadProgress) -> None:
+            bar.total = progress.total
+            if bar._bar is not None:
+                bar._bar.total = progress.total
+            bar.to(progress.loaded, progress.tensor)
+
+        model = load_model(args.model, show)
+    prompt = args.prompt
+    if args.chat:
+        system = [{"role": "system", "content": args.system}] if args.system else []
+        prompt = model.chat_prompt([*system, {"role": "user", "content": prompt}])
+    start = time.perf_counter()
+    first = 0.0
+    ids: list[int] = []
+    text, reason, prompt_tokens = "", "length", 0
+    for event in model.events(prompt, options, chat=args.chat):
+        if not isinstance(event, GeneratedToken):
+            prompt_tokens = event.total
+            continue
+        first = first or time.perf_counter() - start
+        ids.append(event.id)
+        text += event.text
+        reason = event.finish_reason or reason
+        if not args.json:
+            print(event.text, end="", flush=True)
+    elapsed = time.perf_counter() - start
+    speed = (len(ids) - 1) / (elapsed - first) if len(ids) > 1 else 0.0
+    if args.json:
+        report = {"ids": ids, "text": text, "finish_reason": reason, "prompt_tokens": prompt_tokens}
+        times = {"time_to_first_token": round(first, 4), "tokens_per_second": round(speed, 2)}
+        print(json.dumps(report | times, ensure_ascii=False))
+    else:
+        print()
+        note = f"{len(ids)} tokens, first after {first:.2f} s, then {speed:.1f} a second ({reason})"
+        print(note, file=sys.stderr)
+    return 0

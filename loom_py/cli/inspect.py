@@ -1,0 +1,95 @@
+"""Say what is in a file: GGUF, safetensors, a tokenizer, a LOOM bundle or a network configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config import build_network_from_json
+from ..formats.bundle import TYPE, load_bundle
+from ..formats.checkpoint import Checkpoint
+from ..formats.gguf import GGUFFile
+from ..formats.json_strict import parse_json
+from ..formats.safetensors import SafetensorsFile
+from ..formats.source import FileSource
+from ..network import Network
+from ..text.tokenizer import Tokenizer
+
+MAX_SHOWN = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    report = describe(Path(args.file))
+    if args.json:
+        print(json.dumps(report, ensure_ascii=False))
+        return 0
+    for key, value in report.items():
+        if isinstance(value, list):
+            print(f"{key}: {len(value)}")
+            for row in value:
+                print("  " + "  ".join(str(v) for v in (row.values() if isinstance(row, dict) else [row])))
+        elif isinstance(value, dict):
+            print(f"{key}:")
+            for name, item in value.items():
+                print(f"  {name} = {item}")
+        else:
+            print(f"{key}: {value}")
+    return 0
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What `inspect` reports, as JSON values."""
+    source = FileSource(path)
+    if source.read(0, min(4, source.size)) == b"GGUF":
+        file = GGUFFile(source)
+        metadata = {key: _short(value) for key, value in file.metadata.items()}
+        return {"format": f"GGUF v{file.version}", "size": source.size, "metadata": metadata, **_tensors(file)}
+    if path.suffix == ".safetensors":
+        tensors = SafetensorsFile(source)
+        return {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
+    data = source.read(0, source.size)
+    value = parse_json(data, where=path.name)
+    if isinstance(value, Mapping) and value.get("type") == TYPE:
+        models = [_network(network, name) for name, network in load_bundle(bytes(data)).items()]
+        return {"format": "LOOM bundle", "size": source.size, "models": models}
+    if isinstance(value, Mapping) and "added_tokens" in value:
+        return {"format": "tokenizer.json", "size": source.size, "vocab_size": Tokenizer.from_json(value).vocab_size}
+    network = build_network_from_json(value.get("network", value) if isinstance(value, Mapping) else value)
+    return {"format": "LOOM configuration", "size": source.size, "models": [_network(network, "")]}
+
+
+def _tensors(file: Checkpoint) -> dict[str, Any]:
+    rows = [file.info(name) for name in file.names()]
+    return {
+        "parameters": sum(_count(row.shape) for row in rows),
+        "tensors": [{"name": r.name, "dtype": r.dtype, "shape": list(r.shape), "bytes": r.nbytes} for r in rows],
+    }
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for n in shape:
+        count *= n
+    return count
+
+
+def _network(network: Network, name: str) -> dict[str, Any]:
+    kinds = " → ".join(layer.kind for layer in network.layers)
+    return {"id": name, **network.get_network_info(), "parameters": network.get_total_parameters(), "layers": kinds}
+
+
+def _short(value: Any) -> Any:
+    """Long arrays and texts cut to their beginning."""
+    if isinstance(value, str):
+        return value if len(value) <= 200 else f"{value[:200]}… ({len(value)} characters)"
+    if hasattr(value, "__len__") and hasattr(value, "__getitem__"):
+        items = [v if isinstance(v, (str, int, float, bool)) else str(v) for v in value[:MAX_SHOWN]]
+        return items if len(value) <= MAX_SHOWN else [*items, f"… {len(value)} in all"]
+    return value

@@ -1,0 +1,46 @@
+"""A progress bar on the terminal: tqdm where it is installed, else a plain line; nothing where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+
+class Bar:
+    """`with Bar("loading", total) as bar: bar.to(done)`; `unit` is "B" for bytes."""
+
+    def __init__(self, label: str, total: float, unit: str = "it") -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self._bar: Any = None
+        self._shown = -1
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                pass
+            else:
+                self._bar = tqdm(total=self.total, desc=self.label, unit=self.unit, unit_scale=True, leave=False)
+        return self
+
+    def to(self, done: float, note: str = "") -> None:
+        """Show `done` of `total`, with a short note behind."""
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif sys.stderr.isatty():
+            percent = int(100 * done / self.total) if self.total else 100
+            if percent != self._shown:
+                self._shown = percent
+                print(f"\r{self.label}: {percent:3d} % {note}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._shown >= 0:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

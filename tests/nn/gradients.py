@@ -1,0 +1,56 @@
+"""Central differences in float64 against `backward`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loom_py import Network, build_network_from_json
+
+Array = NDArray[Any]
+EPSILON = 1e-5
+
+
+def relative_error(a: Array, b: Array) -> float:
+    """‖a − b‖ / (‖a‖ + ‖b‖), 0 where both vanish."""
+    scale = float(np.linalg.norm(a) + np.linalg.norm(b))
+    return float(np.linalg.norm(a - b)) / scale if scale > 1e-12 else 0.0
+
+
+def numeric(f: Any, a: Array) -> Array:
+    """df/da for scalar f, changing `a` in place and back."""
+    gradient = np.zeros_like(a)
+    flat, out = a.reshape(-1), gradient.reshape(-1)
+    for i in range(flat.size):
+        keep = flat[i]
+        flat[i] = keep + EPSILON
+        high = f()
+        flat[i] = keep - EPSILON
+        low = f()
+        flat[i] = keep
+        out[i] = (high - low) / (2 * EPSILON)
+    return gradient
+
+
+def check(config: dict[str, Any], batch: int = 2, seed: int = 0, in_size: int | None = None) -> dict[str, float]:
+    """Relative error of the input gradient and of every parameter's, for a random linear functional of the output."""
+    network = build_network_from_json(config, seed=seed).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for a in network.parameters.values():  # the default weights are too small to tell errors from rounding
+        a[...] = rng.normal(0, 0.7, a.shape)
+    return errors(network, rng.normal(0, 1, (batch, in_size or network.input_size or 6)), rng)
+
+
+def errors(network: Network, x: Array, rng: np.random.Generator) -> dict[str, float]:
+    weight = rng.normal(0, 1, network.forward(x).shape)
+
+    def objective() -> float:
+        return float((network.trace_forward(network.ops, network.params, x)[0] * weight).sum())
+
+    network.forward(x)
+    found = {"input": relative_error(network.backward(weight), numeric(objective, x))}
+    for path, a in network.parameters.items():
+        found[path] = relative_error(network.gradients[path], numeric(objective, a))
+    return found
