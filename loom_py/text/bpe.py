@@ -1,0 +1,189 @@
+"""Byte-pair encoding: the lowest-ranked pair merges first, the leftmost of equals (Sennrich et al. 2016).
+
+Short words merge by looking for the lowest rank again and again, which the interpreter does fast; long ones by a heap
+over a linked list, in n·log n. Words are remembered in a cache of bounded size.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..errors import TokenizerError
+
+_SHORT = 48  # symbols; above, the heap is faster
+_CACHE_WORDS = 20_000
+_CACHE_LENGTH = 128  # characters; longer words rarely come twice
+_NEVER = 1 << 127
+
+
+@dataclass(frozen=True, slots=True)
+class BPEOptions:
+    """The switches of a BPE model, named as in `tokenizer.json`."""
+
+    unk_token: str | None = None
+    continuing_subword_prefix: str = ""
+    end_of_word_suffix: str = ""
+    fuse_unk: bool = False
+    byte_fallback: bool = False
+    ignore_merges: bool = False
+
+
+class BPE:
+    """A vocabulary with merges.
+
+    **Arguments:**
+
+    - `vocab`: token to id, ids unique.
+    - `merges`: pairs of tokens, best first; the two and what they make must be in the vocabulary.
+    - `options`: the model's switches.
+    - `where`: a function from a merge's index to its place in the file, for errors.
+
+    Raises `TokenizerError`.
+    """
+
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        merges: Sequence[tuple[str, str]],
+        options: BPEOptions,
+        where: Callable[[int], str],
+    ) -> None:
+        self.vocab = vocab
+        self.options = options
+        self._cache: dict[str, tuple[int, ...]] = {}
+        skip = len(options.continuing_subword_prefix)
+        pairs: dict[int, int] = {}  # left id << 32 | right id  →  rank << 32 | merged id
+        for rank, (left, right) in enumerate(merges):
+            try:
+                pairs[vocab[left] << 32 | vocab[right]] = rank << 32 | vocab[left + right[skip:]]
+            except KeyError as error:
+                raise TokenizerError(
+                    f"the merge of {left[:40]!r} and {right[:40]!r} needs {error.args[0][:80]!r}, "
+                    "which the vocabulary does not have",
+                    where=where(rank),
+                    remedy="Vocabulary and merges do not belong together; fetch the file again.",
+                ) from None
+        self._pairs = pairs
+        self._byte_ids = [vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
+
+    def encode(self, word: str) -> tuple[int, ...]:
+        """The ids of one word (the text between two splits)."""
+        known = self._cache.get(word)
+        if known is not None:
+            return known
+        if self.options.ignore_merges and word in self.vocab:
+            ids: tuple[int, ...] = (self.vocab[word],)
+        else:
+            ids = tuple(self._merge(self._symbols(word)))
+        if len(word) <= _CACHE_LENGTH:
+            if len(self._cache) >= _CACHE_WORDS:
+                self._cache.clear()
+            self._cache[word] = ids
+        return ids
+
+    def _symbols(self, word: str) -> list[int]:
+        """The ids of the word's characters before any merge."""
+        options = self.options
+        chars: Sequence[str] = word
+        if options.continuing_subword_prefix or options.end_of_word_suffix:
+            chars = [word[0], *(options.continuing_subword_prefix + char for char in word[1:])] if word else []
+            if chars:
+                chars[-1] += options.end_of_word_suffix
+        ids = list(map(self.vocab.get, chars))
+        return self._with_unknown(chars, ids) if None in ids else ids  # type: ignore[return-value]
+
+    def _with_unknown(self, chars: Sequence[str], ids: list[int | None]) -> list[int]:
+        """Unknown characters as bytes or as the unknown token; without either they are dropped."""
+        out: list[int] = []
+        pending: int | None = None  # an unknown token not yet written, so that neighbours can fuse with it
+        for char, token_id in zip(chars, ids, strict=True):
+            if token_id is not None:
+                if pending is not None:
+                    out.append(pending)
+                    pending = None
+                out.append(token_id)
+                continue
+            if self.options.byte_fallback:
+                as_bytes = [self._byte_ids[byte] for byte in char.encode()]
+                if None not in as_bytes:
+                    out += as_bytes  # type: ignore[arg-type]  # in front of a pending unknown token, as `tokenizers`
+                    continue
+            if self.options.unk_token is not None:
+                if pending is not None and not self.options.fuse_unk:
+                    out.append(pending)
+                pending = self._unknown_id()
+        if pending is not None:
+            out.append(pending)
+        return out
+
+    def _unknown_id(self) -> int:
+        try:
+            return self.vocab[self.options.unk_token or ""]
+        except KeyError:
+            raise TokenizerError(
+                f"the unknown token {self.options.unk_token!r} is not in the vocabulary",
+                where="model.unk_token",
+                remedy="The tokenizer cannot encode this text; use a complete tokenizer file.",
+            ) from None
+
+    def _merge(self, ids: list[int]) -> list[int]:
+        return self._merge_short(ids) if len(ids) <= _SHORT else self._merge_long(ids)
+
+    def _merge_short(self, ids: list[int]) -> list[int]:
+        find = self._pairs.get
+        ranks = [find(a << 32 | b, _NEVER) for a, b in pairwise(ids)]
+        while ranks:
+            best = min(ranks)
+            if best == _NEVER:
+                break
+            i = ranks.index(best)
+            merged = best & 0xFFFFFFFF
+            ids[i : i + 2] = [merged]
+            del ranks[i]
+            if i:
+                ranks[i - 1] = find(ids[i - 1] << 32 | merged, _NEVER)
+            if i < len(ranks):
+                ranks[i] = find(merged << 32 | ids[i + 1], _NEVER)
+        return ids
+
+    def _merge_long(self, ids: list[int]) -> list[int]:
+        """`ids[i] = -1` marks a symbol swallowed by one to its left. Heap entries are rank << 96 | place << 32 | id."""
+        find = self._pairs.get
+        count = len(ids)
+        after = list(range(1, count + 1))
+        before = list(range(-1, count - 1))
+        heap: list[int] = []
+
+        def entry(place: int, pair: int) -> int:
+            return (pair >> 32) << 96 | place << 32 | (pair & 0xFFFFFFFF)
+
+        for place, (a, b) in enumerate(pairwise(ids)):
+            pair = find(a << 32 | b)
+            if pair is not None:
+                heap.append(entry(place, pair))
+        heapq.heapify(heap)
+        while heap:
+            top = heapq.heappop(heap)
+            place, merged = (top >> 32) & 0xFFFFFFFFFFFFFFFF, top & 0xFFFFFFFF
+            right = after[place]
+            if ids[place] < 0 or right >= count:
+                continue
+            pair = find(ids[place] << 32 | ids[right])
+            if pair is None or pair & 0xFFFFFFFF != merged:
+                continue  # the neighbours have changed since this was pushed
+            ids[place], ids[right] = merged, -1
+            after[place] = beyond = after[right]
+            if beyond < count:
+                before[beyond] = place
+                pair = find(merged << 32 | ids[beyond])
+                if pair is not None:
+                    heapq.heappush(heap, entry(place, pair))
+            left = before[place]
+            if left >= 0:
+                pair = find(ids[left] << 32 | merged)
+                if pair is not None:
+                    heapq.heappush(heap, entry(left, pair))
+        return [token_id for token_id in ids if token_id >= 0]

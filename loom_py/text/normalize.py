@@ -1,0 +1,112 @@
+"""Normalisers of `tokenizer.json`: text to text, before it is split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+from .byte_level import to_byte_characters
+from .json_node import Node
+from .regex import Regex
+from .regex_syntax import PatternError
+from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_accents
+
+# Takes a text; returns it normalised, and whether its first character still stems from the first of the original.
+Normalizer = Callable[[str], tuple[str, bool]]
+
+
+def identity(text: str) -> tuple[str, bool]:
+    return text, True
+
+
+def build_normalizer(node: Node | None) -> Normalizer:
+    """The normaliser an object of the file describes (`None` for `null`). Raises `TokenizerError`."""
+    if node is None:
+        return identity
+    kind = node.get("type", str)
+    if kind in get_args(NormalForm):
+        form: NormalForm = kind  # type: ignore[assignment]
+        return _whole(lambda text: normalize(form, text))
+    match kind:
+        case "Lowercase":
+            return _whole(lowercase)
+        case "ByteLevel":
+            return _whole(to_byte_characters)
+        case "StripAccents":
+            return lambda text: (strip_accents(text), not text or bool(strip_accents(text[0])))
+        case "Prepend":
+            prefix = node.get("prepend", str)
+            return _whole(lambda text: prefix + text if text else text)
+        case "Strip":
+            return _strip(node.get("strip_left", bool), node.get("strip_right", bool))
+        case "Replace":
+            return build_replace(node).normalize
+        case "Sequence":
+            return _sequence([build_normalizer(child) for child in node.children("normalizers")])
+    node.unsupported(f"the normalizer {kind[:40]!r}", "type")
+
+
+def build_replace(node: Node) -> Replace:
+    """`Replace`, which is a normaliser and a decoder: every match of `pattern` becomes `content`."""
+    pattern, is_regex = node.pattern()
+    regex = compile_regex(node, pattern if is_regex else "") if is_regex or not pattern else None
+    return Replace(pattern, regex, node.get("content", str))
+
+
+class Replace:
+    """Replaces a literal text (`regex` is `None`) or a regex."""
+
+    def __init__(self, pattern: str, regex: Regex | None, content: str) -> None:
+        self.pattern = pattern
+        self.regex = regex
+        self.content = content
+
+    def __call__(self, text: str) -> str:
+        if self.regex is None:
+            return text.replace(self.pattern, self.content)
+        return self.regex.replace(text, self.content) if text else text
+
+    def normalize(self, text: str) -> tuple[str, bool]:
+        if self.content:
+            return self(text), True
+        span = (0, len(self.pattern)) if text.startswith(self.pattern) else (1, 1)
+        if self.regex is not None:
+            span = next(self.regex.spans(text), (1, 1))
+        return self(text), span[0] > 0 or span[1] == 0
+
+
+def compile_regex(node: Node, pattern: str) -> Regex:
+    """A pattern of the file, or a `TokenizerError` that names its place."""
+    try:
+        return Regex(pattern)
+    except PatternError as error:
+        node.fail(str(error), "pattern", "Regex", remedy="Use a model whose tokenizer has a plainer pattern.")
+
+
+def _whole(change: Callable[[str], str]) -> Normalizer:
+    return lambda text: (change(text), True)
+
+
+def _strip(left: bool, right: bool) -> Normalizer:
+    space = named_set("rust_whitespace")
+
+    def apply(text: str) -> tuple[str, bool]:
+        start, end = 0, len(text)
+        while left and start < end and text[start] in space:
+            start += 1
+        while right and end > start and text[end - 1] in space:
+            end -= 1
+        return text[start:end], start == 0
+
+    return apply
+
+
+def _sequence(steps: list[Normalizer]) -> Normalizer:
+    def apply(text: str) -> tuple[str, bool]:
+        kept = True
+        for step in steps:
+            text, still = step(text)
+            kept = kept and still
+        return text, kept
+
+    return apply

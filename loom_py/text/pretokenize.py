@@ -1,0 +1,221 @@
+"""Pre-tokenisers of `tokenizer.json`: a text becomes the words that BPE works on one by one.
+
+A step takes the list of pieces so far, and whether the first of them starts where the text starts (only `Metaspace`
+asks), and returns the same. Empty pieces vanish between steps, as in `tokenizers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, get_args
+
+from .byte_level import to_byte_characters
+from .codeset import CodeSet
+from .json_node import Node
+from .normalize import compile_regex
+from .regex import Regex, cached_regex, class_regex, literal_regex, runs_regex
+from .unicode_tables import named_set
+
+Pieces = tuple[list[str], bool]
+PreTokenizer = Callable[[list[str], bool], Pieces]
+Behavior = Literal["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+LLAMA3_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
+# What llama.cpp does for files that name no pre-tokeniser: four patterns, one after the other.
+GGUF_DEFAULT_PATTERNS = (
+    r"[\p{P}\$\+<=>\^~\|]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
+    r"\p{N}+",
+    r"[0-9][0-9][0-9]",
+)
+
+
+def build_pre_tokenizer(node: Node | None) -> list[PreTokenizer]:
+    """The steps an object of the file describes (none for `null`). Raises `TokenizerError`."""
+    if node is None:
+        return []
+    kind = node.get("type", str)
+    match kind:
+        case "ByteLevel":
+            node.get("trim_offsets", bool)
+            return byte_level(node.get("add_prefix_space", bool), node.get("use_regex", bool, True))
+        case "Digits":
+            isolated = node.get("individual_digits", bool)
+            return [split(class_regex(named_set("rust_numeric")), "Isolated" if isolated else "Contiguous")]
+        case "Split":
+            pattern, is_regex = node.pattern()
+            regex = compile_regex(node, pattern) if is_regex else literal_regex(pattern)
+            return [split(regex, _behavior(node), invert=node.get("invert", bool))]
+        case "Whitespace":
+            word, space = named_set("rust_word"), named_set("rust_whitespace")
+            return [split(runs_regex(word, ~CodeSet.union(word, space)), "Removed", invert=True)]
+        case "WhitespaceSplit":
+            return [split(class_regex(named_set("rust_whitespace")), "Removed")]
+        case "Punctuation":
+            return [split(class_regex(named_set("punctuation")), _behavior(node, "Isolated"))]
+        case "BertPreTokenizer":
+            space = split(class_regex(named_set("rust_whitespace")), "Removed")
+            return [space, split(class_regex(named_set("punctuation")), "Isolated")]
+        case "CharDelimiterSplit":
+            return [split(literal_regex(node.character("delimiter")), "Removed")]
+        case "FixedLength":
+            return [_fixed_length(max(node.count("length", 5), 1))]
+        case "Metaspace":
+            return [_metaspace(*metaspace_options(node))]
+        case "Sequence":
+            return [step for child in node.children("pretokenizers") for step in build_pre_tokenizer(child)]
+    node.unsupported(f"the pre-tokenizer {kind[:40]!r}", "type")
+
+
+def byte_level(add_prefix_space: bool, use_regex: bool) -> list[PreTokenizer]:
+    """GPT-2's: a space in front if asked, its pattern if asked, then bytes as characters (`map_bytes`, always last)."""
+    steps: list[PreTokenizer] = []
+    if add_prefix_space:
+        steps.append(_prefix_space)
+    if use_regex:
+        steps.append(split(cached_regex(GPT2_PATTERN), "Isolated"))
+    return [*steps, map_bytes]
+
+
+def map_bytes(pieces: list[str], at_start: bool) -> Pieces:
+    """Every piece in the byte alphabet."""
+    return list(map(to_byte_characters, pieces)), at_start
+
+
+def split(regex: Regex, behavior: Behavior, *, invert: bool = False) -> PreTokenizer:
+    """Cut every piece at the matches; `behavior` says where the matched texts go."""
+
+    def one(text: str) -> list[str]:
+        if behavior == "Isolated" and (whole := regex.pieces(text)) is not None:
+            return whole
+        flagged = _flagged(regex, text, invert)
+        return [text[start:end] for start, end in _ARRANGE[behavior](flagged) if start < end]
+
+    def step(pieces: list[str], at_start: bool) -> Pieces:
+        result: list[str] = []
+        for i, piece in enumerate(pieces):
+            parts = one(piece)
+            if i == 0 and at_start and behavior == "Removed":
+                at_start = not next(_flagged(regex, piece, invert))[2]
+            result += parts
+        return result, at_start
+
+    return step
+
+
+def _flagged(regex: Regex, text: str, invert: bool) -> Iterator[tuple[int, int, bool]]:
+    """`(start, end, is delimiter)` covering the text."""
+    at = 0
+    for start, end in regex.spans(text):
+        if at < start:
+            yield at, start, invert
+        yield start, end, not invert
+        at = end
+    if at < len(text):
+        yield at, len(text), invert
+
+
+Flagged = Iterable[tuple[int, int, bool]]
+Spans = list[tuple[int, int]]
+
+
+def _isolated(flagged: Flagged) -> Spans:
+    return [(start, end) for start, end, _ in flagged]
+
+
+def _removed(flagged: Flagged) -> Spans:
+    return [(start, end) for start, end, delimiter in flagged if not delimiter]
+
+
+def _contiguous(flagged: Flagged) -> Spans:
+    spans: Spans = []
+    previous = False
+    for start, end, delimiter in flagged:
+        if delimiter == previous and spans:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+        previous = delimiter
+    return spans
+
+
+def _merged_with_previous(flagged: Flagged) -> Spans:
+    spans: Spans = []
+    previous = False
+    for start, end, delimiter in flagged:
+        if delimiter and not previous and spans:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+        previous = delimiter
+    return spans
+
+
+def _merged_with_next(flagged: Flagged) -> Spans:
+    spans: Spans = []
+    previous = False
+    for start, end, delimiter in reversed(list(flagged)):
+        if delimiter and not previous and spans:
+            spans[-1] = (start, spans[-1][1])
+        else:
+            spans.append((start, end))
+        previous = delimiter
+    return spans[::-1]
+
+
+_ARRANGE: dict[str, Callable[[Flagged], Spans]] = {
+    "Isolated": _isolated,
+    "Removed": _removed,
+    "Contiguous": _contiguous,
+    "MergedWithPrevious": _merged_with_previous,
+    "MergedWithNext": _merged_with_next,
+}
+
+
+def metaspace_options(node: Node) -> tuple[str, str, bool]:
+    """`(replacement, prepend_scheme, split)` of a `Metaspace` object, which is also a decoder."""
+    scheme = node.choice("prepend_scheme", ("first", "never", "always"), "always")
+    if not node.get("add_prefix_space", bool, True):
+        if node.has("prepend_scheme") and scheme != "never":
+            node.fail("contradicts prepend_scheme", "add_prefix_space")
+        scheme = "never"
+    return node.character("replacement"), scheme, node.get("split", bool, True)
+
+
+def _metaspace(replacement: str, scheme: str, cut: bool) -> PreTokenizer:
+    regex = literal_regex(replacement)
+
+    def step(pieces: list[str], at_start: bool) -> Pieces:
+        result: list[str] = []
+        for i, piece in enumerate(pieces):
+            text = piece.replace(" ", replacement)
+            wanted = scheme == "always" or (scheme == "first" and i == 0 and at_start)
+            if wanted and not text.startswith(replacement):
+                text = replacement + text
+            spans = _merged_with_next(_flagged(regex, text, False)) if cut else [(0, len(text))]
+            result += [text[start:end] for start, end in spans]
+        return result, at_start
+
+    return step
+
+
+def _prefix_space(pieces: list[str], at_start: bool) -> Pieces:
+    return [piece if piece.startswith(" ") else " " + piece for piece in pieces], at_start
+
+
+def _fixed_length(length: int) -> PreTokenizer:
+    def step(pieces: list[str], at_start: bool) -> Pieces:
+        return [p[i : i + length] for p in pieces for i in range(0, len(p), length)], at_start
+
+    return step
+
+
+def _behavior(node: Node, default: Behavior | None = None) -> Behavior:
+    options = get_args(Behavior)
+    name = node.choice("behavior", options, default) if default else node.choice("behavior", options)
+    return name  # type: ignore[return-value]

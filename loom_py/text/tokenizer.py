@@ -1,0 +1,180 @@
+"""A tokenizer: text to ids and back, from `tokenizer.json` or from GGUF metadata.
+
+Ids are those of Hugging Face's `tokenizers`, whose order of work this follows: added tokens are cut out, the rest is
+normalised, split into words, encoded by BPE, and put into the post-processor's template. A file's `truncation` and
+`padding` are not applied: they belong to whoever makes batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+from ..formats.source import Source
+from .added_tokens import AddedTokens
+from .bpe import BPE
+from .byte_level import to_byte_characters
+from .decoders import StepFactory
+from .normalize import Normalizer
+from .pretokenize import PreTokenizer, map_bytes
+from .stream import StreamDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerParts:
+    """What a tokenizer is made of. `template` is one text's frame: fixed ids, `None` for the text's own."""
+
+    model: BPE
+    added: AddedTokens
+    normalizer: Normalizer
+    pre_tokenizer: Sequence[PreTokenizer]
+    template: Sequence[list[int] | None]
+    decoder: Sequence[StepFactory]
+
+
+class Tokenizer:
+    """Made by `Tokenizer.from_json` or `Tokenizer.from_gguf`; immutable, apart from a bounded cache of words."""
+
+    def __init__(self, parts: TokenizerParts) -> None:
+        self._model = parts.model
+        self._added = parts.added
+        self._normalize = parts.normalizer
+        self._template = parts.template
+        self._decoder = parts.decoder
+        steps = list(parts.pre_tokenizer)
+        self._maps_bytes = bool(steps) and steps[-1] is map_bytes
+        self._steps = steps[:-1] if self._maps_bytes else steps  # bytes are mapped word by word, behind the cache
+        self._words: dict[str, tuple[int, ...]] = {}
+        self._tokens: dict[int, str] = {i: token for token, i in parts.model.vocab.items()}
+        self._tokens.update(parts.added.decoded)
+        self._skipped = frozenset(i for i, t in parts.added.decoded.items() if t in parts.added.special_contents)
+
+    @classmethod
+    def from_json(cls, source: Source | bytes | bytearray | memoryview | str | Mapping[str, Any]) -> Tokenizer:
+        """From `tokenizer.json`: a source, the file's bytes or text, or the parsed object.
+
+        Raises `TokenizerError` with the file and the JSON path.
+        """
+        from .tokenizer_json import read_tokenizer_json
+
+        return cls(read_tokenizer_json(source))
+
+    @classmethod
+    def from_gguf(cls, metadata: Mapping[str, Any], where: str = "GGUF metadata") -> Tokenizer:
+        """From the `tokenizer.ggml.*` entries of a GGUF file. Raises `TokenizerError` with the metadata key."""
+        from .tokenizer_gguf import read_tokenizer_gguf
+
+        return cls(read_tokenizer_gguf(metadata, where))
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens, added ones included."""
+        return len(self._tokens)
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the special tokens, which `decode` leaves out unless told otherwise."""
+        return self._added.special_ids
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token in its stored form (byte-level alphabet and all), or `None`."""
+        added = self._added.ids.get(token)
+        return self._model.vocab.get(token) if added is None else added
+
+    def id_to_token(self, token_id: int) -> str | None:
+        """The stored form of an id's token, or `None`."""
+        return self._tokens.get(token_id)
+
+    def encode(self, text: str, add_special_tokens: bool = True, *, parse_special: bool = True) -> list[int]:
+        """The ids of `text`.
+
+        **Arguments:**
+
+        - `text`: any Unicode text. Half surrogate pairs are an `InputError`: they have no UTF-8.
+        - `add_special_tokens`: put what the file's post-processor asks for (such as `<s>`) around the ids.
+        - `parse_special`: whether special tokens written out in the text become those tokens. Set to `False` for
+          text that must not be able to end a turn.
+        """
+        _check_text(text)
+        ids: list[int] = []
+        encode = self._encode_part
+        for start, end, token_id in self._added.raw.split(text, parse_special):
+            if token_id is not None:
+                ids.append(token_id)
+                continue
+            part, kept = self._normalize(text[start:end])
+            if not self._added.cooked:
+                encode(part, kept and start == 0, ids)
+                continue
+            for left, right, inner_id in self._added.cooked.split(part, parse_special):
+                if inner_id is not None:
+                    ids.append(inner_id)
+                else:
+                    encode(part[left:right], kept and start == 0 and left == 0, ids)
+        if not add_special_tokens or self._template == [None]:
+            return ids
+        return [i for part in self._template for i in (ids if part is None else part)]
+
+    def _encode_part(self, text: str, at_start: bool, ids: list[int]) -> None:
+        """Appends the ids of a text without added tokens."""
+        pieces = [text] if text else []
+        for step in self._steps:
+            pieces, at_start = step(pieces, at_start)
+            if "" in pieces:
+                pieces = [piece for piece in pieces if piece]
+        if not self._maps_bytes:
+            for piece in pieces:
+                ids.extend(self._model.encode(piece))
+            return
+        words = self._words
+        for piece in pieces:
+            known = words.get(piece)
+            ids.extend(known if known is not None else self._encode_word(piece))
+
+    def _encode_word(self, piece: str) -> tuple[int, ...]:
+        ids = self._model.encode(to_byte_characters(piece))
+        if len(piece) <= 64:
+            if len(self._words) >= 20_000:
+                self._words.clear()
+            self._words[piece] = ids
+        return ids
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """The text of `ids`. Bytes that are no UTF-8 become U+FFFD; an unknown id is an `InputError`."""
+        stream = self.decoder(skip_special_tokens)
+        return stream.add_all(ids) + stream.finish()
+
+    def decoder(self, skip_special_tokens: bool = True) -> StreamDecoder:
+        """A decoder for ids that come one at a time; what it returns adds up to `decode` of all of them."""
+        tokens = self._tokens
+        skipped = self._skipped if skip_special_tokens else frozenset()
+
+        def token_of(token_id: int, position: int) -> str | None:
+            try:
+                token = tokens[token_id]
+            except (KeyError, TypeError):
+                raise InputError(
+                    f"the vocabulary has no token with id {token_id!r}",
+                    where=f"ids[{position}]",
+                    remedy="Decode ids with the tokenizer that made them.",
+                ) from None
+            return None if token_id in skipped else token
+
+        return StreamDecoder(token_of, self._decoder)
+
+
+def _check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"must be a string, but is {type(text).__name__}", where="text")
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"half of a surrogate pair (U+{ord(text[error.start]):04X}) stands alone",
+            where=f"text, character {error.start}",
+            remedy="Decode the text properly, or replace such characters by U+FFFD.",
+        ) from None

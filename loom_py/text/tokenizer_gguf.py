@@ -1,0 +1,187 @@
+"""Reads the tokenizer in a GGUF file's metadata into the parts of a `Tokenizer`.
+
+GGUF stores a byte-level BPE as its vocabulary, merges and token types, and names how the text is split
+(`tokenizer.ggml.pre`). What `tokenizer.json` would say about splitting is known for each of those names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from ..errors import TokenizerError
+from .added_tokens import AddedToken, AddedTokens
+from .bpe import BPE, BPEOptions
+from .decoders import ByteLevelStep
+from .normalize import Normalizer, identity
+from .pretokenize import (
+    GGUF_DEFAULT_PATTERNS,
+    GPT2_PATTERN,
+    LLAMA3_PATTERN,
+    QWEN2_PATTERN,
+    PreTokenizer,
+    map_bytes,
+    split,
+)
+from .regex import cached_regex, class_regex
+from .tokenizer import TokenizerParts
+from .unicode_tables import named_set, normalize
+
+_PREFIX = "tokenizer.ggml."
+_CONTROL, _USER_DEFINED = 3, 4
+_TOKEN_TYPES = range(1, 7)
+_REMEDY = "The file is damaged or was written wrongly; fetch it again."
+
+
+def _patterns(*patterns: str) -> list[PreTokenizer]:
+    return [split(cached_regex(pattern), "Isolated") for pattern in patterns]
+
+
+def _digits_then_gpt2() -> list[PreTokenizer]:
+    return [split(class_regex(named_set("rust_numeric")), "Isolated"), *_patterns(GPT2_PATTERN)]
+
+
+_SPLITTERS: dict[str, Callable[[], list[PreTokenizer]]] = {
+    "smollm": _digits_then_gpt2,
+    "gpt-2": lambda: _patterns(GPT2_PATTERN),
+    "llama-bpe": lambda: _patterns(LLAMA3_PATTERN),
+    "qwen2": lambda: _patterns(QWEN2_PATTERN),
+    "default": lambda: _patterns(*GGUF_DEFAULT_PATTERNS),
+}
+
+
+class _Metadata:
+    """Typed access to the entries; errors name the key."""
+
+    def __init__(self, metadata: Mapping[str, Any], where: str) -> None:
+        self.entries = metadata
+        self.where = where
+        if not isinstance(metadata, Mapping):
+            raise TokenizerError(f"must be a mapping, but is {type(metadata).__name__}", where=where)
+
+    def fail(self, key: str, message: str, remedy: str = _REMEDY) -> NoReturn:
+        raise TokenizerError(message, where=f"{self.where}: {_PREFIX}{key}", remedy=remedy)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.entries.get(_PREFIX + key, default)
+        if not isinstance(value, str):
+            self.fail(key, "the entry is missing" if value is None else "must be a string")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.entries.get(_PREFIX + key, default)
+        if value not in (True, False) or isinstance(value, (str, float)):
+            self.fail(key, "must be a boolean")
+        return bool(value)
+
+    def token_id(self, key: str, count: int) -> int | None:
+        value = self.entries.get(_PREFIX + key)
+        if value is None:
+            return None
+        number = _integer(value)
+        if number is None or not 0 <= number < count:
+            self.fail(key, f"must be the id of one of the {count} tokens, but is {str(value)[:40]}")
+        return number
+
+    def array(self, key: str, optional: bool = False) -> list[Any]:
+        """The entry as a list; NumPy arrays become lists of Python numbers."""
+        value = self.entries.get(_PREFIX + key)
+        if value is None and optional:
+            return []
+        if hasattr(value, "tolist"):
+            value = value.tolist()  # type: ignore[union-attr]
+        if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
+            self.fail(key, "the entry is missing" if value is None else "must be an array")
+        return list(value)
+
+    def strings(self, key: str) -> list[str]:
+        values = self.array(key)
+        if set(map(type, values)) - {str}:
+            bad = next(i for i, value in enumerate(values) if type(value) is not str)
+            self.fail(f"{key}[{bad}]", f"must be a string, but is {type(values[bad]).__name__}")
+        return values
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    return value.__index__()  # type: ignore[attr-defined]
+
+
+def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerParts:
+    """Raises `TokenizerError`, and nothing else, whatever the metadata holds."""
+    source = _Metadata(metadata, where)
+    kind = source.text("model")
+    if kind != "gpt2":
+        source.fail("model", f"the tokenizer {kind[:40]!r} is not supported", "Use a model with byte-level BPE (gpt2).")
+    pre = source.text("pre", "default")
+    if pre not in _SPLITTERS:
+        known = ", ".join(_SPLITTERS)
+        source.fail("pre", f"the pre-tokenizer {pre[:40]!r} is not supported", f"Supported are {known}.")
+    tokens = source.strings("tokens")
+    vocab = {token: i for i, token in enumerate(tokens)}
+    if not tokens:
+        source.fail("tokens", "the vocabulary is empty")
+    if len(vocab) != len(tokens):
+        bad = next(i for i, token in enumerate(tokens) if vocab[token] != i)
+        source.fail(f"tokens[{bad}]", f"{tokens[bad][:40]!r} appears again with id {vocab[tokens[bad]]}")
+    options = BPEOptions(ignore_merges=pre == "llama-bpe")
+    model = BPE(vocab, _merges(source), options, lambda rank: f"{where}: {_PREFIX}merges[{rank}]")
+    normalizer: Normalizer = _nfc if pre == "qwen2" else identity
+    added = AddedTokens(
+        _added_tokens(source, tokens), vocab.get, len(vocab), lambda text: text, f"{where}: {_PREFIX}tokens"
+    )
+    return TokenizerParts(
+        model=model,
+        added=added,
+        normalizer=normalizer,
+        pre_tokenizer=[*_SPLITTERS[pre](), map_bytes],
+        template=_template(source, pre, len(tokens)),
+        decoder=[ByteLevelStep],
+    )
+
+
+def _nfc(text: str) -> tuple[str, bool]:
+    """Qwen's tokenizer.json composes characters first; GGUF does not say so, but the model was trained that way."""
+    return normalize("NFC", text), True
+
+
+def _merges(source: _Metadata) -> list[tuple[str, str]]:
+    merges: list[tuple[str, str]] = []
+    for i, merge in enumerate(source.strings("merges")):
+        left, space, right = merge[:1], *merge[1:].partition(" ")[1:]
+        left += merge[1:].partition(" ")[0]
+        if not space or not right or " " in right:
+            source.fail(f"merges[{i}]", "must be two tokens with one space between")
+        merges.append((left, right))
+    return merges
+
+
+def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
+    """Control tokens are special; user-defined ones are searched in the text as well, but decoded."""
+    types = source.array("token_type", optional=True)
+    if types and len(types) != len(tokens):
+        source.fail("token_type", f"has {len(types)} entries for {len(tokens)} tokens")
+    added: list[AddedToken] = []
+    for i, (kind, token) in enumerate(zip(types, tokens, strict=False)):
+        if _integer(kind) not in _TOKEN_TYPES:
+            source.fail(f"token_type[{i}]", f"must be from 1 to 6, but is {str(kind)[:40]}")
+        if kind in (_CONTROL, _USER_DEFINED) and token:
+            added.append(AddedToken(token, special=kind == _CONTROL))
+    return added
+
+
+def _template(source: _Metadata, pre: str, count: int) -> list[list[int] | None]:
+    """Beginning and end of text around the ids, where the file asks for them."""
+    template: list[list[int] | None] = [None]
+    for flag, key, default, place in (
+        ("add_bos_token", "bos_token_id", pre == "llama-bpe", 0),
+        ("add_eos_token", "eos_token_id", False, 2),
+    ):
+        token_id = source.token_id(key, count)
+        wanted = source.flag(flag, default and token_id is not None)
+        if wanted and token_id is None:
+            source.fail(key, f"the entry is missing, but {_PREFIX}{flag} is set")
+        if wanted and token_id is not None:
+            template.insert(place, [token_id])
+    return template
