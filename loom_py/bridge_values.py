@@ -54,7 +54,7 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
         if value is None and len(rest) < len(arguments):
             return None
         return convert(value, rest[0], where)
-    if origin is list:
+    if origin in (list, Sequence):
         if not isinstance(value, list):
             raise _mismatch("array", value, where)
         return [convert(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value)]

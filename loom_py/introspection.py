@@ -74,9 +74,9 @@ def type_name(annotation: Any) -> str:
     except TypeError:
         pass
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation == list[float]:
+    if annotation == Sequence[float]:
         return "[]float64"
-    if origin is list:
+    if origin in (list, Sequence):
         return f"[]{type_name(arguments[0])}"
     if origin in (dict, Mapping):
         return f"map[{type_name(arguments[0])}]{type_name(arguments[1])}"

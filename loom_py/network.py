@@ -181,7 +181,11 @@ class Network:
         for g in self.gradients.values():
             g.fill(0)
 
-    def train(self, batches: list[TrainingBatch], config: TrainingConfig | None = None) -> TrainingResult:
+    def train(
+        self,
+        batches: Sequence[TrainingBatch | Mapping[str, Any]],
+        config: TrainingConfig | Mapping[str, Any] | None = None,
+    ) -> TrainingResult:
         """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
         from .training.loop import training_steps
 
@@ -192,7 +196,7 @@ class Network:
             except StopIteration as stop:
                 return stop.value
 
-    def evaluate_network(self, inputs: list[Floats], expected: list[float]) -> DeviationMetrics:
+    def evaluate_network(self, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
         """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
         return evaluate(self, inputs, expected)
 

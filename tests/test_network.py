@@ -130,9 +130,15 @@ BAD: dict[str, tuple[Any, str]] = {
     "layers not an array": ({"layers": {}}, "layers: expected an array, got an object"),
     "layer not an object": ({"layers": [3]}, r"layers\[0\]: expected an object, got a number"),
     "no type": ({"layers": [{}]}, r"layers\[0\].type: missing"),
-    "unknown type": ({"layers": [{"type": "dens"}]}, r"layers\[0\].type: unknown layer type: dens. Did you mean 'dense'"),
+    "unknown type": (
+        {"layers": [{"type": "dens"}]},
+        r"layers\[0\].type: unknown layer type: dens. Did you mean 'dense'",
+    ),
     "unknown key": ({"layers": [{**DENSE, "outptu_size": 2}]}, r"layers\[0\].outptu_size: unknown key"),
-    "unknown top key": ({"layers": [DENSE], "grid_row": 1}, r"grid_row: unknown key 'grid_row'. Did you mean 'grid_rows'"),
+    "unknown top key": (
+        {"layers": [DENSE], "grid_row": 1},
+        r"grid_row: unknown key 'grid_row'. Did you mean 'grid_rows'",
+    ),
     "unknown activation": ({"layers": [{**DENSE, "activation": "bogus"}]}, r"layers\[0\].activation: unknown .*Known"),
     "activation type": ({"layers": [{**DENSE, "activation": []}]}, r"layers\[0\].activation: expected"),
     "activation id": ({"layers": [{**DENSE, "activation": 99}]}, "unknown activation id 99"),
@@ -144,8 +150,14 @@ BAD: dict[str, tuple[Any, str]] = {
     "size NaN": ('{"layers": [{"type": "dense", "input_size": NaN, "output_size": 2}]}', "NaN is not a JSON number"),
     "no input size": ({"layers": [{"type": "dense", "output_size": 2}]}, r"layers\[0\].input_size: missing"),
     "sizes clash": ({"layers": [DENSE, DENSE]}, r"layers\[1\]: dense takes 3 values but the layer before gives 2"),
-    "grid clash": ({"grid_rows": 2, "grid_cols": 2, "layers_per_cell": 1, "layers": [DENSE]}, "layer count mismatch: expected 4"),
-    "steps": ({"input_size": 5, "layers": [{"type": "rnn", "hidden_size": 2, "seq_length": 2}]}, r"seq_length: 2 steps do not"),
+    "grid clash": (
+        {"grid_rows": 2, "grid_cols": 2, "layers_per_cell": 1, "layers": [DENSE]},
+        "layer count mismatch: expected 4",
+    ),
+    "steps": (
+        {"input_size": 5, "layers": [{"type": "rnn", "hidden_size": 2, "seq_length": 2}]},
+        r"seq_length: 2 steps do not",
+    ),
     "no hidden size": ({"layers": [{"type": "lstm", "input_size": 2}]}, r"layers\[0\].hidden_size: missing"),
     "no branches": ({"layers": [{"type": "parallel"}]}, r"layers\[0\].branches: missing"),
     "combine mode": ({"layers": [{**GRID, "combine_mode": "max"}]}, "combine_mode: unknown combine mode: max"),
@@ -158,8 +170,14 @@ BAD: dict[str, tuple[Any, str]] = {
         r"layers\[0\].branches: add needs branches of one output size, got \[2, 3\]",
     ),
     "positions missing": ({"layers": [{**GRID, "grid_positions": [at(0, 0)]}]}, "1 positions for 2 branches"),
-    "position outside": ({"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 2)]}]}, r"positions\[1\].target_row: 2 is out"),
-    "cell twice": ({"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 0)]}]}, r"branch 0 is already in cell 0, 0, 0"),
+    "position outside": (
+        {"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 2)]}]},
+        r"positions\[1\].target_row: 2 is out",
+    ),
+    "cell twice": (
+        {"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 0)]}]},
+        r"branch 0 is already in cell 0, 0, 0",
+    ),
     "branch twice": ({"layers": [{**GRID, "grid_positions": [at(0, 0), at(0, 1)]}]}, "branch 0 already has a position"),
     "grid too small": ({"layers": [{**GRID, "grid_output_rows": 1}]}, "2 branches do not fit a grid of 1 × 1 × 1"),
     "branch inputs": (
@@ -232,7 +250,15 @@ def test_methods_describe_themselves() -> None:
     network = build_network_from_json({"layers": [DENSE]})
     names = network.list_methods()
     assert names == sorted(names)
-    expected = {"ForwardCPU", "BackwardCPU", "Train", "EvaluateNetwork", "SaveModelToString", "GetMethodsJSON", "TotalLayers"}
+    expected = {
+        "ForwardCPU",
+        "BackwardCPU",
+        "Train",
+        "EvaluateNetwork",
+        "SaveModelToString",
+        "GetMethodsJSON",
+        "TotalLayers",
+    }
     assert expected <= set(names)
     assert not any(name.startswith("_") or "Trace" in name for name in names)
     assert network.has_method("ForwardCPU")

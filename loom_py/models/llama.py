@@ -112,7 +112,9 @@ class Llama:
 
     def new_cache(self, limit: int | None = None) -> KVCache:
         """An empty cache for up to `limit` positions (default: what the model was trained for)."""
-        return KVCache(self.config, min(limit or self.config.max_position_embeddings, self.config.max_position_embeddings))
+        return KVCache(
+            self.config, min(limit or self.config.max_position_embeddings, self.config.max_position_embeddings)
+        )
 
     def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> Tensor:
         """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""

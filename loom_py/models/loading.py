@@ -87,8 +87,10 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     place = Path(path)
     if place.is_file():
         source = FileSource(place)
-        return Tokenizer.from_gguf(GGUFFile(source).metadata) if source.read(0, min(4, source.size)) == b"GGUF" else (
-            Tokenizer.from_json(source)
+        return (
+            Tokenizer.from_gguf(GGUFFile(source).metadata)
+            if source.read(0, min(4, source.size)) == b"GGUF"
+            else (Tokenizer.from_json(source))
         )
     files = model_files(path)
     if "tokenizer.json" in files:
@@ -138,7 +140,9 @@ def _load_hugging_face(files: Mapping[str, Source], name: str) -> Generator[Load
         checkpoint = SafetensorsFile(next(iter(shards.values())))
     else:
         raise ModelError(
-            f"{len(shards)} .safetensors files without model.safetensors.index.json", where=name, remedy="Add the index."
+            f"{len(shards)} .safetensors files without model.safetensors.index.json",
+            where=name,
+            remedy="Add the index.",
         )
     stored = {n.removeprefix("model."): n for n in checkpoint.names()}
 

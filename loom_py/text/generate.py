@@ -90,7 +90,9 @@ def generate(
         )
     if min(ids) < 0 or max(ids) >= model.config.vocab_size:
         bad = next(i for i in ids if not 0 <= i < model.config.vocab_size)
-        raise InputError(f"token id {bad} is outside the model's vocabulary of {model.config.vocab_size}", where="prompt")
+        raise InputError(
+            f"token id {bad} is outside the model's vocabulary of {model.config.vocab_size}", where="prompt"
+        )
     tokens = list(ids)
     logits = None
     while cache.length < len(tokens):

@@ -33,8 +33,14 @@ def parallel(draw: st.DrawFn, in_size: int, depth: int) -> tuple[Config, int]:
     count = draw(st.integers(1, 3))
     if mode in ("add", "avg"):
         size = draw(st.integers(1, 4))
-        kinds = st.sampled_from([{"type": "dense", "output_size": size, "activation": "tanh"}, {"type": "rnn", "hidden_size": size}])
-        config: Config = {"type": "parallel", "combine_mode": mode, "branches": draw(st.lists(kinds, min_size=count, max_size=count))}
+        kinds = st.sampled_from(
+            [{"type": "dense", "output_size": size, "activation": "tanh"}, {"type": "rnn", "hidden_size": size}]
+        )
+        config: Config = {
+            "type": "parallel",
+            "combine_mode": mode,
+            "branches": draw(st.lists(kinds, min_size=count, max_size=count)),
+        }
         return config, size
     made = [draw(layer(in_size, depth - 1)) for _ in range(count)]
     config = {"type": "parallel", "combine_mode": mode, "branches": [c for c, _ in made]}
