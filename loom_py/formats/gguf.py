@@ -1,0 +1,267 @@
+"""GGUF versions 2 and 3: metadata of every type, tensor infos, and tensors left in their blocks until asked for.
+
+Layout (little-endian): magic `GGUF`, u32 version, u64 tensor count, u64 metadata count; the metadata (string key, u32
+type, value); the tensor infos (string name, u32 axes, u64 extents innermost first, u32 type, u64 offset); padding to
+`general.alignment`; the data. A string is a u64 length and UTF-8 bytes; an array a u32 element type, a u64 count and
+the elements. Every declared size is compared with what is left of the file before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import FormatError
+from .checkpoint import TensorInfo, TensorStore
+from .dtypes import GGML_TYPES, STORAGE
+from .source import Source
+
+MAX_HEADER = 256 * 1024 * 1024  # metadata and infos; the largest vocabularies need about 20 MB
+MAX_AXES = 4
+MAX_ARRAY_DEPTH = 4
+MAX_KEY = 65535
+MAX_TENSOR_NAME = 1024
+MAX_EXTENT = 2**63 - 1
+_WINDOW = 1 << 20
+_DAMAGED = "The file is truncated or damaged; fetch it again."
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_BOOL, _STRING, _ARRAY = 7, 8, 9
+_MIN_VALUE = {_STRING: 8, _ARRAY: 12} | {code: struct.calcsize("<" + letter) for code, letter in _SCALARS.items()}
+_MIN_ENTRY = 8 + 4 + 1  # bytes of the shortest metadata entry
+_MIN_INFO = 8 + 4 + 4 + 8  # bytes of the shortest tensor info
+
+
+class _Reader:
+    """Sequential reads of a source through a window, so that a header costs few reads and no tensor is touched."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.limit = min(source.size, MAX_HEADER)
+        self._window = memoryview(b"")
+        self._start = 0  # file offset of the window
+        self._at = 0  # position in the window
+
+    @property
+    def position(self) -> int:
+        """Offset in the file of the next byte."""
+        return self._start + self._at
+
+    @property
+    def left(self) -> int:
+        """Bytes to the end of the file, or to the limit of a header."""
+        return self.limit - self.position
+
+    def error(self, message: str, at: int | None = None, remedy: str = _DAMAGED) -> FormatError:
+        """A `FormatError` at an offset, the current one unless told."""
+        place = f"{self.source.name} at byte {self.position if at is None else at}"
+        return FormatError(message, where=place, remedy=remedy)
+
+    def _need(self, count: int) -> int:
+        """Makes `count` bytes available; returns their position in the window and moves past them."""
+        if count > len(self._window) - self._at:
+            if count > self.left:
+                if self.source.size > self.limit:
+                    raise self.error(f"the header is longer than the limit of {MAX_HEADER} bytes")
+                raise self.error(f"needs {count} more bytes but the file ends after {self.left}")
+            self._start, self._at = self.position, 0
+            self._window = self.source.read(self._start, min(max(count, _WINDOW), self.limit - self._start))
+        at = self._at
+        self._at = at + count
+        return at
+
+    def scalar(self, letter: str) -> Any:
+        """One number of a `struct` type."""
+        return self.numbers(letter, 1)[0]
+
+    def numbers(self, letter: str, count: int) -> list[Any]:
+        """`count` numbers; the caller has compared the count with `left`."""
+        at = self._need(count * struct.calcsize("<" + letter))  # may replace the window
+        return list(struct.unpack_from(f"<{count}{letter}", self._window, at))
+
+    def string(self, what: str, longest: int = MAX_HEADER) -> str:
+        """A counted UTF-8 string."""
+        at = self.position
+        length = self.scalar("Q")
+        if length > longest or length > self.left:
+            raise self.error(f"{what} claims {length} bytes but {min(longest, self.left)} are possible", at)
+        start = self._need(length)
+        try:
+            return str(self._window[start : start + length], "utf-8")
+        except UnicodeDecodeError:
+            raise self.error(f"{what} is not UTF-8", at + 8) from None
+
+    def strings(self, what: str, count: int) -> list[str]:
+        """`count` strings: a loop without calls while they lie in the window, since vocabularies are long."""
+        result: list[str] = []
+        unpack = struct.Struct("<Q").unpack_from
+        while len(result) < count:
+            window, at = bytes(self._window[self._at :]), 0
+            end = len(window)
+            try:
+                while len(result) < count and at + 8 <= end:
+                    (length,) = unpack(window, at)
+                    if at + 8 + length > end:
+                        break
+                    result.append(window[at + 8 : at + 8 + length].decode("utf-8"))
+                    at += 8 + length
+            except UnicodeDecodeError:
+                raise self.error(f"{what}[{len(result)}] is not UTF-8", self.position + at + 8) from None
+            self._at += at
+            if len(result) < count:  # the next one crosses the window's end: take it alone and refill
+                result.append(self.string(f"{what}[{len(result)}]"))
+        return result
+
+
+class GGUFFile(TensorStore):
+    """A GGUF file; opening reads its header, `load`/`raw` its tensors.
+
+    **Arguments:**
+
+    - `source`: the file.
+
+    Raises `FormatError` (file and byte offset) for anything that is not a whole, consistent GGUF file.
+
+    - `version`: 2 or 3.  `alignment`: of the data, in bytes.  `data_offset`: where the data starts.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.name)
+        self.source = source
+        reader = _Reader(source)
+        self.version = _check_version(reader)
+        counts_at = reader.position
+        tensors, entries = reader.numbers("Q", 2)
+        if entries > reader.left // _MIN_ENTRY:
+            raise reader.error(f"{entries} metadata entries do not fit into the file", counts_at + 8)
+        if tensors > reader.left // _MIN_INFO:
+            raise reader.error(f"{tensors} tensors do not fit into the file", counts_at)
+        self._metadata = _read_metadata(reader, entries)
+        self.alignment = _alignment(self._metadata, reader)
+        infos = _read_infos(reader, tensors)
+        self.data_offset = -(-reader.position // self.alignment) * self.alignment
+        self._place(infos, reader)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Key → int, float, bool, str, or a list of them, in the order of the file."""
+        return MappingProxyType(self._metadata)
+
+    def _place(self, infos: list[tuple[TensorInfo, int]], reader: _Reader) -> None:
+        """Gives tensors their place in the file, after checking alignment, overlap and the file's end."""
+        end, before = self.data_offset, ""
+        placed: dict[str, TensorInfo] = {}
+        for info, info_at in sorted(infos, key=lambda item: (item[0].offset, item[0].nbytes)):
+            start = self.data_offset + info.offset
+            if info.offset % self.alignment:
+                message = f"the data of {info.name} starts at {info.offset}, not a multiple of {self.alignment}"
+                raise reader.error(message, info_at)
+            if start + info.nbytes > self.source.size:
+                message = f"the data of {info.name} ends at byte {start + info.nbytes}, after the file's end"
+                raise reader.error(f"{message} at {self.source.size}", info_at)
+            if start < end and info.nbytes:
+                raise reader.error(f"the data of {info.name} overlaps that of {before}", info_at)
+            end, before = max(end, start + info.nbytes), info.name
+            placed[info.name] = TensorInfo(info.name, info.shape, info.dtype, start, info.nbytes, self.name)
+        for info, _ in infos:
+            self._tensors[info.name] = (placed[info.name], self.source)
+
+
+def _check_version(reader: _Reader) -> int:
+    if reader.left < 24:
+        raise reader.error(f"has {reader.left} bytes, too few for a GGUF header")
+    magic = bytes(reader.numbers("B", 4))
+    if magic != b"GGUF":
+        raise reader.error(f"begins with {magic!r}, not with the magic b'GGUF'", 0, "This is not a GGUF file.")
+    version = reader.scalar("I")
+    if version in (2, 3):
+        return version
+    if version & 0xFFFF == 0 and version:
+        raise reader.error("is big-endian", 4, "Use the little-endian file of the same model.")
+    raise reader.error(f"has GGUF version {version}; 2 and 3 are read", 4, "Convert it with a current llama.cpp.")
+
+
+def _read_metadata(reader: _Reader, count: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for _ in range(count):
+        at = reader.position
+        key = reader.string("a metadata key", MAX_KEY)
+        if not key:
+            raise reader.error("a metadata key is empty", at)
+        if key in metadata:
+            raise reader.error(f"the metadata key {key!r} appears twice", at)
+        metadata[key] = _read_value(reader, reader.scalar("I"), key, 0)
+    return metadata
+
+
+def _read_value(reader: _Reader, kind: int, what: str, depth: int) -> Any:
+    at = reader.position
+    if kind == _STRING:
+        return reader.string(what)
+    if kind != _ARRAY:
+        return _numbers(reader, kind, 1, what)[0]
+    if depth == MAX_ARRAY_DEPTH:
+        raise reader.error(f"{what} nests arrays more than {MAX_ARRAY_DEPTH} deep", at)
+    inner, count = reader.scalar("I"), reader.scalar("Q")
+    if inner not in _MIN_VALUE:
+        raise reader.error(f"{what} is an array of the unknown type {inner}", at)
+    if count > reader.left // _MIN_VALUE[inner]:
+        raise reader.error(f"{what} claims {count} elements but {reader.left} bytes are left", at + 4)
+    if inner == _STRING:
+        return reader.strings(what, count)
+    if inner == _ARRAY:
+        return [_read_value(reader, _ARRAY, f"{what}[{i}]", depth + 1) for i in range(count)]
+    return _numbers(reader, inner, count, what)
+
+
+def _numbers(reader: _Reader, kind: int, count: int, what: str) -> list[Any]:
+    at = reader.position
+    if kind not in _SCALARS:
+        raise reader.error(f"{what} has the unknown type {kind}", at - 4)
+    if kind != _BOOL:
+        return reader.numbers(_SCALARS[kind], count)
+    values = reader.numbers("B", count)
+    if any(value > 1 for value in values):
+        raise reader.error(f"{what} holds a boolean that is neither 0 nor 1", at)
+    return [value == 1 for value in values]
+
+
+def _alignment(metadata: Mapping[str, Any], reader: _Reader) -> int:
+    value = metadata.get("general.alignment", 32)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1 << 20 or value & (value - 1):
+        raise reader.error(f"general.alignment must be a power of two up to 1048576, but is {value!r:.40}")
+    return value
+
+
+def _read_infos(reader: _Reader, count: int) -> list[tuple[TensorInfo, int]]:
+    """Infos with offsets still relative to the data, and the offset in the file of each info."""
+    infos: list[tuple[TensorInfo, int]] = []
+    seen: set[str] = set()
+    for _ in range(count):
+        at = reader.position
+        name = reader.string("a tensor name", MAX_TENSOR_NAME)
+        if not name or name in seen:
+            raise reader.error(f"the tensor name {name!r} appears twice" if name else "a tensor name is empty", at)
+        seen.add(name)
+        axes = reader.scalar("I")
+        if axes > MAX_AXES:
+            raise reader.error(f"{name} has {axes} axes, more than {MAX_AXES}", at)
+        shape = tuple(reversed(reader.numbers("Q", axes)))
+        number, offset = reader.scalar("I"), reader.scalar("Q")
+        if number not in GGML_TYPES:
+            raise reader.error(f"{name} has the unknown tensor type {number}", at)
+        kind = STORAGE[GGML_TYPES[number]]
+        if max(shape, default=0) > MAX_EXTENT or math.prod(n for n in shape if n) > MAX_EXTENT:
+            raise reader.error(f"the shape {list(shape)} of {name} overflows", at)
+        if (shape[-1] if shape else 1) % kind.block:
+            message = f"the rows of {name} have {shape[-1] if shape else 1} elements, not whole blocks of {kind.block}"
+            raise reader.error(f"{message} ({kind.name})", at)
+        nbytes = math.prod(shape) // kind.block * kind.size
+        if nbytes > reader.source.size or offset > reader.source.size:
+            message = f"{name} ({kind.name}, shape {list(shape)}) claims {nbytes} bytes at {offset}"
+            raise reader.error(f"{message}, but the file has {reader.source.size}", at)
+        infos.append((TensorInfo(name, shape, kind.name, offset, nbytes), at))
+    return infos

@@ -1,0 +1,199 @@
+"""Widening stored bytes to float32: bfloat16, float8 and ggml's quantised blocks, vectorised in NumPy.
+
+Layouts and formulas are tabled in `dtypes.py`. Every formula is evaluated left to right in float32, which is what
+ggml's reference implementation computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[Any]  # uint8
+Floats = NDArray[np.float32]
+
+
+def can_widen(dtype: str) -> bool:
+    """Whether elements stored as `dtype` (a name of `dtypes.STORAGE`) can become numbers here."""
+    return dtype in _DECODERS or dtype in _PLAIN
+
+
+def widen(stored: NDArray[Any], dtype: str, out: Floats) -> None:
+    """Writes the elements of whole blocks to `out`.
+
+    **Arguments:**
+
+    - `stored`: uint8, (blocks, bytes of a block).
+    - `dtype`: how they are stored.
+    - `out`: float32, (blocks, elements of a block), overwritten.
+    """
+    with np.errstate(all="ignore"):  # damaged scales may be infinite or NaN: they pass through as such
+        if dtype in _DECODERS:
+            _DECODERS[dtype](stored, out)
+        else:
+            out[...] = np.ascontiguousarray(stored).view(_PLAIN[dtype])
+
+
+_PLAIN = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "|u1", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
+    "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
+}  # fmt: skip
+
+
+def _half(blocks: Bytes, at: int) -> Floats:
+    """The float16 at byte `at` of each block, as float32 (blocks, 1)."""
+    return np.ascontiguousarray(blocks[:, at : at + 2]).view("<f2").astype(np.float32)
+
+
+def _nibbles(packed: Bytes, group: int, out: NDArray[Any]) -> None:
+    """Each run of `group` bytes gives its low nibbles, then its high ones."""
+    shape = (len(packed), -1, group)
+    target = out.reshape(len(packed), -1, 2, group)
+    np.bitwise_and(packed.reshape(shape), 15, out=target[:, :, 0], casting="unsafe")
+    np.right_shift(packed.reshape(shape), 4, out=target[:, :, 1], casting="unsafe")
+
+
+def _bf16(blocks: Bytes, out: Floats) -> None:
+    np.left_shift(np.ascontiguousarray(blocks).view("<u2"), 16, out=out.view(np.uint32), dtype=np.uint32)
+
+
+def _q4_0(blocks: Bytes, out: Floats) -> None:
+    _nibbles(blocks[:, 2:], 16, out)
+    out -= 8
+    out *= _half(blocks, 0)
+
+
+def _q4_1(blocks: Bytes, out: Floats) -> None:
+    _nibbles(blocks[:, 4:], 16, out)
+    out *= _half(blocks, 0)
+    out += _half(blocks, 2)
+
+
+def _five_bits(bits: Bytes, packed: Bytes) -> Bytes:
+    q = np.empty((len(packed), 32), np.uint8)
+    _nibbles(packed, 16, q)
+    q |= np.unpackbits(bits, axis=1, bitorder="little") << 4
+    return q
+
+
+def _q5_0(blocks: Bytes, out: Floats) -> None:
+    out[...] = _five_bits(blocks[:, 2:6], blocks[:, 6:])
+    out -= 16
+    out *= _half(blocks, 0)
+
+
+def _q5_1(blocks: Bytes, out: Floats) -> None:
+    out[...] = _five_bits(blocks[:, 4:8], blocks[:, 8:])
+    out *= _half(blocks, 0)
+    out += _half(blocks, 2)
+
+
+def _q8_0(blocks: Bytes, out: Floats) -> None:
+    out[...] = blocks[:, 2:].view(np.int8)
+    out *= _half(blocks, 0)
+
+
+def _scaled(out: Floats, scale: Floats, minimum: Floats | None = None) -> None:
+    """`out · scale − minimum`, a scale for each of the equal runs of elements in a block."""
+    runs = out.reshape(*scale.shape, -1)
+    runs *= scale[:, :, None]
+    if minimum is not None:
+        runs -= minimum[:, :, None]
+
+
+def _two_bits(packed: Bytes) -> Bytes:
+    """Runs of 32 bytes, four 2-bit planes each: (blocks, runs, plane, 32)."""
+    shifts = np.array([0, 2, 4, 6], np.uint8)[:, None]
+    return (packed.reshape(len(packed), -1, 1, 32) >> shifts) & np.uint8(3)
+
+
+def _q2_k(blocks: Bytes, out: Floats) -> None:
+    out[...] = _two_bits(blocks[:, 16:80]).reshape(-1, 256)
+    scales = blocks[:, :16]
+    _scaled(out, _half(blocks, 80) * (scales & 15), _half(blocks, 82) * (scales >> 4))
+
+
+def _q3_k(blocks: Bytes, out: Floats) -> None:
+    n = len(blocks)
+    third = np.unpackbits(blocks[:, :32, None], axis=2, bitorder="little").transpose(0, 2, 1)  # (n, 8, 32)
+    q = _two_bits(blocks[:, 32:96]).reshape(n, 8, 32) | (third << 2)
+    low = np.empty((n, 16), np.uint8)
+    _nibbles(blocks[:, 96:104], 8, low)
+    high = (blocks[:, None, 104:108] >> np.array([0, 2, 4, 6], np.uint8)[:, None]) & np.uint8(3)
+    scales = (low | (high.reshape(n, 16) << 4)).astype(np.float32) - 32
+    out[...] = q.reshape(n, 256)
+    out -= 4
+    _scaled(out, _half(blocks, 108) * scales)
+
+
+def _six_bit_scales(packed: Bytes) -> tuple[Bytes, Bytes]:
+    """Eight scales and eight minimums out of 12 bytes."""
+    first, second, last = packed[:, :4], packed[:, 4:8], packed[:, 8:]
+    scales = np.concatenate([first & 63, (last & 15) | ((first >> 6) << 4)], axis=1)
+    minimums = np.concatenate([second & 63, (last >> 4) | ((second >> 6) << 4)], axis=1)
+    return scales, minimums
+
+
+def _q4_k(blocks: Bytes, out: Floats) -> None:
+    _nibbles(blocks[:, 16:], 32, out)
+    scales, minimums = _six_bit_scales(blocks[:, 4:16])
+    _scaled(out, _half(blocks, 0) * scales, _half(blocks, 2) * minimums)
+
+
+def _q5_k(blocks: Bytes, out: Floats) -> None:
+    q = np.empty((len(blocks), 8, 32), np.uint8)
+    _nibbles(blocks[:, 48:], 32, q)
+    q |= np.unpackbits(blocks[:, 16:48, None], axis=2, bitorder="little").transpose(0, 2, 1) << 4
+    out[...] = q.reshape(-1, 256)
+    scales, minimums = _six_bit_scales(blocks[:, 4:16])
+    _scaled(out, _half(blocks, 0) * scales, _half(blocks, 2) * minimums)
+
+
+def _q6_k(blocks: Bytes, out: Floats) -> None:
+    q = np.empty((len(blocks), 256), np.uint8)
+    _nibbles(blocks[:, :128], 64, q)
+    q |= _two_bits(blocks[:, 128:192]).reshape(-1, 256) << 4
+    out[...] = q
+    out -= 32
+    _scaled(out, _half(blocks, 208) * blocks[:, 192:208].view(np.int8))
+
+
+def _e4m3_table() -> Floats:
+    """float8 E4M3 (Micikevicius et al. 2022): bias 7, no infinities, only all-ones is NaN."""
+    code = np.arange(256)
+    exponent, fraction = (code >> 3) & 15, (code & 7) / 8.0
+    value = np.where(exponent == 0, fraction * 2.0**-6, (1 + fraction) * 2.0 ** (exponent - 7))
+    value[(code & 127) == 127] = np.nan
+    return np.where(code & 128, -value, value).astype(np.float32)
+
+
+_E4M3 = _e4m3_table()
+_E5M2 = (np.arange(256, dtype=np.uint16) << 8).view(np.float16).astype(np.float32)  # the top half of a float16
+
+
+def _e4m3(blocks: Bytes, out: Floats) -> None:
+    out[...] = _E4M3[blocks]
+
+
+def _e5m2(blocks: Bytes, out: Floats) -> None:
+    out[...] = _E5M2[blocks]
+
+
+_DECODERS: dict[str, Callable[[Bytes, Floats], None]] = {
+    "BF16": _bf16,
+    "F8_E4M3": _e4m3,
+    "F8_E5M2": _e5m2,
+    "Q4_0": _q4_0,
+    "Q4_1": _q4_1,
+    "Q5_0": _q5_0,
+    "Q5_1": _q5_1,
+    "Q8_0": _q8_0,
+    "Q2_K": _q2_k,
+    "Q3_K": _q3_k,
+    "Q4_K": _q4_k,
+    "Q5_K": _q5_k,
+    "Q6_K": _q6_k,
+}
