@@ -1,0 +1,171 @@
+"""safetensors, one file or sharded: strict about every rule of the format, and without copies.
+
+Layout: u64 header length N (little-endian), N bytes of JSON, the data. The JSON maps tensor names to `dtype`, `shape`
+and `data_offsets` (begin and end in the data); `__metadata__` maps strings to strings. By offset, tensors follow each
+other without hole or overlap from the data's first byte to the file's last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import FormatError
+from .checkpoint import TensorInfo, TensorStore
+from .dtypes import SAFETENSORS_TYPES, STORAGE
+from .json_fields import Fields
+from .json_strict import parse_json
+from .source import Source
+
+MAX_HEADER = 100_000_000
+MAX_INDEX = 100_000_000
+MAX_SIZE = 2**63 - 1
+METADATA = "__metadata__"
+_DAMAGED = "The file is truncated or damaged; fetch it again."
+
+
+class SafetensorsFile(TensorStore):
+    """A safetensors file; opening reads its header.
+
+    Raises `FormatError` naming the file and the byte offset or JSON path. `metadata` is the file's `__metadata__`.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.name)
+        self.source = source
+        size = source.size
+        if size < 8:
+            raise self._error(f"has {size} bytes, too few for a safetensors header", 0)
+        length = int.from_bytes(source.read(0, 8), "little")
+        if length > MAX_HEADER:
+            remedy = "This is not a safetensors file, or it is damaged."
+            raise self._error(f"claims a header of {length} bytes, more than the limit of {MAX_HEADER}", 0, remedy)
+        if 8 + length > size:
+            raise self._error(f"claims a header of {length} bytes but only {size - 8} follow", 0)
+        if not length or bytes(source.read(8, 1)) != b"{":
+            raise self._error("the header does not begin with '{'", 8)
+        header = parse_json(source.read(8, length), where=self.name, max_bytes=MAX_HEADER, byte_offset=8)
+        fields = Fields(header, self.name)
+        self._metadata = _metadata(fields)
+        infos = [_info(fields, name, size - 8 - length) for name in header if name != METADATA]
+        end = 0
+        for info in sorted(infos, key=lambda info: (info.offset, info.nbytes)):
+            if info.offset != end:
+                fault = "overlaps the tensor before it" if info.offset < end else "leaves a hole before it"
+                raise fields.error(f"begins at {info.offset} instead of {end} and {fault}", info.name, "data_offsets")
+            end += info.nbytes
+            place = 8 + length + info.offset
+            self._tensors[info.name] = (
+                TensorInfo(info.name, info.shape, info.dtype, place, info.nbytes, self.name),
+                source,
+            )
+        if 8 + length + end != size:
+            raise self._error(f"{size - 8 - length - end} bytes follow the last tensor", 8 + length + end)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The file's `__metadata__`; empty where there is none."""
+        return MappingProxyType(self._metadata)
+
+    def _error(self, message: str, offset: int, remedy: str = _DAMAGED) -> FormatError:
+        return FormatError(message, where=f"{self.name} at byte {offset}", remedy=remedy)
+
+
+def _metadata(fields: Fields) -> dict[str, str]:
+    if METADATA not in fields.mapping:
+        return {}
+    if fields.mapping[METADATA] is None:
+        return {}
+    inner = fields.object(METADATA)
+    return {key: inner.text(key) for key in inner.mapping}
+
+
+def _info(root: Fields, name: str, data_size: int) -> TensorInfo:
+    """One entry of the header, its offset relative to the data."""
+    fields = root.object(name)
+    dtype = fields.text("dtype")
+    if dtype not in SAFETENSORS_TYPES:
+        raise fields.error(f"the type {dtype[:40]!r} is not one of {', '.join(sorted(SAFETENSORS_TYPES))}", "dtype")
+    shape = _sizes(fields, "shape")
+    offsets = _sizes(fields, "data_offsets")
+    if len(offsets) != 2:
+        raise fields.error(f"must hold a begin and an end, but has {len(offsets)} numbers", "data_offsets")
+    begin, end = offsets
+    if end < begin:
+        raise fields.error(f"ends at {end}, before it begins at {begin}", "data_offsets")
+    if end > data_size:
+        raise fields.error(f"ends at {end} but the data has {data_size} bytes", "data_offsets", remedy=_DAMAGED)
+    nbytes = math.prod(shape) * STORAGE[dtype].size
+    if math.prod(n for n in shape if n) > MAX_SIZE:
+        raise fields.error(f"the shape {list(shape)} overflows", "shape")
+    if nbytes != end - begin:
+        raise fields.error(f"{dtype} of shape {list(shape)} needs {nbytes} bytes, not {end - begin}", "data_offsets")
+    return TensorInfo(name, tuple(shape), dtype, begin, nbytes)
+
+
+def _sizes(fields: Fields, key: str) -> list[int]:
+    values = fields.array(key)
+    for index, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SIZE:
+            raise fields.error("must be an integer from 0 to 2⁶³ − 1", key, index)
+    return values
+
+
+class SafetensorsIndex(TensorStore):
+    """A checkpoint in several safetensors files, held together by `model.safetensors.index.json`.
+
+    **Arguments:**
+
+    - `index`: the index; its `weight_map` says in which file each tensor lies.
+    - `files`: file name → source, for at least every file that `weight_map` names.
+
+    Raises `FormatError` for a file that is missing or is no plain file name, a tensor that is not in its file, and one
+    that lies in two files. Tensors the index does not name are left out. `metadata` is the index's.
+    """
+
+    def __init__(self, index: Source, files: Mapping[str, Source]) -> None:
+        super().__init__(index.name)
+        if index.size > MAX_INDEX:
+            message = f"the index has {index.size} bytes, more than the limit of {MAX_INDEX}"
+            raise FormatError(message, where=f"{index.name} at byte 0")
+        root = Fields(parse_json(index.read(0, index.size), where=index.name, max_bytes=MAX_INDEX), index.name)
+        self._metadata = root.object("metadata").mapping if root.has("metadata") else {}
+        weight_map = root.object("weight_map")
+        if not weight_map.mapping:
+            raise root.error("names no tensors", "weight_map")
+        placed = {name: _plain_name(weight_map, name) for name in weight_map.mapping}
+        self.shards: dict[str, SafetensorsFile] = {}
+        for name, file in placed.items():
+            if file in self.shards:
+                continue
+            if file not in files:
+                remedy = f"Add the file {file}."
+                raise weight_map.error(f"the file {file!r} is missing", name, remedy=remedy)
+            self.shards[file] = SafetensorsFile(files[file])
+        found: dict[str, str] = {}
+        for file, shard in self.shards.items():
+            for name in shard.names():
+                if name in found:
+                    raise weight_map.error(f"lies in {found[name]!r} and in {file!r}", name)
+                found[name] = file
+        for name, file in placed.items():
+            if name not in self.shards[file]:
+                elsewhere = f"; it is in {found[name]!r}" if name in found else ""
+                raise weight_map.error(f"is not in the file {file!r}{elsewhere}", name)
+            self._tensors[name] = self.shards[file]._find(name)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The index's `metadata`, such as `total_size`."""
+        return MappingProxyType(dict(self._metadata))
+
+
+def _plain_name(weight_map: Fields, name: str) -> str:
+    """The file of a tensor, refused unless it is a name in the same directory."""
+    file = weight_map.text(name)
+    plain = file.endswith(".safetensors") and len(file) <= 255 and not file.startswith(".")
+    if not plain or any(c in '/\\:*?"<>|' or ord(c) < 32 or ord(c) == 127 for c in file):
+        raise weight_map.error(f"{file[:60]!r} is not the plain name of a .safetensors file", name)
+    return file
