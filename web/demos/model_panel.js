@@ -1,0 +1,183 @@
+/** Choosing a model (this site's, the hub's, or files) and loading it with its progress shown. */
+
+import { DEFAULT_REPOSITORY, explain, isAbort, siteModels } from "../loom.js";
+import { element, make, showError, size } from "./ui.js";
+
+/** @typedef {import("../loom.js").Session} Session */
+/** @typedef {import("../loom.js").LanguageModel} LanguageModel */
+
+const VERBS = {
+  resolve: "Looking up", download: "Downloading", verify: "Checking", cached: "Kept from last time:", load: "Reading weights",
+};
+
+export class ModelPanel {
+  /** @type {import("../hub.js").SiteModel[]} */
+  #models = [];
+  /** @type {File[]} */
+  #files = [];
+  /** @type {AbortController | null} */
+  #stopping = null;
+
+  /**
+   * @param {Promise<Session>} session
+   * @param {(model: LanguageModel) => Promise<void>} onModel
+   */
+  constructor(session, onModel) {
+    this.session = session;
+    this.onModel = onModel;
+    this.panel = element("drop", HTMLElement);
+    this.name = element("model-name", HTMLElement);
+    this.list = element("site-models", HTMLElement);
+    this.hub = element("hub", HTMLInputElement);
+    this.picker = element("files", HTMLInputElement);
+    this.fileNames = element("file-names", HTMLElement);
+    this.load = element("load", HTMLButtonElement);
+    this.cancel = element("cancel", HTMLButtonElement);
+    this.status = element("status", HTMLElement);
+    this.bar = element("progress", HTMLProgressElement);
+    this.error = element("load-error", HTMLElement);
+    this.form = element("chooser", HTMLFormElement);
+  }
+
+  /** Wire the panel and list the site's models. */
+  async start() {
+    this.hub.value = DEFAULT_REPOSITORY;
+    this.form.addEventListener("change", () => this.#showDetails());
+    this.form.onsubmit = (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      void this.#load();
+    };
+    this.cancel.onclick = () => this.#stopping?.abort();
+    this.picker.onchange = () => this.#choose([...(this.picker.files ?? [])]);
+    this.#acceptDrops();
+    try {
+      this.#models = await siteModels();
+    } catch {
+      this.#models = [];
+    }
+    this.list.replaceChildren(...this.#models.map(choice));
+    if (!this.#models.length) {
+      this.list.append(make("p", "This site has no model of its own. Take one from the hub, or choose files from your computer.", "note"));
+    }
+    this.#select(this.#models.length ? "site:0" : "hub");
+  }
+
+  /** @param {string} value */
+  #select(value) {
+    const radio = [...this.form.elements].find((e) => e instanceof HTMLInputElement && e.name === "source" && e.value === value)
+      ?? this.form.querySelector('input[name="source"]');
+    if (radio instanceof HTMLInputElement) radio.checked = true;
+    this.#showDetails();
+  }
+
+  get #source() {
+    return String(new FormData(this.form).get("source") ?? "");
+  }
+
+  #showDetails() {
+    element("hub-detail", HTMLElement).hidden = this.#source !== "hub";
+    element("files-detail", HTMLElement).hidden = this.#source !== "files";
+  }
+
+  /** @param {File[]} files */
+  #choose(files) {
+    this.#files = files;
+    this.fileNames.textContent = files.map((file) => `${file.name} (${size(file.size)})`).join(", ");
+  }
+
+  #acceptDrops() {
+    const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") === true;
+    addEventListener("dragover", (event) => {
+      if (hasFiles(event)) event.preventDefault(); // a file dropped beside the panel must not replace the page
+    });
+    addEventListener("drop", (event) => event.preventDefault());
+    this.panel.addEventListener("dragenter", () => this.panel.classList.add("dragging"));
+    this.panel.addEventListener("dragleave", (event) => {
+      if (!(event.relatedTarget instanceof Node && this.panel.contains(event.relatedTarget))) this.panel.classList.remove("dragging");
+    });
+    this.panel.addEventListener("drop", (event) => {
+      this.panel.classList.remove("dragging");
+      const files = [...(event.dataTransfer?.files ?? [])];
+      if (!files.length || this.#stopping) return;
+      this.#choose(files);
+      this.#select("files");
+      void this.#load();
+    });
+  }
+
+  /** @returns {{title: string, source: File[] | {files: import("../hub.js").RemoteFile[]} | string}} */
+  #chosen() {
+    const source = this.#source;
+    if (source === "hub") return { title: this.hub.value.trim(), source: this.hub.value };
+    if (source === "files") return { title: this.#files.map((file) => file.name).join(", "), source: this.#files };
+    const model = this.#models[Number(source.slice("site:".length))];
+    return { title: model?.title ?? "", source: { files: model?.files ?? [] } };
+  }
+
+  async #load() {
+    if (this.#stopping) return;
+    const before = this.status.textContent;
+    this.#stopping = new AbortController();
+    const { signal } = this.#stopping;
+    showError(this.error);
+    this.load.disabled = true;
+    this.cancel.hidden = false;
+    try {
+      const { title, source } = this.#chosen();
+      const session = await this.session;
+      this.bar.hidden = false;
+      this.bar.removeAttribute("value");
+      const started = performance.now();
+      const model = await session.loadModel(source, { signal, onProgress: (progress) => this.#show(progress) });
+      await this.onModel(model);
+      this.name.textContent = title;
+      this.name.hidden = false;
+      const facts = model.facts;
+      this.status.textContent =
+        `Ready after ${((performance.now() - started) / 1000).toFixed(1)} s: ${facts.num_hidden_layers} layers of ${facts.hidden_size}, ` +
+        `${facts.vocab_size} tokens, context ${facts.max_position_embeddings}${facts.chat ? "" : ", no chat template: use Complete"}.`;
+      this.load.textContent = "Load another";
+      this.load.classList.remove("primary");
+    } catch (error) {
+      this.status.textContent = isAbort(error) ? "Loading was cancelled." : (before ?? "");
+      if (!isAbort(error)) showError(this.error, explain(error));
+    } finally {
+      this.#stopping = null;
+      this.load.disabled = false;
+      this.cancel.hidden = true;
+      this.bar.hidden = true;
+    }
+  }
+
+  /** @param {import("../boot.js").Progress} progress */
+  #show({ status, file = "", loaded, total }) {
+    if (!Object.hasOwn(VERBS, status)) return;
+    const verb = VERBS[/** @type {keyof typeof VERBS} */ (status)];
+    const known = loaded !== undefined && total !== undefined;
+    const amount = known ? `: ${size(loaded)} of ${size(total)}` : loaded === undefined ? "" : `: ${size(loaded)}`;
+    this.status.textContent = status === "load" ? `${verb}${amount}` : `${verb} ${file}${amount}`;
+    if (known) {
+      this.bar.max = total;
+      this.bar.value = loaded;
+    } else {
+      this.bar.removeAttribute("value");
+    }
+  }
+}
+
+/**
+ * @param {import("../hub.js").SiteModel} model
+ * @param {number} index
+ */
+function choice(model, index) {
+  const label = make("label", "", "choice");
+  const radio = document.createElement("input");
+  radio.type = "radio";
+  radio.name = "source";
+  radio.value = `site:${index}`;
+  const bytes = model.files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  const words = make("span");
+  words.append(make("strong", model.title), make("small", [size(bytes), model.license, "from this site"].filter(Boolean).join(" · ")));
+  label.append(radio, words);
+  return label;
+}

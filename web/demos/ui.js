@@ -1,0 +1,89 @@
+/** What the pages share: finding elements, numbers for people, and starting LOOM with its progress shown. */
+
+import { explain, loom } from "../loom.js";
+
+/**
+ * The element with this id, of this kind.
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function element(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} called ${id}`);
+  return found;
+}
+
+/**
+ * A new element with text; text is always text, never markup.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} [text]
+ * @param {string} [className]
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function make(tag, text = "", className = "") {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+/** @param {number} bytes */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+/** @param {number} ms */
+export function duration(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 1e4 ? 2 : 1)} s`;
+}
+
+/**
+ * Show an error where it can be read aloud, or clear it.
+ * @param {HTMLElement} place
+ * @param {unknown} [error]
+ */
+export function showError(place, error) {
+  place.textContent = error === undefined ? "" : explain(error);
+  place.hidden = error === undefined;
+}
+
+/**
+ * Start Python in a worker and tell about it. The page works meanwhile; whoever needs Python awaits the session.
+ * @param {{text: HTMLElement, bar: HTMLProgressElement, ready: (session: import("../loom.js").Session) => string}} view
+ * @returns {Promise<import("../loom.js").Session>}
+ */
+export async function startSession({ text, bar, ready }) {
+  bar.hidden = false;
+  bar.removeAttribute("value");
+  text.textContent = "Starting Python…";
+  try {
+    const session = await loom.start({
+      onProgress({ status, loaded = 0, total = 1 }) {
+        if (status !== "runtime") return;
+        bar.max = total;
+        bar.value = loaded;
+        text.textContent = `Starting Python… ${loaded} of ${total} files`;
+      },
+    });
+    text.textContent = ready(session);
+    return session;
+  } catch (error) {
+    text.textContent = explain(error);
+    throw error;
+  } finally {
+    bar.hidden = true;
+  }
+}
+
+/**
+ * Where the work runs, in words.
+ * @param {import("../loom.js").Session} session
+ */
+export function deviceText({ version }) {
+  return `LOOM ${version} is ready: NumPy in WebAssembly, one thread, beside the page.`;
+}
