@@ -1,0 +1,263 @@
+"""A GGUF file as a directory in the Hugging Face layout, which transformers, `safetensors` and this package read.
+
+Tensors are widened, their rows put into Hugging Face's order, and written by the `safetensors` package. The directory
+appears all at once: everything is written beside it and then renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError, InputError, ModelError
+from ..formats.gguf import GGUFFile
+from ..formats.hf_config import LlamaConfig
+from ..formats.json_strict import parse_json
+from ..formats.source import Source
+from .gguf_llama import ROPE_FREQUENCIES, config_from_gguf, gguf_name, hugging_face_name, unpermute_rope_rows
+from .gguf_tokenizer import tokenizer_config, tokenizer_json
+from .llama import weight_shapes
+
+FloatType = Literal["float32", "float16", "bfloat16"]
+Progress = Callable[[int, int, str], None]
+"""Called with bytes written, bytes in all, and what was written last."""
+
+MARKER = "conversion.json"
+INDEX = "model.safetensors.index.json"
+MAX_SHARD_BYTES = 2_000_000_000
+_WIDTH = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What a conversion wrote: `files` by name with their sizes in bytes, `tensors`, `parameters`, and the dtype."""
+
+    directory: str
+    files: dict[str, int]
+    tensors: int
+    parameters: int
+    dtype: str
+
+
+def convert_gguf(
+    source: Source,
+    directory: str | os.PathLike[str],
+    *,
+    dtype: FloatType = "float32",
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ConvertReport:
+    """Writes `config.json`, `generation_config.json`, `tokenizer.json`, `tokenizer_config.json` and `*.safetensors`.
+
+    **Arguments:**
+
+    - `source`: a GGUF file of a Llama-family model.
+    - `directory`: where to write; made if need be. A conversion made earlier is replaced, other contents only with
+      `overwrite` (and never a directory that holds directories).
+    - `dtype`: of the weights; float32 holds exactly the numbers of the file.
+    - `max_shard_bytes`: weights beyond this go into several files with an index; also about the memory needed.
+    - `progress`: told after each tensor.
+
+    Raises `FormatError`, `TokenizerError` or `ModelError` for a file that cannot be converted and `InputError` for a
+    directory that cannot be written; nothing is left behind then, and what was there before is untouched.
+    """
+    if dtype not in get_args(FloatType) or max_shard_bytes < 1:
+        raise InputError(f"dtype {dtype!r} or max_shard_bytes {max_shard_bytes} is not possible", where="convert_gguf")
+    write = _safetensors_writer()
+    target = Path(directory).absolute()
+    _check_target(target, overwrite)
+    file = GGUFFile(source)
+    raw_config = config_from_gguf(file.metadata, file)
+    config = LlamaConfig.from_json(raw_config, where=source.name)
+    plan = _plan(file, config)
+    documents = _documents(file, raw_config, dtype)
+    sizes = {name: int(np.prod(shape)) * _WIDTH[dtype] for name, shape in plan.items()}
+    total = sum(sizes.values())
+    shards = _shards(sizes, max_shard_bytes)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(target.parent).free
+    if free < total:
+        raise InputError(f"needs {total} bytes but {free} are free", where=str(target.parent), remedy="Make room.")
+    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    try:
+        part.mkdir()
+        done = 0
+        for shard, names in shards.items():
+            tensors: dict[str, NDArray[Any]] = {}
+            for name in names:
+                tensors[name] = _narrow(_weight(file, name, config), dtype, name, file)
+                done += sizes[name]
+                if progress:
+                    progress(done, total, name)
+            write(tensors, part / shard, dtype)
+        if len(shards) > 1:
+            places = {name: shard for shard, names in shards.items() for name in names}
+            documents[INDEX] = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
+        documents[MARKER] = {"converter": "loom_py", "source": source.name, "dtype": dtype, "files": []}
+        documents[MARKER]["files"] = sorted([*documents, *shards])
+        for name, value in documents.items():
+            text = json.dumps(value, ensure_ascii=False, indent=2)
+            (part / name).write_text(text + "\n", encoding="utf-8")
+        files = {entry.name: entry.stat().st_size for entry in sorted(part.iterdir())}
+        _replace(part, target, overwrite)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror or error})", where=str(target)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    parameters = sum(int(np.prod(shape)) for shape in plan.values())
+    return ConvertReport(str(target), files, len(plan), parameters, dtype)
+
+
+def _plan(file: GGUFFile, config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    """Hugging Face name → shape of all weights, after checking that the file holds exactly those."""
+    plan = dict(weight_shapes(config))
+    for name, shape in plan.items():
+        stored = gguf_name(name)
+        if stored not in file:
+            raise ModelError(f"the weight {stored} is missing", where=file.name)
+        if file.info(stored).shape != shape:
+            message = f"the weight {stored} has shape {list(file.info(stored).shape)} instead of {list(shape)}"
+            raise ModelError(message, where=file.info(stored).where)
+    for stored in file.names():
+        if stored != ROPE_FREQUENCIES and hugging_face_name(stored) not in plan:
+            raise ModelError(f"the tensor {stored} has no place in a Llama model", where=file.info(stored).where)
+    return plan
+
+
+def _documents(file: GGUFFile, config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """The JSON files, by name."""
+    ids = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if config.get(key) is not None}
+    return {
+        "config.json": {k: v for k, v in config.items() if v is not None} | {"torch_dtype": dtype},
+        "generation_config.json": {"_from_model_config": True, **ids},
+        "tokenizer.json": tokenizer_json(file.metadata, file.name),
+        "tokenizer_config.json": tokenizer_config(file.metadata),
+    }
+
+
+def _weight(file: GGUFFile, name: str, config: LlamaConfig) -> NDArray[np.float32]:
+    """A weight in float32 with its rows in Hugging Face's order."""
+    weight = file.load(gguf_name(name))
+    if ".q_proj." in name:
+        return unpermute_rope_rows(weight, config.num_attention_heads)
+    if ".k_proj." in name:
+        return unpermute_rope_rows(weight, config.num_key_value_heads)
+    return weight
+
+
+def _narrow(weight: NDArray[np.float32], dtype: str, name: str, file: GGUFFile) -> NDArray[Any]:
+    """float32 as `dtype`, rounded to nearest even; bfloat16 as uint16."""
+    if dtype == "float32":
+        return np.ascontiguousarray(weight)
+    if dtype == "bfloat16":
+        bits = np.ascontiguousarray(weight).view(np.uint32)
+        rounded = ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)
+        return np.where(np.isnan(weight), ((bits >> 16) | 0x40).astype(np.uint16), rounded)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = weight.astype(np.float16)
+    if np.isinf(narrow).any() and not np.isinf(weight).any():
+        raise ModelError(
+            f"the weight {gguf_name(name)} holds numbers beyond float16's 65504",
+            where=file.info(gguf_name(name)).where,
+            remedy="Convert to bfloat16 or float32.",
+        )
+    return narrow
+
+
+def _shards(sizes: dict[str, int], limit: int) -> dict[str, list[str]]:
+    """File name → tensors, in order, each file up to `limit` bytes (or one tensor)."""
+    groups: list[list[str]] = [[]]
+    used = 0
+    for name, size in sizes.items():
+        if groups[-1] and used + size > limit:
+            groups.append([])
+            used = 0
+        groups[-1].append(name)
+        used += size
+    if len(groups) == 1:
+        return {"model.safetensors": groups[0]}
+    return {f"model-{i:05}-of-{len(groups):05}.safetensors": names for i, names in enumerate(groups, 1)}
+
+
+def _safetensors_writer() -> Callable[[dict[str, NDArray[Any]], Path, str], None]:
+    """The `safetensors` package's writer, for arrays that NumPy may have no type for."""
+    try:
+        import safetensors
+    except ImportError:
+        raise InputError(
+            "the package safetensors, which writes the weights, is not installed",
+            where="convert_gguf",
+            remedy="Run: pip install 'loom_py[convert]'",
+        ) from None
+    spec: Any = getattr(safetensors, "TensorSpec", None)  # since 0.8 by address, before that by bytes
+
+    def write(tensors: dict[str, NDArray[Any]], path: Path, dtype: str) -> None:
+        entries: dict[str, Any] = {}
+        for name, array in tensors.items():
+            if spec is None:
+                entries[name] = {"dtype": dtype, "shape": array.shape, "data": array.tobytes()}
+            else:
+                pointer, size = array.ctypes.data, array.nbytes
+                entries[name] = spec(dtype=dtype, shape=array.shape, data_ptr=pointer, data_len=size)
+        safetensors.serialize_file(entries, str(path), metadata={"format": "pt"})
+
+    return write
+
+
+def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        yield from entries
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    """Raises `InputError` unless `target` is absent, empty, an earlier conversion, or may be overwritten."""
+    if not target.exists() and not target.is_symlink():
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise InputError("is not a directory", where=str(target), remedy="Choose another name.")
+    names = {entry.name for entry in _entries(target)}
+    if not names or names <= _written_before(target):
+        return
+    if not overwrite:
+        remedy = "Choose another directory, or ask for it to be overwritten."
+        raise InputError("is a directory with other files in it", where=str(target), remedy=remedy)
+    if any(entry.is_dir(follow_symlinks=False) for entry in _entries(target)):
+        remedy = "Choose another directory."
+        raise InputError("holds directories, which a conversion never replaces", where=str(target), remedy=remedy)
+
+
+def _written_before(target: Path) -> set[str]:
+    """The files of an earlier conversion, by its own account."""
+    try:
+        marker = parse_json((target / MARKER).read_bytes(), where=MARKER, max_bytes=1 << 20)
+    except (OSError, FormatError):
+        return set()
+    files = marker.get("files") if isinstance(marker, dict) and marker.get("converter") == "loom_py" else None
+    return {name for name in files if isinstance(name, str)} if isinstance(files, list) else set()
+
+
+def _replace(part: Path, target: Path, overwrite: bool) -> None:
+    """Puts `part` in the place of `target`; what was there comes back if that fails."""
+    _check_target(target, overwrite)
+    if not target.exists():
+        part.rename(target)
+        return
+    old = part.with_suffix(".old")
+    target.rename(old)
+    try:
+        part.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,122 @@
+"""The tokenizer in a GGUF file's metadata, written as Hugging Face's `tokenizer.json` and `tokenizer_config.json`.
+
+The metadata is checked by `Tokenizer.from_gguf` first; what follows only says the same in the other vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..text.pretokenize import GGUF_DEFAULT_PATTERNS, LLAMA3_PATTERN, QWEN2_PATTERN
+from ..text.tokenizer import Tokenizer
+
+_CONTROL, _USER_DEFINED = 3, 4
+_ROLES = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+
+
+def _byte_level(use_regex: bool) -> dict[str, Any]:
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+
+
+def _splits(*patterns: str) -> list[dict[str, Any]]:
+    steps = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
+    return [*steps, _byte_level(False)]
+
+
+_STEPS: dict[str, list[dict[str, Any]]] = {
+    "smollm": [{"type": "Digits", "individual_digits": True}, _byte_level(True)],
+    "gpt-2": [_byte_level(True)],
+    "llama-bpe": _splits(LLAMA3_PATTERN),
+    "qwen2": _splits(QWEN2_PATTERN),
+    "default": _splits(*GGUF_DEFAULT_PATTERNS),
+}
+
+
+def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`tokenizer.json` giving the ids that the GGUF file's tokenizer gives.
+
+    Raises `TokenizerError` with the metadata key for a tokenizer that is damaged or not a byte-level BPE.
+    """
+    Tokenizer.from_gguf(metadata, where)
+    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+    pre = metadata.get("tokenizer.ggml.pre", "default")
+    steps = _STEPS[pre]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, **token} for i, token in _added_tokens(metadata).items()],
+        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps},
+        "post_processor": _template(metadata, pre),
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": pre == "llama-bpe",
+            "vocab": {token: i for i, token in enumerate(tokens)},
+            "merges": [_pair(merge) for merge in metadata["tokenizer.ggml.merges"]],
+        },
+    }
+
+
+def tokenizer_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """`tokenizer_config.json`: special tokens by their role, the chat template, the longest input."""
+    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+    config: dict[str, Any] = {
+        "add_prefix_space": False,
+        "added_tokens_decoder": {str(i): token for i, token in _added_tokens(metadata).items()},
+        "clean_up_tokenization_spaces": False,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    for role, name in _ROLES.items():
+        token_id = metadata.get(f"tokenizer.ggml.{name}_token_id")
+        if isinstance(token_id, int) and 0 <= token_id < len(tokens):
+            config[role] = tokens[token_id]
+    if isinstance(template := metadata.get("tokenizer.chat_template"), str):
+        config["chat_template"] = template
+    if isinstance(length := metadata.get("llama.context_length"), int):
+        config["model_max_length"] = length
+    return config
+
+
+def _added_tokens(metadata: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Id → control tokens (special) and user-defined ones."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    kinds = metadata.get("tokenizer.ggml.token_type", [])
+    return {
+        i: {"content": token, **flags, "special": kind == _CONTROL}
+        for i, (token, kind) in enumerate(zip(metadata["tokenizer.ggml.tokens"], kinds, strict=False))
+        if kind in (_CONTROL, _USER_DEFINED) and token
+    }
+
+
+def _pair(merge: str) -> list[str]:
+    """`"Ġ t"` as `["Ġ", "t"]`; the separating space is not the first character."""
+    at = merge.index(" ", 1)
+    return [merge[:at], merge[at + 1 :]]
+
+
+def _template(metadata: Mapping[str, Any], pre: str) -> dict[str, Any] | None:
+    """A post-processor that puts the beginning or end token around a text, where the file asks for it."""
+    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+    single: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}]
+    second: list[dict[str, Any]] = [{"Sequence": {"id": "B", "type_id": 1}}]
+    used: dict[str, Any] = {}
+    for role, default in (("bos", pre == "llama-bpe"), ("eos", False)):
+        token_id = metadata.get(f"tokenizer.ggml.{role}_token_id")
+        if token_id is None or not metadata.get(f"tokenizer.ggml.add_{role}_token", default):
+            continue
+        token = tokens[token_id]
+        used[token] = {"id": token, "ids": [token_id], "tokens": [token]}
+        for sequence, type_id in ((single, 0), (second, 1)):
+            sequence.insert(0 if role == "bos" else len(sequence), {"SpecialToken": {"id": token, "type_id": type_id}})
+    if not used:
+        return None
+    return {"type": "TemplateProcessing", "single": single, "pair": single + second, "special_tokens": used}
