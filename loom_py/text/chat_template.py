@@ -1,0 +1,195 @@
+"""Chat templates: messages to the prompt a model was trained on, written by its own Jinja2 template.
+
+The environment is the one `transformers` builds (immutable sandbox, trimmed blocks, loop controls, `tojson` without
+HTML escapes, `raise_exception`, `strftime_now`), narrowed and metered by `template_sandbox`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from ..errors import InputError, TemplateError
+
+MAX_TEMPLATE = 128 * 1024  # characters; the longest in use are about 30 000
+MAX_MESSAGES = 20_000
+_MAX_NESTING = 32
+_UNSAFE = "The template was stopped; nothing it asked for was run. Use a model from a source you trust."
+
+
+class ChatTemplate:
+    """A model's chat template.
+
+    **Arguments:**
+
+    - `source`: the template's text, or the list of `{"name", "template"}` that some `tokenizer_config.json` hold.
+    - `bos_token`, `eos_token`: the tokens as text, which the template may write.
+    - `name`: where the template comes from, for errors.
+    - `variant`: which of several templates, by name.
+
+    Raises `TemplateError` with the line when the template cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        source: str | Sequence[Mapping[str, Any]],
+        bos_token: str = "",
+        eos_token: str = "",
+        *,
+        name: str = "chat_template",
+        variant: str = "default",
+    ) -> None:
+        self.name = name
+        self.text = _select(source, variant, name)
+        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        if len(self.text) > MAX_TEMPLATE:
+            raise TemplateError(
+                f"the template has {len(self.text)} characters, more than {MAX_TEMPLATE}",
+                where=name,
+                remedy="No model needs so long a template; the file is damaged or hostile.",
+            )
+        try:
+            from .template_sandbox import Sandbox
+        except ImportError as error:
+            raise TemplateError(
+                "Jinja2 is not installed", where=name, remedy="Install the packages jinja2 and markupsafe."
+            ) from error
+        self._sandbox = Sandbox()
+        try:
+            self._template = self._sandbox.from_string(self.text)
+        except Exception as error:
+            raise self._error(error) from None
+
+    def render(self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = True, **kwargs: Any) -> str:
+        """The prompt for `messages`, each with a `role` and `content` (text, or a list of parts).
+
+        **Arguments:**
+
+        - `add_generation_prompt`: end with the beginning of the assistant's answer.
+        - `kwargs`: further variables of the template (`tools`, `enable_thinking`, …), of JSON's types.
+
+        Raises `InputError` for malformed messages, and `TemplateError` with the line when the template fails, refuses
+        the messages, or does too much.
+        """
+        variables = {
+            "tools": None,
+            "documents": None,
+            **self._tokens,
+            **{key: _plain(value, key) for key, value in kwargs.items()},
+            "messages": _check_messages(messages),
+            "add_generation_prompt": bool(add_generation_prompt),
+        }
+        self._sandbox.begin()
+        try:
+            context = self._template.new_context(variables)
+            return "".join(self._template.root_render_func(context))
+        except Exception as error:
+            raise self._error(error) from None
+
+    def _error(self, error: Exception) -> TemplateError:
+        """Whatever the engine or the template raised, as a `TemplateError` with the line."""
+        from jinja2.exceptions import SecurityError, TemplateSyntaxError
+
+        from .template_sandbox import BudgetError, RaisedByTemplate
+
+        line = error.lineno if isinstance(error, TemplateSyntaxError) else self._line(error.__traceback__)
+        where = f"{self.name}, line {line}" if line else self.name
+        if isinstance(error, RaisedByTemplate):
+            return TemplateError(
+                f"the template refuses these messages: {error}", where=where, remedy="Change the messages."
+            )
+        if isinstance(error, (BudgetError, SecurityError)):
+            return TemplateError(str(error), where=where, remedy=_UNSAFE)
+        if isinstance(error, RecursionError):
+            return TemplateError("the template is nested too deeply", where=where, remedy=_UNSAFE)
+        kind = type(error).__name__
+        return TemplateError(
+            f"{str(error)[:500] or 'the template failed'} ({kind})",
+            where=where,
+            remedy="The template does not fit these messages, or needs a feature that is not there.",
+        )
+
+    def _line(self, trace: TracebackType | None) -> int | None:
+        """The template's line of the innermost frame that belongs to it."""
+        line = None
+        template = getattr(self, "_template", None)
+        while trace is not None and template is not None:
+            if trace.tb_frame.f_globals.get("__jinja_template__") is template:
+                line = template.get_corresponding_lineno(trace.tb_lineno)
+            trace = trace.tb_next
+        return line
+
+
+def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) -> str:
+    """The text of the template asked for."""
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
+        found: dict[str, str] = {}
+        for i, entry in enumerate(source):
+            keys = (entry.get("name"), entry.get("template")) if isinstance(entry, Mapping) else (None, None)
+            if not isinstance(keys[0], str) or not isinstance(keys[1], str):
+                raise TemplateError(
+                    "must be an object with the strings 'name' and 'template'", where=f"{name}: chat_template[{i}]"
+                )
+            found[keys[0]] = keys[1]
+        if variant in found:
+            return found[variant]
+        raise TemplateError(
+            f"there is no template named {variant[:40]!r}, only {', '.join(found)[:200] or 'none'}",
+            where=f"{name}: chat_template",
+            remedy="Choose one of the names.",
+        )
+    raise TemplateError(
+        f"must be a string or an array of templates, but is {type(source).__name__}", where=f"{name}: chat_template"
+    )
+
+
+def _check_messages(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """A plain copy, so that the template sees nothing but dicts, lists and strings."""
+    if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)):
+        raise InputError(f"must be a list of messages, but is {type(messages).__name__}", where="messages")
+    if len(messages) > MAX_MESSAGES:
+        raise InputError(f"has {len(messages)} messages, more than {MAX_MESSAGES}", where="messages")
+    for i, message in enumerate(messages):
+        where = f"messages[{i}]"
+        if not isinstance(message, Mapping):
+            raise InputError(f"must be an object with role and content, but is {type(message).__name__}", where=where)
+        role = message.get("role")
+        if not isinstance(role, str) or not role:
+            raise InputError("must be a non-empty string such as 'user'", where=f"{where}.role")
+        content = message.get("content")
+        if content is None and message.get("tool_calls"):
+            continue
+        if isinstance(content, list) and all(
+            isinstance(p, Mapping) and isinstance(p.get("type"), str) for p in content
+        ):
+            continue
+        if not isinstance(content, str):
+            raise InputError(
+                f"must be a string or a list of parts with a type, but is {type(content).__name__}",
+                where=f"{where}.content",
+            )
+    return [_plain(message, f"messages[{i}]") for i, message in enumerate(messages)]
+
+
+def _plain(value: Any, where: str, depth: int = 0) -> Any:
+    """A copy made of JSON's types alone; anything else is an `InputError`."""
+    if depth > _MAX_NESTING:
+        raise InputError(f"is nested more than {_MAX_NESTING} deep", where=where)
+    if value is None or type(value) in (str, bool, int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(f"has the key {key!r}, which is not a string", where=where)
+        return {str(key): _plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+    raise InputError(f"must be of a type JSON has, but is {type(value).__name__}", where=where)
