@@ -60,13 +60,23 @@ export class LossChart {
       ticks: { stroke: colour("--line"), width: 1 },
       font: `12px ${colour("--sans")}`,
     };
+    /** @type {uPlot.Axis.Filter} */
+    const decades = (_, ticks) => ticks.map((t) => (isPower(t) ? t : null));
+    const losses = {
+      ...axis,
+      grid: { ...axis.grid, filter: decades },
+      ticks: { ...axis.ticks, filter: decades },
+      filter: decades,
+      size: 56,
+      values: (/** @type {uPlot} */ _, /** @type {(number | null)[]} */ ticks) => ticks.map((t) => String(t ?? "")),
+    };
     this.#plot = new uPlot(
       {
         ...this.#size(),
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: false, range: [0, this.epochs] }, y: { distr: 3, range: (_, min, max) => this.#range(min, max) } },
-        axes: [axis, { ...axis, size: 56, filter: (_, ticks) => ticks.map((t) => (isPower(t) ? t : null)), values: (_, ticks) => ticks.map((t) => (t === null ? "" : String(t))) }],
+        axes: [axis, losses],
         series: [{}, { stroke: colour("--thread"), width: 2, points: { show: false } }],
       },
       this.#data(),

@@ -157,7 +157,7 @@ async function train() {
         chart.add(losses);
         view.bar.value = epoch;
         view.status.textContent = `Training, seed ${seed}`;
-        view.epoch.textContent = `${epoch} of ${EPOCHS}`;
+        view.epoch.textContent = `${epoch} / ${EPOCHS}`;
         view.loss.textContent = loss.toFixed(6);
         view.loss.dataset.value = String(loss);
         view.improvement.textContent = `${((1 - loss / first) * 100).toFixed(2)} %`;
@@ -262,5 +262,5 @@ function forgetResults() {
   for (const place of places) place.textContent = "—";
   delete view.loss.dataset.value;
   view.verdict.className = "";
-  view.epoch.textContent = `0 of ${EPOCHS}`;
+  view.epoch.textContent = `0 / ${EPOCHS}`;
 }

@@ -25,6 +25,7 @@ const view = {
   stats: element("stats", HTMLElement),
   temperature: element("temperature", HTMLInputElement),
   topP: element("top-p", HTMLInputElement),
+  penalty: element("penalty", HTMLInputElement),
   maxTokens: element("max-tokens", HTMLInputElement),
   seed: element("seed", HTMLInputElement),
 };
@@ -48,7 +49,10 @@ const panel = new ModelPanel(starting, async (loaded) => {
 });
 void panel.start();
 
-for (const knob of [view.temperature, view.topP]) {
+// A narrow page shows the conversation first.
+if (matchMedia("(max-width: 56rem)").matches) element("settings", HTMLDetailsElement).open = false;
+
+for (const knob of [view.temperature, view.topP, view.penalty]) {
   const output = element(`${knob.id}-value`, HTMLElement);
   const show = () => (output.textContent = Number(knob.value).toFixed(2));
   knob.addEventListener("input", show);
@@ -102,9 +106,10 @@ function options() {
     }
     return value;
   };
+  const temperature = Number(view.temperature.value);
+  const sampling = { temperature, topP: Number(view.topP.value), repetitionPenalty: Number(view.penalty.value) };
   return {
-    temperature: Number(view.temperature.value),
-    topP: Number(view.topP.value),
+    ...(temperature > 0 ? sampling : { temperature }),
     maxTokens: whole(view.maxTokens, "The longest answer"),
     seed: whole(view.seed, "The seed"),
   };

@@ -130,7 +130,7 @@ export class ModelPanel {
       const started = performance.now();
       const model = await session.loadModel(source, { signal, onProgress: (progress) => this.#show(progress) });
       await this.onModel(model);
-      this.name.textContent = title;
+      this.name.textContent = `Loaded: ${title}`;
       this.name.hidden = false;
       const facts = model.facts;
       this.status.textContent =
