@@ -8,7 +8,7 @@ from typing import Any
 from .errors import ConfigError
 from .formats.json_strict import parse_json
 from .network import Network
-from .nn import Layer, build_layer
+from .nn import Layer, build_chain
 from .nn.fields import Fields, Json
 
 MAX_LAYERS = 100_000
@@ -63,11 +63,7 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
         )
     if len(items) > MAX_LAYERS:
         raise ConfigError(f"{len(items)} layers; the limit is {MAX_LAYERS}", where=f.at("layers"))
-    layers: list[Layer] = []
-    for item in items:
-        layers.append(build_layer(item, size))
-        size = layers[-1].out_size
-    return layers, (rows, cols, per_cell), top
+    return build_chain(items, size), (rows, cols, per_cell), top
 
 
 def network_config(network: Network, model_id: str) -> Json:

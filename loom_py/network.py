@@ -13,8 +13,9 @@ import numpy as np
 from . import introspection
 from .errors import ConfigError, InputError
 from .introspection import Duration, Floats
+from .nn import chain
 from .nn.activation import NAMES
-from .nn.layer import Array, Layer, Params, leaves, tree_map
+from .nn.layer import Array, Layer, Params, State, leaves, tree_map
 from .runtime import Ops, Tensor, numpy_ops
 from .training.evaluation import DeviationMetrics, evaluate
 
@@ -56,6 +57,8 @@ class Network:
                 where="layers",
             )
         self.batch_size = batch_size
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        """dtype of the parameters and of everything computed."""
         self.model_id = model_id
         self.ops: Ops = numpy_ops
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -67,16 +70,9 @@ class Network:
         self._activations: list[Array] = []
         self._caches: list[Any] = []
         self._gradients: list[Params] | None = None
+        self._states: tuple[int, list[State]] | None = None
 
     # --- native: arrays with a batch axis ---------------------------------------------------------------------------
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """dtype of the parameters and of everything computed."""
-        for p in self.params:
-            for _, a in leaves(p):
-                return a.dtype
-        return np.dtype(np.float32)
-
     @property
     def input_size(self) -> int | None:
         """Values a sample; None if the first layers take any number."""
@@ -97,33 +93,39 @@ class Network:
         """A copy whose parameters have another float dtype."""
         params = [tree_map(lambda a: a.astype(dtype), p) for p in self.params]
         grid = (self.grid_rows, self.grid_cols, self.layers_per_cell)
-        return Network(self.layers, grid=grid, batch_size=self.batch_size, seed=self.seed, params=params)
+        copy = Network(self.layers, grid=grid, batch_size=self.batch_size, seed=self.seed, params=params)
+        copy.dtype = np.dtype(dtype)
+        return copy
 
     @introspection.native
-    def trace_forward(self, ops: Ops, params: list[Params], x: Tensor) -> tuple[Tensor, list[Tensor], list[Any]]:
+    def trace_forward(
+        self, ops: Ops, params: list[Params], x: Tensor, states: list[State] | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Any]]:
         """Pure forward on any device: x (B, I) → output, every layer's output, every layer's cache."""
-        outputs, caches = [], []
-        for layer, p in zip(self.layers, params, strict=True):
-            x, cache = layer.forward(ops, p, x)
-            outputs.append(x)
-            caches.append(cache)
-        return x, outputs, caches
+        return chain.forward(ops, self.layers, params, x, states)
 
     @introspection.native
     def trace_backward(
         self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor
     ) -> tuple[Tensor, list[Params]]:
         """Pure backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
-        grads: list[Params] = []
-        for layer, p, cache in zip(reversed(self.layers), reversed(params), reversed(caches), strict=True):
-            gy, g = layer.backward(ops, p, cache, gy)
-            grads.append(g)
-        return gy, grads[::-1]
+        return chain.backward(ops, self.layers, params, caches, gy)
+
+    @introspection.native
+    def states(self, batch: int) -> list[State]:
+        """What the layers carry between calls for `batch` samples; starts anew when the batch size changes."""
+        if self._states is None or self._states[0] != batch:
+            self._states = batch, [layer.init_state(batch, self.dtype) for layer in self.layers]
+        return self._states[1]
+
+    def reset_state(self) -> None:
+        """Forget what stateful layers carried: hidden states, caches, noise counters."""
+        self._states = None
 
     def forward(self, x: Floats) -> Array:
         """(B, I), or a flat vector of B·I values → (B, O). Keeps what `backward` needs."""
         rows = self._rows(x)
-        y, outputs, self._caches = self.trace_forward(self.ops, self.params, rows)
+        y, outputs, self._caches = self.trace_forward(self.ops, self.params, rows, self.states(len(rows)))
         self._activations = [rows, *outputs]
         return y
 

@@ -198,7 +198,7 @@ def test_endless_nesting_is_an_error() -> None:
     config: dict[str, Any] = copy.deepcopy(DENSE)
     for _ in range(2000):
         config = {"type": "parallel", "branches": [config]}
-    with pytest.raises(ConfigError, match="nested deeper"):
+    with pytest.raises(ConfigError, match="layers nested deeper than 32"):
         build_network_from_json({"layers": [config]})
     with pytest.raises(FormatError, match="nested"):
         build_network_from_json('{"layers":' + "[" * 100_000)

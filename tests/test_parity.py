@@ -24,7 +24,7 @@ def different_on_purpose() -> set[str]:
     """Rows that the compatibility table names in its last column."""
     text = (ROOT.parent / "docs" / "compatibility.md").read_text(encoding="utf-8")
     cells = [line.rstrip("| ").rsplit("|", 1)[-1] for line in text.splitlines() if line.count("|") == 6]
-    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} & set(ROWS)
 
 
 def kinds(layers: list[dict[str, Any]]) -> set[str]:
@@ -51,4 +51,5 @@ def test_a_listed_difference_is_one(name: str) -> None:
         output, _ = loom_py.load_model_from_string(case["bundle"], name).forward_cpu(case["input"])
     except loom_py.LoomError:
         return
-    assert np.abs(np.asarray(output) - np.asarray(case["output"])).max() > 1e-3
+    expected = np.asarray(case["output"])
+    assert np.shape(output) != expected.shape or np.abs(np.asarray(output) - expected).max() > 1e-3

@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from . import activation
 from .fields import Fields, Json
-from .layer import Layer, Params
+from .layer import Layer, Params, State
 from .registry import register
 
 
@@ -57,7 +57,7 @@ class Dense(Layer):
     def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {"kernel": ("kernel", (self.in_size, self.out_size)), "bias": ("biases", (self.out_size,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         z = ops.matmul(x, p["kernel"], p["bias"])
         y = activation.activate(ops, self.activation, z)
         return y, (x, z, y)

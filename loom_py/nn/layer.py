@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from .fields import Fields, Json, json_type
 
 Params = dict[str, Any]
 """name → tensor, or name → list of Params for the layers inside this one."""
+State = dict[str, Any]
+"""What a layer carries from one call to the next, in the same shape; {} carries nothing."""
+Residual = Literal["none", "source", "before", "after", "skip"]
 Array = NDArray[Any]
 
 
@@ -31,6 +34,8 @@ class Layer(ABC):
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    residual: ClassVar[Residual] = "none"
+    """Its part in the network's residual stream; see `network.residual_source`."""
 
     in_size: int | None
     out_size: int | None
@@ -48,9 +53,13 @@ class Layer(ABC):
     def init(self, rng: np.random.Generator) -> Params:
         """Fresh parameters, float32."""
 
+    def init_state(self, batch: int, dtype: Any) -> State:
+        """Zero state for `batch` samples; {} for a layer that carries none."""
+        return {}
+
     @abstractmethod
-    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
-        """x (B, in_size) → y (B, out_size) and whatever `backward` needs."""
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        """x (B, in_size) → y (B, out_size) and whatever `backward` needs; `s` is changed in place."""
 
     @abstractmethod
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
@@ -105,6 +114,18 @@ def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: st
     if not np.isfinite(result).all():
         raise FormatError("holds a number that is not finite in float32", where=place)
     return result.reshape(shape)
+
+
+def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -> list[tuple[Mapping[str, Any], str]]:
+    """The weight records of the layers inside a layer, each with its JSON path."""
+    items, place = record.get(key), f"{where}.{key}"
+    if not isinstance(items, list) or len(items) != count:
+        got = f"{len(items)}" if isinstance(items, list) else json_type(items)
+        raise FormatError(f"expected {count} weight records, got {got}", where=place)
+    for i, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise FormatError(f"expected an object, got {json_type(item)}", where=f"{place}[{i}]")
+    return [(item, f"{place}[{i}]") for i, item in enumerate(items)]
 
 
 def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Array]]:

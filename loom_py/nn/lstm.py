@@ -10,7 +10,7 @@ import numpy as np
 
 from ..runtime.ops import Ops, Tensor
 from .fields import Json
-from .layer import Array, Params, array, floats
+from .layer import Array, Params, State, array, floats
 from .recurrent import Recurrent
 from .registry import register
 
@@ -24,11 +24,14 @@ class LSTM(Recurrent):
 
     kind = "lstm"
     gates = 4
+    state_names = ("h", "c")
 
-    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         rows, zx = self._inputs(ops, p, x)
-        h0, c0 = self._zero_state(ops, x), self._zero_state(ops, x)
+        h0, c0 = self._start(ops, x, s, "h"), self._start(ops, x, s, "c")
         h, c, gates = ops.lstm_sequence(zx, p["weight_hh"], h0, c0)
+        self._carry(ops, s, "h", h)
+        self._carry(ops, s, "c", c)
         return ops.reshape(h, (x.shape[0], self.out_size)), (rows, h0, c0, h, c, gates)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:

@@ -12,11 +12,11 @@ from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from . import activation
 from .fields import Fields, Json, json_type
-from .layer import Array, Layer, Params
+from .layer import Array, Layer, Params, State, child_records, tree_map
 from .registry import build_layer, register
+from .softmax import Softmax
 
-MODES = ("concat", "add", "avg", "grid_scatter")
-MAX_DEPTH = 32
+MODES = ("concat", "add", "avg", "grid_scatter", "filter")
 
 
 class Position(NamedTuple):
@@ -38,6 +38,10 @@ class Parallel(Layer):
     - `grid_scatter`: `concat` in the order of the grid cells (row, column, layer) that `grid_positions` names; cells
       without a branch take no space. Without positions the branches fill the cells in order.
 
+    - `filter`: (B, max O_i), Σ_i w_i y_i with shorter outputs padded by zeros, w = softmax of a gate's n logits: a
+      mixture of experts (Jacobs et al. 1991). JSON `filter_gate` (a layer with n outputs; default: linear dense),
+      `filter_softmax` (a softmax variant, standard), `filter_temperature` (1).
+
     Branches may be parallel layers themselves.
     """
 
@@ -46,11 +50,11 @@ class Parallel(Layer):
     combine_mode: str = "concat"
     grid: tuple[int, int, int] = (0, 0, 0)
     positions: tuple[Position, ...] = ()
+    gate: Layer | None = None
+    gate_softmax: Softmax | None = None
 
     @classmethod
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        if f.path.count(".branches[") >= MAX_DEPTH:
-            raise ConfigError(f"nested deeper than {MAX_DEPTH} parallel layers", where=f.path)
         mode = f.string("combine_mode", default="") or "concat"
         mode = {"average": "avg"}.get(mode, mode)
         if mode not in MODES:
@@ -68,21 +72,16 @@ class Parallel(Layer):
                 in_size = branch.in_size  # the first branch that knows decides for the others
             branches.append(branch)
         grid, positions = _grid(f, len(branches)) if mode == "grid_scatter" else _ignored_grid(f)
-        widths = [b.out_size for b in branches]
-        known = [w for w in widths if w is not None]
-        if mode in ("add", "avg") and len(set(known)) > 1:
-            raise ConfigError(f"{mode} needs branches of one output size, got {widths}", where=f.at("branches"))
-        if mode in ("add", "avg"):
-            out = known[0] if known else None
-        else:
-            out = sum(known) if len(known) == len(widths) else None
+        gate, softmax = _gate(f, len(branches), in_size, mode == "filter")
         return cls(
             in_size=in_size,
-            out_size=out,
+            out_size=_out_size(f, mode, [b.out_size for b in branches]),
             branches=tuple(branches),
             combine_mode=mode,
             grid=grid,
             positions=positions,
+            gate=gate,
+            gate_softmax=softmax,
         )
 
     def to_json(self) -> Json:
@@ -92,29 +91,44 @@ class Parallel(Layer):
             names = ("grid_output_rows", "grid_output_cols", "grid_output_layers")
             record |= dict(zip(names, self.grid, strict=True))
             record["grid_positions"] = [p._asdict() for p in self.positions]
+        if self.gate is not None and self.gate_softmax is not None:
+            record["filter_gate"] = self.gate.to_json()
+            record["filter_softmax"] = self.gate_softmax.variant
+            record["filter_temperature"] = self.gate_softmax.temperature
         return record
 
     def init(self, rng: np.random.Generator) -> Params:
-        return {"branches": [b.init(rng) for b in self.branches]}
+        gate = {} if self.gate is None else {"gate": [self.gate.init(rng)]}
+        return {"branches": [b.init(rng) for b in self.branches], **gate}
+
+    def init_state(self, batch: int, dtype: Any) -> State:
+        branches = [b.init_state(batch, dtype) for b in self.branches]
+        gate = self.gate.init_state(batch, dtype) if self.gate else {}
+        return {"branches": branches, "gate": gate} if any(branches) or gate else {}
 
     def weights_to_json(self, p: Params) -> Json:
         pairs = zip(self.branches, p["branches"], strict=True)
-        return {"branch_weights": [b.weights_to_json(bp) for b, bp in pairs]}
+        gate = {} if self.gate is None else {"gate_weights": self.gate.weights_to_json(p["gate"][0])}
+        return {"branch_weights": [b.weights_to_json(bp) for b, bp in pairs], **gate}
 
     def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
-        items, place = record.get("branch_weights"), f"{where}.branch_weights"
-        if not isinstance(items, list) or len(items) != len(self.branches):
-            got = f"{len(items)}" if isinstance(items, list) else json_type(items)
-            raise FormatError(f"expected {len(self.branches)} weight records, got {got}", where=place)
-        loaded = []
-        for i, (branch, item) in enumerate(zip(self.branches, items, strict=True)):
-            if not isinstance(item, Mapping):
-                raise FormatError(f"expected an object, got {json_type(item)}", where=f"{place}[{i}]")
-            loaded.append(branch.weights_from_json(item, f"{place}[{i}]"))
-        return {"branches": loaded}
+        items = child_records(record, "branch_weights", len(self.branches), where)
+        loaded = [b.weights_from_json(item, place) for b, (item, place) in zip(self.branches, items, strict=True)]
+        if self.gate is None:
+            return {"branches": loaded}
+        record = record.get("gate_weights") or {}
+        if not isinstance(record, Mapping):
+            raise FormatError(f"expected an object, got {json_type(record)}", where=f"{where}.gate_weights")
+        if record:
+            gate = self.gate.weights_from_json(record, f"{where}.gate_weights")
+        else:  # the original does not save the gate; zero weights mix evenly, as it does without one
+            gate = tree_map(np.zeros_like, self.gate.init(np.random.default_rng(0)))
+        return {"branches": loaded, "gate": [gate]}
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         parts = [b.gradients_flat(g) for b, g in zip(self.branches, grads["branches"], strict=True)]
+        if self.gate is not None:
+            parts.append(self.gate.gradients_flat(grads["gate"][0]))
         return [k for kernels, _ in parts for k in kernels], [b for _, biases in parts for b in biases]
 
     @property
@@ -124,38 +138,101 @@ class Parallel(Layer):
             return list(range(len(self.branches)))
         return [p.branch_index for p in sorted(self.positions, key=lambda p: p[1:])]
 
-    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         outputs, caches = [], []
-        for branch, bp in zip(self.branches, p["branches"], strict=True):
-            y, cache = branch.forward(ops, bp, x)
+        states = s.get("branches") or [{}] * len(self.branches)
+        for branch, bp, bs in zip(self.branches, p["branches"], states, strict=True):
+            y, cache = branch.forward(ops, bp, x, bs)
             outputs.append(y)
             caches.append(cache)
+        widths = [o.shape[1] for o in outputs]
+        extra = None
         if self.combine_mode in ("add", "avg"):
             total = outputs[0]
             for y in outputs[1:]:
                 total = ops.add(total, y)
             y = ops.scale(total, 1 / len(outputs)) if self.combine_mode == "avg" else total
+        elif self.combine_mode == "filter":
+            y, extra = self._filter(ops, p, x, outputs, s)
         else:
             y = ops.concat([outputs[i] for i in self.order], axis=1)
-        return y, (caches, [o.shape[1] for o in outputs])
+        return y, (caches, widths, extra)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        """Each branch gets its part of gy (the whole for add, 1/n of it for avg); their input gradients add up."""
-        caches, widths = cache
+        """Each branch gets its part of gy (add: the whole, avg: 1/n, filter: w_i); their input gradients add up."""
+        caches, widths, extra = cache
         n = len(self.branches)
+        gx, gate = None, {}
         if self.combine_mode in ("add", "avg"):
             parts = [ops.scale(gy, 1 / n) if self.combine_mode == "avg" else gy] * n
+        elif self.combine_mode == "filter":
+            parts, gx, gate = self._filter_backward(ops, p, extra, widths, gy)
         else:
             parts, start = [gy] * n, 0
             for i in self.order:
                 parts[i] = ops.narrow(gy, 1, start, widths[i])
                 start += widths[i]
-        gx, grads = None, []
+        grads = []
         for branch, bp, bc, part in zip(self.branches, p["branches"], caches, parts, strict=True):
             g, branch_grads = branch.backward(ops, bp, bc, part)
             gx = g if gx is None else ops.add(gx, g)
             grads.append(branch_grads)
-        return gx, {"branches": grads}
+        return gx, {"branches": grads, **gate}
+
+    def _filter(self, ops: Ops, p: Params, x: Tensor, outputs: list[Tensor], s: State) -> tuple[Tensor, Any]:
+        assert self.gate is not None
+        assert self.gate_softmax is not None
+        width = max(o.shape[1] for o in outputs)
+        padded = [ops.reshape(ops.pad(o, 1, width), (-1, 1, width)) for o in outputs]
+        stacked = ops.concat(padded, axis=1)
+        logits, gate_cache = self.gate.forward(ops, p["gate"][0], x, s.get("gate") or {})
+        weights, softmax_cache = self.gate_softmax.forward(ops, {}, logits, {})
+        return ops.mix(weights, stacked), (weights, stacked, gate_cache, softmax_cache)
+
+    def _filter_backward(
+        self, ops: Ops, p: Params, extra: Any, widths: list[int], gy: Tensor
+    ) -> tuple[list[Tensor], Tensor, Params]:
+        assert self.gate is not None
+        assert self.gate_softmax is not None
+        weights, stacked, gate_cache, softmax_cache = extra
+        g_weights, g_stacked = ops.mix_grad(weights, stacked, gy)
+        g_logits, _ = self.gate_softmax.backward(ops, {}, softmax_cache, g_weights)
+        gx, gate = self.gate.backward(ops, p["gate"][0], gate_cache, g_logits)
+        parts = []
+        for i, width in enumerate(widths):
+            row = ops.reshape(ops.narrow(g_stacked, 1, i, 1), gy.shape)
+            parts.append(ops.narrow(row, 1, 0, width))
+        return parts, gx, {"gate": [gate]}
+
+
+def _out_size(f: Fields, mode: str, widths: list[int | None]) -> int | None:
+    known = [w for w in widths if w is not None]
+    if mode in ("add", "avg"):
+        if len(set(known)) > 1:
+            raise ConfigError(f"{mode} needs branches of one output size, got {widths}", where=f.at("branches"))
+        return known[0] if known else None
+    if len(known) < len(widths):
+        return None
+    return max(known) if mode == "filter" else sum(known)
+
+
+def _gate(f: Fields, count: int, in_size: int | None, used: bool) -> tuple[Layer | None, Softmax | None]:
+    """The gate of `filter` (n outputs) and the softmax over them."""
+    names = ("filter_gate", "filter_softmax", "filter_temperature")
+    if not used:
+        for name in names:
+            f.any(name)
+        return None, None
+    value = f.any("filter_gate")
+    if value is None:
+        value = {"type": "dense", "output_size": count, "activation": "linear"}
+    gate = build_layer(Fields(value, f.at("filter_gate")), in_size)
+    if gate.out_size != count:
+        raise ConfigError(f"the gate has {gate.out_size} outputs for {count} branches", where=f.at("filter_gate"))
+    options = {"variant": f.string("filter_softmax", default="standard")}
+    options["temperature"] = f.number("filter_temperature", default=1.0, above=0)
+    softmax = Softmax.from_fields(Fields(options, f.at("filter_softmax")), count)
+    return gate, softmax
 
 
 def _ignored_grid(f: Fields) -> tuple[tuple[int, int, int], tuple[Position, ...]]:

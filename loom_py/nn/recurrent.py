@@ -11,27 +11,31 @@ from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from . import activation
 from .fields import Fields, Json
-from .layer import Layer, Params
+from .layer import Layer, Params, State
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(Layer):
-    """(B, T·I) → (B, T·H): all steps in, all steps out, starting from zero state.
+    """(B, T·I) → (B, T·H): all steps in, all steps out.
 
     JSON: `hidden_size`; `input_size` and `seq_length` are inferred from each other and the layer before
-    (one step when nothing says otherwise).
+    (one step when nothing says otherwise); `stateful` starts each call from where the last one ended instead of from
+    zero (gradients stay within a call, Williams & Peng 1990).
     """
 
     gates: ClassVar[int]
+    state_names: ClassVar[tuple[str, ...]]
     in_size: int
     out_size: int
     input_size: int
     hidden_size: int
     seq_length: int
+    stateful: bool = False
 
     @classmethod
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
         hidden = f.integer("hidden_size")
+        stateful = f.boolean("stateful")
         given, steps = f.integer("input_size", default=None), f.integer("seq_length", default=None)
         activation.resolve(f.any("activation"), f.at("activation"))  # checked, not used: gates have their own
         if in_size is not None:
@@ -46,11 +50,12 @@ class Recurrent(Layer):
             )
         steps = steps or 1
         sizes = {"in_size": given * steps, "out_size": hidden * steps}
-        return cls(input_size=given, hidden_size=hidden, seq_length=steps, **sizes)
+        return cls(input_size=given, hidden_size=hidden, seq_length=steps, stateful=stateful, **sizes)
 
     def to_json(self) -> Json:
         sizes = {"input_size": self.input_size, "hidden_size": self.hidden_size, "seq_length": self.seq_length}
-        return {"type": self.kind, "activation": "tanh", **sizes}
+        flags = {"stateful": True} if self.stateful else {}
+        return {"type": self.kind, "activation": "tanh", **sizes, **flags}
 
     def init(self, rng: np.random.Generator) -> Params:
         """Weights ~ U(±0.1), bias 0: LOOM's `InitializeWeights`. Gates are stacked along the first axis."""
@@ -60,6 +65,10 @@ class Recurrent(Layer):
             "weight_hh": rng.uniform(-0.1, 0.1, (rows, self.hidden_size)).astype(np.float32),
             "bias": np.zeros(rows, np.float32),
         }
+
+    def init_state(self, batch: int, dtype: Any) -> State:
+        names = self.state_names if self.stateful else ()
+        return {name: np.zeros((batch, self.hidden_size), dtype) for name in names}
 
     def _inputs(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Tensor]:
         """x as (B·T, I), and zx = W_ih x + b as (B, T, gates·H)."""
@@ -78,5 +87,12 @@ class Recurrent(Layer):
         gx = ops.matmul(flat, p["weight_ih"])
         return ops.reshape(gx, (gz.shape[0], self.in_size)), grads
 
-    def _zero_state(self, ops: Ops, x: Tensor) -> Any:
-        return ops.zeros((x.shape[0], self.hidden_size), like=x)
+    def _start(self, ops: Ops, x: Tensor, s: State, name: str) -> Tensor:
+        """The state to start from (B, H): a copy of what is carried, or zero."""
+        return ops.scale(s[name], 1.0) if s else ops.zeros((x.shape[0], self.hidden_size), like=x)
+
+    def _carry(self, ops: Ops, s: State, name: str, sequence: Tensor) -> None:
+        """Keep the last step of (B, T, H) for the next call."""
+        if s:
+            last = ops.narrow(sequence, 1, self.seq_length - 1, 1)
+            ops.assign(s[name], ops.reshape(last, s[name].shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from ..errors import ConfigError
@@ -19,11 +20,32 @@ def register(cls: L) -> L:
     return cls
 
 
+MAX_DEPTH = 32
+
+
+def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:
+    """Layers that follow one another, each told what the one before gives."""
+    layers: list[Layer] = []
+    for i, f in enumerate(items):
+        layer = build_layer(f, layers[-1].out_size if layers else in_size)
+        if layer.residual == "skip":
+            skip = f.integer("skip", default=1)
+            if skip > i:
+                raise ConfigError(f"there are only {i} layers before this one", where=f.at("skip"))
+            size = layers[i - skip].in_size if i - skip else in_size or layers[0].in_size
+            if None not in (size, layer.in_size) and size != layer.in_size:
+                raise ConfigError(f"{layer.in_size} values come, but the skipped input has {size}", where=f.at("skip"))
+        layers.append(layer)
+    return layers
+
+
 def build_layer(f: Fields, in_size: int | None) -> Layer:
     """The layer that a JSON object describes; `ConfigError` with its path if it describes none."""
     kind = f.string("type")
     if kind not in KINDS:
         raise ConfigError(f"unknown layer type: {kind}", where=f.at("type"), remedy=suggest(kind, KINDS))
+    if f.path.count("[") > MAX_DEPTH:
+        raise ConfigError(f"layers nested deeper than {MAX_DEPTH}", where=f.path)
     layer = KINDS[kind].from_fields(f, in_size)
     f.finish()
     if in_size is not None and layer.in_size is not None and layer.in_size != in_size:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.ops import Ops, Tensor
-from .layer import Array, Params
+from .layer import Array, Params, State
 from .recurrent import Recurrent
 from .registry import register
 
@@ -18,16 +18,18 @@ class RNN(Recurrent):
 
     kind = "rnn"
     gates = 1
+    state_names = ("h",)
 
     @property
     def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         i, h = self.input_size, self.hidden_size
         return {"weight_ih": ("weight_ih", (h, i)), "weight_hh": ("weight_hh", (h, h)), "bias": ("bias_h", (h,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         rows, zx = self._inputs(ops, p, x)
-        h0 = self._zero_state(ops, x)
+        h0 = self._start(ops, x, s, "h")
         h = ops.rnn_sequence(zx, p["weight_hh"], h0)
+        self._carry(ops, s, "h", h)
         return ops.reshape(h, (x.shape[0], self.out_size)), (rows, h0, h)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:

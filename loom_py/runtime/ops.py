@@ -67,6 +67,41 @@ class Ops(Protocol):
         """`gate · sigmoid(gate) · up` (SwiGLU, Shazeer 2020)."""
         ...
 
+    def silu_mul_grad(self, gate: Tensor, up: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """→ (ggate, gup)."""
+        ...
+
+    # --- the softmax family, over the last axis ---------------------------------------------------------------------
+    def masked_softmax(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits it."""
+        ...
+
+    def sparsemax(self, x: Tensor) -> Tensor:
+        """Projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad` with α = 2."""
+        ...
+
+    def entmax(self, x: Tensor, alpha: float) -> Tensor:
+        """α-entmax (Peters et al. 2019), α ≥ 1."""
+        ...
+
+    def entmax_grad(self, y: Tensor, g: Tensor, alpha: float) -> Tensor: ...
+
+    def tree_softmax(self, x: Tensor, tree: Any) -> Tensor:
+        """Products of sibling softmaxes down a tree: x (B, nodes) or (B, leaves) → (B, leaves)."""
+        ...
+
+    def tree_softmax_grad(self, x: Tensor, y: Tensor, g: Tensor, tree: Any) -> Tensor: ...
+
+    def gumbel(self, shape: Sequence[int], seed: int, step: int, like: Tensor) -> Tensor:
+        """Standard Gumbel noise from the counter-based generator; `step` is *dynamic*."""
+        ...
+
+    def mix(self, weights: Tensor, parts: Tensor) -> Tensor:
+        """`Σ_k w_k part_k`: weights (B, K), parts (B, K, F) → (B, F)."""
+        ...
+
+    def mix_grad(self, weights: Tensor, parts: Tensor, g: Tensor) -> tuple[Tensor, Tensor]: ...
+
     # --- shape ----------------------------------------------------------------------------------------------------
     def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
         """The same elements in row-major order under another shape; no copy."""
@@ -80,6 +115,14 @@ class Ops(Protocol):
 
     def narrow(self, x: Tensor, axis: int, start: int, length: int) -> Tensor:
         """Elements `start … start+length` along `axis`."""
+        ...
+
+    def pad(self, x: Tensor, axis: int, length: int) -> Tensor:
+        """Zeros appended along `axis` up to `length`."""
+        ...
+
+    def assign(self, state: Tensor, x: Tensor) -> None:
+        """*In place*: `state ← x`."""
         ...
 
     def sum(self, x: Tensor, axis: int) -> Tensor:
@@ -105,17 +148,50 @@ class Ops(Protocol):
         """→ (gzx (B, T, 4H), gw_hh (4H, H), gh0 (B, H), gc0 (B, H))."""
         ...
 
+    # --- convolution ------------------------------------------------------------------------------------------------
+    def conv2d(
+        self, x: Tensor, kernel: Tensor, bias: Tensor, *, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
+        """Cross-correlation: x (B, C, H, W), kernel (F, C, KH, KW), bias (F,) → (B, F, OH, OW)."""
+        ...
+
+    def conv2d_grad(
+        self, x: Tensor, kernel: Tensor, gy: Tensor, *, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """→ (gx, gkernel, gbias)."""
+        ...
+
     # --- transformers -----------------------------------------------------------------------------------------------
     def embedding(self, ids: Tensor, table: Tensor) -> Tensor:
         """Rows of `table` (V, D), in any storage, at integer `ids` (…,) → (…, D)."""
+        ...
+
+    def embedding_grad(self, ids: Tensor, vocab_size: int, gy: Tensor) -> Tensor:
+        """Rows of gy (…, D) added up by id → (V, D)."""
+        ...
+
+    def token_ids(self, x: Tensor, vocab_size: int) -> Tensor:
+        """Floats that are whole numbers below `vocab_size` → integer ids."""
         ...
 
     def rms_norm(self, x: Tensor, gamma: Tensor, eps: float) -> Tensor:
         """`x / sqrt(mean(x²) + eps) · gamma` over the last axis (Zhang & Sennrich 2019)."""
         ...
 
-    def rope(self, x: Tensor, position: int, inverse_frequencies: Tensor) -> Tensor:
-        """Rotary embedding, half-split pairs: x (T, heads, D), the first row at `position` (*dynamic*)."""
+    def rms_norm_grad(self, x: Tensor, gamma: Tensor, eps: float, gy: Tensor) -> tuple[Tensor, Tensor]:
+        """→ (gx, ggamma)."""
+        ...
+
+    def layer_norm(self, x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
+        """`(x − mean) / sqrt(var + eps) · gamma + beta` over the last axis (Ba et al. 2016)."""
+        ...
+
+    def layer_norm_grad(self, x: Tensor, gamma: Tensor, eps: float, gy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """→ (gx, ggamma, gbeta)."""
+        ...
+
+    def rope(self, x: Tensor, position: int, inverse_frequencies: Tensor, *, inverse: bool = False) -> Tensor:
+        """Rotary embedding, half-split pairs: x (…, T, heads, D), the first row at `position` (*dynamic*)."""
         ...
 
     def cache_write(self, cache: Tensor, x: Tensor, position: int) -> None:
@@ -129,19 +205,81 @@ class Ops(Protocol):
         """
         ...
 
-    # --- losses and optimisers ----------------------------------------------------------------------------------------
-    def mse(self, y: Tensor, target: Tensor) -> Tensor:
-        """`mean((y − target)²)` → scalar."""
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
+        """Attention inside each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → y like q, and probabilities."""
         ...
 
-    def mse_grad(self, y: Tensor, target: Tensor) -> Tensor:
-        """`2 (y − target) / n`."""
+    def attend_grad(
+        self, q: Tensor, k: Tensor, v: Tensor, probabilities: Tensor, gy: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """→ (gq, gk, gv)."""
+        ...
+
+    # --- losses and optimisers ----------------------------------------------------------------------------------------
+    def loss(self, name: str, y: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+        """A loss of `training.losses` → scalar; `delta` is Huber's."""
+        ...
+
+    def loss_grad(self, name: str, y: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+        """Its gradient with respect to `y`."""
+        ...
+
+    def accumulate(self, total: Tensor, g: Tensor, factor: float) -> None:
+        """*In place*: `total ← total + factor · g`."""
         ...
 
     def clip_by_norm(self, grads: Sequence[Tensor], max_norm: float) -> Tensor:
         """*In place*: scale all by `min(1, max_norm / ‖grads‖₂)` (one global norm) → the norm before."""
         ...
 
+    def clip_by_value(self, grads: Sequence[Tensor], limit: float) -> None:
+        """*In place*: every value into `−limit … limit`."""
+        ...
+
+    # In the steps below `learning_rate` and `step` (counted from 1) are *dynamic*; the state tensors start at zero.
     def sgd_step(self, w: Tensor, g: Tensor, learning_rate: float) -> None:
-        """*In place*: `w ← w − lr · g`; `learning_rate` is *dynamic*."""
+        """*In place*: `w ← w − lr · g`."""
+        ...
+
+    def sgd_momentum_step(
+        self,
+        w: Tensor,
+        g: Tensor,
+        velocity: Tensor,
+        learning_rate: float,
+        momentum: float,
+        dampening: float,
+        nesterov: bool,
+    ) -> None:
+        """*In place*: `v ← μ v + (1 − dampening) g`, `w ← w − lr · v`, with Nesterov `w ← w − lr · (g + μ v)`."""
+        ...
+
+    def adamw_step(
+        self,
+        w: Tensor,
+        g: Tensor,
+        m: Tensor,
+        v: Tensor,
+        learning_rate: float,
+        step: int,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """*In place*: `w ← w − lr · (m̂ / (√v̂ + ε) + decay · w)` after updating both moments."""
+        ...
+
+    def rmsprop_step(
+        self,
+        w: Tensor,
+        g: Tensor,
+        v: Tensor,
+        buffer: Tensor | None,
+        learning_rate: float,
+        alpha: float,
+        epsilon: float,
+        momentum: float,
+    ) -> None:
+        """*In place*: `v ← α v + (1 − α) g²`, `u = g / √(v + ε)`, `b ← μ b + u` if there is one, `w ← w − lr · (b or u)`."""
         ...

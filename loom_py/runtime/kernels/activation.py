@@ -115,3 +115,8 @@ def activate_grad(name: str, z: Array, g: Array) -> Array:
 def silu_mul(gate: Array, up: Array) -> Array:
     """gate · σ(gate) · up."""
     return gate * sigmoid(gate) * up
+
+
+def silu_mul_grad(gate: Array, up: Array, g: Array) -> tuple[Array, Array]:
+    """→ (ggate, gup)."""
+    return g * up * _silu_grad(gate), g * gate * sigmoid(gate)

@@ -1,4 +1,4 @@
-"""Rotary positions and attention over a key–value cache."""
+"""Rotary positions and attention, over a key–value cache and (with gradients) over whole sequences."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .softmax import softmax, softmax_grad
+
 Array = NDArray[Any]
 
 
-def rope(x: Array, position: int, inverse_frequencies: Array) -> Array:
+def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array:
     """(a, b) → (a cos − b sin, b cos + a sin), angle = p · f_i, pairs (i, i + D/2)   (Su et al. 2021; Llama's layout).
 
-    x (T, heads, D), inverse_frequencies (D/2,) float64 → like x. Angles are made in float64: a float32 product loses
-    whole turns at large positions.
+    x (…, T, heads, D), inverse_frequencies (D/2,) float64 → like x; `inverse` turns back, which is also the gradient.
+    Angles are made in float64: a float32 product loses whole turns at large positions.
     """
     half = x.shape[-1] // 2
-    angles = np.arange(position, position + x.shape[0], dtype=np.float64)[:, None] * inverse_frequencies
+    angles = np.arange(position, position + x.shape[-3], dtype=np.float64)[:, None] * inverse_frequencies
     cos = np.cos(angles).astype(x.dtype)[:, None, :]
-    sin = np.sin(angles).astype(x.dtype)[:, None, :]
+    sin = np.sin(-angles if inverse else angles).astype(x.dtype)[:, None, :]
     a, b = x[..., :half], x[..., half:]
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
 
@@ -29,21 +31,49 @@ def cache_write(cache: Array, x: Array, position: int) -> None:
     cache[position : position + x.shape[0]] = x
 
 
+def _grouped(q: Array, kv_heads: int) -> Array:
+    """(…, T, heads, D) → (…, kv_heads, group·T, D): the query rows that share a key–value head."""
+    *batch, steps, heads, size = q.shape
+    split = q.reshape(*batch, steps, kv_heads, heads // kv_heads, size)
+    return np.moveaxis(split, -4, -2).reshape(*batch, kv_heads, -1, size)
+
+
+def _ungrouped(a: Array, steps: int) -> Array:
+    """Back to (…, T, heads, D)."""
+    *batch, kv_heads, rows, size = a.shape
+    split = a.reshape(*batch, kv_heads, rows // steps, steps, size)
+    return np.moveaxis(split, -2, -4).reshape(*batch, steps, kv_heads * (rows // steps), size)
+
+
+def _probabilities(q: Array, k: Array, steps: int, causal: bool) -> Array:
+    """softmax(q kᵀ / √D): q (…, kv, group·T, D), k (…, kv, D, L) → (…, kv, group·T, L); the last T positions ask."""
+    scores = (q * q.dtype.type(q.shape[-1] ** -0.5)) @ k
+    length = k.shape[-1]
+    if causal and steps > 1:
+        future = np.arange(length)[None, :] > np.arange(length - steps, length)[:, None]
+        scores.reshape(*scores.shape[:-2], -1, steps, length)[..., future] = -np.inf
+    return softmax(scores)
+
+
 def attention(q: Array, keys: Array, values: Array, position: int) -> Array:
     """softmax(q kᵀ / √D + causal mask) v, query heads sharing key–value heads in groups   (Ainslie et al. 2023)."""
-    steps, heads, size = q.shape
-    kv_heads = keys.shape[1]
-    length = position + steps
-    k = keys[:length].transpose(1, 2, 0)  # (kv, D, L)
-    v = values[:length].transpose(1, 0, 2)  # (kv, L, D)
-    grouped = q.reshape(steps, kv_heads, heads // kv_heads, size).transpose(1, 2, 0, 3)  # (kv, group, T, D)
-    grouped = grouped.reshape(kv_heads, -1, size) * q.dtype.type(size**-0.5)
-    scores = (grouped @ k).reshape(kv_heads, heads // kv_heads, steps, length)
-    if steps > 1:
-        future = np.arange(length)[None, :] > np.arange(position, length)[:, None]
-        scores[..., future] = -np.inf
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
-    mixed = scores.reshape(kv_heads, -1, length) @ v
-    return mixed.reshape(kv_heads, heads // kv_heads, steps, size).transpose(2, 0, 1, 3).reshape(steps, heads, size)
+    length = position + q.shape[0]
+    p = _probabilities(_grouped(q, keys.shape[1]), keys[:length].transpose(1, 2, 0), q.shape[0], causal=True)
+    return _ungrouped(p @ values[:length].transpose(1, 0, 2), q.shape[0])
+
+
+def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]:
+    """Attention within each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → (y (B, T, heads, D), probabilities)."""
+    p = _probabilities(_grouped(q, k.shape[2]), k.transpose(0, 2, 3, 1), q.shape[1], causal)
+    return _ungrouped(p @ v.transpose(0, 2, 1, 3), q.shape[1]), p
+
+
+def attend_grad(q: Array, k: Array, v: Array, p: Array, gy: Array) -> tuple[Array, Array, Array]:
+    """→ (gq, gk, gv): gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, summed over a group."""
+    kv_heads, steps, scale = k.shape[2], q.shape[1], q.dtype.type(q.shape[3] ** -0.5)
+    qg, gg = _grouped(q, kv_heads), _grouped(gy, kv_heads)
+    kt, vt = k.transpose(0, 2, 1, 3), v.transpose(0, 2, 1, 3)  # (B, kv, T, D)
+    gs = softmax_grad(p, gg @ vt.swapaxes(-1, -2)) * scale
+    gk = (gs.swapaxes(-1, -2) @ qg).transpose(0, 2, 1, 3)
+    gv = (p.swapaxes(-1, -2) @ gg).transpose(0, 2, 1, 3)
+    return _ungrouped(gs @ kt, steps), gk, gv

@@ -41,5 +41,15 @@ def narrow(x: Array, axis: int, start: int, length: int) -> Array:
     return np.ascontiguousarray(x[tuple(index)])
 
 
+def pad(x: Array, axis: int, length: int) -> Array:
+    missing = [(0, 0)] * x.ndim
+    missing[axis] = (0, length - x.shape[axis])
+    return np.pad(x, missing)
+
+
+def assign(state: Array, x: Array) -> None:
+    state[...] = x
+
+
 def sum_axis(x: Array, axis: int) -> Array:
     return x.sum(axis=axis)

@@ -1,11 +1,14 @@
-"""Softmax over the last axis."""
+"""The softmax family over the last axis."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..philox import uniform
 
 Array = NDArray[Any]
 
@@ -19,3 +22,131 @@ def softmax(x: Array) -> Array:
 def softmax_grad(y: Array, g: Array) -> Array:
     """The Jacobian diag(y) − y yᵀ applied to g."""
     return y * (g - (g * y).sum(axis=-1, keepdims=True))
+
+
+def masked_softmax(x: Array, mask: Array) -> Array:
+    """Softmax over the entries where `mask` (bool, last axis) is set, exactly 0 elsewhere. `softmax_grad` fits it."""
+    e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def gumbel(shape: tuple[int, ...], seed: int, step: int, like: Array) -> Array:
+    """−ln(−ln u), u from the counter-based generator: standard Gumbel noise   (Jang et al. 2017)."""
+    u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
+    return -np.log(-np.log(u)).reshape(shape)
+
+
+def sparsemax(x: Array) -> Array:
+    """The Euclidean projection onto the simplex: max(x − τ, 0)   (Martins & Astudillo 2016)."""
+    z = -np.sort(-x, axis=-1)
+    total = np.cumsum(z, axis=-1) - 1
+    k = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    support = (z * k > total).sum(axis=-1, keepdims=True)
+    tau = np.take_along_axis(total, support - 1, axis=-1) / support.astype(x.dtype)
+    return np.maximum(x - tau, 0)
+
+
+def entmax(x: Array, alpha: float) -> Array:
+    """p_i = max((α−1) x_i − τ, 0)^(1/(α−1)) with τ such that Σ p = 1   (Peters et al. 2019).
+
+    α = 1 is softmax, α = 2 sparsemax. τ is found by bisection in float64, until the interval cannot be halved.
+    """
+    if alpha == 1:
+        return softmax(x)
+    if alpha == 2:
+        return sparsemax(x)
+    z = (alpha - 1) * x.astype(np.float64)
+    high = z.max(axis=-1, keepdims=True)
+    low = high - 1.0  # at τ = max − 1 the largest entry alone is 1
+    exponent = 1 / (alpha - 1)
+    for _ in range(64):
+        tau = (low + high) / 2
+        too_much = (np.maximum(z - tau, 0) ** exponent).sum(axis=-1, keepdims=True) >= 1
+        low, high = np.where(too_much, tau, low), np.where(too_much, high, tau)
+    p = np.maximum(z - low, 0) ** exponent
+    return (p / p.sum(axis=-1, keepdims=True)).astype(x.dtype)
+
+
+def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
+    """s ⊙ (g − Σ s·g / Σ s) with s = y^(2−α) on the support, 0 off it."""
+    support = y > 0
+    s = np.where(support, np.where(support, y, 1) ** y.dtype.type(2 - alpha), 0).astype(y.dtype)
+    return s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A softmax tree over F leaves with N nodes besides the root.
+
+    - `groups` (N,): the sibling group of each node; a node is chosen within its group.
+    - `paths` (F, depth): the nodes from the root down to each leaf, padded with N.
+    - `leaf_node` (F,): the node that is each leaf itself.
+    """
+
+    groups: Array
+    paths: Array
+    leaf_node: Array
+
+    @property
+    def nodes(self) -> int:
+        return len(self.groups)
+
+
+def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:
+    """Logits of all nodes: `x` itself if it has one a node, else each node's mean over the leaves under it."""
+    if x.shape[-1] == tree.nodes:
+        return x, None
+    members = np.zeros((tree.nodes + 1, len(tree.paths)), x.dtype)
+    np.put_along_axis(members, tree.paths.T, x.dtype.type(1), axis=0)
+    mean = members[:-1] / members[:-1].sum(axis=1, keepdims=True)
+    return x @ mean.T, mean
+
+
+def tree_softmax(x: Array, tree: Tree) -> Array:
+    """P(leaf) = Π over its path of the softmax within each sibling group   (Morin & Bengio 2005).
+
+    x (B, N) one logit a node, or (B, F) one a leaf, inner nodes then taking the mean of theirs → (B, F), sums to 1.
+    """
+    z, _ = _node_logits(x, tree)
+    return np.exp(_leaf_sums(_group_log_softmax(z, tree), tree))
+
+
+def tree_softmax_grad(x: Array, y: Array, g: Array, tree: Tree) -> Array:
+    """The chain rule back through the product and the group softmaxes."""
+    z, mean = _node_logits(x, tree)
+    gl = np.zeros((len(x), tree.nodes + 1), x.dtype)
+    for level in tree.paths.T:
+        np.add.at(gl, (slice(None), level), g * y)
+    gl = gl[:, :-1]
+    probability = np.exp(_group_log_softmax(z, tree))
+    gz = gl - probability * _group_sums(gl, tree)
+    return gz if mean is None else gz @ mean
+
+
+def _group_sums(a: Array, tree: Tree) -> Array:
+    """For each node the sum of `a` over its group."""
+    sums = np.zeros((len(a), int(tree.groups.max()) + 1), a.dtype)
+    np.add.at(sums, (slice(None), tree.groups), a)
+    return sums[:, tree.groups]
+
+
+def _group_log_softmax(z: Array, tree: Tree) -> Array:
+    peak = np.full((len(z), int(tree.groups.max()) + 1), -np.inf, z.dtype)
+    np.maximum.at(peak, (slice(None), tree.groups), z)
+    shifted = z - peak[:, tree.groups]
+    return shifted - np.log(_group_sums(np.exp(shifted), tree))
+
+
+def _leaf_sums(logp: Array, tree: Tree) -> Array:
+    padded = np.concatenate([logp, np.zeros((len(logp), 1), logp.dtype)], axis=1)
+    return padded[:, tree.paths].sum(axis=-1)
+
+
+def mix(weights: Array, parts: Array) -> Array:
+    """Σ_k w_k part_k: weights (B, K), parts (B, K, F) → (B, F)."""
+    return (weights[:, None, :] @ parts)[:, 0]
+
+
+def mix_grad(weights: Array, parts: Array, g: Array) -> tuple[Array, Array]:
+    """→ (gweights (B, K) = ⟨g, part_k⟩, gparts (B, K, F) = w_k g)."""
+    return (parts @ g[:, :, None])[:, :, 0], weights[:, :, None] * g[:, None, :]

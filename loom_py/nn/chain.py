@@ -1,0 +1,73 @@
+"""Layers one after another, with the residual stream that runs beside them.
+
+The stream is a pointer to an earlier tensor. Which layer adds it, and which moves it, follows from the kinds alone:
+
+| `Layer.residual` | kinds | adds | then points to |
+|---|---|---|---|
+| source | RMSNorm | nothing | its own input |
+| before | LayerNorm | the stream to its input, if there is one | its output, if there was one |
+| after | attention, SwiGLU | the stream to its output, if there is one | its output |
+| skip | residual | the input of the layer `skip` places before | unchanged |
+| none | all others | nothing | unchanged |
+
+A tensor is added only where the shapes are equal. RMSNorm → attention → RMSNorm → SwiGLU is thus Llama's pre-norm block,
+and attention → LayerNorm the post-norm one. Inside parallel and sequential layers the stream starts empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..runtime.ops import Ops, Tensor
+from .layer import Layer, Params, State
+
+
+def _source(layer: Layer, index: int, stream: int | None) -> int | None:
+    """Which of the tensors so far (0 is the input, i + 1 the output of layer i) layer `index` wants added."""
+    if layer.residual == "skip":
+        return index - layer.skip if layer.skip <= index else None  # type: ignore[attr-defined]
+    return stream if layer.residual in ("before", "after") else None
+
+
+def forward(
+    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], x: Tensor, states: Sequence[State] | None = None
+) -> tuple[Tensor, list[Tensor], list[Any]]:
+    """x (B, I) → the last output, every layer's output, every layer's cache."""
+    tensors, caches = [x], []
+    stream: int | None = None
+    for i, (layer, p) in enumerate(zip(layers, params, strict=True)):
+        x = tensors[i]
+        source = _source(layer, i, stream)
+        if source is not None and layer.residual != "after":
+            source = source if tensors[source].shape == x.shape else None
+            x = x if source is None else ops.add(x, tensors[source])
+        y, cache = layer.forward(ops, p, x, states[i] if states else {})
+        if source is not None and layer.residual == "after":
+            source = source if tensors[source].shape == y.shape else None
+            y = y if source is None else ops.add(y, tensors[source])
+        tensors.append(y)
+        caches.append((cache, source))
+        if layer.residual == "source":
+            stream = i
+        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
+            stream = i + 1
+    return tensors[-1], tensors[1:], caches
+
+
+def backward(
+    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], caches: Sequence[Any], gy: Tensor
+) -> tuple[Tensor, list[Params]]:
+    """Gradient of the last output → gradients of the input and of all parameters."""
+    grads: list[Params] = [{} for _ in layers]
+    extra: dict[int, Tensor] = {}  # gradients that reach a tensor through the stream
+    for i in reversed(range(len(layers))):
+        if i + 1 in extra:
+            gy = ops.add(gy, extra.pop(i + 1))
+        cache, source = caches[i]
+        gx, grads[i] = layers[i].backward(ops, params[i], cache, gy)
+        if source is not None:
+            share = gy if layers[i].residual == "after" else gx
+            extra[source] = ops.add(extra[source], share) if source in extra else share
+        gy = gx
+    return (ops.add(gy, extra[0]) if 0 in extra else gy), grads

@@ -1,0 +1,69 @@
+"""Layers one after another, as one layer: a branch of several steps inside a parallel layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..runtime.ops import Ops, Tensor
+from . import activation, chain
+from .fields import Fields, Json
+from .layer import Array, Layer, Params, State, child_records
+from .registry import build_chain, register
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Sequential(Layer):
+    """x → layer_n(… layer_1(x)). Any kinds, nested to any depth; the residual stream starts empty inside.
+
+    JSON: `layers` (or `branches`, as the original writes it).
+    """
+
+    kind = "sequential"
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
+        activation.resolve(f.any("activation"), f.at("activation"))
+        name = "layers" if f.has("layers") else "branches"
+        items = f.objects(name, required=True)
+        if not items:
+            raise ConfigError("a sequential layer needs at least one layer", where=f.at(name))
+        layers = build_chain(items, in_size)
+        return cls(in_size=layers[0].in_size, out_size=layers[-1].out_size, layers=tuple(layers))
+
+    def to_json(self) -> Json:
+        return {"type": self.kind, "activation": "linear", "branches": [layer.to_json() for layer in self.layers]}
+
+    def init(self, rng: np.random.Generator) -> Params:
+        return {"layers": [layer.init(rng) for layer in self.layers]}
+
+    def init_state(self, batch: int, dtype: Any) -> State:
+        states = [layer.init_state(batch, dtype) for layer in self.layers]
+        return {"layers": states} if any(states) else {}
+
+    def weights_to_json(self, p: Params) -> Json:
+        pairs = zip(self.layers, p["layers"], strict=True)
+        return {"branch_weights": [layer.weights_to_json(lp) for layer, lp in pairs]}
+
+    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
+        items = child_records(record, "branch_weights", len(self.layers), where)
+        pairs = zip(self.layers, items, strict=True)
+        return {"layers": [layer.weights_from_json(item, place) for layer, (item, place) in pairs]}
+
+    def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
+        parts = [layer.gradients_flat(g) for layer, g in zip(self.layers, grads["layers"], strict=True)]
+        return [k for kernels, _ in parts for k in kernels], [b for _, biases in parts for b in biases]
+
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        y, _, caches = chain.forward(ops, self.layers, p["layers"], x, s.get("layers"))
+        return y, caches
+
+    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        gx, grads = chain.backward(ops, self.layers, p["layers"], cache, gy)
+        return gx, {"layers": grads}

@@ -1,0 +1,49 @@
+"""Convolution (cross-correlation, no kernel flip) as a matrix product over unfolded windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+
+def _pad(x: Array, padding: Pair) -> Array:
+    (h, w) = padding
+    return np.pad(x, ((0, 0), (0, 0), (h, h), (w, w))) if h or w else x
+
+
+def _windows(x: Array, size: Pair, stride: Pair) -> Array:
+    """(B, C, H, W) → (B, OH, OW, C, KH, KW), a view."""
+    view = sliding_window_view(x, size, axis=(2, 3))[:, :, :: stride[0], :: stride[1]]
+    return view.transpose(0, 2, 3, 1, 4, 5)
+
+
+def conv2d(x: Array, kernel: Array, bias: Array, *, stride: Pair, padding: Pair) -> Array:
+    """y[b,f,i,j] = Σ_{c,u,v} x[b, c, i·s+u−p, j·s+v−p] k[f,c,u,v] + bias[f]."""
+    windows = _windows(_pad(x, padding), (kernel.shape[2], kernel.shape[3]), stride)
+    batch, high, wide = windows.shape[:3]
+    y = windows.reshape(batch * high * wide, -1) @ kernel.reshape(kernel.shape[0], -1).T + bias
+    return np.ascontiguousarray(y.reshape(batch, high, wide, -1).transpose(0, 3, 1, 2))
+
+
+def conv2d_grad(x: Array, kernel: Array, gy: Array, *, stride: Pair, padding: Pair) -> tuple[Array, Array, Array]:
+    """→ (gx, gkernel, gbias): gk sums windows ⊗ gy; gx adds each kernel tap's share back where it was read."""
+    filters, _, tall, broad = kernel.shape
+    padded = _pad(x, padding)
+    windows = _windows(padded, (tall, broad), stride)
+    batch, high, wide = windows.shape[:3]
+    rows = gy.transpose(0, 2, 3, 1).reshape(batch * high * wide, filters)
+    gk = (rows.T @ windows.reshape(batch * high * wide, -1)).reshape(kernel.shape)
+    taps = (rows @ kernel.reshape(filters, -1)).reshape(batch, high, wide, x.shape[1], tall, broad)
+    gx = np.zeros_like(padded)
+    for u in range(tall):
+        for v in range(broad):
+            place = gx[:, :, u : u + stride[0] * high : stride[0], v : v + stride[1] * wide : stride[1]]
+            place += taps[..., u, v].transpose(0, 3, 1, 2)
+    h, w = padding
+    return gx[:, :, h : h + x.shape[2], w : w + x.shape[3]], gk, rows.sum(axis=0)
