@@ -1,4 +1,4 @@
-"""Parameter updates, in place."""
+"""Gradient clipping and parameter updates, in place. Optimiser state comes in as tensors that start at zero."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+def accumulate(total: Array, g: Array, factor: float) -> None:
+    """total ← total + factor · g."""
+    total += total.dtype.type(factor) * g
+
+
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     """g ← g · min(1, max_norm / ‖all g‖₂) → the norm before   (Pascanu et al. 2013)."""
     norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))
@@ -20,6 +25,79 @@ def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     return norm
 
 
+def clip_by_value(grads: Sequence[Array], limit: float) -> None:
+    """g ← min(max(g, −limit), limit)."""
+    for g in grads:
+        np.clip(g, -limit, limit, out=g)
+
+
 def sgd_step(w: Array, g: Array, learning_rate: float) -> None:
     """w ← w − lr · g."""
     w -= w.dtype.type(learning_rate) * g
+
+
+def sgd_momentum_step(
+    w: Array, g: Array, velocity: Array, learning_rate: float, momentum: float, dampening: float, nesterov: bool
+) -> None:
+    """v ← μ v + (1 − dampening) g;  w ← w − lr · (g + μ v if Nesterov else v)   (Sutskever et al. 2013)."""
+    number = w.dtype.type
+    velocity *= number(momentum)
+    velocity += number(1 - dampening) * g
+    w -= number(learning_rate) * (g + number(momentum) * velocity if nesterov else velocity)
+
+
+def adamw_step(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    learning_rate: float,
+    step: int,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> None:
+    """AdamW with decoupled decay (Loshchilov & Hutter 2019); `step` counts from 1.
+
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  m̂ = m / (1 − β₁^step);  v̂ = v / (1 − β₂^step);
+    w ← w − lr · (m̂ / (√v̂ + ε) + decay · w).
+    """
+    number = w.dtype.type
+    m *= number(beta1)
+    m += number(1 - beta1) * g
+    v *= number(beta2)
+    v += number(1 - beta2) * (g * g)
+    root = np.sqrt(v * number(1 / (1 - beta2**step)))
+    root += number(epsilon)
+    change = m * number(1 / (1 - beta1**step))
+    change /= root
+    if weight_decay:
+        change += number(weight_decay) * w
+    change *= number(learning_rate)
+    w -= change
+
+
+def rmsprop_step(
+    w: Array,
+    g: Array,
+    v: Array,
+    buffer: Array | None,
+    learning_rate: float,
+    alpha: float,
+    epsilon: float,
+    momentum: float,
+) -> None:
+    """RMSprop (Tieleman & Hinton 2012) with ε inside the root.
+
+    v ← α v + (1 − α) g²;  u = g / √(v + ε);  with a buffer b ← μ b + u and u = b;  w ← w − lr · u.
+    """
+    number = w.dtype.type
+    v *= number(alpha)
+    v += number(1 - alpha) * (g * g)
+    update = g / np.sqrt(v + number(epsilon))
+    if buffer is not None:
+        buffer *= number(momentum)
+        buffer += update
+        update = buffer
+    w -= number(learning_rate) * update
