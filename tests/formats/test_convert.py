@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -239,6 +240,8 @@ def test_real_model(real_gguf: Path, open_file: Open, tmp_path: Path) -> None:
     q = file.load("blk.7.attn_q.weight")
     np.testing.assert_array_equal(checkpoint.load("model.layers.7.self_attn.q_proj.weight")[1], q[2])
     np.testing.assert_array_equal(checkpoint.load("model.layers.7.self_attn.q_proj.weight")[64 + 33], q[64 + 3])
+    published = json.loads(gzip.decompress((Path(__file__).parents[1] / "data/smollm2-tokenizer.json.gz").read_bytes()))
+    assert read_json(tmp_path / "out" / "tokenizer.json") == published
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
     direct = Tokenizer.from_gguf(file.metadata)
     for text in TEXTS:
