@@ -1,0 +1,139 @@
+"""A browser, the assembled site served both ways, and pages that are watched for errors and foreign requests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tools import paths, serve
+
+ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+Open = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The assembled site."""
+    if not (paths.SITE / "loom.js").is_file():
+        pytest.fail("the site in dist/ is missing; run ./build_pyodide.sh build first.")
+    return paths.SITE
+
+
+@pytest.fixture(scope="session")
+def isolated_url(site: Path) -> Iterator[str]:
+    """The site with the headers that allow shared memory."""
+    with serve.start(site, isolated=True) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def plain_url(site: Path) -> Iterator[str]:
+    """The site as any static host serves it."""
+    with serve.start(site, isolated=False) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """LOOM_CHROMIUM, else the system's Chromium, else Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page did that it should not have done."""
+
+    def __init__(self, context: BrowserContext, origin: str, allowed_errors: list[str]) -> None:
+        self.origin = urlsplit(origin).netloc
+        self.allowed = allowed_errors
+        self.problems: list[str] = []
+        context.on("console", lambda message: self._console(message.type, message.text))
+        context.on("weberror", lambda error: self.problems.append(f"uncaught: {error.error}"))
+        context.on("request", lambda request: self._request(request.url))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not any(part in text for part in self.allowed):
+            self.problems.append(f"console {kind}: {text}")
+
+    def _request(self, url: str) -> None:
+        parts = urlsplit(url)
+        foreign = parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.origin
+        if foreign and not any(part in url for part in self.allowed):
+            self.problems.append(f"request to {url}")
+
+
+def _opener(browser: Browser, contexts: list[BrowserContext], watches: list[Watch]) -> Open:
+    def open_page(url: str, *, allowed: list[str] | None = None, **options: Any) -> Page:
+        """A page in a fresh context; `allowed` names texts of errors and addresses that belong to the test."""
+        context = browser.new_context(**options)
+        contexts.append(context)
+        watches.append(Watch(context, url, allowed or []))
+        page = context.new_page()
+        page.goto(url)
+        return page
+
+    return open_page
+
+
+def _finish(contexts: list[BrowserContext], watches: list[Watch]) -> None:
+    for context in contexts:
+        context.close()
+    problems = [problem for watch in watches for problem in watch.problems]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    """Opens watched pages; the test fails if one of them logged an error or asked anyone but its own origin."""
+    contexts: list[BrowserContext] = []
+    watches: list[Watch] = []
+    yield _opener(chromium, contexts, watches)
+    _finish(contexts, watches)
+
+
+@pytest.fixture(scope="module")
+def open_module_page(chromium: Browser) -> Iterator[Open]:
+    """As `open_page`, for pages that several tests share."""
+    contexts: list[BrowserContext] = []
+    watches: list[Watch] = []
+    yield _opener(chromium, contexts, watches)
+    _finish(contexts, watches)
+
+
+@pytest.fixture(scope="session")
+def screenshot() -> Callable[[Page, str], Path]:
+    """Keeps a picture of the page in tests/artefacts."""
+
+    def take(page: Page, name: str) -> Path:
+        ARTEFACTS.mkdir(exist_ok=True)
+        path = ARTEFACTS / f"{name}.png"
+        page.screenshot(path=path, full_page=True)
+        return path
+
+    return take
