@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -45,7 +46,9 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             print(flush=True)
 
@@ -68,6 +71,7 @@ class Progress:
 
 def run(main: Callable[[], int | None]) -> int:
     """Call ``main`` and turn every way it can fail into one last sentence and an exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that half-made things are removed
     try:
         return main() or 0
     except Failure as failure:
@@ -77,8 +81,11 @@ def run(main: Callable[[], int | None]) -> int:
         return 130
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
-        print(f"error: the system said {os.strerror(error.errno) if error.errno else error}{name}; "
-              "make room or give access there and run the same command again.", file=sys.stderr)
+        print(
+            f"error: the system said {os.strerror(error.errno) if error.errno else error}{name}; "
+            "make room or give access there and run the same command again.",
+            file=sys.stderr,
+        )
     except Exception:
         log = paths.cache("logs", "traceback.txt")
         log.parent.mkdir(parents=True, exist_ok=True)

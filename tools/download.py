@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -34,7 +33,7 @@ def open_url(url: str, *, timeout: float, headers: dict[str, str] | None = None)
     except urllib.error.HTTPError as error:
         error.close()
         raise console.Skipped(f"{url} answered {error.code} {error.reason}") from error
-    except (urllib.error.URLError, TimeoutError, socket.timeout, ConnectionError) as error:
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         raise console.Skipped(f"{url} could not be reached ({reason})") from error
 
@@ -67,11 +66,14 @@ def fetch(url: str, target: Path, *, sha256: str, timeout: float = 60, label: st
         except (TimeoutError, ConnectionError) as error:
             raise console.Skipped(f"{url} broke off ({error}); what came is kept and continued next time") from error
     if total is not None and part.stat().st_size < total:
-        raise console.Skipped(f"{url} broke off at {part.stat().st_size} of {total} bytes; "
-                              "what came is kept and continued next time")
+        raise console.Skipped(
+            f"{url} broke off at {part.stat().st_size} of {total} bytes; what came is kept and continued next time"
+        )
     if digest.hexdigest() != sha256:
         part.unlink()
-        raise console.Skipped(f"{url} gave a file with SHA-256 {digest.hexdigest()[:16]}… where {sha256[:16]}… was expected")
+        raise console.Skipped(
+            f"{url} gave a file with SHA-256 {digest.hexdigest()[:16]}… where {sha256[:16]}… was expected"
+        )
     part.chmod(0o644)
     part.replace(target)
     return target

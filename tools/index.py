@@ -29,7 +29,9 @@ class IndexFile:
 @functools.cache
 def index_urls() -> tuple[str, ...]:
     """The index and the extra indexes that pip would ask, from its environment variables and configuration files."""
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     settings: dict[str, str] = {}
     for line in listing.stdout.splitlines():
         key, _, value = line.partition("=")

@@ -35,8 +35,10 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
     for wheel in wheels:
         name, version, _, wheel_tags = parse_wheel_filename(wheel.name)
         if not tags & wheel_tags:
-            raise console.Failure(f"{wheel.name} is not for this runtime, whose wheels end in {_platform(runtime)}; "
-                                  "give a wheel built for it.")
+            raise console.Failure(
+                f"{wheel.name} is not for this runtime, whose wheels end in {_platform(runtime)}; "
+                "give a wheel built for it."
+            )
         packages[name] = {
             "name": _metadata(wheel)["Name"],
             "version": str(version),
@@ -51,7 +53,9 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
     for name, package in packages.items():
         for needed in package["depends"]:
             if needed not in packages:
-                raise console.Failure(f"{name} needs {needed}, which the site does not carry; add it in tools/runtime.py.")
+                raise console.Failure(
+                    f"{name} needs {needed}, which the site does not carry; add it in tools/runtime.py."
+                )
     return _checked(runtime, packages)
 
 
@@ -78,7 +82,10 @@ def _platform(runtime: dict[str, Any]) -> str:
 def _accepted_tags(runtime: dict[str, Any]) -> frozenset[Tag]:
     major, minor = runtime["python"].split(".")[:2]
     binary = f"cp{major}{minor}"
-    pure = {Tag(python, "none", "any") for python in (f"py{major}", binary, *(f"py{major}{m}" for m in range(int(minor) + 1)))}
+    pure = {
+        Tag(python, "none", "any")
+        for python in (f"py{major}", binary, *(f"py{major}{m}" for m in range(int(minor) + 1)))
+    }
     return frozenset(pure | {Tag(binary, binary, _platform(runtime))})
 
 

