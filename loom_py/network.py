@@ -5,26 +5,32 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import introspection
+from .blueprint import blueprint
 from .errors import ConfigError, InputError
 from .introspection import Duration, Floats
+from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
 from .nn.layer import Array, Layer, Params, State, leaves, tree_map
 from .runtime import Ops, Tensor, numpy_ops
-from .training.evaluation import DeviationMetrics, evaluate
+from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
+from .training.optimisers import Optimiser, read_optimiser
+from .training.state import TrainingState
 
 if TYPE_CHECKING:
+    from .training.classification import ClassificationReport
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
 class Network:
-    """`rows × cols` cells of `layers_per_cell` layers, numbered `(row·cols + col)·layers_per_cell + k`, run in that order.
+    """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
 
@@ -63,6 +69,7 @@ class Network:
         self.ops: Ops = numpy_ops
         self.seed = secrets.randbits(32) if seed is None else seed
         self.params: list[Params] = []
+        self.training_state = TrainingState()
         if params is None:
             self.initialize_weights(self.seed)
         else:
@@ -71,6 +78,7 @@ class Network:
         self._caches: list[Any] = []
         self._gradients: list[Params] | None = None
         self._states: tuple[int, list[State]] | None = None
+        self._sizes_known = True
 
     # --- native: arrays with a batch axis ---------------------------------------------------------------------------
     @property
@@ -142,6 +150,8 @@ class Network:
 
     def _rows(self, x: Floats, name: str = "input") -> Array:
         """Any accepted input as (B, I) of the network's dtype."""
+        if not self._sizes_known:
+            self._check_sizes()
         try:
             a = np.asarray(x, dtype=self.dtype)
         except (TypeError, ValueError) as error:
@@ -189,18 +199,66 @@ class Network:
         config: TrainingConfig | Mapping[str, Any] | None = None,
     ) -> TrainingResult:
         """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
-        from .training.loop import training_steps
+        from .training.loop import train
 
-        steps = training_steps(self, batches, config)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return stop.value
+        return train(self, batches, config)
+
+    def apply_gradients(self, learning_rate: float) -> None:
+        """One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD)."""
+        self._apply(learning_rate, None)
+
+    def apply_gradients_adamw(self, learning_rate: float, beta1: float, beta2: float, weight_decay: float) -> None:
+        """One AdamW update; its moments live on between calls with equal β₁, β₂ and decay."""
+        options = {"Type": "adamw", "Beta1": beta1, "Beta2": beta2, "WeightDecay": weight_decay}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def apply_gradients_rmsprop(self, learning_rate: float, alpha: float, epsilon: float, momentum: float) -> None:
+        """One RMSprop update; its state lives on between calls with equal α, ε and momentum."""
+        options = {"Type": "rmsprop", "Alpha": alpha, "Epsilon": epsilon, "Momentum": momentum}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def apply_gradients_sgd_momentum(
+        self, learning_rate: float, momentum: float, dampening: float, nesterov: bool
+    ) -> None:
+        """One SGD update with momentum; the velocity lives on between calls with equal options."""
+        options = {"Type": "sgd", "Momentum": momentum, "Dampening": dampening, "Nesterov": nesterov}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def _apply(self, learning_rate: float, optimiser: Optimiser | None) -> None:
+        if self._gradients is None:
+            raise InputError("applying gradients needs a backward pass first")
+        weights, gradients = list(self.parameters.values()), list(self.gradients.values())
+        self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
+
+    def get_optimizer(self) -> dict[str, Any]:
+        """The optimiser in use: Type, its options, and Step, the updates made with it."""
+        return self.training_state.optimiser.to_json() | {"Step": self.training_state.step}
+
+    def set_optimizer(self, optimizer: dict[str, Any]) -> None:
+        """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on."""
+        found = read_optimiser(optimizer)
+        self.training_state.use(self.ops, found, list(self.parameters.values()))
+
+    def reset_optimizer(self) -> None:
+        """Back to plain SGD; moments, step counts and the place in a schedule are forgotten."""
+        self.training_state = TrainingState()
 
     def evaluate_network(self, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
         """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
         return evaluate(self, inputs, expected)
+
+    def evaluate_classification(self, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
+        """Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors."""
+        from .training.classification import evaluate_classification
+
+        return evaluate_classification(self, inputs, classes)
+
+    def evaluate_from_checkpoint_files(
+        self, files: Sequence[str], expected: Sequence[float]
+    ) -> tuple[DeviationMetrics, Duration, Duration]:
+        """`evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict."""
+        metrics, loading, predicting = evaluate_files(self, files, expected)
+        return metrics, Duration(loading), Duration(predicting)
 
     def initialize_weights(self, seed: int | None = None) -> None:
         """Fresh random weights; the same seed gives the same weights."""
@@ -209,6 +267,7 @@ class Network:
         rng = np.random.Generator(np.random.Philox(self.seed))
         self.params = [layer.init(rng) for layer in self.layers]
         self._activations, self._caches, self._gradients = [], [], None
+        self.training_state = TrainingState()
 
     def save_model(self, filename: str, model_id: str) -> None:
         """Write the bundle of `save_model_to_string` to a file."""
@@ -242,7 +301,27 @@ class Network:
 
     def get_activation(self, row: int, col: int, layer: int) -> int:
         """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
-        return NAMES.index(getattr(self._at(row, col, layer), "activation", "linear"))
+        return NAMES.index(getattr(self.layers[self._index(row, col, layer)], "activation", "linear"))
+
+    def get_layer(self, row: int, col: int, layer: int) -> dict[str, Any]:
+        """The layer in that cell with its weights, in the original's field names (`LayerConfig`)."""
+        return to_config(self.layers[i := self._index(row, col, layer)], self.params[i])
+
+    def set_layer(self, row: int, col: int, layer: int, config: dict[str, Any]) -> None:
+        """Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+
+        Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
+        """
+        index = self._index(row, col, layer)
+        made, params = from_config(config, where=f"layer {row}, {col}, {layer}", seed=self.seed + index)
+        self.layers[index] = made
+        self.params[index] = tree_map(lambda a: a.astype(self.dtype), params)
+        self._activations, self._caches, self._gradients, self._states = [], [], None, None
+        self._sizes_known = False
+
+    def get_blueprint(self, model_id: str = "") -> dict[str, Any]:
+        """Layers, shapes and parameter counts, without weights."""
+        return blueprint(self, model_id or self.model_id)
 
     def activations(self) -> list[Floats]:
         """Input and every layer's output of the last forward pass, flat."""
@@ -261,12 +340,22 @@ class Network:
             return [([], []) for _ in self.layers]
         return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
 
-    def _at(self, row: int, col: int, layer: int) -> Layer:
+    def _index(self, row: int, col: int, layer: int) -> int:
         limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
         for name, (value, limit) in limits.items():
             if not 0 <= value < limit:
                 raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
-        return self.layers[(row * self.grid_cols + col) * self.layers_per_cell + layer]
+        return (row * self.grid_cols + col) * self.layers_per_cell + layer
+
+    def _check_sizes(self) -> None:
+        """After layers were replaced one by one: does each take what the one before gives?"""
+        for i, (before, after) in enumerate(pairwise(self.layers)):
+            if None not in (before.out_size, after.in_size) and before.out_size != after.in_size:
+                raise ConfigError(
+                    f"{after.kind} takes {after.in_size} values but the layer before gives {before.out_size}",
+                    where=f"layers[{i + 1}]",
+                )
+        self._sizes_known = True
 
     def list_methods(self) -> list[str]:
         """Names of all methods that can be called from JavaScript, sorted."""

@@ -10,8 +10,8 @@ The stream is a pointer to an earlier tensor. Which layer adds it, and which mov
 | skip | residual | the input of the layer `skip` places before | unchanged |
 | none | all others | nothing | unchanged |
 
-A tensor is added only where the shapes are equal. RMSNorm → attention → RMSNorm → SwiGLU is thus Llama's pre-norm block,
-and attention → LayerNorm the post-norm one. Inside parallel and sequential layers the stream starts empty.
+A tensor is added only where the shapes are equal. RMSNorm → attention → RMSNorm → SwiGLU is thus Llama's pre-norm
+block, and attention → LayerNorm the post-norm one. Inside parallel and sequential layers the stream starts empty.
 """
 
 from __future__ import annotations

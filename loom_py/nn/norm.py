@@ -45,7 +45,7 @@ class Norm(Layer):
 @register
 @dataclass(frozen=True, kw_only=True)
 class LayerNorm(Norm):
-    """y = (x − mean) / sqrt(var + ε) · gamma + beta   (Ba et al. 2016); in a network the residual stream joins x first."""
+    """y = (x − mean) / sqrt(var + ε) · gamma + beta   (Ba et al. 2016); the residual stream joins x first."""
 
     kind = "layer_norm"
     aliases = ("layernorm",)

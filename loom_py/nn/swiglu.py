@@ -20,7 +20,7 @@ from .registry import register
 class SwiGLU(Layer):
     """(B, k·H) → the same shape, each run of H = `hidden` values by itself; Wg, Wu (H, M), Wd (M, H).
 
-    JSON: `input_size` or `input_height` (H, default: all values), `output_size` or `output_height` (M, the width inside).
+    JSON: `input_size` or `input_height` (H, default: all), `output_size` or `output_height` (M, the width inside).
     """
 
     kind = "swiglu"

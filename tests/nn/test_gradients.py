@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -141,13 +140,6 @@ def test_layer(name: str) -> None:
 def test_random_networks(config: tuple[dict[str, Any], int], seed: int) -> None:
     report = gradients.check(config[0], batch=2, seed=seed, in_size=config[1])
     assert max(report.values()) < LIMIT, report
-
-
-def test_mse() -> None:
-    rng = np.random.default_rng(0)
-    y, target = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
-    expected = gradients.numeric(lambda: float(numpy_ops.mse(y, target)), y)
-    assert gradients.relative_error(numpy_ops.mse_grad(y, target), expected) < LIMIT
 
 
 def test_a_wrong_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
