@@ -24,7 +24,7 @@ Duration = NewType("Duration", int)
 Floats: TypeAlias = Sequence[float] | NDArray[Any]
 """Real numbers: a list, or an array of any float or integer dtype."""
 
-_UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID"}
+_UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 _PLAIN = {int: "int", float: "float32", str: "string", bool: "bool", Any: "any", Duration: "time.Duration"}
 
 
@@ -87,7 +87,7 @@ def type_name(annotation: Any) -> str:
         name = type_name(rest[0])
         return name if name.startswith(("[]", "*")) else f"*{name}" if len(rest) < len(arguments) else name
     name = getattr(annotation, "__name__", str(annotation))
-    return f"*{name}" if name in ("TrainingResult", "DeviationMetrics") else name
+    return f"*{name}" if name in ("TrainingResult", "DeviationMetrics", "ClassificationReport") else name
 
 
 def results(annotation: Any) -> list[str]:

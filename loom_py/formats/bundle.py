@@ -2,6 +2,8 @@
 
 `weights` is `{"fmt": "jsonModelB64", "data"}`: base64 of a JSON object with one record of flat float lists a layer.
 Numbers are the shortest decimals that read back to the same float32, so that a reload is bit-identical.
+A network that was trained has one more key, `training`: the optimiser with its state (see `training.state`), which the
+original ignores.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 from ..errors import FormatError
 from ..network import Network
 from ..nn.fields import Json, json_type
+from ..training.state import TrainingState
 from .json_strict import parse_json
 
 TYPE, VERSION, FORMAT = "modelhost/bundle", 1, "jsonModelB64"
@@ -27,7 +30,10 @@ def model_record(network: Network, model_id: str) -> Json:
     layers = [layer.weights_to_json(p) for layer, p in zip(network.layers, network.params, strict=True)]
     payload = json.dumps({"type": "float32", "layers": layers}, separators=(",", ":"))
     data = base64.b64encode(payload.encode()).decode("ascii")
-    return {"id": model_id, "cfg": network_config(network, model_id), "weights": {"fmt": FORMAT, "data": data}}
+    record = {"id": model_id, "cfg": network_config(network, model_id), "weights": {"fmt": FORMAT, "data": data}}
+    if not network.training_state.fresh:
+        record["training"] = network.training_state.get_state(network.parameters)
+    return record
 
 
 def dump_bundle(networks: Mapping[str, Network]) -> str:
@@ -94,7 +100,7 @@ def _load(entry: Mapping[str, Any], where: str) -> Network:
         if not isinstance(record, Mapping):
             raise FormatError(f"expected an object, got {json_type(record)}", where=place)
         params.append(layer.weights_from_json(record, place))
-    return Network(
+    network = Network(
         layers,
         grid=grid,
         batch_size=top["batch_size"],
@@ -102,6 +108,9 @@ def _load(entry: Mapping[str, Any], where: str) -> Network:
         params=params,
         model_id=str(entry.get("id", "")),
     )
+    if entry.get("training") is not None:
+        network.training_state = TrainingState.load_state(entry["training"], network.parameters, f"{where}.training")
+    return network
 
 
 def _weights(weights: Any, where: str) -> list[Any]:

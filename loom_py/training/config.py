@@ -1,17 +1,33 @@
-"""What `train` takes and gives back, with the original's JSON names."""
+"""What `train` takes, with the original's JSON names. What it gives back is in `result`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from ..errors import ConfigError
 from ..introspection import Floats
-from ..nn.fields import Fields, Json
+from .classification import ClassificationReport
+from .early_stopping import EarlyStopping
 from .evaluation import DeviationMetrics
+from .fields import LooseFields
+from .losses import resolve_loss
+from .optimisers import Optimiser, read_optimiser
+from .result import TrainingProgress, TrainingResult
+from .schedulers import Scheduler, read_scheduler
 
-LOSSES = ("mse",)
+__all__ = [
+    "ClassificationReport",
+    "DeviationMetrics",
+    "TrainingBatch",
+    "TrainingConfig",
+    "TrainingProgress",
+    "TrainingResult",
+    "as_batch",
+    "as_config",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +40,8 @@ class TrainingBatch:
     @classmethod
     def from_json(cls, value: object, where: str = "batch") -> Self:
         """From `{"Input": […], "Target": […]}`; keys in any case."""
-        f = _lower(value, where)
-        batch = cls(input=f.any("input"), target=f.any("target"))
+        f = LooseFields(value, where)
+        batch = cls(input=f.any("Input"), target=f.any("Target"))
         for name, data in (("Input", batch.input), ("Target", batch.target)):
             if data is None:
                 raise ConfigError("missing: an array of numbers is required here", where=f"{where}.{name}")
@@ -35,91 +51,115 @@ class TrainingBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How to train.
+    """How to train. In JSON the names are in PascalCase (`LearningRate`; any case is accepted).
 
     **Arguments:**
 
-    - `epochs`: passes over all batches.
-    - `learning_rate`: of SGD.
+    - `epochs`: passes over all batches; `initial_epoch` of them are done already (resuming from a checkpoint).
+    - `learning_rate`: of every update, or the start of the schedule.
+    - `loss_type`, `huber_delta`: see `training.losses`.
+    - `optimizer`: a name, an object or an `Optimiser`; see `training.optimisers`. Plain SGD if left out.
+    - `scheduler`: likewise; see `training.schedulers`. Also called `LRSchedule` in JSON.
     - `gradient_clip`: largest global L2 norm of the gradients; 0 for no limit.
-    - `loss_type`: `"mse"`.
-    - `verbose`: print a line an epoch, and validation results.
-    - `print_every_batch`: print the loss every n batches; 0 for never.
+    - `gradient_clip_value`: largest absolute value of a gradient, applied before the norm; 0 for no limit.
+    - `accumulation_steps`: batches whose gradients are averaged for one update.
+    - `shuffle`, `seed`: visit the batches in another order every epoch, drawn from (seed, epoch) alone.
+    - `early_stopping`: rules for stopping, or None.
     - `evaluate_every_n`: evaluate on the validation data every n epochs; 0 for never.
     - `validation_inputs`, `validation_targets`: as for `evaluate_network`.
+    - `checkpoint_every_n`: every n epochs save the network with its optimiser state: to the file `checkpoint_path`
+      (`{epoch}` in it becomes the number), else to `on_checkpoint`, else into the progress event.
+    - `callbacks`: called with the `TrainingProgress` of every epoch; one that returns True ends the training, one that
+      raises ends it with that exception. Native only, like `on_checkpoint` and `progress`.
+    - `progress`: show a bar (tqdm where it is installed).
+    - `verbose`: print a line an epoch, and validation results.
+    - `print_every_batch`: print the loss every n batches; 0 for never.
     - `use_gpu`: run on the GPU where a GPU device is available; training runs on the CPU otherwise.
     """
 
     epochs: int = 10
+    initial_epoch: int = 0
     learning_rate: float = 0.001
-    gradient_clip: float = 0.0
     loss_type: str = "mse"
+    huber_delta: float = 1.0
+    optimizer: Optimiser | str | Mapping[str, Any] | None = None
+    scheduler: Scheduler | str | Mapping[str, Any] | None = None
+    gradient_clip: float = 0.0
+    gradient_clip_value: float = 0.0
+    accumulation_steps: int = 1
+    shuffle: bool = False
+    seed: int = 0
+    early_stopping: EarlyStopping | None = None
+    evaluate_every_n: int = 0
+    validation_inputs: Sequence[Floats] = field(default_factory=list)
+    validation_targets: Sequence[float] = field(default_factory=list)
+    checkpoint_every_n: int = 0
+    checkpoint_path: str = ""
+    on_checkpoint: Callable[[str, TrainingProgress], Any] | None = None
+    callbacks: Sequence[Callable[[TrainingProgress], Any]] = ()
+    progress: bool = False
     verbose: bool = False
     print_every_batch: int = 0
-    evaluate_every_n: int = 0
-    validation_inputs: list[Floats] = field(default_factory=list)
-    validation_targets: list[float] = field(default_factory=list)
     use_gpu: bool = False
 
     @classmethod
     def from_json(cls, value: object, where: str = "config") -> Self:
         """From the original's keys (`Epochs`, `LearningRate`, …), in any case; what is left out keeps its default."""
-        f = _lower(value, where)
+        f = LooseFields(value, where)
+        stopping = f.any("EarlyStopping")
         config = cls(
-            epochs=f.integer("epochs", default=cls.epochs),
-            learning_rate=f.number("learningrate", default=cls.learning_rate),
-            gradient_clip=f.number("gradientclip", default=0.0, minimum=0.0),
-            loss_type=f.string("losstype", default="mse"),
-            verbose=f.boolean("verbose"),
-            print_every_batch=f.integer("printeverybatch", default=0, minimum=0),
-            evaluate_every_n=f.integer("evaluateeveryn", default=0, minimum=0),
-            validation_inputs=f.any("validationinputs") or [],
-            validation_targets=f.any("validationtargets") or [],
-            use_gpu=f.boolean("usegpu"),
+            epochs=f.integer("Epochs", default=cls.epochs),
+            initial_epoch=f.integer("InitialEpoch", default=0, minimum=0),
+            learning_rate=f.number("LearningRate", default=cls.learning_rate),
+            loss_type=f.string("LossType", default="mse"),
+            huber_delta=f.number("HuberDelta", default=1.0, above=0.0),
+            optimizer=f.any("Optimizer"),
+            scheduler=f.any("Scheduler", "LRSchedule"),
+            gradient_clip=f.number("GradientClip", default=0.0, minimum=0.0),
+            gradient_clip_value=f.number("GradientClipValue", default=0.0, minimum=0.0),
+            accumulation_steps=f.integer("AccumulationSteps", default=1),
+            shuffle=f.boolean("Shuffle"),
+            seed=f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
+            early_stopping=None if stopping is None else EarlyStopping.from_json(stopping, f.at("EarlyStopping")),
+            evaluate_every_n=f.integer("EvaluateEveryN", default=0, minimum=0),
+            validation_inputs=f.array("ValidationInputs"),
+            validation_targets=f.array("ValidationTargets"),
+            checkpoint_every_n=f.integer("CheckpointEveryN", default=0, minimum=0),
+            checkpoint_path=f.string("CheckpointPath", default=""),
+            verbose=f.boolean("Verbose"),
+            print_every_batch=f.integer("PrintEveryBatch", default=0, minimum=0),
+            use_gpu=f.boolean("UseGPU"),
         )
         f.finish()
+        config.check(where)
         return config
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingProgress:
-    """One epoch done: `epoch` of `epochs` (counted from 1) and its mean loss."""
-
-    epoch: int
-    epochs: int
-    loss: float
-
-    def to_json(self) -> Json:
-        return {"epoch": self.epoch, "epochs": self.epochs, "loss": self.loss}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """Losses are epoch means of the batch losses, each taken before its update; `total_time` in nanoseconds."""
-
-    final_loss: float
-    best_loss: float
-    total_time: int
-    avg_throughput: float
-    loss_history: list[float]
-    eval_metrics: DeviationMetrics | None = None
-
-    def to_json(self) -> Json:
-        """The original's field names."""
-        return {
-            "FinalLoss": self.final_loss,
-            "BestLoss": self.best_loss,
-            "TotalTime": self.total_time,
-            "AvgThroughput": self.avg_throughput,
-            "LossHistory": self.loss_history,
-            "EvalMetrics": None if self.eval_metrics is None else self.eval_metrics.to_json(),
-        }
-
-
-def _lower(value: object, where: str) -> Fields:
-    if not isinstance(value, Mapping):
-        return Fields(value, where)
-    return Fields({str(k).lower().replace("_", ""): v for k, v in value.items()}, where)
+    def check(self, where: str = "config") -> None:
+        """Everything that can be known without the network; `ConfigError` with the JSON path."""
+        resolve_loss(self.loss_type, f"{where}.LossType")
+        read_optimiser(self.optimizer, f"{where}.Optimizer")
+        read_scheduler(self.scheduler, self.learning_rate, 1, f"{where}.Scheduler")
+        if self.epochs < 1:
+            raise ConfigError(f"{self.epochs} must be at least 1", where=f"{where}.Epochs")
+        if not 0 <= self.initial_epoch < self.epochs:
+            problem = f"{self.initial_epoch} of {self.epochs} epochs are done: nothing is left to train"
+            raise ConfigError(problem, where=f"{where}.InitialEpoch", remedy="Raise Epochs: it counts those done, too.")
+        if self.accumulation_steps < 1:
+            raise ConfigError(f"{self.accumulation_steps} must be at least 1", where=f"{where}.AccumulationSteps")
+        if len(self.validation_inputs) != len(self.validation_targets):
+            raise ConfigError(
+                f"{len(self.validation_inputs)} validation inputs but {len(self.validation_targets)} targets",
+                where=f"{where}.ValidationTargets",
+            )
+        watched = self.early_stopping is not None and self.early_stopping.monitor == "validation_score"
+        if watched and not (self.evaluate_every_n and len(self.validation_inputs)):
+            raise ConfigError(
+                "there is no validation to monitor",
+                where=f"{where}.EarlyStopping.Monitor",
+                remedy="Give EvaluateEveryN, ValidationInputs and ValidationTargets.",
+            )
+        if self.checkpoint_path and not Path(self.checkpoint_path).resolve().parent.is_dir():
+            raise ConfigError("no such directory", where=f"{where}.CheckpointPath")
 
 
 def as_batch(value: Any, where: str) -> TrainingBatch:
@@ -135,4 +175,7 @@ def as_config(value: Any) -> TrainingConfig:
     """A config from a `TrainingConfig`, a JSON object, or None for the defaults."""
     if value is None:
         return TrainingConfig()
-    return value if isinstance(value, TrainingConfig) else TrainingConfig.from_json(value)
+    if not isinstance(value, TrainingConfig):
+        return TrainingConfig.from_json(value)
+    value.check()
+    return value

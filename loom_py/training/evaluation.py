@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 
 from ..errors import FormatError, InputError
 from ..introspection import Floats
+from ..nn.fields import json_type
+from ..nn.layer import Array
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -145,20 +148,79 @@ class DeviationMetrics:
         return cls.from_json(parse_json(Path(filename).read_bytes(), where=filename), filename)
 
 
+def evaluate_model(expected: Sequence[float], actual: Sequence[float]) -> DeviationMetrics:
+    """Deviation metrics of predictions made elsewhere."""
+    if len(expected) != len(actual):
+        raise InputError(f"mismatched expected ({len(expected)}) vs actual ({len(actual)}) values")
+    metrics = DeviationMetrics()
+    for i, (want, got) in enumerate(zip(expected, actual, strict=True)):
+        metrics.results.append(evaluate_prediction(i, _number(want, f"expected[{i}]"), _number(got, f"actual[{i}]")))
+    return metrics
+
+
 def evaluate(network: Network, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
     """One prediction a sample: the output itself if it is one value, else the index of the first largest."""
+    rows, wanted = samples(network, inputs, expected)
+    return evaluate_model(wanted, [predict(network, row) for row in rows])
+
+
+def predict(network: Network, row: Array) -> float:
+    """The prediction for one sample (1, I)."""
+    y, _, _ = network.trace_forward(network.ops, network.params, row)
+    return float(y[0, 0]) if y.size == 1 else float(np.argmax(y))
+
+
+def samples(
+    network: Network,
+    inputs: Sequence[Floats],
+    expected: Sequence[float],
+    where: tuple[str, str] = ("inputs", "expected"),
+) -> tuple[list[Array], list[float]]:
+    """Evaluation data as rows (1, I) and numbers; `InputError` naming what is wrong."""
     if len(inputs) != len(expected):
         raise InputError(f"mismatched inputs ({len(inputs)}) vs expected outputs ({len(expected)})")
-    metrics = DeviationMetrics()
-    for i, (x, want) in enumerate(zip(inputs, expected, strict=True)):
+    rows = [sample(network, x, f"{where[0]}[{i}]") for i, x in enumerate(inputs)]
+    return rows, [_number(value, f"{where[1]}[{i}]") for i, value in enumerate(expected)]
+
+
+def sample(network: Network, x: Floats, where: str) -> Array:
+    """One sample as (1, I); `InputError` at `where` if it has another size or is not numbers."""
+    try:
+        row = np.asarray(x, dtype=network.dtype).reshape(1, -1)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected numbers ({error})", where=where) from error
+    if network.input_size is not None and row.size != network.input_size:
+        raise InputError(f"expected {network.input_size} values, got {row.size}", where=where)
+    if row.size == 0:
+        raise InputError("is empty", where=where)
+    return row
+
+
+def evaluate_files(
+    network: Network, files: Sequence[str], expected: Sequence[float]
+) -> tuple[DeviationMetrics, int, int]:
+    """Each file holds one sample's input as a JSON array of numbers → metrics, nanoseconds to load, to predict."""
+    from ..formats.json_strict import parse_json
+
+    if len(files) != len(expected):
+        raise InputError(f"mismatched files ({len(files)}) vs expected outputs ({len(expected)})")
+    start = time.perf_counter_ns()
+    rows = []
+    for name in files:
         try:
-            row = np.asarray(x, dtype=network.dtype).reshape(1, -1)
-            want = float(want)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"expected numbers ({error})", where=f"sample {i}") from error
-        if network.input_size is not None and row.size != network.input_size:
-            raise InputError(f"expected {network.input_size} values, got {row.size}", where=f"inputs[{i}]")
-        y, _, _ = network.trace_forward(network.ops, network.params, row)
-        actual = float(y[0, 0]) if y.size == 1 else float(np.argmax(y))
-        metrics.results.append(evaluate_prediction(i, want, actual))
-    return metrics
+            value = parse_json(Path(name).read_bytes(), where=name)
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror or error})", where=name) from error
+        if not isinstance(value, list):
+            raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=name)
+        rows.append(sample(network, value, name))
+    loaded = time.perf_counter_ns()
+    metrics = evaluate(network, rows, expected)
+    return metrics, loaded - start, time.perf_counter_ns() - loaded
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected a number, got {json_type(value)}", where=where) from error

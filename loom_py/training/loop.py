@@ -1,121 +1,221 @@
-"""The training loop: forward, loss, backward, clip, update; as a generator, so that a caller can watch and stop it."""
+"""The training loop, as a generator, so that a caller can watch it, slice it and stop it between updates."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..errors import ConfigError, InputError
-from ..nn.layer import Array, Params, leaves
-from ..runtime.ops import Ops, Tensor
-from .config import LOSSES, TrainingProgress, TrainingResult, as_batch, as_config
-from .evaluation import evaluate
+from ..errors import InputError
+from .config import TrainingConfig, TrainingProgress, TrainingResult, as_config
+from .data import EpochStates, epoch_order, prepare
+from .early_stopping import Watch
+from .evaluation import DeviationMetrics, evaluate, samples
+from .losses import Loss, resolve_loss
+from .optimisers import read_optimiser
+from .schedulers import read_scheduler
+from .step import StepPlan, flat, train_step
 
 if TYPE_CHECKING:
     from ..network import Network
 
 
-def train_step(
-    network: Network, ops: Ops, params: list[Params], x: Tensor, target: Tensor, *, lr: float, clip: float
-) -> tuple[Tensor, list[Params]]:
-    """One whole update on any device: x (B, I), target (B, O) → (loss before the update, gradients).
-
-    Parameters change in place, in the last statement: whoever stops before it leaves the step undone.
-    """
-    y, _, caches = network.trace_forward(ops, params, x)
-    loss = ops.mse(y, target)
-    _, grads = network.trace_backward(ops, params, caches, ops.mse_grad(y, target))
-    flat = [g for tree in grads for _, g in leaves(tree)]
-    if clip > 0:
-        ops.clip_by_norm(flat, clip)
-    for w, g in zip((w for tree in params for _, w in leaves(tree)), flat, strict=True):
-        ops.sgd_step(w, g, lr)
-    return loss, grads
-
-
 def training_steps(
-    network: Network, batches: Sequence[Any], config: Any = None
+    network: Network, batches: Sequence[Any], config: Any = None, *, every_step: bool = False
 ) -> Generator[TrainingProgress, None, TrainingResult]:
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
-    Everything is checked before the first update. Closing the generator keeps the epochs done so far.
+    With `every_step` it yields after every update (`epoch_done` tells which end an epoch), for networks whose epochs
+    take long. Everything is checked before the first update. Closing the generator keeps the updates made so far.
     """
+    run = _Run(network, batches, as_config(config))
+    cfg = run.config
+    for epoch in range(cfg.initial_epoch + 1, cfg.epochs + 1):
+        for progress in run.updates(epoch):
+            if every_step and progress is not None:
+                yield progress
+        progress = run.finish_epoch(epoch)
+        yield progress
+        if any([callback(progress) is True for callback in cfg.callbacks]):
+            run.stop_reason = run.stop_reason or "callback"
+        if run.stop_reason:
+            break
+    return run.result()
+
+
+def train(network: Network, batches: Sequence[Any], config: Any = None) -> TrainingResult:
+    """`training_steps` to the end, with a progress bar where one is asked for."""
     cfg = as_config(config)
-    if cfg.loss_type not in LOSSES:
-        known = f"Known: {', '.join(LOSSES)}."
-        raise ConfigError(f"unknown loss {cfg.loss_type!r}", where="config.LossType", remedy=known)
-    if cfg.evaluate_every_n and len(cfg.validation_inputs) != len(cfg.validation_targets):
-        raise ConfigError(
-            f"{len(cfg.validation_inputs)} validation inputs but {len(cfg.validation_targets)} targets",
-            where="config.ValidationTargets",
+    steps = training_steps(network, batches, cfg)
+    if not cfg.progress:
+        return _exhaust(steps)
+    from ..cli.progress import Bar
+
+    with Bar("training", cfg.epochs, "epoch") as bar:
+        return _exhaust(steps, lambda p: bar.to(p.epoch, f"loss {p.loss:.6f}"))
+
+
+def _exhaust(steps: Generator[TrainingProgress, None, TrainingResult], show: Any = None) -> TrainingResult:
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if show is not None:
+            show(progress)
+
+
+class _Run:
+    """One call of `train`: the checked data and what has been measured so far."""
+
+    def __init__(self, network: Network, batches: Sequence[Any], config: TrainingConfig) -> None:
+        self.network, self.config = network, config
+        loss = Loss(resolve_loss(config.loss_type, "config.LossType"), config.huber_delta)
+        optimiser = read_optimiser(config.optimizer, "config.Optimizer")
+        self.plan = StepPlan(
+            loss=loss, optimiser=optimiser, clip_norm=config.gradient_clip, clip_value=config.gradient_clip_value
         )
-    data = _prepare(network, batches)
-    samples = sum(x.shape[0] for x, _ in data)
-    history: list[float] = []
-    metrics = None
-    start = time.perf_counter_ns()
-    for epoch in range(1, cfg.epochs + 1):
+        self.data = prepare(network, batches, loss.name)
+        self.groups = math.ceil(len(self.data) / config.accumulation_steps)
+        self.scheduler, spans_run = read_scheduler(
+            config.scheduler, config.learning_rate, config.epochs * self.groups, "config.Scheduler"
+        )
+        places = "config.ValidationInputs", "config.ValidationTargets"
+        self.validation = samples(network, config.validation_inputs, config.validation_targets, places)
+        # nothing has changed up to here
+        network.training_state.use(network.ops, optimiser, flat(network.params))
+        if spans_run:
+            network.training_state.scheduler = None
+        network.training_state.follow(self.scheduler)
+        if spans_run:
+            network.training_state.schedule_step = config.initial_epoch * self.groups
+        self.watch = Watch(config.early_stopping, network) if config.early_stopping else None
+        self.weights = flat(network.params)
+        self.states = EpochStates(network)
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+        self.metrics: DeviationMetrics | None = None
+        self.step, self.lr, self.norm, self.stop_reason = 0, config.learning_rate, 0.0, ""
+        self.start = time.perf_counter_ns()
+
+    def updates(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
+        """All updates of an epoch; yields after each but the last."""
+        network, cfg, state = self.network, self.config, self.network.training_state
+        order = epoch_order(len(self.data), cfg.seed, state.epoch) if cfg.shuffle else range(len(self.data))
+        self.states.begin_epoch(state.epoch, len(self.data))
         total = 0.0
-        for i, (x, target) in enumerate(data):
-            loss, network._gradients = train_step(
-                network, network.ops, network.params, x, target, lr=cfg.learning_rate, clip=cfg.gradient_clip
+        for group in range(self.groups):
+            first = group * cfg.accumulation_steps
+            batches = [self.data[i] for i in order[first : first + cfg.accumulation_steps]]
+            self.lr = self.scheduler.lr(state.schedule_step)
+            last = group == self.groups - 1
+            losses, norm, network._gradients = train_step(
+                network,
+                network.ops,
+                self.plan,
+                network.params,
+                self.weights,
+                state.slots,
+                batches,
+                lr=self.lr,
+                step=state.step + 1,
+                states=self.states,
+                want_norm=last,
             )
-            total += float(loss)
-            if cfg.print_every_batch and (i + 1) % cfg.print_every_batch == 0:
-                print(f"Epoch {epoch}/{cfg.epochs} - Batch {i + 1}/{len(data)} - Loss: {float(loss):.6f}")
-        history.append(total / len(data))
-        if not math.isfinite(history[-1]):
+            state.step += 1
+            state.schedule_step += 1
+            self.step += 1
+            values = [float(loss) for loss in losses]
+            total += sum(values)
+            if norm is not None:
+                self.norm = float(norm)
+            if cfg.print_every_batch:
+                self._print_batches(epoch, first, values)
+            if not last:
+                yield self._progress(epoch, sum(values) / len(values), epoch_done=False)
+        self.losses.append(total / len(self.data))
+        self.rates.append(self.lr)
+        state.epoch += 1
+
+    def finish_epoch(self, epoch: int) -> TrainingProgress:
+        """Everything that happens between epochs: checks, validation, early stopping, a checkpoint."""
+        cfg, loss = self.config, self.losses[-1]
+        if not math.isfinite(loss):
             raise InputError(
-                f"the loss is {history[-1]} in epoch {epoch}",
+                f"the loss is {loss} in epoch {epoch}",
                 where="train",
                 remedy="Lower the learning rate, clip gradients, or scale the inputs.",
             )
         if cfg.verbose:
-            print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {history[-1]:.6f}")
-        if cfg.evaluate_every_n and cfg.validation_inputs and epoch % cfg.evaluate_every_n == 0:
-            metrics = evaluate(network, cfg.validation_inputs, cfg.validation_targets)
+            print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {loss:.6f}")
+        score = None
+        if cfg.evaluate_every_n and self.validation[0] and epoch % cfg.evaluate_every_n == 0:
+            self.metrics = evaluate(self.network, *self.validation)
+            score = self.metrics.score
             if cfg.verbose:
+                m = self.metrics
                 print(
-                    f"  Validation Score: {metrics.score:.1f}/100, Avg Deviation: {metrics.average_deviation:.1f}%, "
-                    f"Failures: {metrics.failures}/{metrics.total_samples}"
+                    f"  Validation Score: {m.score:.1f}/100, Avg Deviation: {m.average_deviation:.1f}%, "
+                    f"Failures: {m.failures}/{m.total_samples}"
                 )
-        yield TrainingProgress(epoch=epoch, epochs=cfg.epochs, loss=history[-1])
-    elapsed = time.perf_counter_ns() - start
-    return TrainingResult(
-        final_loss=history[-1],
-        best_loss=min(history),
-        total_time=elapsed,
-        avg_throughput=samples * cfg.epochs / max(elapsed, 1) * 1e9,
-        loss_history=history,
-        eval_metrics=metrics,
-    )
+        if self.watch is not None and self.watch.stops(epoch, loss, score):
+            self.stop_reason = "early stopping"
+        progress = self._progress(epoch, loss, validation_score=score)
+        every = cfg.checkpoint_every_n or bool(cfg.checkpoint_path or cfg.on_checkpoint)
+        return self._checkpoint(progress) if every and epoch % every == 0 else progress
 
+    def result(self) -> TrainingResult:
+        """What was measured; the network goes back to its best epoch where that was asked for."""
+        elapsed = time.perf_counter_ns() - self.start
+        best = self.config.initial_epoch + 1 + self.losses.index(min(self.losses))
+        if self.watch is not None:
+            best = self.watch.best_epoch or best
+            self.watch.restore()
+        samples_seen = sum(x.shape[0] for x, _ in self.data) * len(self.losses)
+        return TrainingResult(
+            final_loss=self.losses[-1],
+            best_loss=min(self.losses),
+            total_time=elapsed,
+            avg_throughput=samples_seen / max(elapsed, 1) * 1e9,
+            loss_history=self.losses,
+            eval_metrics=self.metrics,
+            lr_history=self.rates,
+            steps=self.step,
+            best_epoch=best,
+            stop_reason=self.stop_reason,
+        )
 
-def _prepare(network: Network, batches: Sequence[Any]) -> list[tuple[Array, Array]]:
-    """All batches as (B, I) and (B, O) arrays; a wrong one is an `InputError` naming it."""
-    if len(batches) == 0:
-        raise InputError("there is nothing to train on: no batches", where="batches")
-    data: list[tuple[Array, Array]] = []
-    shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
-    for i, item in enumerate(batches):
-        batch = as_batch(item, f"batches[{i}]")
-        x = network._rows(batch.input, f"batches[{i}].Input")
-        try:
-            target = np.asarray(batch.target, dtype=network.dtype)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"expected numbers ({error})", where=f"batches[{i}].Target") from error
-        if x.shape not in shapes:  # one dry run a shape tells the output's
-            y, _, _ = network.trace_forward(network.ops, network.params, x)
-            shapes[x.shape] = y.shape
-        rows, width = shapes[x.shape]
-        if target.size != rows * width:
-            raise InputError(f"expected {rows * width} values, got {target.size}", where=f"batches[{i}].Target")
-        for name, a in (("Input", x), ("Target", target)):
-            if not np.isfinite(a).all():
-                raise InputError("contains NaN or infinity", where=f"batches[{i}].{name}")
-        data.append((x, target.reshape(rows, width)))
-    return data
+    def _progress(self, epoch: int, loss: float, **more: Any) -> TrainingProgress:
+        return TrainingProgress(
+            epoch=epoch,
+            epochs=self.config.epochs,
+            loss=loss,
+            step=self.step,
+            learning_rate=self.lr,
+            gradient_norm=self.norm,
+            **more,
+        )
+
+    def _checkpoint(self, progress: TrainingProgress) -> TrainingProgress:
+        """Save the network with its training state to the file, the callback, or the event."""
+        cfg = self.config
+        text = self.network.save_model_to_string(self.network.model_id or "model")
+        if cfg.checkpoint_path:
+            path = Path(cfg.checkpoint_path.replace("{epoch}", str(progress.epoch)))
+            half = path.with_name(path.name + ".part")
+            half.write_text(text, encoding="utf-8")
+            os.replace(half, path)  # whoever reads the file never sees half of it
+        if cfg.on_checkpoint is not None:
+            cfg.on_checkpoint(text, progress)
+        if cfg.checkpoint_path or cfg.on_checkpoint:
+            return progress
+        values = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
+        return TrainingProgress(**{**values, "checkpoint": text})
+
+    def _print_batches(self, epoch: int, first: int, losses: list[float]) -> None:
+        for i, loss in enumerate(losses, first + 1):
+            if i % self.config.print_every_batch == 0:
+                print(f"Epoch {epoch}/{self.config.epochs} - Batch {i}/{len(self.data)} - Loss: {loss:.6f}")

@@ -1,0 +1,98 @@
+"""Training data: checked once, before anything changes; and the order in which an epoch visits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..nn.layer import Array
+from ..runtime.philox import philox
+from .config import as_batch
+from .losses import TARGETS
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+Data = list[tuple[Array, Array]]
+
+
+def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
+    """All batches as (B, I) and (B, O) arrays; a wrong one is an `InputError` naming it."""
+    if len(batches) == 0:
+        raise InputError("there is nothing to train on: no batches", where="batches")
+    data: Data = []
+    shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+    low, high = TARGETS[loss]
+    for i, item in enumerate(batches):
+        batch = as_batch(item, f"batches[{i}]")
+        x = network._rows(batch.input, f"batches[{i}].Input")
+        try:
+            target = np.asarray(batch.target, dtype=network.dtype)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected numbers ({error})", where=f"batches[{i}].Target") from error
+        if x.shape not in shapes:  # one dry run a shape tells the output's
+            y, _, _ = network.trace_forward(network.ops, network.params, x)
+            shapes[x.shape] = y.shape
+        rows, width = shapes[x.shape]
+        if target.size != rows * width:
+            raise InputError(f"expected {rows * width} values, got {target.size}", where=f"batches[{i}].Target")
+        for name, a in (("Input", x), ("Target", target)):
+            if not np.isfinite(a).all():
+                raise InputError("contains NaN or infinity", where=f"batches[{i}].{name}")
+        if target.min() < low or target.max() > high:
+            odd = target.min() if target.min() < low else target.max()
+            bounds = f"{low:g} … {high:g}" if np.isfinite(high) else f"at least {low:g}"
+            raise InputError(f"{odd:g} is no target for {loss}: {bounds}", where=f"batches[{i}].Target")
+        data.append((x, target.reshape(rows, width)))
+    return data
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
+    """A permutation of 0 … count−1 from (seed, epoch) alone: the same on every device."""
+    left, right = philox(seed, epoch, np.arange(count, dtype=np.uint32))
+    keys = (left.astype(np.uint64) << np.uint64(32)) | right
+    return np.argsort(keys, kind="stable").tolist()
+
+
+class EpochStates:
+    """What stateful layers carry from batch to batch: zero at the start of an epoch, apart for each batch size.
+
+    Noise counters start where the epochs before left them, so that a resumed training draws what an unbroken one does.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._drawn = 0
+        self._by_rows: dict[int, Any] = {}
+        self._stateless = False
+
+    def begin_epoch(self, epoch: int, batches: int) -> None:
+        """Forget everything; `epoch` whole epochs of `batches` batches are done."""
+        self._by_rows.clear()
+        self._drawn = epoch * batches
+
+    def of(self, rows: int) -> Any:
+        """The layers' states for a batch of `rows` samples; None where no layer has any."""
+        if self._stateless:
+            return None
+        if rows not in self._by_rows:
+            states = [layer.init_state(rows, self._network.dtype) for layer in self._network.layers]
+            self._stateless = not any(states)
+            _start_noise(states, self._drawn)
+            self._by_rows[rows] = states
+        return self._by_rows[rows]
+
+
+def _start_noise(tree: Any, drawn: int) -> None:
+    """Set every noise counter (`step`) in a state tree."""
+    if isinstance(tree, list):
+        for item in tree:
+            _start_noise(item, drawn)
+    elif isinstance(tree, dict):
+        if type(tree.get("step")) is int:
+            tree["step"] = drawn
+        for value in tree.values():
+            _start_noise(value, drawn)

@@ -1,0 +1,91 @@
+"""Stopping when training no longer helps (Prechelt 1998)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..nn.layer import Array
+from .fields import LooseFields
+from .state import TrainingState
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+MONITORS = ("loss", "validation_score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stop after `patience` measurements in a row that are not better than the best by more than `min_delta`.
+
+    **Arguments:**
+
+    - `monitor`: `"loss"`, measured every epoch, smaller is better; or `"validation_score"`, measured whenever
+      validation runs, larger is better.
+    - `restore_best`: end with the network, optimiser state included, as it was after its best epoch.
+    """
+
+    patience: int = 10
+    min_delta: float = 0.0
+    monitor: str = "loss"
+    restore_best: bool = False
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ConfigError(f"{self.patience} must be at least 1", where="EarlyStopping.Patience")
+        if not 0 <= self.min_delta < math.inf:
+            raise ConfigError(f"{self.min_delta} must be at least 0", where="EarlyStopping.MinDelta")
+        if self.monitor not in MONITORS:
+            known = f"Known: {', '.join(MONITORS)}."
+            raise ConfigError(f"unknown value {self.monitor!r}", where="EarlyStopping.Monitor", remedy=known)
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Self:
+        """From `{"Patience", "MinDelta", "Monitor", "RestoreBest"}`, keys in any case."""
+        f = LooseFields(value, where)
+        made = cls(
+            patience=f.integer("Patience", default=10),
+            min_delta=f.number("MinDelta", default=0.0, minimum=0.0),
+            monitor=f.string("Monitor", default="loss", choices=MONITORS),
+            restore_best=f.boolean("RestoreBest"),
+        )
+        f.finish()
+        return made
+
+
+class Watch:
+    """Follows the monitored value of one run."""
+
+    def __init__(self, rules: EarlyStopping, network: Network) -> None:
+        self.rules, self.network = rules, network
+        self.best, self.best_epoch, self._waited = math.inf, 0, 0
+        self._kept: tuple[list[Array], TrainingState] | None = None
+
+    def stops(self, epoch: int, loss: float, score: float | None) -> bool:
+        """Whether to stop after this epoch; `score` is None in epochs without validation."""
+        if self.rules.monitor == "validation_score":
+            if score is None:
+                return False
+            value = -score
+        else:
+            value = loss
+        if value < self.best - self.rules.min_delta:
+            self.best, self.best_epoch, self._waited = value, epoch, 0
+            if self.rules.restore_best:
+                weights = [np.copy(w) for w in self.network.parameters.values()]
+                self._kept = weights, self.network.training_state.copy()
+            return False
+        self._waited += 1
+        return self._waited >= self.rules.patience
+
+    def restore(self) -> None:
+        """Back to the best epoch, where that was asked for."""
+        if self._kept is not None:
+            weights, self.network.training_state = self._kept
+            for w, best in zip(self.network.parameters.values(), weights, strict=True):
+                w[...] = best

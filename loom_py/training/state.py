@@ -1,0 +1,145 @@
+"""What training keeps in a network between calls and in its bundle: the optimiser, its state, how far it came."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import FormatError, InputError
+from ..nn.fields import Json, json_type
+from ..nn.layer import Array
+from ..runtime.ops import Ops, Tensor
+from .fields import read_choice
+from .optimisers import SGD, Optimiser, Slots, read_optimiser
+from .schedulers import KINDS as SCHEDULERS
+from .schedulers import Scheduler
+
+FORMAT, VERSION = "loomTrainingState", 1
+
+
+@dataclass
+class TrainingState:
+    """State of one network's training.
+
+    **Arguments:**
+
+    - `optimiser`, `slots`: the optimiser in use and its tensors, in the order of the network's parameters.
+    - `step`: updates made with it.
+    - `scheduler`, `schedule_step`: the schedule in use and how many updates it has seen.
+    - `epoch`: whole epochs trained in all calls together; numbers the shuffles.
+    """
+
+    optimiser: Optimiser = field(default_factory=SGD)
+    slots: Slots = field(default_factory=dict)
+    step: int = 0
+    scheduler: Scheduler | None = None
+    schedule_step: int = 0
+    epoch: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is nothing to keep."""
+        return self == TrainingState()
+
+    def use(self, ops: Ops, optimiser: Optimiser, params: Sequence[Tensor]) -> None:
+        """Go on with an equal optimiser, or start with a new one; also where the parameters have other shapes."""
+        shapes = [(w.shape, w.dtype) for w in params]
+        fits = all([(s.shape, s.dtype) for s in self.slots.get(slot, [])] == shapes for slot in optimiser.slots)
+        if optimiser != self.optimiser or not fits:
+            self.optimiser, self.slots, self.step = optimiser, optimiser.init(ops, params), 0
+
+    def follow(self, scheduler: Scheduler) -> None:
+        """Go on with an equal schedule, or start a new one."""
+        if scheduler != self.scheduler:
+            self.scheduler, self.schedule_step = scheduler, 0
+
+    def apply(
+        self, ops: Ops, params: Sequence[Tensor], grads: Sequence[Tensor], lr: float, optimiser: Optimiser | None = None
+    ) -> None:
+        """One update in place, with another optimiser if given."""
+        if not np.isfinite(lr):
+            raise InputError(f"expected a finite number, got {lr}", where="learning_rate")
+        self.use(ops, optimiser or self.optimiser, params)
+        self.optimiser.step(ops, params, grads, self.slots, lr, self.step + 1)
+        self.step += 1
+
+    def copy(self) -> TrainingState:
+        """An independent copy, tensors included."""
+        slots = {slot: [np.copy(a) for a in tensors] for slot, tensors in self.slots.items()}
+        return TrainingState(self.optimiser, slots, self.step, self.scheduler, self.schedule_step, self.epoch)
+
+    # --- JSON ---------------------------------------------------------------------------------------------------------
+    def get_state(self, parameters: Mapping[str, Array]) -> Json:
+        """As JSON; tensors by parameter path, as base64 of little-endian float32."""
+        return {
+            "fmt": FORMAT,
+            "version": VERSION,
+            "optimizer": self.optimiser.to_json(),
+            "step": self.step,
+            "scheduler": None if self.scheduler is None else self.scheduler.to_json(),
+            "schedule_step": self.schedule_step,
+            "epoch": self.epoch,
+            "slots": {
+                slot: {path: _encode(a) for path, a in zip(parameters, tensors, strict=True)}
+                for slot, tensors in self.slots.items()
+            },
+        }
+
+    @classmethod
+    def load_state(cls, value: object, parameters: Mapping[str, Array], where: str = "training") -> Self:
+        """Back from `get_state`, for a network with these parameters; errors have the JSON path."""
+        record = _object(value, where)
+        if record.get("fmt") != FORMAT:
+            raise FormatError(f"unknown format {record.get('fmt')!r}", where=f"{where}.fmt", remedy=f"Known: {FORMAT}.")
+        if record.get("version") != VERSION:
+            problem = f"unsupported version {record.get('version')!r}"
+            raise FormatError(problem, where=f"{where}.version", remedy=f"Known: {VERSION}.")
+        optimiser = read_optimiser(_object(record.get("optimizer"), f"{where}.optimizer"), f"{where}.optimizer")
+        schedule = record.get("scheduler")
+        scheduler = None if schedule is None else read_choice(schedule, SCHEDULERS, f"{where}.scheduler")
+        counts = {name: _count(record.get(name), f"{where}.{name}") for name in ("step", "schedule_step", "epoch")}
+        slots = _object(record.get("slots"), f"{where}.slots")
+        if set(slots) != set(optimiser.slots) and (slots or counts["step"]):
+            wanted, got = ", ".join(optimiser.slots) or "nothing", ", ".join(slots) or "nothing"
+            raise FormatError(f"{optimiser.name} keeps {wanted}, got {got}", where=f"{where}.slots")
+        tensors: Slots = {}
+        for slot in slots:
+            place, entries = f"{where}.slots.{slot}", _object(slots[slot], f"{where}.slots.{slot}")
+            if set(entries) != set(parameters):
+                odd = min(set(entries) ^ set(parameters))
+                raise FormatError("is not what the network has", where=f"{place}.{odd}")
+            tensors[slot] = [_decode(entries[path], a, f"{place}.{path}") for path, a in parameters.items()]
+        return cls(optimiser=optimiser, slots=tensors, scheduler=scheduler, **counts)
+
+
+def _encode(a: Array) -> str:
+    return base64.b64encode(np.asarray(a, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _decode(value: object, like: Array, where: str) -> Array:
+    if not isinstance(value, str):
+        raise FormatError(f"expected a string, got {json_type(value)}", where=where)
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormatError(f"not base64 ({error})", where=where) from error
+    if len(data) != 4 * like.size:
+        raise FormatError(f"expected {like.size} float32 values, got {len(data)} bytes", where=where)
+    return np.frombuffer(data, dtype="<f4").reshape(like.shape).astype(like.dtype)
+
+
+def _object(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise FormatError(f"expected an object, got {json_type(value)}", where=where)
+    return value
+
+
+def _count(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise FormatError(f"expected a count, got {value!r}", where=where)
+    return value

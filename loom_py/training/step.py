@@ -1,0 +1,84 @@
+"""One whole update as a function of its arguments: forward, loss, backward, clip, optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..nn.layer import Params, leaves, tree_map
+from ..runtime.ops import Ops, Tensor
+from .losses import Loss
+from .optimisers import Optimiser, Slots
+
+if TYPE_CHECKING:
+    from ..network import Network
+    from .data import EpochStates
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPlan:
+    """What one update does; 0 clips nothing."""
+
+    loss: Loss
+    optimiser: Optimiser
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+
+
+def flat(trees: Sequence[Params]) -> list[Tensor]:
+    """All tensors of the layers' parameter (or gradient) trees, in order."""
+    return [tensor for tree in trees for _, tensor in leaves(tree)]
+
+
+def train_step(
+    network: Network,
+    ops: Ops,
+    plan: StepPlan,
+    params: list[Params],
+    weights: Sequence[Tensor],
+    slots: Slots,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    *,
+    lr: float,
+    step: int,
+    states: EpochStates | None = None,
+    want_norm: bool = False,
+) -> tuple[list[Tensor], Tensor | None, list[Params]]:
+    """One update on any device from one batch, or from the mean gradient of several (accumulation).
+
+    **Arguments:**
+
+    - `params`, `weights`: the layers' parameter trees, and their tensors in order (`flat(params)`).
+    - `slots`: optimiser state, changed in place like the weights.
+    - `batches`: pairs x (B, I), target (B, O); each counts by its number of samples, so that accumulation gives the
+      gradient of the one big batch.
+    - `states`: what stateful layers carry from batch to batch, changed in place.
+    - `lr`, `step`: *dynamic*; `step` counts this optimiser's updates from 1.
+    - `want_norm`: compute the gradient norm even if nothing is clipped by it.
+
+    Returns the losses before the update, the global gradient norm before clipping by it, and the gradients.
+    Weights change in the last statement: whoever stops before it leaves the step undone.
+    """
+    total = sum(x.shape[0] for x, _ in batches)
+    losses: list[Tensor] = []
+    grads: list[Params] = []
+    for x, target in batches:
+        y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None)
+        losses.append(plan.loss.value(ops, y, target))
+        _, found = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
+        share = x.shape[0] / total
+        if len(batches) == 1:
+            grads = found
+        elif not grads:
+            grads = [tree_map(lambda g, share=share: ops.scale(g, share), tree) for tree in found]
+        else:
+            for sum_, g in zip(flat(grads), flat(found), strict=True):
+                ops.accumulate(sum_, g, share)
+    tensors = flat(grads)
+    if plan.clip_value > 0:
+        ops.clip_by_value(tensors, plan.clip_value)
+    norm = ops.clip_by_norm(tensors, plan.clip_norm or math.inf) if plan.clip_norm > 0 or want_norm else None
+    plan.optimiser.step(ops, weights, tensors, slots, lr, step)
+    return losses, norm, grads
