@@ -5,14 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import introspection
+from .blueprint import blueprint
 from .errors import ConfigError, InputError
 from .introspection import Duration, Floats
+from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
 from .nn.layer import Array, Layer, Params, State, leaves, tree_map
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """`rows × cols` cells of `layers_per_cell` layers, numbered `(row·cols + col)·layers_per_cell + k`, run in that order.
+    """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
 
@@ -75,6 +78,7 @@ class Network:
         self._caches: list[Any] = []
         self._gradients: list[Params] | None = None
         self._states: tuple[int, list[State]] | None = None
+        self._sizes_known = True
 
     # --- native: arrays with a batch axis ---------------------------------------------------------------------------
     @property
@@ -146,6 +150,8 @@ class Network:
 
     def _rows(self, x: Floats, name: str = "input") -> Array:
         """Any accepted input as (B, I) of the network's dtype."""
+        if not self._sizes_known:
+            self._check_sizes()
         try:
             a = np.asarray(x, dtype=self.dtype)
         except (TypeError, ValueError) as error:
@@ -295,7 +301,27 @@ class Network:
 
     def get_activation(self, row: int, col: int, layer: int) -> int:
         """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
-        return NAMES.index(getattr(self._at(row, col, layer), "activation", "linear"))
+        return NAMES.index(getattr(self.layers[self._index(row, col, layer)], "activation", "linear"))
+
+    def get_layer(self, row: int, col: int, layer: int) -> dict[str, Any]:
+        """The layer in that cell with its weights, in the original's field names (`LayerConfig`)."""
+        return to_config(self.layers[i := self._index(row, col, layer)], self.params[i])
+
+    def set_layer(self, row: int, col: int, layer: int, config: dict[str, Any]) -> None:
+        """Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+
+        Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
+        """
+        index = self._index(row, col, layer)
+        made, params = from_config(config, where=f"layer {row}, {col}, {layer}", seed=self.seed + index)
+        self.layers[index] = made
+        self.params[index] = tree_map(lambda a: a.astype(self.dtype), params)
+        self._activations, self._caches, self._gradients, self._states = [], [], None, None
+        self._sizes_known = False
+
+    def get_blueprint(self, model_id: str = "") -> dict[str, Any]:
+        """Layers, shapes and parameter counts, without weights."""
+        return blueprint(self, model_id or self.model_id)
 
     def activations(self) -> list[Floats]:
         """Input and every layer's output of the last forward pass, flat."""
@@ -314,12 +340,22 @@ class Network:
             return [([], []) for _ in self.layers]
         return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
 
-    def _at(self, row: int, col: int, layer: int) -> Layer:
+    def _index(self, row: int, col: int, layer: int) -> int:
         limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
         for name, (value, limit) in limits.items():
             if not 0 <= value < limit:
                 raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
-        return self.layers[(row * self.grid_cols + col) * self.layers_per_cell + layer]
+        return (row * self.grid_cols + col) * self.layers_per_cell + layer
+
+    def _check_sizes(self) -> None:
+        """After layers were replaced one by one: does each take what the one before gives?"""
+        for i, (before, after) in enumerate(pairwise(self.layers)):
+            if None not in (before.out_size, after.in_size) and before.out_size != after.in_size:
+                raise ConfigError(
+                    f"{after.kind} takes {after.in_size} values but the layer before gives {before.out_size}",
+                    where=f"layers[{i + 1}]",
+                )
+        self._sizes_known = True
 
     def list_methods(self) -> list[str]:
         """Names of all methods that can be called from JavaScript, sorted."""
