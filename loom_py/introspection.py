@@ -21,8 +21,8 @@ from .errors import InputError
 
 Duration = NewType("Duration", int)
 """Nanoseconds."""
-Floats: TypeAlias = Sequence[float] | NDArray[Any]
-"""Real numbers: a list, or an array of any float or integer dtype."""
+Floats: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
+"""Real numbers: a list, flat or of rows, or an array of any float or integer dtype."""
 
 _UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 _PLAIN = {int: "int", float: "float32", str: "string", bool: "bool", Any: "any", Duration: "time.Duration"}

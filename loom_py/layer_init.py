@@ -202,7 +202,7 @@ def locals_without(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 _UPPER = {"conv2d": "Conv2D", "conv1d": "Conv1D", "rnn": "RNN", "lstm": "LSTM", "rms": "RMS", "swiglu": "SwiGLU"}
-FUNCTIONS: dict[str, Callable[..., Json]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "".join(_UPPER.get(word, word.capitalize()) for word in name.split("_")): function
     for name, function in list(globals().items())
     if name.startswith("init_") and callable(function)

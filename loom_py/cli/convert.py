@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with Bar("converting", 1, "B") as bar:
+    with Bar("converting", 0, "B") as bar:
         report = convert_gguf(
             FileSource(args.gguf),
             Path(args.directory),

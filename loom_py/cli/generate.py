@@ -44,13 +44,10 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         stop=tuple(args.stop),
     )
-    with Bar("loading", 1, "B") as bar:
+    with Bar("loading", 0, "B") as bar:
 
         def show(progress: LoadProgress) -> None:
-            bar.total = progress.total
-            if bar._bar is not None:
-                bar._bar.total = progress.total
-            bar.to(progress.loaded, progress.tensor)
+            bar.update(progress.loaded, progress.total, progress.tensor)
 
         model = load_model(args.model, show)
     prompt = args.prompt

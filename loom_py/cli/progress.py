@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 class Bar:
-    """`with Bar("loading", total) as bar: bar.to(done)`; `unit` is "B" for bytes."""
+    """`with Bar("loading", total) as bar: bar.to(done)`; `unit` is "B" for bytes; a total not known yet is 0."""
 
     def __init__(self, label: str, total: float, unit: str = "it") -> None:
         self.label, self.total, self.unit = label, total, unit
@@ -36,6 +36,14 @@ class Bar:
             if percent != self._shown:
                 self._shown = percent
                 print(f"\r{self.label}: {percent:3d} % {note}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def update(self, done: float, total: float, note: str = "") -> None:
+        """The same, when the total is known only by the first report."""
+        if total != self.total:
+            self.total = total
+            if self._bar is not None:
+                self._bar.total = total
+        self.to(done, note)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

@@ -37,7 +37,9 @@ class Conv(Layer):
         k, stride = f.integer("kernel_size"), f.integer("stride", default=1)
         padding = f.integer("padding", default=0, minimum=0)
         flat = cls.dimensions == 1
-        kernel, strides, pads = ((1, k), (1, stride), (0, padding)) if flat else ((k, k), (stride,) * 2, (padding,) * 2)
+        kernel, strides, pads = (k, k), (stride, stride), (padding, padding)
+        if flat:
+            kernel, strides, pads = (1, k), (1, stride), (0, padding)
         out = tuple((n + 2 * p - q) // s + 1 for n, q, s, p in zip(size, kernel, strides, pads, strict=True))
         if min(n + 2 * p - q for n, q, p in zip(size, kernel, pads, strict=True)) < 0:
             shown = size[1] if flat else f"{size[0]} × {size[1]}"

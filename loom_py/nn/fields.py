@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping
+from types import EllipsisType
 from typing import Any, overload
 
 from ..errors import ConfigError
@@ -65,7 +66,9 @@ class Fields:
         return default
 
     @overload
-    def integer(self, *names: str, default: int = ..., minimum: int = ..., maximum: int = ...) -> int: ...
+    def integer(
+        self, *names: str, default: int | EllipsisType = ..., minimum: int = ..., maximum: int = ...
+    ) -> int: ...
     @overload
     def integer(self, *names: str, default: None, minimum: int = ..., maximum: int = ...) -> int | None: ...
     def integer(self, *names: str, default: Any = ..., minimum: int = 1, maximum: int = 2**31 - 1) -> int | None:

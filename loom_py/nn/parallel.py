@@ -229,7 +229,7 @@ def _gate(f: Fields, count: int, in_size: int | None, used: bool) -> tuple[Layer
     gate = build_layer(Fields(value, f.at("filter_gate")), in_size)
     if gate.out_size != count:
         raise ConfigError(f"the gate has {gate.out_size} outputs for {count} branches", where=f.at("filter_gate"))
-    options = {"variant": f.string("filter_softmax", default="standard")}
+    options: Json = {"variant": f.string("filter_softmax", default="standard")}
     options["temperature"] = f.number("filter_temperature", default=1.0, above=0)
     softmax = Softmax.from_fields(Fields(options, f.at("filter_softmax")), count)
     return gate, softmax

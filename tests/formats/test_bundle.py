@@ -77,8 +77,8 @@ def changed(*path: str | int, value: Any = ..., weights: bool = False) -> str:
     """The bundle with one value replaced (or deleted); inside the decoded weights if asked."""
     whole = bundle()
     place = whole["models"][0]["weights"]
-    root = json.loads(base64.b64decode(place["data"])) if weights else whole
-    node = root
+    root: Any = json.loads(base64.b64decode(place["data"])) if weights else whole
+    node: Any = root
     for step in path[:-1]:
         node = node[step]
     if value is ...:

@@ -68,12 +68,12 @@ def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]
     return _ungrouped(p @ v.transpose(0, 2, 1, 3), q.shape[1]), p
 
 
-def attend_grad(q: Array, k: Array, v: Array, p: Array, gy: Array) -> tuple[Array, Array, Array]:
-    """→ (gq, gk, gv): gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, summed over a group."""
+def attend_grad(q: Array, k: Array, v: Array, probabilities: Array, gy: Array) -> tuple[Array, Array, Array]:
+    """→ (gq, gk, gv), p the probabilities: gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, summed over a group."""
     kv_heads, steps, scale = k.shape[2], q.shape[1], q.dtype.type(q.shape[3] ** -0.5)
     qg, gg = _grouped(q, kv_heads), _grouped(gy, kv_heads)
     kt, vt = k.transpose(0, 2, 1, 3), v.transpose(0, 2, 1, 3)  # (B, kv, T, D)
-    gs = softmax_grad(p, gg @ vt.swapaxes(-1, -2)) * scale
+    gs = softmax_grad(probabilities, gg @ vt.swapaxes(-1, -2)) * scale
     gk = (gs.swapaxes(-1, -2) @ qg).transpose(0, 2, 1, 3)
-    gv = (p.swapaxes(-1, -2) @ gg).transpose(0, 2, 1, 3)
+    gv = (probabilities.swapaxes(-1, -2) @ gg).transpose(0, 2, 1, 3)
     return _ungrouped(gs @ kt, steps), gk, gv

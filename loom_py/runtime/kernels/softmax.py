@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +31,10 @@ def masked_softmax(x: Array, mask: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def gumbel(shape: tuple[int, ...], seed: int, step: int, like: Array) -> Array:
+def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
     """−ln(−ln u), u from the counter-based generator: standard Gumbel noise   (Jang et al. 2017)."""
     u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
-    return -np.log(-np.log(u)).reshape(shape)
+    return -np.log(-np.log(u)).reshape(tuple(shape))
 
 
 def sparsemax(x: Array) -> Array:
@@ -116,7 +117,7 @@ def tree_softmax_grad(x: Array, y: Array, g: Array, tree: Tree) -> Array:
     z, mean = _node_logits(x, tree)
     gl = np.zeros((len(x), tree.nodes + 1), x.dtype)
     for level in tree.paths.T:
-        np.add.at(gl, (slice(None), level), g * y)
+        np.add.at(gl.T, level, (g * y).T)
     gl = gl[:, :-1]
     probability = np.exp(_group_log_softmax(z, tree))
     gz = gl - probability * _group_sums(gl, tree)
@@ -126,13 +127,13 @@ def tree_softmax_grad(x: Array, y: Array, g: Array, tree: Tree) -> Array:
 def _group_sums(a: Array, tree: Tree) -> Array:
     """For each node the sum of `a` over its group."""
     sums = np.zeros((len(a), int(tree.groups.max()) + 1), a.dtype)
-    np.add.at(sums, (slice(None), tree.groups), a)
+    np.add.at(sums.T, tree.groups, a.T)
     return sums[:, tree.groups]
 
 
 def _group_log_softmax(z: Array, tree: Tree) -> Array:
     peak = np.full((len(z), int(tree.groups.max()) + 1), -np.inf, z.dtype)
-    np.maximum.at(peak, (slice(None), tree.groups), z)
+    np.maximum.at(peak.T, tree.groups, z.T)
     shifted = z - peak[:, tree.groups]
     return shifted - np.log(_group_sums(np.exp(shifted), tree))
 
