@@ -67,8 +67,8 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
 
 def _scalar(value: Any, annotation: Any, where: str) -> Any:
     if annotation is bool:
-        if isinstance(value, bool):
-            return value
+        if isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1)):
+            return bool(value)
         raise _mismatch("bool", value, where)
     if annotation is str:
         if isinstance(value, str):
