@@ -274,6 +274,7 @@ export class LanguageModel extends Handle {
       yield { text: "", stats: stats(), done: true, finishReason: (await result).finishReason };
     } finally {
       leave.abort();
+      await result.catch(() => {}); // the model is free for the next question when the loop is left
     }
   }
 }

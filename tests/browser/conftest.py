@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tools import paths, serve
 
 ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
+README_PICTURE = "inference"
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -128,12 +129,14 @@ def open_module_page(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def screenshot() -> Callable[[Page, str], Path]:
-    """Keeps a picture of the page in tests/artefacts."""
+    """Keeps a picture of the page in tests/artefacts; LOOM_UPDATE_SCREENSHOT=1 updates the README's."""
 
     def take(page: Page, name: str) -> Path:
         ARTEFACTS.mkdir(exist_ok=True)
         path = ARTEFACTS / f"{name}.png"
         page.screenshot(path=path, full_page=True)
+        if name == README_PICTURE and os.environ.get("LOOM_UPDATE_SCREENSHOT") == "1":
+            shutil.copyfile(path, paths.REPOSITORY / "docs" / "screenshot.png")
         return path
 
     return take

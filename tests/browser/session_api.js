@@ -5,14 +5,14 @@ async ({ worker, files }) => {
     const session = await loom.start({ worker, onProgress: (p) => progress.push(p) });
     const out = { version: session.version, capabilities: session.capabilities };
     const layers = [
-        { type: "dense", input_size: 2, output_size: 8, activation: "tanh" },
+        { type: "dense", input_size: 2, output_size: 8, activation: "gelu" },
         { type: "dense", output_size: 1, activation: "sigmoid" },
     ];
     const before = await session.liveObjects();
     const network = await session.createNetwork({ layers }, { seed: 1 });
     const xor = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]].map(([a, b, y]) => ({ input: [a, b], target: [y] }));
     let epochs = 0;
-    const result = await network.train(xor, { epochs: 2000, learningRate: 0.5 }, { onProgress: (p) => (epochs = p.epoch) });
+    const result = await network.train(xor, { epochs: 2000, learningRate: 0.2 }, { onProgress: (p) => (epochs = p.epoch) });
     out.epochs = epochs;
     out.loss = result.FinalLoss;
     const outputs = await Promise.all(xor.map(({ input }) => network.forward(new Float32Array(input))));

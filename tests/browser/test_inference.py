@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def gguf(site: Path) -> Path:
 def safetensors(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model in the Hugging Face layout, as `python -m loom_py convert` writes it."""
     directory = tmp_path_factory.mktemp("converted") / "SmolLM2"
-    convert_gguf(FileSource(gguf), directory)
+    with closing(FileSource(gguf)) as source:
+        convert_gguf(source, directory)
     return directory
 
 
