@@ -27,7 +27,10 @@ LOG="$CACHE/logs/command.txt"
 
 say() { printf '==> %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; trap - ERR; exit 1; }
-trap 'fail "the command «$BASH_COMMAND» failed in build_pyodide.sh line $LINENO; the words above say why, so mend that and run it again."' ERR
+unforeseen() { # in the main shell only, so that one failure is told once
+    ((BASH_SUBSHELL)) || fail "the command «$2» failed in build_pyodide.sh line $1; the words above say why, so mend that and run it again."
+}
+trap 'unforeseen "$LINENO" "$BASH_COMMAND"' ERR
 
 # try SENTENCE COMMAND...: run quietly; when it fails, show the end of its output and then the sentence.
 try() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import ssl
@@ -15,6 +16,15 @@ from tools import console, files
 AGENT = {"User-Agent": "loom-build"}
 
 
+class Refused(console.Skipped):
+    """The server answered with an error status."""
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        super().__init__(f"{url} answered {status} {reason}")
+        self.status = status
+
+
+@functools.cache
 def _context() -> ssl.SSLContext:
     """The machine's certificates, with those that pip or requests were told to use."""
     context = ssl.create_default_context()
@@ -29,10 +39,12 @@ def open_url(url: str, *, timeout: float, headers: dict[str, str] | None = None)
     """Open ``url``. Raises `console.Skipped` with the reason when it cannot be reached."""
     request = urllib.request.Request(url, headers=AGENT | (headers or {}))
     try:
-        return urllib.request.urlopen(request, timeout=timeout, context=_context())
+        return urllib.request.urlopen(
+            request, timeout=timeout, context=_context() if url.startswith("https:") else None
+        )
     except urllib.error.HTTPError as error:
         error.close()
-        raise console.Skipped(f"{url} answered {error.code} {error.reason}") from error
+        raise Refused(url, error.code, error.reason) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         raise console.Skipped(f"{url} could not be reached ({reason})") from error
@@ -48,9 +60,19 @@ def fetch(url: str, target: Path, *, sha256: str, timeout: float = 60, label: st
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{sha256[:16]}.part")
-    have = part.stat().st_size if part.is_file() else 0
-    digest = hashlib.sha256(part.read_bytes() if have else b"")
-    response = open_url(url, timeout=timeout, headers={"Range": f"bytes={have}-"} if have else None)
+    have, digest = 0, hashlib.sha256()
+    if part.is_file():
+        have, digest = part.stat().st_size, hashlib.sha256(part.read_bytes())
+        if digest.hexdigest() == sha256:  # stopped between the last byte and the name
+            part.replace(target)
+            return target
+    try:
+        response = open_url(url, timeout=timeout, headers={"Range": f"bytes={have}-"} if have else None)
+    except Refused as refused:
+        if not have or refused.status != 416:
+            raise
+        part.unlink()  # longer than the file itself: no part of it
+        response = open_url(url, timeout=timeout)
     with response:
         if have and response.status != 206:  # the server sends it all again
             have, digest = 0, hashlib.sha256()

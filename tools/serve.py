@@ -184,7 +184,7 @@ class Server:
         self._http = _Listener(("127.0.0.1", port), handler)
         self.port = self._http.server_address[1]
         self.url = f"http://localhost:{self.port}/" if port else f"http://127.0.0.1:{self.port}/"
-        self._thread = threading.Thread(target=self._http.serve_forever, name="loom-serve", daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="loom-serve", daemon=True)
         self._thread.start()
 
     def wait(self) -> None:

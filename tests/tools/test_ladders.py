@@ -1,0 +1,201 @@
+"""Where NumPy and the model come from: the order of the ways, and what each refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import console, index, model, numpy_wheel, paths, pins, serve, wheels
+
+NAME = "numpy-9.9.9-cp314-cp314-pyemscripten_2026_0_wasm32.whl"
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable in ("LOOM_WHEELS", "LOOM_MODEL", "LOOM_PYODIDE_URL", "LOOM_HUB_URL", "LOOM_MODEL_REVISION"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    metadata = b"Metadata-Version: 2.1\nName: numpy\nVersion: 9.9.9\n"
+    contents = {"numpy/__init__.py": b""}
+    return wheels.write_wheel(folder / NAME, tag="cp314-x", metadata=metadata, contents=contents, pure=False)
+
+
+@pytest.fixture
+def wanted(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    entry = {"file_name": NAME, "version": "9.9.9", "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
+    monkeypatch.setattr(numpy_wheel, "expected", lambda: entry)
+    return entry
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[serve.Server]:
+    (tmp_path / "remote").mkdir()
+    with serve.start(tmp_path / "remote") as server:
+        yield server
+
+
+def skip(reason: str) -> Path:
+    raise console.Skipped(reason)
+
+
+def test_the_first_way_that_works_is_taken(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def way(name: str, works: bool) -> numpy_wheel.Way:
+        def call() -> Path:
+            asked.append(name)
+            return wheel if works else skip(f"{name} is away")
+
+        return name, call
+
+    assert numpy_wheel.first_that_works([way("one", False), way("two", True), way("three", True)]) == wheel
+    assert asked == ["one", "two"]
+    assert "not from one: one is away" in capsys.readouterr().out
+
+
+def test_when_no_way_works_the_last_reason_is_the_sentence() -> None:
+    ways: list[numpy_wheel.Way] = [("one", lambda: skip("it is away")), ("two", lambda: skip("root is missing"))]
+    with pytest.raises(console.Failure, match=r"^no NumPy wheel for Pyodide could be had, since root is missing\.$"):
+        numpy_wheel.first_that_works(ways)
+
+
+def test_the_order_of_the_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("from_folder", "from_index", "from_distribution", "from_source"):
+        monkeypatch.setattr(numpy_wheel, name, lambda name=name: (asked.append(name), skip("no"))[1])
+    with pytest.raises(console.Failure):
+        numpy_wheel.provide()
+    assert asked == ["from_folder", "from_index", "from_distribution", "from_source"]
+
+
+def test_a_folder(wheel: Path, wanted: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(console.Skipped, match="not set"):
+        numpy_wheel.from_folder()
+    monkeypatch.setenv("LOOM_WHEELS", str(tmp_path))
+    with pytest.raises(console.Skipped, match=r"holds no numpy-\*-cp314-cp314-pyemscripten_2026_0_wasm32\.whl"):
+        numpy_wheel.from_folder()
+    monkeypatch.setenv("LOOM_WHEELS", str(wheel.parent))
+    assert numpy_wheel.from_folder() == wheel
+
+
+def test_the_index(
+    wheel: Path, wanted: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "remote"
+    monkeypatch.setattr(index, "index_urls", lambda: (remote.url + "simple",))
+    listing = page / "simple/numpy"
+    listing.mkdir(parents=True)
+    (listing / "index.html").write_text('<a href="../../other.whl#sha256=00">other.whl</a>')
+    with pytest.raises(console.Skipped, match=f"it has no {NAME}"):
+        numpy_wheel.from_index()
+    (page / NAME).write_bytes(wheel.read_bytes())
+    (listing / "index.html").write_text(f'<a href="../../{NAME}#sha256={wanted["sha256"]}">x</a>')
+    assert numpy_wheel.from_index().read_bytes() == wheel.read_bytes()
+
+
+def test_the_distribution_is_held_to_pyodides_own_hash(
+    wheel: Path, wanted: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOM_PYODIDE_URL", remote.url)
+    with pytest.raises(console.Skipped, match="answered 404"):
+        numpy_wheel.from_distribution()
+    (tmp_path / "remote" / NAME).write_bytes(wheel.read_bytes() + b"!")
+    with pytest.raises(console.Skipped, match="was expected"):
+        numpy_wheel.from_distribution()
+    (tmp_path / "remote" / NAME).write_bytes(wheel.read_bytes())
+    assert numpy_wheel.from_distribution().read_bytes() == wheel.read_bytes()
+
+
+def test_a_damaged_wheel_is_refused(wheel: Path) -> None:
+    wheels.check_members(wheel)
+    with zipfile.ZipFile(wheel) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, b"changed" if name == "numpy/__init__.py" else content)
+    with pytest.raises(console.Failure, match=r"is damaged at numpy/__init__\.py"):
+        wheels.check_members(wheel)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (False, '<html><a href="../../f/numpy-1.tar.gz#sha256=ab">numpy-1.tar.gz</a><a>no link</a></html>'),
+        (
+            True,
+            '{"files": [{"filename": "numpy-1.tar.gz", "url": "../../f/numpy-1.tar.gz", "hashes": {"sha256": "ab"}}]}',
+        ),
+    ],
+)
+def test_both_forms_of_an_index_page(kind: bool, text: str) -> None:
+    found = index._parse(text, json_form=kind, base="http://index.example/simple/numpy/")
+    assert found == [index.IndexFile("numpy-1.tar.gz", "http://index.example/f/numpy-1.tar.gz", "ab")]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "repository"
+    root.mkdir()
+    monkeypatch.setattr(paths, "REPOSITORY", root)
+    return root
+
+
+def test_the_users_model_comes_first(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "from_hub", lambda: pytest.fail("the hub was asked"))
+    folder = repository / "models/mine"
+    folder.mkdir(parents=True)
+    (folder / "weights.gguf").write_bytes(b"GGUF")
+    (folder / "model.json").write_text('{"title": "My model", "license": "MIT"}')
+    (repository / "models/notes").mkdir()
+    text = json.loads(model.index_text(model.provide()))
+    assert text == {
+        "models": [
+            {
+                "name": "mine",
+                "title": "My model",
+                "license": "MIT",
+                "source": "",
+                "files": [{"name": "weights.gguf", "size": 4, "sha256": hashlib.sha256(b"GGUF").hexdigest()}],
+            }
+        ]
+    }
+    (folder / "model.json").write_text("[")
+    with pytest.raises(console.Failure, match=r"model\.json is not a JSON object"):
+        model.provide()
+
+
+def test_no_model_when_none_is_wanted_or_none_can_be_had(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "from_hub", lambda: skip("away"))
+    monkeypatch.setattr(model, "from_index", lambda: skip("away"))
+    assert model.provide() == []
+    monkeypatch.setenv("LOOM_MODEL", "none")
+    monkeypatch.setattr(model, "from_hub", lambda: pytest.fail("the hub was asked"))
+    assert model.provide() == []
+    assert model.index_text([]) == '{\n "models": []\n}\n'
+
+
+def test_the_hub_at_a_pinned_revision_by_hash(
+    repository: Path, remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "remote" / pins.HUB_REPOSITORY / "resolve" / pins.HUB_REVISION
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    monkeypatch.setattr(pins, "HUB_FILES", hashes)
+    monkeypatch.setenv("LOOM_HUB_URL", remote.url.rstrip("/"))
+    assert [p.name for p in model.from_hub().files()] == ["config.json", "model.safetensors"]
+    monkeypatch.setattr(pins, "HUB_FILES", hashes | {"model.safetensors": "0" * 64})
+    with pytest.raises(console.Skipped, match="was expected"):
+        model.from_hub()
