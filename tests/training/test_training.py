@@ -36,7 +36,8 @@ def test_grid_scatter_learns(grid_scatter: dict[str, Any], seed: int) -> None:
 def test_result_has_the_original_s_fields(grid_scatter: dict[str, Any]) -> None:
     result = build(grid_scatter).train(grid_scatter["batches"], {**grid_scatter["training"], "Epochs": 3})
     record = result.to_json()
-    assert list(record) == ["FinalLoss", "BestLoss", "TotalTime", "AvgThroughput", "LossHistory", "EvalMetrics"]
+    six = ["FinalLoss", "BestLoss", "TotalTime", "AvgThroughput", "LossHistory", "EvalMetrics"]
+    assert list(record) == [*six, "LRHistory", "Steps", "BestEpoch", "StoppedEarly", "StopReason"]
     assert record["FinalLoss"] == record["LossHistory"][-1]
     assert record["BestLoss"] == min(record["LossHistory"])
     assert len(record["LossHistory"]) == 3
@@ -137,14 +138,46 @@ def test_keys_in_any_case() -> None:
         ([{"Input": [1.0] * 7, "Target": [1, 0]}], None, r"batches\[0\].Input: expected a multiple of 8"),
         ([{"Input": ["x"] * 8, "Target": [1, 0]}], None, r"batches\[0\].Input: expected numbers"),
         ([{"Input": [float("nan")] * 8, "Target": [1, 0]}], None, r"batches\[0\].Input: contains NaN"),
-        ([{"Input": [1.0] * 8, "Target": [1, 0], "Taget": 1}], None, r"batches\[0\].taget: unknown key"),
+        (
+            [{"Input": [1.0] * 8, "Target": [1, 0], "Taget": 1}],
+            None,
+            r"batches\[0\].Taget: unknown key 'Taget'. Did you mean 'Target'",
+        ),
         ([3], None, r"batches\[0\]: expected an object"),
-        (None, {"Epochs": 0}, "config.epochs: 0 is outside"),
-        (None, {"Epochs": "many"}, "config.epochs: expected a whole number"),
-        (None, {"LearningRate": float("inf")}, "config.learningrate: expected a finite number"),
-        (None, {"GradientClip": -1}, "config.gradientclip: -1 must be at least 0"),
-        (None, {"LossType": "mce"}, "config.LossType: unknown loss 'mce'. Known: mse"),
-        (None, {"Epoch": 3}, "config.epoch: unknown key 'epoch'. Did you mean 'epochs'"),
+        (None, {"Epochs": 0}, "config.Epochs: 0 is outside"),
+        (None, {"Epochs": "many"}, "config.Epochs: expected a whole number"),
+        (None, {"LearningRate": float("inf")}, "config.LearningRate: expected a finite number"),
+        (None, {"GradientClip": -1}, "config.GradientClip: -1 must be at least 0"),
+        (None, {"LossType": "mce"}, "config.LossType: unknown loss 'mce'. Did you mean 'mse'"),
+        (None, {"Epoch": 3}, "config.Epoch: unknown key 'Epoch'. Did you mean 'Epochs'"),
+        (None, {"epochs": 3, "Epochs": 4}, "config.Epochs: the same key as 'epochs'"),
+        (None, {"InitialEpoch": 10}, "config.InitialEpoch: 10 of 10 epochs are done"),
+        (None, {"HuberDelta": 0}, "config.HuberDelta: 0 must be above 0"),
+        (None, {"Optimizer": "adam"}, "config.Optimizer.Type: unknown name 'adam'"),
+        (None, {"Optimizer": {"Type": "sgd", "Momentum": 1}}, "config.Optimizer.Momentum: 1 must be"),
+        (None, {"Scheduler": 3}, "config.Scheduler: expected a name or an object"),
+        (None, {"Scheduler": {"Type": "cosine", "Steps": -1}}, "config.Scheduler.Steps: -1 is outside"),
+        (None, {"GradientClipValue": -1}, "config.GradientClipValue: -1 must be"),
+        (None, {"AccumulationSteps": 0}, "config.AccumulationSteps: 0 is outside"),
+        (None, {"Shuffle": "yes"}, "config.Shuffle: expected true or false"),
+        (None, {"Seed": -1}, "config.Seed: -1 is outside"),
+        (None, {"EarlyStopping": True}, "config.EarlyStopping: expected an object, got a boolean"),
+        (None, {"EarlyStopping": {"Patience": 0}}, "config.EarlyStopping.Patience: 0 is outside"),
+        (None, {"EarlyStopping": {"Monitor": "lost"}}, "config.EarlyStopping.Monitor: unknown value 'lost'"),
+        (None, {"EarlyStopping": {"Monitor": "validation_score"}}, "Monitor: there is no validation to monitor"),
+        (None, {"CheckpointEveryN": -1}, "config.CheckpointEveryN: -1 is outside"),
+        (None, {"CheckpointPath": "/nowhere/at/all/m.json"}, "config.CheckpointPath: no such directory"),
+        (None, {"ValidationInputs": 3}, "config.ValidationInputs: expected an array, got a number"),
+        (
+            None,
+            {"EvaluateEveryN": 1, "ValidationInputs": [[1.0] * 8, [1.0]], "ValidationTargets": [0, 0]},
+            r"config.ValidationInputs\[1\]: expected 8 values, got 1",
+        ),
+        (
+            None,
+            {"EvaluateEveryN": 1, "ValidationInputs": [[1.0] * 8], "ValidationTargets": ["x"]},
+            r"config.ValidationTargets\[0\]: expected a number, got a string",
+        ),
         (None, {"EvaluateEveryN": 1, "ValidationInputs": [[1.0] * 8]}, "1 validation inputs but 0 targets"),
     ],
 )
