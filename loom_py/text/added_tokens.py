@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import TokenizerError
 from .unicode_tables import named_set
 
 
@@ -36,7 +35,6 @@ class AddedTokens:
     - `lookup`: the model's id of a string, or `None`.
     - `model_size`: the number of tokens in the model.
     - `normalize`: the tokenizer's normaliser.
-    - `where`: the file and JSON path, for errors.
     """
 
     def __init__(
@@ -45,7 +43,6 @@ class AddedTokens:
         lookup: Callable[[str], int | None],
         model_size: int,
         normalize: Callable[[str], str],
-        where: str,
     ) -> None:
         self.ids: dict[str, int] = {}
         self.by_id: dict[int, AddedToken] = {}
@@ -69,24 +66,19 @@ class AddedTokens:
         self.special_ids = frozenset(i for i, t in self.by_id.items() if t.content in special)
         raw = [(t.content, i) for i, t in self.by_id.items() if not t.normalized]
         cooked = [(self.decoded[i], i) for i, t in self.by_id.items() if t.normalized]
-        self.raw = _Matcher(raw, self, where)
-        self.cooked = _Matcher(cooked, self, where)
+        self.raw = _Matcher(raw, self)
+        self.cooked = _Matcher(cooked, self)
 
 
 class _Matcher:
     """Finds the tokens of one kind in a text."""
 
-    def __init__(self, patterns: list[tuple[str, int]], tokens: AddedTokens, where: str) -> None:
-        self._ids = dict(patterns)
+    def __init__(self, patterns: list[tuple[str, int]], tokens: AddedTokens) -> None:
+        # Normalisation can make two tokens the same, where `tokenizers` takes either, or leave nothing of one.
+        self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
-        if len(self._ids) != len(patterns) or "" in self._ids:
-            raise TokenizerError(
-                "two added tokens are the same, or one is empty, after normalisation",
-                where=where,
-                remedy="Remove the duplicate from added_tokens, or set its 'normalized' to false.",
-            )
         longest_first = sorted(self._ids, key=len, reverse=True)
-        self._search = re.compile("|".join(map(re.escape, longest_first))) if patterns else None
+        self._search = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def __bool__(self) -> bool:
         return self._search is not None
@@ -108,7 +100,8 @@ class _Matcher:
                 right = _skip_space(text, right, 1)
             if start < left:
                 yield start, left, None
-            yield left, right, token_id
+            if left < right:  # else the token before has swallowed it whole
+                yield left, right, token_id
             start = right
         if start < len(text):
             yield start, len(text), None

@@ -113,9 +113,10 @@ class Tokenizer:
                     ids.append(inner_id)
                 else:
                     encode(part[left:right], kept and start == 0 and left == 0, ids)
-        if not add_special_tokens or self._template == [None]:
+        if self._template == [None]:
             return ids
-        return [i for part in self._template for i in (ids if part is None else part)]
+        frame = [part for part in self._template if part is None or add_special_tokens]
+        return [token_id for part in frame for token_id in (ids if part is None else part)]
 
     def _encode_part(self, text: str, at_start: bool, ids: list[int]) -> None:
         """Appends the ids of a text without added tokens."""

@@ -70,7 +70,9 @@ class _Metadata:
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.entries.get(_PREFIX + key, default)
-        if value not in (True, False) or isinstance(value, (str, float)):
+        if getattr(value, "ndim", None) == 0:
+            value = value.item()  # a NumPy scalar
+        if type(value) not in (bool, int) or value not in (0, 1):
             self.fail(key, "must be a boolean")
         return bool(value)
 
@@ -128,9 +130,7 @@ def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerPar
     options = BPEOptions(ignore_merges=pre == "llama-bpe")
     model = BPE(vocab, _merges(source), options, lambda rank: f"{where}: {_PREFIX}merges[{rank}]")
     normalizer: Normalizer = _nfc if pre == "qwen2" else identity
-    added = AddedTokens(
-        _added_tokens(source, tokens), vocab.get, len(vocab), lambda text: text, f"{where}: {_PREFIX}tokens"
-    )
+    added = AddedTokens(_added_tokens(source, tokens), vocab.get, len(vocab), lambda text: text)
     return TokenizerParts(
         model=model,
         added=added,

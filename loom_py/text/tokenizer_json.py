@@ -48,9 +48,7 @@ def _parts(root: Node) -> TokenizerParts:
     model = _model(root.child("model"))
     normalizer = build_normalizer(_optional(root, "normalizer"))
     tokens = _added_tokens(root)
-    added = AddedTokens(
-        tokens, model.vocab.get, len(model.vocab), lambda text: normalizer(text)[0], f"{root.where}: added_tokens"
-    )
+    added = AddedTokens(tokens, model.vocab.get, len(model.vocab), lambda text: normalizer(text)[0])
     parts = TokenizerParts(
         model=model,
         added=added,
