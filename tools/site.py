@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import console, files, lockfile, model, numpy_wheel, paths, pins, pure_wheels, pyodide_core
+from tools import console, files, lockfile, model, numpy_wheel, paths, pins, precompile, pure_wheels, pyodide_core
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
 STAMP = ".stamp.json"
@@ -37,7 +37,7 @@ def build() -> None:
     for abandoned in paths.SITE.parent.glob(f".{paths.SITE.name}.*"):  # of a run that was killed
         shutil.rmtree(abandoned, ignore_errors=True)
     with files.replacing_directory(paths.SITE) as site:
-        _runtime(site / "pyodide", wheels)
+        _runtime(site / "pyodide", precompile.compiled(wheels))
         _models(site / "models", models)
         _pages(site)
         if models or not model.wanted():  # without a model that was wanted, the next start tries again

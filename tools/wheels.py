@@ -18,7 +18,19 @@ def write_wheel(target: Path, *, tag: str, metadata: bytes, contents: Mapping[st
     """Write ``contents`` (archive name to bytes) as a wheel at ``target``, named ``<name>-<version>-<tag>.whl``."""
     info = "-".join(target.name.split("-")[:2]) + ".dist-info"
     about = f"Wheel-Version: 1.0\nGenerator: loom-build\nRoot-Is-Purelib: {str(pure).lower()}\nTag: {tag}\n"
-    members = dict(contents) | {f"{info}/METADATA": metadata, f"{info}/WHEEL": about.encode()}
+    return _pack(target, info, dict(contents) | {f"{info}/METADATA": metadata, f"{info}/WHEEL": about.encode()})
+
+
+def extended(source: Path, target: Path, extra: Mapping[str, bytes]) -> Path:
+    """Write the wheel ``source`` with ``extra`` members at ``target``."""
+    with zipfile.ZipFile(source) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    record = next(name for name in members if name.endswith(".dist-info/RECORD"))
+    del members[record]
+    return _pack(target, record.removesuffix("/RECORD"), members | dict(extra))
+
+
+def _pack(target: Path, info: str, members: dict[str, bytes]) -> Path:
     record = "".join(f"{name},{_record_hash(data)},{len(data)}\n" for name, data in sorted(members.items()))
     members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     with files.replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:

@@ -98,7 +98,7 @@ def run_recipe(system: Path, log: Path) -> None:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     told = 0
     with (
-        log.open("a", encoding="utf-8") as file,
+        log.open("a", encoding="utf-8", buffering=1) as file,
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
