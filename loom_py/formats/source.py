@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from ..errors import FormatError, InputError
 
@@ -52,29 +52,40 @@ class FileSource:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.name = self.path.name
+        self._map: memoryview | None = None
+        self._file: BinaryIO | None = None
         try:
-            self._file = open(self.path, "rb")  # noqa: SIM115 (kept open for the life of the source)
+            file = open(self.path, "rb")  # noqa: SIM115 (kept open where mapping is unsupported)
         except OSError as error:
             raise InputError(f"cannot be opened ({error.strerror})", where=str(path)) from error
-        self.size = os.fstat(self._file.fileno()).st_size
-        self._map: memoryview | None = None
-        if self.size:
-            try:
-                self._map = memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))
-            except (OSError, ValueError):
-                self._map = None  # Emscripten's file systems: fall back to seek and read
+        self.size = os.fstat(file.fileno()).st_size
+        try:
+            self._map = (
+                memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) if self.size else memoryview(b"")
+            )
+            file.close()
+        except (OSError, ValueError):
+            self._file = file  # Emscripten's file systems: seek and read
 
     def read(self, offset: int, length: int) -> memoryview:
         check_range(self, offset, length)
         if self._map is not None:
             return self._map[offset : offset + length]
+        if self._file is None:
+            raise InputError("is closed", where=self.name)
         self._file.seek(offset)
         return memoryview(self._file.read(length))
 
     def close(self) -> None:
         """Close the file. Views handed out before stay valid: they keep the mapping alive."""
         self._map = None
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self.close()
 
 
 def open_source(data: Source | bytes | bytearray | memoryview | str | os.PathLike[str], name: str = "") -> Source:
