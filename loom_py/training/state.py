@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -48,10 +48,13 @@ class TrainingState:
 
     def use(self, ops: Ops, optimiser: Optimiser, params: Sequence[Tensor]) -> None:
         """Go on with an equal optimiser, or start with a new one; also where the parameters have other shapes."""
-        shapes = [(w.shape, w.dtype) for w in params]
-        fits = all([(s.shape, s.dtype) for s in self.slots.get(slot, [])] == shapes for slot in optimiser.slots)
-        if optimiser != self.optimiser or not fits:
+        if optimiser != self.optimiser or not self._fits(params):
             self.optimiser, self.slots, self.step = optimiser, optimiser.init(ops, params), 0
+
+    def _fits(self, params: Iterable[Tensor]) -> bool:
+        """Whether the slots belong to parameters of these shapes."""
+        shapes = [(w.shape, w.dtype) for w in params]
+        return all([(s.shape, s.dtype) for s in self.slots.get(slot, [])] == shapes for slot in self.optimiser.slots)
 
     def follow(self, scheduler: Scheduler) -> None:
         """Go on with an equal schedule, or start a new one."""
@@ -75,18 +78,22 @@ class TrainingState:
 
     # --- JSON ---------------------------------------------------------------------------------------------------------
     def get_state(self, parameters: Mapping[str, Array]) -> Json:
-        """As JSON; tensors by parameter path, as base64 of little-endian float32."""
+        """As JSON; tensors by parameter path, as base64 of little-endian float32.
+
+        Slots that no longer fit, because a layer was replaced, are left out: the optimiser would start anew with them.
+        """
+        fits = self._fits(parameters.values())
         return {
             "fmt": FORMAT,
             "version": VERSION,
             "optimizer": self.optimiser.to_json(),
-            "step": self.step,
+            "step": self.step if fits else 0,
             "scheduler": None if self.scheduler is None else self.scheduler.to_json(),
             "schedule_step": self.schedule_step,
             "epoch": self.epoch,
             "slots": {
                 slot: {path: _encode(a) for path, a in zip(parameters, tensors, strict=True)}
-                for slot, tensors in self.slots.items()
+                for slot, tensors in (self.slots if fits else {}).items()
             },
         }
 

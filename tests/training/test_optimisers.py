@@ -206,3 +206,19 @@ def test_wrong_calls_change_nothing() -> None:
         with pytest.raises((ConfigError, InputError)):
             call()
     assert network.save_model_to_string("m") == before
+
+
+def test_a_replaced_layer_starts_the_optimiser_anew() -> None:
+    network = build_network_from_json(CONFIG, seed=0)
+    step(network)
+    network.apply_gradients_adamw(0.01, 0.9, 0.999, 0.01)
+    layers = [CONFIG["layers"][0], {"type": "lstm", "hidden_size": 5}, CONFIG["layers"][2]]
+    wider = build_network_from_json({"layers": layers}, seed=0)
+    network.layers[1:], network.params[1:] = wider.layers[1:], wider.params[1:]
+    loaded = load_model_from_string(network.save_model_to_string("m"), "m")
+    assert loaded.get_optimizer() == {**AdamW().to_json(), "Step": 0}
+    for other in (network, loaded):
+        other.forward_cpu([0.3, -0.2, 0.9])
+        other.backward_cpu([1.0, -0.5])
+        other.apply_gradients_adamw(0.01, 0.9, 0.999, 0.01)
+        assert other.get_optimizer()["Step"] == 1
