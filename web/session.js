@@ -52,12 +52,16 @@ export class Session {
    */
   static async start({ worker = true, baseURL = new URL("./", import.meta.url), onProgress, signal } = {}) {
     const engine = worker ? new WorkerEngine(new URL("worker.js", import.meta.url)) : new Engine();
+    const quit = () => engine.dispose(); // at once: nothing is lost when a start is given up
+    signal?.addEventListener("abort", quit, { once: true });
     try {
       const params = { baseURL: new URL(baseURL, globalThis.location?.href).href };
       return new Session(engine, await engine.call("start", params, { onEvent: onProgress, signal }));
     } catch (error) {
       engine.dispose();
-      throw error;
+      throw signal?.aborted ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener("abort", quit);
     }
   }
 

@@ -4,6 +4,7 @@ async ({ worker, files }) => {
     const progress = [];
     const session = await loom.start({ worker, onProgress: (p) => progress.push(p) });
     const out = { version: session.version, capabilities: session.capabilities };
+    out.given_up = await loom.start({ worker, signal: AbortSignal.timeout(1) }).then(() => "started", (e) => e.name);
     const layers = [
         { type: "dense", input_size: 2, output_size: 8, activation: "gelu" },
         { type: "dense", output_size: 1, activation: "sigmoid" },
