@@ -47,7 +47,7 @@ END
 echo "## configuration"
 cd /build/numpy
 python3.14 vendored-meson/meson/meson.py setup /build/work --cross-file "$RECIPE/cross.ini" \
-    --prefix=/usr -Dpython.purelibdir=/site -Dpython.platlibdir=/site -Dbuildtype=release \
+    --prefix=/usr -Dpython.purelibdir=/site -Dpython.platlibdir=/site -Dpython.bytecompile=-1 -Dbuildtype=release \
     -Dblas=cblas-wasm -Dlapack=none -Dallow-noblas=true
 
 echo "## compilation"
