@@ -50,7 +50,7 @@ def fingerprint() -> str:
     """Everything that decides what the site holds, cheap enough to compute at each start."""
     root = paths.REPOSITORY
     sources = [
-        root / name for name in ("loom_py", "wgsl", "web", "tools", "pyproject.toml", "README.md", "package-lock.json")
+        root / name for name in ("loom_py", "wgsl", "web", "examples", "tools", "pyproject.toml", "README.md", "package-lock.json")
     ]
     large = [p for p in sorted((root / "models").rglob("*"))]
     folder = os.environ.get("LOOM_WHEELS")
@@ -101,6 +101,10 @@ def _pages(site: Path) -> None:
         target = site / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    examples = site / "examples"
+    examples.mkdir(exist_ok=True)
+    for path in sorted((paths.REPOSITORY / "examples").glob("*.json")):
+        (examples / path.name).write_bytes(path.read_bytes())
     for name in UPLOT_FILES:
         files.place(paths.NODE_MODULES / "uplot" / "dist" / name, site / "vendor" / "uPlot" / name)
 
