@@ -4,11 +4,13 @@ from .config import build_network_from_json
 from .errors import LoomError
 from .formats.bundle import dump_bundle, load_bundle, load_model_from_string
 from .network import Network
+from .training.classification import ClassificationReport
 from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 from .training.evaluation import DeviationMetrics
 
 __version__ = "0.1.0"
 __all__ = [
+    "ClassificationReport",
     "DeviationMetrics",
     "LoomError",
     "Network",
