@@ -9,7 +9,19 @@ import sys
 import time
 from pathlib import Path
 
-from tools import console, files, lockfile, model, numpy_wheel, paths, pins, precompile, pure_wheels, pyodide_core
+from tools import (
+    audit,
+    console,
+    files,
+    lockfile,
+    model,
+    numpy_wheel,
+    paths,
+    pins,
+    precompile,
+    pure_wheels,
+    pyodide_core,
+)
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
 STAMP = ".stamp.json"
@@ -29,6 +41,8 @@ def build() -> None:
         pure_wheels.fetched(pins.JINJA2),
         pure_wheels.markupsafe(),
     ]
+    for wheel in wheels:
+        audit.check_wheel(wheel)
     console.step("2/4 Package: loom_py")
     wheels.append(pure_wheels.loom())
     console.step("3/4 Model")
@@ -50,7 +64,8 @@ def fingerprint() -> str:
     """Everything that decides what the site holds, cheap enough to compute at each start."""
     root = paths.REPOSITORY
     sources = [
-        root / name for name in ("loom_py", "wgsl", "web", "examples", "tools", "pyproject.toml", "README.md", "package-lock.json")
+        root / name
+        for name in ("loom_py", "wgsl", "web", "examples", "tools", "pyproject.toml", "README.md", "package-lock.json")
     ]
     large = [p for p in sorted((root / "models").rglob("*"))]
     folder = os.environ.get("LOOM_WHEELS")
