@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -269,9 +268,11 @@ class Network:
         self._activations, self._caches, self._gradients = [], [], None
         self.training_state = TrainingState()
 
-    def save_model(self, filename: str, model_id: str) -> None:
-        """Write the bundle of `save_model_to_string` to a file."""
-        Path(filename).write_text(self.save_model_to_string(model_id), encoding="utf-8")
+    def save_model(self, filename: str, model_id: str, weights: str = "json") -> None:
+        """Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it."""
+        from .formats.bundle import save_bundle
+
+        save_bundle(filename, {model_id: self}, weights)
 
     def save_model_to_string(self, model_id: str) -> str:
         """The network and its weights as a LOOM bundle: JSON that the original reads too."""

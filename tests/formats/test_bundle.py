@@ -5,15 +5,28 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom_py import LoomError, build_network_from_json, dump_bundle, load_bundle, load_model_from_string
-from loom_py.errors import ConfigError, FormatError
+from loom_py import (
+    LoomError,
+    build_network_from_json,
+    dump_bundle,
+    load_bundle,
+    load_bundle_file,
+    load_model,
+    load_model_from_string,
+    save_bundle,
+)
+from loom_py.errors import ConfigError, FormatError, InputError
+from loom_py.formats.bundle import dump_weights
+from loom_py.formats.source import BytesSource
 from loom_py.nn.layer import floats
 
 from ..nn import strategies
@@ -48,6 +61,47 @@ def test_several_models_in_a_bundle(grid_scatter: dict[str, Any]) -> None:
     np.testing.assert_array_equal(build_network_from_json(text).forward(x), one.forward(x))
     with pytest.raises(FormatError, match="'three' not found in bundle"):
         load_model_from_string(text, "three")
+
+
+@settings(max_examples=25, deadline=None)
+@given(strategies.network(), st.integers(0, 2**32))
+def test_weights_beside_the_json(config: tuple[dict[str, Any], int], seed: int) -> None:
+    network = build_network_from_json(config[0], seed=seed)
+    network.train(
+        [{"Input": np.ones((1, config[1])), "Target": network.forward(np.ones((1, config[1])))}], {"Optimizer": "AdamW"}
+    )
+    text, data = dump_bundle({"m": network}, "w.safetensors"), dump_weights({"m": network})
+    assert safetensors.numpy.load(data).keys() == {f"m/{path}" for path in network.parameters}
+    loaded = load_model_from_string(text, "m", {"w.safetensors": BytesSource(data)})
+    for path, a in network.parameters.items():
+        assert a.tobytes() == loaded.parameters[path].tobytes()
+    assert loaded.save_model_to_string("m") == network.save_model_to_string("m")
+
+
+def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> None:
+    one, two = (build_network_from_json(grid_scatter["network"], seed=s) for s in (1, 2))
+    x = [0.4] * 8
+    for weights in ("json", "safetensors"):
+        path = tmp_path / f"{weights}.json"
+        save_bundle(path, {"one": one, "two": two}, weights)
+        np.testing.assert_array_equal(load_bundle_file(path)["two"].forward(x), two.forward(x))
+        np.testing.assert_array_equal(load_model(path, "one").forward(x), one.forward(x))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["json.json", "safetensors.json", "safetensors.safetensors"]
+    one.save_model(str(tmp_path / "json.json"), "again", "safetensors")
+    assert list(load_bundle_file(tmp_path / "json.json")) == ["again"]
+    with pytest.raises(InputError, match="unknown kind of weights 'zip'"):
+        save_bundle(tmp_path / "x.json", {"one": one}, "zip")
+    (tmp_path / "safetensors.safetensors").unlink()
+    with pytest.raises(
+        FormatError, match=r"models\[0\]\.weights\.file: the weight file 'safetensors\.safetensors' is not"
+    ):
+        load_bundle_file(tmp_path / "safetensors.json")
+    text = dump_bundle({"one": one}, "w")
+    with pytest.raises(FormatError, match=r"the tensor one/layers\.0\.kernel is missing"):
+        load_bundle(text, {"w": BytesSource(dump_weights({"two": two}))})
+    small = build_network_from_json({"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]})
+    with pytest.raises(FormatError, match=r"one/layers\.0\.kernel has shape \[1, 1\], expected \[8, 16\]"):
+        load_bundle(text, {"w": BytesSource(dump_weights({"one": small}))})
 
 
 def test_saved_size_is_the_original_s(grid_scatter: dict[str, Any]) -> None:
