@@ -22,6 +22,7 @@ from .runtime import Ops, Tensor, numpy_ops
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
 from .training.state import TrainingState
+from .values import to_array
 
 if TYPE_CHECKING:
     from .training.classification import ClassificationReport
@@ -141,7 +142,7 @@ class Network:
         if not self._caches and self.layers:
             raise InputError("backward needs a forward pass first")
         out = self._activations[-1]
-        g = np.asarray(gy, dtype=self.dtype)
+        g = to_array(gy, self.dtype, "grad_output")
         if g.size != out.size:
             raise InputError(f"the output has {out.size} values, its gradient {g.size}", where="grad_output")
         gx, self._gradients = self.trace_backward(self.ops, self.params, self._caches, g.reshape(out.shape))
@@ -151,10 +152,7 @@ class Network:
         """Any accepted input as (B, I) of the network's dtype."""
         if not self._sizes_known:
             self._check_sizes()
-        try:
-            a = np.asarray(x, dtype=self.dtype)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"expected numbers ({error})", where=name) from error
+        a = to_array(x, self.dtype, name)
         size = self.input_size
         if a.size == 0:
             raise InputError("is empty", where=name)

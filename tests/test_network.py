@@ -148,6 +148,14 @@ BAD: dict[str, tuple[Any, str]] = {
     "size zero": ({"layers": [{**DENSE, "output_size": 0}]}, r"layers\[0\].output_size: 0 is outside"),
     "size negative": ({"layers": [{**DENSE, "input_size": -1}]}, r"layers\[0\].input_size: -1 is outside"),
     "size NaN": ('{"layers": [{"type": "dense", "input_size": NaN, "output_size": 2}]}', "NaN is not a JSON number"),
+    "size enormous": (
+        {"layers": [{**DENSE, "output_size": 10**400}]},
+        r"output_size: a number with very many",
+    ),
+    "number enormous": (
+        {"layers": [{"type": "rms_norm", "norm_size": 2, "epsilon": 10**400}]},
+        r"layers\[0\].epsilon: expected a finite number",
+    ),
     "no input size": ({"layers": [{"type": "dense", "output_size": 2}]}, r"layers\[0\].input_size: missing"),
     "sizes clash": ({"layers": [DENSE, DENSE]}, r"layers\[1\]: dense takes 3 values but the layer before gives 2"),
     "grid clash": (
@@ -211,7 +219,11 @@ def test_endless_nesting_is_an_error() -> None:
         ([1.0, 2.0], "input: expected a multiple of 3 values, got 2"),
         (["a", "b", "c"], "input: expected numbers"),
         ([[1.0], [2.0, 3.0]], "input: expected numbers"),
-        (None, "input"),
+        (None, "input: expected numbers"),
+        (["1", "2", "3"], "input: expected numbers"),
+        ([True, False, True], "input: expected numbers"),
+        ([10**400, 1, 2], "input: expected numbers"),
+        ([1j, 1, 2], "input: expected numbers"),
     ],
 )
 def test_bad_inputs(values: Any, message: str) -> None:

@@ -109,8 +109,11 @@ def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: st
     for i, item in enumerate(value):
         if isinstance(item, bool) or not isinstance(item, (int, float)):
             raise FormatError(f"expected a number, got {json_type(item)}", where=f"{place}[{i}]")
-    with np.errstate(over="ignore"):
-        result = np.array(value, dtype=np.float64).astype(np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            result = np.array(value, dtype=np.float64).astype(np.float32)
+    except OverflowError:  # an integer beyond float64
+        result = np.array([np.inf], np.float32)
     if not np.isfinite(result).all():
         raise FormatError("holds a number that is not finite in float32", where=place)
     return result.reshape(shape)
