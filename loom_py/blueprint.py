@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .nn import Embedding, Layer, MultiHeadAttention, Parallel, Sequential
@@ -27,6 +28,11 @@ def blueprint(network: Network, model_id: str) -> Json:
         "total_parameters": network.get_total_parameters(),
         "layers": records,
     }
+
+
+def network_blueprint(networks: Mapping[str, Network]) -> Json:
+    """`{"models": […]}`: the blueprints of several networks by id."""
+    return {"models": [blueprint(network, model_id) for model_id, network in networks.items()]}
 
 
 def describe(layer: Layer, p: Params) -> Json:

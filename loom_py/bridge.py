@@ -88,7 +88,7 @@ def call(handle: int, method: str, arguments: str) -> str:
     name = introspection.methods(Network).get(method)
     if name is None:
         return json.dumps({"error": f"method {method} not found"})
-    function = vars(Network)[name]
+    function = getattr(Network, name)
     try:
         values = parse_json(arguments, where="arguments")
     except LoomError as error:
@@ -116,7 +116,7 @@ def call_values(handle: int, method: str, arguments: str) -> str:
     name = introspection.methods(Network).get(method)
     if name is None:
         raise InputError(f"method {method} not found", remedy="ListMethods names them all.")
-    function = vars(Network)[name]
+    function = getattr(Network, name)
     return to_json_text(function(network, *bind(function, parse_json(arguments, where="arguments"))))
 
 

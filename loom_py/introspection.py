@@ -1,6 +1,6 @@
 """A class described from its own signatures: the names, types and docs that JavaScript sees.
 
-Public annotated methods defined on the class itself are reachable; `forward_cpu` becomes `ForwardCPU`. Types are given
+Public annotated methods of the class and its bases are reachable; `forward_cpu` becomes `ForwardCPU`. Types are given
 in the original's spelling (`[]float32`, `time.Duration`).
 """
 
@@ -46,7 +46,8 @@ def native(method: F) -> F:
 def methods(cls: type) -> dict[str, str]:
     """Public name → Python name of every reachable method."""
     found = {}
-    for name, member in vars(cls).items():
+    members = {name: member for base in reversed(cls.__mro__) for name, member in vars(base).items()}
+    for name, member in members.items():
         if name.startswith("_") or not inspect.isfunction(member):
             continue
         parameters = list(inspect.signature(member).parameters.values())[1:]
@@ -103,7 +104,7 @@ def describe(cls: type) -> list[Mapping[str, Any]]:
     """One record a method, sorted by name: method_name, parameters, returns, doc."""
     records = []
     for public, name in sorted(methods(cls).items()):
-        member = vars(cls)[name]
+        member = getattr(cls, name)
         types_by_name = hints(member)
         parameters = [
             {

@@ -18,6 +18,7 @@ from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
 from .nn.layer import Array, Layer, Params, State, leaves, tree_map
+from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
-class Network:
+class Network(Observable):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
@@ -110,14 +111,14 @@ class Network:
         self, ops: Ops, params: list[Params], x: Tensor, states: list[State] | None = None
     ) -> tuple[Tensor, list[Tensor], list[Any]]:
         """Pure forward on any device: x (B, I) → output, every layer's output, every layer's cache."""
-        return chain.forward(ops, self.layers, params, x, states)
+        return chain.forward(ops, self.layers_to_run(), params, x, states)
 
     @introspection.native
     def trace_backward(
         self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor
     ) -> tuple[Tensor, list[Params]]:
         """Pure backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
-        return chain.backward(ops, self.layers, params, caches, gy)
+        return chain.backward(ops, self.layers_to_run(), params, caches, gy)
 
     @introspection.native
     def states(self, batch: int) -> list[State]:

@@ -1,0 +1,33 @@
+"""Watching a network work: events for every layer that runs, and observers that print, record, send or sum them up."""
+
+from .events import LayerEvent, LayerStats, Place
+from .http import HTTPObserver
+from .observable import Observable
+from .observers import (
+    CallbackObserver,
+    ChannelObserver,
+    ConsoleObserver,
+    Observer,
+    QueueObserver,
+    RecordedActivity,
+    RecordingObserver,
+)
+from .statistics import LayerStatistics, RunningMoments, StatisticsObserver
+
+__all__ = [
+    "CallbackObserver",
+    "ChannelObserver",
+    "ConsoleObserver",
+    "HTTPObserver",
+    "LayerEvent",
+    "LayerStatistics",
+    "LayerStats",
+    "Observable",
+    "Observer",
+    "Place",
+    "QueueObserver",
+    "RecordedActivity",
+    "RecordingObserver",
+    "RunningMoments",
+    "StatisticsObserver",
+]
