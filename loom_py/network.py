@@ -20,6 +20,7 @@ from .nn.activation import NAMES
 from .nn.layer import Array, Layer, Params, State, leaves, tree_map
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
+from .stepping.methods import Steppable
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
 from .training.state import TrainingState
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
-class Network(Observable):
+class Network(Observable, Steppable):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**

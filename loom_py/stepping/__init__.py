@@ -1,0 +1,15 @@
+"""Stepping: every layer advances one tick at a time, from what the layers before it gave in the last tick."""
+
+from .queue import TargetQueue
+from .state import StepState
+from .training import SteppingConfig, SteppingProgress, SteppingResult, stepping_steps, train_with_stepping
+
+__all__ = [
+    "StepState",
+    "SteppingConfig",
+    "SteppingProgress",
+    "SteppingResult",
+    "TargetQueue",
+    "stepping_steps",
+    "train_with_stepping",
+]

@@ -1,0 +1,202 @@
+"""The state of a network that is stepped: one buffer before and after every layer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence as SequenceOf
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import introspection
+from ..errors import ConfigError, InputError
+from ..introspection import Duration, Floats
+from ..nn import chain
+from ..nn.layer import Array, Layer, State
+from ..nn.parallel import Parallel
+from ..nn.recurrent import Recurrent
+from ..nn.sequential import Sequential
+from ..values import to_array
+from .scaling import softmax_scaled
+from .tape import INPUT, Node, backward, run_layer, wiring
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+RECURRENT = ("layer", "carry", "reset")
+SCALINGS = ("none", "softmax")
+BUFFERS = ("used", "latest")
+
+
+class StepState:
+    """Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first.
+
+    A tick computes buffer i + 1 from buffer i of the tick before, for all layers at once, so an input needs L ticks to
+    reach the output and L inputs can be on their way at the same time. With a constant input and layers that carry
+    nothing, the output after L ticks is `forward(input)`, to the last bit. The residual stream follows the rule of
+    `nn.chain`, on the tensors of the tick before.
+
+    **Arguments:**
+
+    - `network`: whose parameters are read afresh in every tick.
+    - `input_size`: values a sample; follows from the network's first layer unless that takes any number.
+    - `batch`: samples that go through together.
+    - `recurrent`: what RNNs and LSTMs start a tick from: `"layer"`, as each says (`stateful`); `"carry"`, where
+      the tick before ended; `"reset"`, zero.
+    """
+
+    def __init__(
+        self, network: Network, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer"
+    ) -> None:
+        if batch < 1:
+            raise InputError(f"{batch} must be at least 1", where="batch")
+        if recurrent not in RECURRENT:
+            raise ConfigError(
+                f"unknown value {recurrent!r}", where="recurrent", remedy=f"Known: {', '.join(RECURRENT)}."
+            )
+        known = network.input_size
+        if input_size and known not in (None, input_size):
+            raise InputError(f"the network takes {known} values, got {input_size}", where="input_size")
+        size = input_size or known
+        if not size or size < 1:
+            raise InputError("is not known from the network", where="input_size", remedy="Give it as a number.")
+        self.network, self.batch, self.recurrent = network, batch, recurrent
+        self._size = size
+        self._layers = tuple(network.layers)
+        self._sources = wiring(self._layers)
+        self.reset()
+
+    # --- buffers ------------------------------------------------------------------------------------------------------
+    def set_input(self, input: Floats) -> None:
+        """Buffer 0 from now on: B·I values, flat or (B, I)."""
+        a = to_array(input, self.network.dtype, "input")
+        if a.size != self.batch * self._size:
+            raise InputError(f"expected {self.batch * self._size} values, got {a.size}", where="input")
+        self._data[0] = np.array(a).reshape(self.batch, self._size)
+
+    def get_output(self) -> Array:
+        """A flat copy of the last buffer, B·O values."""
+        return np.array(self._data[-1]).ravel()
+
+    def get_layer_output(self, layer: int) -> Array:
+        """A flat copy of buffer `layer`: 0 is the input, i the output of the i-th layer, counted from 1."""
+        if not 0 <= layer < len(self._data):
+            raise InputError(f"{layer} is outside 0 … {len(self._data) - 1}", where="layer")
+        return np.array(self._data[layer]).ravel()
+
+    def get_layer_data(self) -> list[Array]:
+        """Flat copies of all buffers, the input first."""
+        return [np.array(a).ravel() for a in self._data]
+
+    def get_step_count(self) -> int:
+        """Ticks since the start or the last `reset`."""
+        return self._ticks
+
+    def reset(self) -> None:
+        """All buffers and whatever recurrent layers carry back to zero, no ticks counted."""
+        network, layers = self.network, self._layers
+        self._states: list[State] = [_initial(layer, self.recurrent, self.batch, network.dtype) for layer in layers]
+        x = np.zeros((self.batch, self._size), network.dtype)
+        dry = [_initial(layer, self.recurrent, self.batch, network.dtype) for layer in layers]
+        _, outputs, _ = chain.forward(network.ops, layers, network.params, x, dry)  # tells the buffers' shapes
+        self._data: list[Array] = [x, *(np.zeros_like(y) for y in outputs)]
+        self._makers: list[Node | int | None] = [INPUT, *(None for _ in outputs)]
+        self._ticks = 0
+
+    def reset_state(self) -> None:
+        """Forget only what recurrent layers carry; the buffers stay."""
+        self._states = [_initial(layer, self.recurrent, self.batch, self.network.dtype) for layer in self._layers]
+
+    # --- ticks --------------------------------------------------------------------------------------------------------
+    def step_forward(self) -> Duration:
+        """One tick: every layer at once, from the buffers of the tick before. Returns nanoseconds."""
+        start = time.perf_counter_ns()
+        layers = self._current(self._ticks + 1)
+        network, data, makers = self.network, self._data, self._makers
+        results = [
+            run_layer(network.ops, layers, network.params, i, data, makers, self._states[i], self._sources[i])
+            for i in range(len(layers))
+        ]
+        self._data = [data[0], *(y for y, _ in results)]
+        self._makers = [makers[0], *(node for _, node in results)]
+        self._ticks += 1
+        return Duration(time.perf_counter_ns() - start)
+
+    def step_forward_single(self, layer: int) -> Duration:
+        """Advance one layer, counted from 0, alone and in place; not counted as a tick. Returns nanoseconds."""
+        start = time.perf_counter_ns()
+        layers = self._current(self._ticks + 1)
+        if not 0 <= layer < len(layers):
+            raise InputError(f"{layer} is outside 0 … {len(layers) - 1}", where="layer")
+        network, i = self.network, layer
+        y, node = run_layer(
+            network.ops, layers, network.params, i, self._data, self._makers, self._states[i], self._sources[i]
+        )
+        self._data = [*self._data[: i + 1], y, *self._data[i + 2 :]]
+        self._makers = [*self._makers[: i + 1], node, *self._makers[i + 2 :]]
+        return Duration(time.perf_counter_ns() - start)
+
+    def step_backward(self, grad_output: Floats, scaling: str = "none", buffers: str = "used") -> Array:
+        """Gradient of the output buffer → flat gradient of the input; sets the network's `gradients`.
+
+        **Arguments:**
+
+        - `buffers`: `"used"` follows the output back through the ticks that made it, each layer with the buffer it
+          read then: the derivative of this output with respect to the parameters and to the inputs of those ticks
+          (their sum), for parameters that have not changed since; what recurrent layers carry counts as constant.
+          `"latest"` is the original's sweep, the chain rule over what every layer did in the last tick; the two agree
+          when the input has been constant for L ticks.
+        - `scaling`: `"softmax"` rescales kernels and biases of every layer as the original does (`softmax_scaled`).
+        """
+        for name, value, known in (("scaling", scaling, SCALINGS), ("buffers", buffers, BUFFERS)):
+            if value not in known:
+                raise InputError(f"unknown value {value!r}", where=name, remedy=f"Known: {', '.join(known)}.")
+        layers, network, y = self._current(self._ticks), self.network, self._data[-1]
+        g = to_array(grad_output, network.dtype, "grad_output")
+        if g.size != y.size:
+            raise InputError(f"the output has {y.size} values, its gradient {g.size}", where="grad_output")
+        g = g.reshape(y.shape)
+        if not layers:
+            return g.ravel()
+        if not isinstance(self._makers[-1], Node):
+            raise InputError("step_backward needs a tick first")
+        if buffers == "used":
+            gx, grads = backward(network.ops, layers, network.params, self._makers[-1], g)
+        else:
+            nodes = [node for node in self._makers if isinstance(node, Node)]
+            if len(nodes) < len(layers):
+                raise InputError("step_backward over the latest buffers needs a whole tick first", where="buffers")
+            caches = [(node.cache, node.source_index) for node in nodes]
+            gx, grads = chain.backward(network.ops, layers, network.params, caches, g)
+        network._gradients = [softmax_scaled(tree) for tree in grads] if scaling == "softmax" else grads
+        return np.zeros(self.batch * self._size, network.dtype) if gx is None else np.array(gx).ravel()
+
+    @introspection.native
+    def output(self) -> Array:
+        """The last buffer itself, (B, O)."""
+        return self._data[-1]
+
+    def _current(self, tick: int) -> SequenceOf[Layer]:
+        """The layers to run, which must be those the buffers were made for."""
+        if tuple(self.network.layers) != self._layers:
+            raise InputError("the network's layers have changed", remedy="Create a new step state.")
+        return self.network.layers_to_run(tick)
+
+
+def _initial(layer: Layer, recurrent: str, batch: int, dtype: Any) -> State:
+    """What a layer carries at first, RNNs and LSTMs inside it made stateful or not."""
+    return _with(layer, recurrent).init_state(batch, dtype)
+
+
+def _with(layer: Layer, recurrent: str) -> Layer:
+    if recurrent == "layer":
+        return layer
+    if isinstance(layer, Recurrent):
+        return replace(layer, stateful=recurrent == "carry")
+    if isinstance(layer, Sequential):
+        return replace(layer, layers=tuple(_with(item, recurrent) for item in layer.layers))
+    if isinstance(layer, Parallel):
+        gate = None if layer.gate is None else _with(layer.gate, recurrent)
+        return replace(layer, branches=tuple(_with(item, recurrent) for item in layer.branches), gate=gate)
+    return layer

@@ -1,0 +1,113 @@
+"""Which computation made a buffer: the record that `step_backward` follows back through the ticks.
+
+A `Node` is one layer's work in one tick; it knows the nodes that made what it read. The parents of a node belong to
+earlier layers, so a chain of nodes is never longer than the network, however many ticks have passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..nn import chain
+from ..nn.layer import Layer, Params, State, tree_map
+from ..runtime.ops import Ops, Tensor
+
+INPUT = -1
+"""Stands for the network's input where a node could be."""
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """Layer `layer` run once: its cache, and who made its input and what the residual stream added to it."""
+
+    layer: int
+    cache: Any
+    parent: Node | int | None
+    """The maker of the input; INPUT, or None for the zeros before the first tick."""
+    source: Node | int | None
+    """The maker of the tensor from the residual stream; None if nothing was added."""
+    source_index: int | None
+
+
+def wiring(layers: Sequence[Layer]) -> list[int | None]:
+    """For each layer the tensor of the residual stream it wants added, by the rule of `nn.chain`."""
+    sources: list[int | None] = []
+    stream: int | None = None
+    for i, layer in enumerate(layers):
+        sources.append(chain._source(layer, i, stream))
+        if layer.residual == "source":
+            stream = i
+        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
+            stream = i + 1
+    return sources
+
+
+def run_layer(
+    ops: Ops,
+    layers: Sequence[Layer],
+    params: Sequence[Params],
+    i: int,
+    tensors: Sequence[Tensor],
+    makers: Sequence[Node | int | None],
+    state: State,
+    source: int | None,
+) -> tuple[Tensor, Node]:
+    """Layer `i` on `tensors[i]`, with `tensors[source]` from the stream where the shapes allow it."""
+    layer, x = layers[i], tensors[i]
+    if source is not None and layer.residual != "after":
+        source = source if tensors[source].shape == x.shape else None
+        x = x if source is None else ops.add(x, tensors[source])
+    y, cache = layer.forward(ops, params[i], x, state)
+    if source is not None and layer.residual == "after":
+        source = source if tensors[source].shape == y.shape else None
+        y = y if source is None else ops.add(y, tensors[source])
+    return y, Node(i, cache, makers[i], None if source is None else makers[source], source)
+
+
+def backward(
+    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], last: Node | int | None, gy: Tensor
+) -> tuple[Tensor | None, list[Params]]:
+    """Gradient of the tensor that `last` made → gradients of the input, summed over the ticks, and of all parameters.
+
+    The input's is None if the output does not depend on it yet.
+    """
+    grads: list[Params | None] = [None] * len(layers)
+    gx: Tensor | None = None
+    waiting: list[dict[int, tuple[Node, Tensor]]] = [{} for _ in layers]
+
+    def send(to: Node | int | None, g: Tensor) -> None:
+        nonlocal gx
+        if isinstance(to, Node):
+            nodes = waiting[to.layer]
+            nodes[id(to)] = (to, ops.add(nodes[id(to)][1], g) if id(to) in nodes else g)
+        elif to == INPUT:
+            gx = g if gx is None else ops.add(gx, g)
+
+    send(last, gy)
+    for i in reversed(range(len(layers))):
+        for node, g in waiting[i].values():
+            back, found = layers[i].backward(ops, params[i], node.cache, g)
+            if node.source_index is not None:
+                send(node.source, g if layers[i].residual == "after" else back)
+            send(node.parent, back)
+            so_far = grads[i]
+            grads[i] = found if so_far is None else add_trees(ops, so_far, found)
+    filled = [zeros(ops, p) if g is None else g for p, g in zip(params, grads, strict=True)]
+    return gx, filled
+
+
+def zeros(ops: Ops, tree: Params) -> Params:
+    """A tree of zeros of the same shapes."""
+    return tree_map(lambda a: ops.zeros(a.shape, like=a), tree)
+
+
+def add_trees(ops: Ops, a: Params, b: Params) -> Params:
+    """Tensor by tensor `a + b`."""
+    return {
+        name: [add_trees(ops, x, y) for x, y in zip(value, b[name], strict=True)]
+        if isinstance(value, list)
+        else ops.add(value, b[name])
+        for name, value in a.items()
+    }

@@ -1,0 +1,282 @@
+"""Training a network while it is stepped: one sample a tick, the gradient of what comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..errors import ConfigError, InputError
+from ..nn.fields import Json
+from ..nn.layer import Array, Params, tree_map
+from ..training.config import as_batch
+from ..training.fields import LooseFields
+from ..training.losses import TARGETS, Loss, resolve_loss
+from ..training.optimisers import Optimiser, read_optimiser
+from ..training.schedulers import Scheduler, read_scheduler
+from ..training.step import flat
+from ..values import to_array
+from .queue import TargetQueue
+from .state import BUFFERS, RECURRENT, SCALINGS, StepState
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+Loader = Callable[[int], Any]
+"""Number of the tick, from 0 → its sample, a `TrainingBatch`, a `{"Input", "Target"}` object or a pair."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteppingConfig:
+    """How to train by stepping. In JSON the names are in PascalCase (any case is accepted).
+
+    **Arguments:**
+
+    - `learning_rate`, `optimizer`, `scheduler` (`LRSchedule`), `loss_type`, `huber_delta`, `gradient_clip`,
+      `gradient_clip_value`: as in `TrainingConfig`; a schedule counts updates.
+    - `accumulation_steps` (`GradAccumSteps`): ticks whose gradients are averaged for one update.
+    - `delay`: ticks a target waits for its input to come through, see `TargetQueue`; the number of layers unless given.
+    - `hold`: ticks every sample stays at the input when samples come from a list.
+    - `shuffle`, `seed`: draw the next sample of a list at random instead of in order.
+    - `recurrent`, `scaling`, `buffers`: see `StepState`.
+    - `log_every`: ticks that one entry of the histories is the mean of.
+    """
+
+    learning_rate: float = 0.001
+    optimizer: Optimiser | str | dict[str, Any] | None = None
+    scheduler: Scheduler | str | dict[str, Any] | None = None
+    loss_type: str = "mse"
+    huber_delta: float = 1.0
+    gradient_clip: float = 0.0
+    gradient_clip_value: float = 0.0
+    accumulation_steps: int = 1
+    delay: int | None = None
+    hold: int = 1
+    shuffle: bool = False
+    seed: int = 0
+    recurrent: str = "layer"
+    scaling: str = "none"
+    buffers: str = "used"
+    log_every: int = 100
+
+    @classmethod
+    def from_json(cls, value: object, where: str = "config") -> Self:
+        """From an object with keys in any case; what is left out keeps its default."""
+        f = LooseFields(value, where)
+        config = cls(
+            learning_rate=f.number("LearningRate", default=cls.learning_rate, minimum=0.0),
+            optimizer=f.any("Optimizer"),
+            scheduler=f.any("Scheduler", "LRSchedule"),
+            loss_type=f.string("LossType", default="mse"),
+            huber_delta=f.number("HuberDelta", default=1.0, above=0.0),
+            gradient_clip=f.number("GradientClip", default=0.0, minimum=0.0),
+            gradient_clip_value=f.number("GradientClipValue", default=0.0, minimum=0.0),
+            accumulation_steps=f.integer("AccumulationSteps", "GradAccumSteps", default=1),
+            delay=f.integer("Delay", default=None),
+            hold=f.integer("Hold", default=1),
+            shuffle=f.boolean("Shuffle"),
+            seed=f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
+            recurrent=f.string("Recurrent", default="layer", choices=RECURRENT),
+            scaling=f.string("Scaling", default="none", choices=SCALINGS),
+            buffers=f.string("Buffers", default="used", choices=BUFFERS),
+            log_every=f.integer("LogEvery", default=100),
+        )
+        f.finish()
+        return config
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteppingProgress:
+    """One entry of the histories: ticks done, mean loss since the last entry, learning rate of the last update."""
+
+    step: int
+    loss: float
+    learning_rate: float
+
+    def to_json(self) -> Json:
+        return {"step": self.step, "loss": self.loss, "learning_rate": self.learning_rate}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteppingResult:
+    """Losses are means over `log_every` ticks, each loss taken before its update; `total_time` in nanoseconds."""
+
+    total_steps: int
+    final_loss: float
+    loss_history: list[float] = field(default_factory=list)
+    lr_history: list[float] = field(default_factory=list)
+    total_time: int = 0
+    steps_per_second: float = 0.0
+
+    def to_json(self) -> Json:
+        """The original's six fields."""
+        return {
+            "TotalSteps": self.total_steps,
+            "FinalLoss": self.final_loss,
+            "LossHistory": self.loss_history,
+            "LRHistory": self.lr_history,
+            "TotalTime": self.total_time,
+            "StepsPerSecond": self.steps_per_second,
+        }
+
+
+def train_with_stepping(
+    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int
+) -> SteppingResult:
+    """`stepping_steps` to the end."""
+    steps = stepping_steps(network, config, data, total_steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
+def stepping_steps(
+    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int
+) -> Generator[SteppingProgress, None, SteppingResult]:
+    """Train for `total_steps` ticks: yields progress every `log_every` of them, returns the `SteppingResult`.
+
+    `data` is a list of samples, or a function that gives the sample of a tick. The network's optimiser state goes on
+    where it was, as with `train`. Closing the generator keeps the updates made so far.
+    """
+    run = _Run(network, config, data, total_steps)
+    while run.tick < total_steps:
+        run.advance()
+        if run.tick % run.config.log_every == 0 or run.tick == total_steps:
+            progress = run.log()
+            if progress is not None:
+                yield progress
+    return run.result()
+
+
+class _Run:
+    def __init__(self, network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int) -> None:
+        self.config = cfg = config if isinstance(config, SteppingConfig) else SteppingConfig.from_json(config or {})
+        depth = len(network.layers) if cfg.delay is None else cfg.delay
+        for name in ("accumulation_steps", "hold", "log_every"):
+            if getattr(cfg, name) < 1:
+                raise ConfigError(f"{getattr(cfg, name)} must be at least 1", where=f"config.{name}")
+        if total_steps < depth:
+            problem = f"{total_steps} ticks are too few: the first target is due after {depth}"
+            raise InputError(problem, where="total_steps")
+        self.network, self.queue = network, TargetQueue(max(depth, 1))
+        self.loss = Loss(resolve_loss(cfg.loss_type, "config.LossType"), cfg.huber_delta)
+        optimiser = read_optimiser(cfg.optimizer, "config.Optimizer")
+        updates = max(1, (total_steps - depth + 1) // cfg.accumulation_steps)
+        self.scheduler, spans = read_scheduler(cfg.scheduler, cfg.learning_rate, updates, "config.Scheduler")
+        self.loader = data if callable(data) else self._from_list(data)
+        x, _ = self._sample(0)
+        self.state = StepState(network, x.size, recurrent=cfg.recurrent)
+        training = network.training_state  # nothing has changed up to here
+        training.use(network.ops, optimiser, flat(network.params))
+        if spans:
+            training.scheduler = None
+        training.follow(self.scheduler)
+        self.tick, self.lr, self.start = 0, cfg.learning_rate, time.perf_counter_ns()
+        self.window: list[float] = []
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+        self.summed: list[Params] = []
+        self.count = 0
+
+    def _from_list(self, data: Sequence[Any]) -> Loader:
+        if len(data) == 0:
+            raise InputError("there is nothing to train on: no samples", where="data")
+        rng = np.random.Generator(np.random.Philox(self.config.seed))
+        drawn: dict[int, int] = {}
+
+        def sample(tick: int) -> Any:
+            place = tick // self.config.hold
+            if not self.config.shuffle:
+                return data[place % len(data)]
+            if place not in drawn:
+                drawn.clear()
+                drawn[place] = int(rng.integers(len(data)))
+            return data[drawn[place]]
+
+        return sample
+
+    def _sample(self, tick: int) -> tuple[Array, Array]:
+        where = f"data[{tick}]"
+        batch, dtype = as_batch(self.loader(tick), where), self.network.dtype
+        x, target = to_array(batch.input, dtype, f"{where}.Input"), to_array(batch.target, dtype, f"{where}.Target")
+        low, high = TARGETS[self.loss.name]
+        if not (np.isfinite(x).all() and np.isfinite(target).all()):
+            raise InputError("contains NaN or infinity", where=where)
+        if target.size and (target.min() < low or target.max() > high):
+            raise InputError(f"no target for {self.loss.name}: {low:g} … {high:g}", where=f"{where}.Target")
+        return x, target
+
+    def advance(self) -> None:
+        """One tick, and an update when enough gradients have come together."""
+        x, target = self._sample(self.tick)
+        self.state.set_input(x)
+        y = self.state.output()
+        if target.size != y.size:
+            problem = f"expected {y.size} values, got {target.size}"
+            raise InputError(problem, where=f"data[{self.tick}].Target")
+        self.state.step_forward()
+        self.tick += 1
+        due = self.queue.push(target)
+        if due is None:
+            return
+        y, ops, cfg = self.state.output(), self.network.ops, self.config
+        due = due.reshape(y.shape)
+        loss = float(self.loss.value(ops, y, due))
+        if not np.isfinite(loss):
+            remedy = "Lower the learning rate, clip gradients, or scale the inputs."
+            raise InputError(f"the loss is {loss} in tick {self.tick}", where="train_with_stepping", remedy=remedy)
+        self.window.append(loss)
+        self.state.step_backward(self.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)
+        self._collect()
+
+    def _collect(self) -> None:
+        network, cfg = self.network, self.config
+        found = network._gradients or []
+        if cfg.accumulation_steps > 1:
+            share = 1 / cfg.accumulation_steps
+            if not self.summed:
+                self.summed = [tree_map(lambda g: network.ops.scale(g, share), tree) for tree in found]
+            else:
+                for total, g in zip(flat(self.summed), flat(found), strict=True):
+                    network.ops.accumulate(total, g, share)
+            self.count += 1
+            if self.count < cfg.accumulation_steps:
+                return
+            network._gradients, self.summed, self.count = self.summed, [], 0
+        self._update()
+
+    def _update(self) -> None:
+        network, cfg, state = self.network, self.config, self.network.training_state
+        tensors = flat(network._gradients or [])
+        if cfg.gradient_clip_value > 0:
+            network.ops.clip_by_value(tensors, cfg.gradient_clip_value)
+        if cfg.gradient_clip > 0:
+            network.ops.clip_by_norm(tensors, cfg.gradient_clip)
+        self.lr = self.scheduler.lr(state.schedule_step)
+        state.apply(network.ops, flat(network.params), tensors, self.lr)
+        state.schedule_step += 1
+
+    def log(self) -> SteppingProgress | None:
+        """Close a window of the histories; None if no target was due in it."""
+        if not self.window:
+            return None
+        self.losses.append(sum(self.window) / len(self.window))
+        self.rates.append(self.lr)
+        self.window = []
+        return SteppingProgress(step=self.tick, loss=self.losses[-1], learning_rate=self.lr)
+
+    def result(self) -> SteppingResult:
+        elapsed = time.perf_counter_ns() - self.start
+        return SteppingResult(
+            total_steps=self.tick,
+            final_loss=self.losses[-1],
+            loss_history=self.losses,
+            lr_history=self.rates,
+            total_time=elapsed,
+            steps_per_second=self.tick / max(elapsed, 1) * 1e9,
+        )
