@@ -1,0 +1,17 @@
+"""Neural tweening: every layer is moved towards an estimate of what it should have given."""
+
+from .config import TweenConfig
+from .state import TweenState
+from .stepping import StepTween, step_tween_chain
+from .training import TweenEpochMetrics, TweenResult, train, tween_epochs
+
+__all__ = [
+    "StepTween",
+    "TweenConfig",
+    "TweenEpochMetrics",
+    "TweenResult",
+    "TweenState",
+    "step_tween_chain",
+    "train",
+    "tween_epochs",
+]

@@ -1,0 +1,59 @@
+"""How well what a layer gave agrees with what it should have given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..nn.layer import Array
+
+
+def link_budgets(outputs: Sequence[Array], targets: Sequence[Array]) -> tuple[Array, Array]:
+    """For each layer (cos(output, target) + 1)/2, and the mean squared difference, over the shorter length.
+
+    The budget is ½ where one of them is shorter than 0.001 in squared length.
+    """
+    budgets, gaps = np.full(len(outputs), 0.5), np.zeros(len(outputs))
+    for i, (y, t) in enumerate(zip(outputs, targets, strict=True)):
+        n = min(y.size, t.size)
+        a, b = y[:n].astype(np.float64), t[:n].astype(np.float64)
+        lengths = float(a @ a), float(b @ b)
+        if min(lengths) > 0.001:
+            budgets[i] = (float(a @ b) / (lengths[0] * lengths[1]) ** 0.5 + 1) / 2
+        gaps[i] = ((a - b) ** 2).mean() if n else 0.0
+    return budgets, gaps
+
+
+@dataclass
+class ExplosionGuard:
+    """A factor of the rate, 0.01 … 1, that falls while the mean gap grows.
+
+    The first ten gaps make the baseline. Then a gap more than 1.5 times the last, or 10 times the baseline, multiplies
+    the factor by 0.7, by 0.5 after five such in a row, by 0.3 after ten; any other by 1.05.
+    """
+
+    rate: float = 1.0
+    baseline: float = 0.0
+    samples: int = 0
+    previous: float = 0.0
+    growth: float = 0.0
+    count: int = 0
+
+    def factor(self, gap: float) -> float:
+        """The factor after one more mean gap."""
+        if self.samples < 10:
+            self.baseline = (self.baseline * self.samples + gap) / (self.samples + 1)
+            self.samples += 1
+            self.previous = gap
+            return self.rate
+        self.growth = gap / self.previous if self.previous > 0.0001 else 1.0
+        if self.growth > 1.5 or (self.baseline > 0 and gap > 10 * self.baseline):
+            self.count += 1
+            self.rate = max(0.01, self.rate * (0.3 if self.count > 10 else 0.5 if self.count > 5 else 0.7))
+        else:
+            self.count = 0
+            self.rate = min(1.0, self.rate * 1.05)
+        self.previous = gap
+        return self.rate
