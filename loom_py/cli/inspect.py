@@ -17,6 +17,7 @@ from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
 from ..network import Network
 from ..text.tokenizer import Tokenizer
+from ..tools.inspect_checkpoint import inspect_checkpoint
 
 MAX_SHOWN = 8
 
@@ -53,7 +54,8 @@ def describe(path: Path) -> dict[str, Any]:
         return {"format": f"GGUF v{file.version}", "size": source.size, "metadata": metadata, **_tensors(file)}
     if path.suffix == ".safetensors":
         tensors = SafetensorsFile(source)
-        return {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
+        head = {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
+        return head | _layers(tensors)
     data = source.read(0, source.size)
     value = parse_json(data, where=path.name)
     if isinstance(value, Mapping) and value.get("type") == TYPE:
@@ -71,6 +73,14 @@ def _tensors(file: Checkpoint) -> dict[str, Any]:
         "parameters": sum(_count(row.shape) for row in rows),
         "tensors": [{"name": r.name, "dtype": r.dtype, "shape": list(r.shape), "bytes": r.nbytes} for r in rows],
     }
+
+
+def _layers(file: Checkpoint) -> dict[str, Any]:
+    """What layers the tensors look like."""
+    report = inspect_checkpoint(file)
+    keys = ("name", "kind", "confidence", "reason", "parameters")
+    guesses = [{key: getattr(layer, key) for key in keys} for layer in report.layers]
+    return {"kinds": report.kinds, "blocks": report.blocks, "layers": guesses}
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -127,9 +127,11 @@ def _fill_empty(
     x: Matrix, centroids: Matrix, assigned: NDArray[np.int64], distances: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Give every empty cluster the point farthest from its centroid, where one is away from it; changes `centroids`."""
-    for cluster in np.flatnonzero(np.bincount(assigned, minlength=len(centroids)) == 0):
+    empty = np.flatnonzero(np.bincount(assigned, minlength=len(centroids)) == 0)
+    rounding = 1e-24 * float((x * x).sum(axis=1).max()) if empty.size else 0.0
+    for cluster in empty:
         far = int(distances.argmax())
-        if distances[far] <= 0:
+        if distances[far] <= rounding:
             break  # fewer distinct points than clusters
         centroids[cluster] = x[far]
         assigned[far], distances[far] = cluster, 0.0
