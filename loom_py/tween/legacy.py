@@ -23,8 +23,9 @@ def targets(config: TweenConfig, layers: Sequence[Layer], params: Sequence[Param
     found = [target]
     for layer, p in zip(reversed(layers), reversed(params), strict=True):
         if layer.kind == "dense":
-            total = np.abs(p["kernel"]).sum(axis=1)
-            wanted = p["kernel"] @ target
+            kernel = p["kernel"][:, : target.size]  # the target may be shorter or longer than the output
+            total = np.abs(kernel).sum(axis=1)
+            wanted = kernel @ target[: kernel.shape[1]]
             strong = total > config.total_weight_threshold
             target = clamp(config, layer, np.where(strong, wanted / np.where(strong, total, 1), 0), low=0.0)
             target = target.astype(wanted.dtype)
