@@ -17,6 +17,7 @@ from .ensemble import EnsembleMatch, complementary_matches, ensemble_report, mas
 from .grafting import Graft, graft_networks, scale_weights
 from .inspect_checkpoint import CheckpointReport, LayerGuess, inspect_checkpoint
 from .kmeans import Clusters, kmeans, silhouette_samples, silhouette_score
+from .toolbox import Toolbox
 
 __all__ = [
     "ArchConfig",
@@ -28,6 +29,7 @@ __all__ = [
     "EnsembleMatch",
     "Graft",
     "LayerGuess",
+    "Toolbox",
     "average_ranks",
     "build_diverse_network",
     "complementary_matches",
