@@ -24,6 +24,7 @@ from .stepping.methods import Steppable
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
 from .training.state import TrainingState
+from .tween.methods import Tweenable
 from .values import to_array
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
-class Network(Observable, Steppable):
+class Network(Observable, Steppable, Tweenable):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**

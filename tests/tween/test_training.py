@@ -263,3 +263,13 @@ def test_wrong_calls_change_nothing() -> None:
     state.tween_batch_apply(net, 0.1)  # nothing was accumulated
     assert all(np.array_equal(a, before[path]) for path, a in net.parameters.items())
     assert state.tween_batch(net, [], [], 2, 0.1) == 0
+
+
+def test_reached_by_name_from_outside() -> None:
+    net, (inputs, classes) = network(), data()
+    assert "TrainWithTweening" in net.list_methods()
+    rows = [x.tolist() for x in inputs]
+    result = net.train_with_tweening({"EarlyStopThreshold": 99}, rows, classes, 400, 0.3)
+    assert result.stop_reason == "early stopping"
+    state = net.init_tween_state({"UseChainRule": False})
+    assert state.config.rule == "legacy"

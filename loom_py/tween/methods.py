@@ -1,0 +1,36 @@
+"""The part of a network that tweens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..introspection import Floats, native
+from .config import TweenConfig
+from .state import TweenState
+from .training import TweenResult, train
+
+
+class Tweenable:
+    """Mixed into `Network`: tween states and training by tweening."""
+
+    @native
+    def init_tween_state(self, config: TweenConfig | Mapping[str, Any] | None = None) -> TweenState:
+        """A new `TweenState` for this network; chain rule unless the config says otherwise."""
+        return TweenState(self, config)  # type: ignore[arg-type]
+
+    def train_with_tweening(
+        self,
+        config: Mapping[str, Any] | None,
+        inputs: Sequence[Floats],
+        expected: Sequence[float],
+        epochs: int,
+        rate: float,
+        seed: int = 0,
+    ) -> TweenResult:
+        """Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+
+        Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+        """
+        state = TweenState(self, config)  # type: ignore[arg-type]
+        return train(state, self, inputs, expected, epochs, rate, seed=seed)  # type: ignore[arg-type]
