@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import queue
 import sys
 import threading
 import time
 import urllib.parse
-import urllib.request
 
 from ..errors import InputError
 from .events import LayerEvent
@@ -64,6 +62,8 @@ class HTTPObserver(QueueObserver):
             self._thread.join(max(0.0, deadline - time.monotonic()) + 0.2)
 
     def _run(self) -> None:
+        from http.client import HTTPException  # here, so that pages do not load it
+
         while not self._closing.is_set():
             try:
                 record = self.queue.get(timeout=0.05)
@@ -72,13 +72,15 @@ class HTTPObserver(QueueObserver):
             try:
                 self._post(json.dumps(record).encode())
                 self.sent += 1
-            except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
+            except (OSError, ValueError, HTTPException) as error:  # URLError and time-outs are OSErrors
                 self.errors += 1
                 self.last_error = str(error) or type(error).__name__
             finally:
                 self.queue.task_done()
 
     def _post(self, body: bytes) -> None:
+        import urllib.request
+
         request = urllib.request.Request(
             self.url, data=body, headers={"Content-Type": "application/json"}, method="POST"
         )
