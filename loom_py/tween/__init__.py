@@ -1,11 +1,13 @@
 """Neural tweening: every layer is moved towards an estimate of what it should have given."""
 
+from .bound import NetworkTween
 from .config import TweenConfig
 from .state import TweenState
 from .stepping import StepTween, step_tween_chain
 from .training import TweenEpochMetrics, TweenResult, train, tween_epochs
 
 __all__ = [
+    "NetworkTween",
     "StepTween",
     "TweenConfig",
     "TweenEpochMetrics",

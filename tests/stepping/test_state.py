@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import Network, build_network_from_json
+from loom_py import Network, build_network_from_json, introspection
 from loom_py.errors import ConfigError, InputError
 from loom_py.nn.layer import tree_map
 from loom_py.stepping import StepState, TargetQueue
@@ -292,3 +292,26 @@ def test_input_is_copied() -> None:
     assert np.array_equal(state.get_layer_output(0), np.ones(4))
     state.get_output()[:] = 5
     assert not np.any(state.get_output())
+
+
+def test_states_describe_themselves() -> None:
+    """What an object in JavaScript needs: names, and values that have a JSON form."""
+    names = {record["method_name"]: record for record in introspection.describe(StepState)}
+    assert {"SetInput", "StepForward", "GetOutput", "StepBackward", "GetLayerOutput", "GetStepCount"} <= set(names)
+    assert names["StepBackward"]["returns"] == ["[]float32"]
+    assert names["StepForward"]["returns"] == ["time.Duration"]
+
+
+def test_ticks_are_observed() -> None:
+    network = make(RESIDUAL)
+    state = network.init_step_state()
+    state.step_forward()
+    network.start_recording()
+    state.set_input([1.0, 2.0, 3.0, 4.0])
+    state.step_forward()
+    state.step_backward([1.0, 1.0, 1.0])
+    events = network.stop_recording()["events"]
+    forward = [e for e in events if e["Type"] == "forward"]
+    assert [e["LayerIdx"] for e in forward] == list(range(8))
+    assert {(e["mode"], e["step_count"]) for e in forward} == {("step", 2)}
+    assert {e["Type"] for e in events} == {"forward", "backward"}

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import Network, build_network_from_json
+from loom_py import Network, build_network_from_json, introspection
+from loom_py.bridge_values import bind
 from loom_py.errors import ConfigError, InputError
 from loom_py.nn.residual import Residual
-from loom_py.tween import StepTween, TweenConfig, TweenState, step_tween_chain, train, tween_epochs
+from loom_py.tween import NetworkTween, StepTween, TweenConfig, TweenState, step_tween_chain, train, tween_epochs
 from loom_py.tween.budgets import ExplosionGuard
 from loom_py.tween.pruning import prune
 
@@ -273,3 +274,19 @@ def test_reached_by_name_from_outside() -> None:
     assert result.stop_reason == "early stopping"
     state = net.init_tween_state({"UseChainRule": False})
     assert state.config.rule == "legacy"
+
+
+def test_plain_objects_describe_themselves() -> None:
+    names = set(introspection.methods(NetworkTween))
+    assert {"TweenStep", "SetChainRule", "GetChainRule", "GetTweenSteps"} <= names
+    assert {r["method_name"] for r in introspection.describe(NetworkTween)} == names
+    net = network()
+    tween = NetworkTween(net, True)
+    arguments = bind(NetworkTween.tween_step, [[0.5, -0.5], 1, 2, 0.1])
+    expected = TweenState(net.astype(np.float32)).tween_step(net.astype(np.float32), [0.5, -0.5], 1, 2, 0.1)
+    assert tween.tween_step(*arguments) == pytest.approx(expected)
+    assert (tween.get_tween_steps(), tween.get_chain_rule()) == (1, True)
+    assert tween.get_link_budgets() == tween.state.link_budgets.tolist()
+    assert tween.get_gaps() == tween.state.gaps.tolist()
+    tween.set_chain_rule(False)
+    assert not tween.get_chain_rule()

@@ -1,0 +1,40 @@
+"""A tween state and its network as one object of plain values, for callers who hold nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..introspection import Floats
+from .state import TweenState
+
+
+class NetworkTween:
+    """The original's tween object: `TweenStep`, `SetChainRule`, `GetChainRule`, `GetTweenSteps` on one network."""
+
+    def __init__(self, network: Any, use_chain_rule: bool = False) -> None:
+        self.network = network
+        self.state = TweenState(network, {"UseChainRule": use_chain_rule})
+
+    def tween_step(self, input: Floats, target_class: int, output_size: int, learning_rate: float) -> float:
+        """One step → Σ (output − one-hot)² before it."""
+        return self.state.tween_step(self.network, input, target_class, output_size, learning_rate)
+
+    def set_chain_rule(self, enabled: bool) -> None:
+        """Chain rule, or legacy."""
+        self.state.set_chain_rule(enabled)
+
+    def get_chain_rule(self) -> bool:
+        """Whether steps follow the chain rule."""
+        return self.state.get_chain_rule()
+
+    def get_tween_steps(self) -> int:
+        """Steps so far."""
+        return self.state.get_tween_steps()
+
+    def get_link_budgets(self) -> list[float]:
+        """Of every layer, from the last step."""
+        return [float(b) for b in self.state.link_budgets]
+
+    def get_gaps(self) -> list[float]:
+        """Of every layer, from the last step."""
+        return [float(g) for g in self.state.gaps]
