@@ -1,5 +1,6 @@
 """Watching a network work: events for every layer that runs, and observers that print, record, send or sum them up."""
 
+from .activity import ActivityObserver
 from .events import LayerEvent, LayerStats, Place
 from .http import HTTPObserver
 from .observable import Observable
@@ -15,6 +16,7 @@ from .observers import (
 from .statistics import LayerStatistics, RunningMoments, StatisticsObserver
 
 __all__ = [
+    "ActivityObserver",
     "CallbackObserver",
     "ChannelObserver",
     "ConsoleObserver",

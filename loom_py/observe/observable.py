@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import InputError
-from ..introspection import native
+from ..introspection import Floats, native
 from ..nn.layer import Layer
+from .activity import ActivityObserver
 from .events import LayerEvent
 from .observers import Observer, RecordingObserver
 from .statistics import StatisticsObserver
@@ -31,6 +32,7 @@ class Observable:
     _watched: tuple[list[Layer], list[Layer]] = ([], [])
     _recording: RecordingObserver | None = None
     _statistics: StatisticsObserver | None = None
+    _activity: ActivityObserver | None = None
 
     @native
     def add_observer(self, observer: Observer) -> None:
@@ -116,6 +118,23 @@ class Observable:
         self._detach(self._statistics)
         self._statistics = None
         return records
+
+    def start_activity(self) -> None:
+        """Keep how strongly every layer of the grid works, for `get_activity`."""
+        self._detach(self._activity)
+        self._activity = ActivityObserver(len(self.layers))
+        self.add_observer(self._activity)
+
+    def get_activity(self) -> dict[str, Floats]:
+        """`forward` and `backward`: the root mean square of each layer's last output and of the gradient at it."""
+        if self._activity is None:
+            raise InputError("nothing is kept", where="get_activity", remedy="Call start_activity first.")
+        return {"forward": self._activity.forward.copy(), "backward": self._activity.backward.copy()}
+
+    def stop_activity(self) -> None:
+        """Keep it no more."""
+        self._detach(self._activity)
+        self._activity = None
 
     def _detach(self, observer: Observer | None) -> None:
         if observer is not None and any(o is observer for o in self._observers):

@@ -245,3 +245,21 @@ def test_an_observer_that_fails_ends_the_pass() -> None:
     with pytest.raises(RuntimeError), net.observing(Failing()):
         net.forward(X)
     assert net.forward(X).shape == (2, 2)
+
+
+def test_activity_of_every_layer() -> None:
+    net = network()
+    with pytest.raises(InputError, match="start_activity"):
+        net.get_activity()
+    net.start_activity()
+    net.forward(X)
+    found = net.get_activity()
+    expected = [np.sqrt((a.astype(np.float64) ** 2).mean()) for a in net._activations[1:]]
+    np.testing.assert_allclose(found["forward"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found["backward"], [0, 0])
+    net.backward(np.full((2, 2), -3.0))
+    assert net.get_activity()["backward"][1] == 3
+    assert net.get_activity()["backward"][0] > 0
+    json.dumps({k: v.tolist() for k, v in found.items()})
+    net.stop_activity()
+    assert net.layers_to_run() is net.layers
