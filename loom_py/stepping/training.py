@@ -168,9 +168,16 @@ class _Run:
         optimiser = read_optimiser(cfg.optimizer, "config.Optimizer")
         updates = max(1, (total_steps - depth + 1) // cfg.accumulation_steps)
         self.scheduler, spans = read_scheduler(cfg.scheduler, cfg.learning_rate, updates, "config.Scheduler")
-        self.loader = data if callable(data) else self._from_list(data)
-        x, _ = self._sample(0)
-        self.state = StepState(network, x.size, recurrent=cfg.recurrent)
+        self.loader = data if callable(data) else None
+        if not callable(data) and len(data) == 0:
+            raise InputError("there is nothing to train on: no samples", where="data")
+        # a list is looked through before anything changes, a function is asked once a tick
+        self.samples = [self._checked(item, f"data[{i}]") for i, item in enumerate([] if callable(data) else data)]
+        self.first = self.samples[0] if self.loader is None else self._checked(self.loader(0), "data[0]")
+        self.rng, self.chosen = np.random.Generator(np.random.Philox(cfg.seed)), 0
+        self.state = StepState(network, self.first[0].size, recurrent=cfg.recurrent)
+        for i, (x, target) in enumerate(self.samples):
+            self._fits(x, target, i)
         training = network.training_state  # nothing has changed up to here
         training.use(network.ops, optimiser, flat(network.params))
         if spans:
@@ -183,26 +190,8 @@ class _Run:
         self.summed: list[Params] = []
         self.count = 0
 
-    def _from_list(self, data: Sequence[Any]) -> Loader:
-        if len(data) == 0:
-            raise InputError("there is nothing to train on: no samples", where="data")
-        rng = np.random.Generator(np.random.Philox(self.config.seed))
-        drawn: dict[int, int] = {}
-
-        def sample(tick: int) -> Any:
-            place = tick // self.config.hold
-            if not self.config.shuffle:
-                return data[place % len(data)]
-            if place not in drawn:
-                drawn.clear()
-                drawn[place] = int(rng.integers(len(data)))
-            return data[drawn[place]]
-
-        return sample
-
-    def _sample(self, tick: int) -> tuple[Array, Array]:
-        where = f"data[{tick}]"
-        batch, dtype = as_batch(self.loader(tick), where), self.network.dtype
+    def _checked(self, item: Any, where: str) -> tuple[Array, Array]:
+        batch, dtype = as_batch(item, where), self.network.dtype
         x, target = to_array(batch.input, dtype, f"{where}.Input"), to_array(batch.target, dtype, f"{where}.Target")
         low, high = TARGETS[self.loss.name]
         if not (np.isfinite(x).all() and np.isfinite(target).all()):
@@ -211,14 +200,28 @@ class _Run:
             raise InputError(f"no target for {self.loss.name}: {low:g} … {high:g}", where=f"{where}.Target")
         return x, target
 
+    def _fits(self, x: Array, target: Array, i: int) -> None:
+        data = self.state.get_layer_data()
+        for name, a, size in (("Input", x, data[0].size), ("Target", target, data[-1].size)):
+            if a.size != size:
+                raise InputError(f"expected {size} values, got {a.size}", where=f"data[{i}].{name}")
+
+    def _sample(self) -> tuple[Array, Array]:
+        """This tick's sample."""
+        tick, cfg = self.tick, self.config
+        if self.loader is not None:
+            x, target = self.first if tick == 0 else self._checked(self.loader(tick), f"data[{tick}]")
+            self._fits(x, target, tick)
+            return x, target
+        if tick % cfg.hold == 0:
+            count = len(self.samples)
+            self.chosen = int(self.rng.integers(count)) if cfg.shuffle else tick // cfg.hold % count
+        return self.samples[self.chosen]
+
     def advance(self) -> None:
         """One tick, and an update when enough gradients have come together."""
-        x, target = self._sample(self.tick)
+        x, target = self._sample()
         self.state.set_input(x)
-        y = self.state.output()
-        if target.size != y.size:
-            problem = f"expected {y.size} values, got {target.size}"
-            raise InputError(problem, where=f"data[{self.tick}].Target")
         self.state.step_forward()
         self.tick += 1
         due = self.queue.push(target)

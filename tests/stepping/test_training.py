@@ -113,6 +113,8 @@ def test_can_be_closed_between_updates() -> None:
         ({}, [], 100, "no samples"),
         ({}, [{"Input": [1, 2, 3, 4], "Target": [1]}], 100, "expected 3 values, got 1"),
         ({}, [{"Input": [1, 2], "Target": [1, 0, 0]}], 100, "takes 4 values, got 2"),
+        ({}, [*DATA, {"Input": [1, 2], "Target": [1, 0, 0]}], 100, r"data\[3\].Input: expected 4 values, got 2"),
+        ({}, [*DATA, {"Input": [1, 2, 3, 4], "Target": []}], 100, r"data\[3\].Target: expected 3 values, got 0"),
         ({}, [{"Input": [1, 2, 3, float("nan")], "Target": [1, 0, 0]}], 100, "NaN"),
         ({"LossType": "bce"}, [{"Input": [1, 2, 3, 4], "Target": [2, 0, 0]}], 100, "no target for bce"),
     ],
@@ -132,3 +134,15 @@ def test_divergence_is_an_error() -> None:
     data = [{"Input": [100, 100, 100, 100], "Target": [1, 0, 0]}]
     with np.errstate(all="ignore"), pytest.raises(InputError, match="loss is"):
         network.train_with_stepping({"LearningRate": 10.0}, data, 5000)
+
+
+def test_a_function_is_asked_once_a_tick() -> None:
+    network = build_network_from_json(LAYERS, seed=0)
+    asked: list[int] = []
+
+    def sample(tick: int) -> Any:
+        asked.append(tick)
+        return DATA[tick % 3]
+
+    train_with_stepping(network, None, sample, 20)
+    assert asked == list(range(20))
