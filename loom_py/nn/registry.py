@@ -23,6 +23,16 @@ def register(cls: L) -> L:
 MAX_DEPTH = 32
 
 
+def layer_class(kind: object, where: str) -> type[Layer]:
+    """The class of a JSON `type`; `ConfigError` at `where` for an unknown one."""
+    if kind is None:
+        raise ConfigError("missing: a layer type is required here", where=where, remedy=f"Known: {', '.join(KINDS)}.")
+    if not isinstance(kind, str) or kind not in KINDS:
+        remedy = suggest(str(kind), KINDS)
+        raise ConfigError(f"unknown layer type: {kind}", where=where, remedy=remedy)
+    return KINDS[kind]
+
+
 def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:
     """Layers that follow one another, each told what the one before gives."""
     layers: list[Layer] = []
@@ -41,13 +51,13 @@ def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:
 
 def build_layer(f: Fields, in_size: int | None) -> Layer:
     """The layer that a JSON object describes; `ConfigError` with its path if it describes none."""
-    kind = f.string("type")
-    if kind not in KINDS:
-        raise ConfigError(f"unknown layer type: {kind}", where=f.at("type"), remedy=suggest(kind, KINDS))
+    cls = layer_class(f.string("type"), f.at("type"))
     if f.path.count("[") > MAX_DEPTH:
         raise ConfigError(f"layers nested deeper than {MAX_DEPTH}", where=f.path)
-    layer = KINDS[kind].from_fields(f, in_size)
+    layer = cls.from_fields(f, in_size)
     f.finish()
     if in_size is not None and layer.in_size is not None and layer.in_size != in_size:
-        raise ConfigError(f"{kind} takes {layer.in_size} values but the layer before gives {in_size}", where=f.path)
+        raise ConfigError(
+            f"{layer.kind} takes {layer.in_size} values but the layer before gives {in_size}", where=f.path
+        )
     return layer
