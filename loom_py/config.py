@@ -45,7 +45,7 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
     f = Fields(value, path)
     top = {
         "id": f.string("id", default=""),
-        "batch_size": f.integer("batch_size", default=1),
+        "batch_size": f.integer("batch_size", default=1, minimum=0) or 1,  # 0 is the original's way of saying nothing
         "seed": f.integer("seed", default=None, minimum=0, maximum=2**63 - 1),
     }
     size = f.integer("input_size", default=None)
