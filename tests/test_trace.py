@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from loom_py import Network, build_network_from_json
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import TraceError, TracingOps, replay
+from loom_py.runtime.trace_llama import trace_logits
 from loom_py.runtime.trace_network import trace_forward, trace_training_step
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, AdamW, Optimiser, RMSprop
 from loom_py.training.step import StepPlan, flat, train_step
 
+from .models import tiny
 from .nn import strategies
 from .nn.examples import EXAMPLES, IN_SIZE, TOKENS, network_config
 from .report import row
@@ -155,6 +157,28 @@ def test_the_plan_reuses_memory(grid_scatter: dict[str, Any]) -> None:
     assert program.count() == {"matmul": 20, "activate": 20}
 
 
+@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"attention_bias": True, "mlp_bias": True}])
+def test_decoder(changes: dict[str, Any]) -> None:
+    model = tiny.llama(**changes)
+    cache = model.new_cache()
+    cache.reserve(256)
+    state: dict[str, Any] = dict(model.weights)
+    for i in range(model.config.num_hidden_layers):
+        state |= {f"keys.{i}": np.zeros_like(cache.keys[i]), f"values.{i}": np.zeros_like(cache.values[i])}
+    prefill, decode = trace_logits(model, 5, 256), trace_logits(model, 1, 256)
+    assert decode.count()["attention"] == model.config.num_hidden_layers
+    for program, ids in (
+        (prefill, [3, 1, 4, 1, 5]),
+        (decode, [9]),
+        (decode, [2]),
+        (prefill, [6, 5, 3, 5, 8]),
+        (decode, [9]),
+    ):
+        position = cache.length
+        logits = replay(program, {"ids": np.array(ids)}, state, position=position)["logits"]
+        assert logits.tobytes() == model.forward(np.array(ids), cache).tobytes()
+
+
 def test_what_cannot_be_replayed_is_refused() -> None:
     ops: Any = TracingOps("x")
     x = ops.tensor(np.ones(3, np.float32), "input", "x")
@@ -163,7 +187,7 @@ def test_what_cannot_be_replayed_is_refused() -> None:
             look(x)
     rate = ops.dynamic("lr", 0.5)
     with pytest.raises(TraceError, match="arithmetic on the dynamic parameter lr"):
-        rate * 2
+        _ = rate * 2
     noise = build_network_from_json({"layers": [{"type": "softmax", "softmax_variant": "gumbel"}], "input_size": 2})
     with pytest.raises(TraceError, match=r"layers\[0\]: a softmax layer counts calls in 'step'"):
         trace_forward(noise, np.zeros((1, 2)))

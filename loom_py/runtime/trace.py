@@ -40,10 +40,11 @@ class Dynamic(float):
     """A number that changes from replay to replay, known by `name`; plain arithmetic on it would freeze its value."""
 
     name: str
+    value: float
 
     def __new__(cls, name: str, value: float) -> Dynamic:
         made = super().__new__(cls, value)
-        made.name = name
+        made.name, made.value = name, value
         return made
 
     def _frozen(self, *_: object) -> Any:
@@ -94,9 +95,9 @@ class TracingOps:
             raise AttributeError(kernel)
         return partial(self._call, kernel, function)
 
-    def tensor(self, value: NDArray[Any], kind: Kind, name: str) -> Traced:
-        """A named buffer: `input` or `state`. The tracer works on its own copy of the values."""
-        traced = self._new(value.copy(), kind, name)
+    def tensor(self, value: NDArray[Any], kind: Kind, name: str, *, copy: bool = True) -> Traced:
+        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told that it need not."""
+        traced = self._new(value.copy() if copy else value, kind, name)
         (self.program.inputs if kind == "input" else self.program.state)[name] = traced.index
         return traced
 
@@ -156,7 +157,7 @@ class TracingOps:
             constant = self._constant(value)
             return Ref(constant.index), constant._value
         if isinstance(value, Dynamic):
-            return Dyn(value.name), float.__float__(value)
+            return Dyn(value.name), value.value
         if isinstance(value, (list, tuple)):
             return tuple(value), value
         return value, value
