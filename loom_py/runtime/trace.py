@@ -96,7 +96,7 @@ class TracingOps:
         return partial(self._call, kernel, function)
 
     def tensor(self, value: NDArray[Any], kind: Kind, name: str, *, copy: bool = True) -> Traced:
-        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told that it need not."""
+        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to."""
         traced = self._new(value.copy() if copy else value, kind, name)
         (self.program.inputs if kind == "input" else self.program.state)[name] = traced.index
         return traced
