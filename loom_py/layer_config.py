@@ -7,13 +7,11 @@ with or without underscores; a missing weight is initialised.
 
 from __future__ import annotations
 
-import numpy as np
-
 from .errors import ConfigError
 from .nn import Layer
 from .nn.activation import NAMES
 from .nn.fields import Json, suggest
-from .nn.layer import Params
+from .nn.layer import Params, initial_params
 from .nn.loose_fields import LooseFields, fold
 from .nn.registry import layer_class
 
@@ -52,7 +50,7 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
             raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {known}.")
         kind = TYPES[number]
     layer = layer_class(kind if kind is not None else number, f.at("Type")).from_fields(f, None)
-    record = layer.weights_to_json(layer.init(np.random.Generator(np.random.Philox(seed))))
+    record = layer.weights_to_json(initial_params([layer], seed)[0])
     keys = {fold(_WEIGHT_NAMES.get(key, key)): key for key in record}
     for name, value in f.rest().items():
         if name not in keys:
