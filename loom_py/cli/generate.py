@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..models.loading import LoadProgress, load_model
 from ..text.generate import GeneratedToken
 from ..text.sampling import GenerationOptions
-from .progress import Bar
+from ..progress import Bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

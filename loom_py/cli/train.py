@@ -18,7 +18,7 @@ from ..formats.json_strict import parse_json
 from ..nn.fields import Fields
 from ..training.config import as_config
 from ..training.loop import training_steps
-from .progress import Bar
+from ..progress import Bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
