@@ -59,6 +59,8 @@ const CLASSES = {
   LoomError, InputError, ConfigError, FormatError, TokenizerError, TemplateError, ModelError, Cancelled, MemoryError,
   DownloadError, IntegrityError, RuntimeFailure, InternalError,
 };
+// A minifier gives classes short names, and the page's and the worker's may differ.
+for (const [name, Class] of Object.entries(CLASSES)) Object.defineProperty(Class, "name", { value: name });
 
 /**
  * The parts of any error, fit for `postMessage`.
