@@ -1,5 +1,6 @@
 """LOOM: neural networks that live in a web page, and small language models beside them."""
 
+from . import simple
 from .config import build_network_from_json
 from .errors import LoomError
 from .formats.bundle import dump_bundle, load_bundle, load_model_from_string
@@ -19,4 +20,5 @@ __all__ = [
     "dump_bundle",
     "load_bundle",
     "load_model_from_string",
+    "simple",
 ]

@@ -57,6 +57,8 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
             )
         kind = TYPES[kind]
     fields, weights = _split(kind, given)
+    if kind == "dense":
+        fields = _dense_sizes(weights) | fields
     layer = build_layer(Fields({"type": kind, **fields}, where), None)
     fresh = layer.weights_to_json(layer.init(np.random.Generator(np.random.Philox(seed))))
     by_plain = {_plain(_WEIGHT_NAMES.get(key, key)): key for key in fresh}
@@ -91,6 +93,14 @@ _FIELD_KEYS = {
         *("grid_positions", "filter_gate", "filter_softmax", "filter_temperature"),
     )
 }
+
+
+def _dense_sizes(weights: Json) -> Json:
+    """The sizes that a dense layer's weights imply: outputs are biases, inputs the rest of the kernel."""
+    kernel, bias = weights.get("kernel"), weights.get("bias")
+    if isinstance(kernel, list) and isinstance(bias, list) and bias and len(kernel) % len(bias) == 0 and kernel:
+        return {"input_size": len(kernel) // len(bias), "output_size": len(bias)}
+    return {}
 
 
 def _split(kind: Any, given: dict[str, Any]) -> tuple[Json, Json]:
