@@ -15,6 +15,13 @@ declare global {
   var createLoomNetwork: LoomGlobals["createLoomNetwork"];
   var loadLoomNetwork: LoomGlobals["loadLoomNetwork"];
   var LoadModelFromString: LoomGlobals["LoadModelFromString"];
+  var NewNetwork: LoomGlobals["NewNetwork"];
+  var CallLayerInit: LoomGlobals["CallLayerInit"];
+  var ListLayerInitFunctions: LoomGlobals["ListLayerInitFunctions"];
+  var forward: LoomGlobals["forward"];
+  var train: LoomGlobals["train"];
+  var evaluate: LoomGlobals["evaluate"];
+  var saveModel: LoomGlobals["saveModel"];
   var LoadTokenizerFromBytes: LoomGlobals["LoadTokenizerFromBytes"];
   var LoadTransformerFromBytes: LoomGlobals["LoadTransformerFromBytes"];
   var EncodeText: LoomGlobals["EncodeText"];

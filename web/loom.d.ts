@@ -76,6 +76,9 @@ export declare class DownloadError extends LoomError {}
 /** A file was fetched but its SHA-256 is not the published one. */
 export declare class IntegrityError extends LoomError {}
 
+/** The browser's storage has no room, or refused. */
+export declare class StorageError extends LoomError {}
+
 /** Python could not be started, or stopped working. */
 export declare class RuntimeFailure extends LoomError {}
 
@@ -111,6 +114,7 @@ export type Progress = {
   loaded?: number;
   total?: number;
   unit?: "files" | "bytes";
+  message?: string;
 };
 
 export type OnProgress = (progress: Progress) => void;
@@ -149,6 +153,44 @@ export type RemoteFile = {
 };
 
 /**
+ * bytes; milliseconds since 1970
+ */
+export type KeptModel = {
+  name: string;
+  source: string;
+  size: number;
+  complete: boolean;
+  lastUsed: number;
+};
+
+export type StorageUsage = {
+  /**
+   * where models are kept
+   */
+  kind: "opfs" | "cache" | "memory";
+  /**
+   * why not in a better place; empty for files on disk
+   */
+  reason: string;
+  /**
+   * bytes of models
+   */
+  kept: number;
+  /**
+   * bytes that this site uses in all
+   */
+  usage?: number | undefined;
+  /**
+   * bytes that it may use
+   */
+  quota?: number | undefined;
+  /**
+   * the browser does not clear it by itself
+   */
+  persisted: boolean;
+};
+
+/**
  * The models that this site itself offers; none where there is no list.
  * @param baseURL the site's root, by default this module's folder
  */
@@ -167,6 +209,44 @@ export type SiteModel = {
   files: RemoteFile[];
 };
 
+/**
+ * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
+ * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
+ */
+export type KeepOptions = {
+  keep?: "try" | "must" | "never";
+  evict?: boolean;
+};
+
+declare class ModelStorage {
+  /** Made by a session, never by `new`. */
+  protected constructor();
+  /**
+   * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
+   */
+  list(): Promise<KeptModel[]>;
+  /**
+   * Remove a model, whole or not.
+   * @param name as `list` tells it
+   * @param source likewise, where several have the name
+   * @returns bytes that were freed
+   */
+  remove(name: string, source?: string): Promise<number>;
+  /** Remove all models. @returns bytes that were freed */
+  clear(): Promise<number>;
+  usage(): Promise<StorageUsage>;
+  /**
+   * Ask the browser, once, not to clear what is kept; tells `{status: "persist", message: "granted" | "refused"}`.
+   * Some browsers ask the user: nothing waits for the answer.
+   * @param kept what is new; small files are not worth a question
+   * @returns whether it will be kept
+   */
+  persist({ file, total }?: {
+    file?: string;
+    total?: number;
+  }, onProgress?: OnProgress): Promise<boolean>;
+}
+
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
   /**
@@ -177,6 +257,8 @@ export declare class Session {
   protected constructor();
   version: string;
   capabilities: Capabilities;
+  /** The models that this browser keeps. */
+  storage: ModelStorage;
   /**
    * @param config the network's JSON configuration
    * @param options the same seed gives the same weights
@@ -192,12 +274,12 @@ export declare class Session {
   /** Every reflected method of a network: its name, parameters, results and documentation. */
   methods(): Promise<any>;
   /**
-   * @param source local files, files by address, or a name on the hub
-   * @param options progress `{status: "download" | "verify" | "cached" | "load", file, loaded, total}`
+   * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
+   * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
+   * when there is something to tell.
+   * @param source local files, files by address, one that is kept, or a name on the hub
    */
-  loadModel(source: Iterable<File> | {
-    files: RemoteFile[];
-  } | string, { onProgress, signal }?: WorkOptions): Promise<LanguageModel>;
+  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict }?: LoadOptions): Promise<LanguageModel>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -247,9 +329,23 @@ export declare class LanguageModel extends Handle {
   complete(prompt: string, options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
 }
 
+export type ModelChoice = Iterable<File> | {
+  files: RemoteFile[];
+  name?: string;
+} | {
+  kept: string;
+} | string;
+
 export type WorkOptions = {
   onProgress?: OnProgress;
   signal?: AbortSignal;
+};
+
+/**
+ * `hubURL`: a mirror of the hub
+ */
+export type LoadOptions = WorkOptions & KeepOptions & {
+  hubURL?: string;
 };
 
 export type StartOptions = {
@@ -324,6 +420,30 @@ declare class Handle {
   dispose(): Promise<void>;
 }
 
+/** Has a property for every reflected method; the members below are short forms that take and give plain values. */
+export declare class LoomNetwork {
+  /**
+   * @param names of the reflected methods
+   */
+  constructor(runtime: Runtime, handle: number, names: string[]);
+  /**
+   * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
+   */
+  forward(values: ArrayLike<number>): Float32Array;
+  /**
+   * @param config as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
+   */
+  train(batches: Iterable<{
+    Input: ArrayLike<number>;
+    Target: ArrayLike<number>;
+  }>, config?: object): TrainResult;
+  evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
+  /** @param id name of the model in the bundle @returns bundle text for `loadLoomNetwork` */
+  saveModel(id: string): string;
+  /** Give the memory back now; otherwise it goes when this object does. Any later use is an error. */
+  dispose(): void;
+}
+
 /**
  * Start Python on this thread and install the globals.
  * @param options `target`: where they go, by default `globalThis`
@@ -339,6 +459,27 @@ declare function makeGlobals(runtime: Runtime): {
   createLoomNetwork: (config: unknown) => string | LoomNetwork;
   loadLoomNetwork: (text: unknown, id: unknown) => string | LoomNetwork;
   LoadModelFromString: (text: unknown, id: unknown) => string | LoomNetwork;
+  /**
+   * A network for `SetLayer`; until then each of its layers applies an activation to whatever comes.
+   */
+  NewNetwork: (inputSize: number, rows?: number, cols?: number, layersPerCell?: number) => string | LoomNetwork;
+  /**
+   * A layer by the name of its function, for `SetLayer`.
+   * @param name such as `"InitDenseLayer"`
+   * @param params JSON array of its parameters
+   * @returns JSON of the layer, or a sentence that says what was wrong
+   */
+  CallLayerInit: (name: string, params?: string) => string;
+  /** @returns JSON of `[{Name, NumArgs, ArgTypes, ArgNames, Doc}]` */
+  ListLayerInitFunctions: () => string;
+  /** The network made or loaded last, run on plain numbers. @param values */
+  forward: (values: ArrayLike<number>) => Float32Array<ArrayBufferLike>;
+  train: (batches: Iterable<{
+    Input: ArrayLike<number>;
+    Target: ArrayLike<number>;
+  }>, config?: object | undefined) => TrainResult;
+  evaluate: (inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>) => Metrics;
+  saveModel: (id: string) => string;
   /** @param tokenizer bytes of tokenizer.json */
   LoadTokenizerFromBytes: (tokenizer: Uint8Array) => string;
   /** @param config bytes of config.json @param weights bytes of model.safetensors */
@@ -351,6 +492,58 @@ declare function makeGlobals(runtime: Runtime): {
   GenerateText: (prompt: string, maxTokens?: number, temperature?: number) => string;
   /** @param ids the whole sequence so far @param temperature */
   GenerateNextToken: (ids: ArrayLike<number>, temperature?: number) => number | string;
+};
+
+export declare function createTransformerAPI(): Promise<TransformerAPI>;
+
+/** Its tokenizer and model are those of `LoadTokenizerFromBytes` and the other globals. */
+export declare class TransformerAPI {
+  constructor(runtime: Runtime);
+  /**
+   * @param tokenizer tokenizer.json
+   */
+  loadTokenizer(tokenizer: Data): Promise<{
+    success: true;
+    vocab_size: number;
+    message: string;
+  }>;
+  /**
+   * Load tensor by tensor, with the page alive in between.
+   * @param config config.json
+   * @param weights model.safetensors
+   */
+  loadModel(config: Data, weights: Data, { signal, onProgress }?: Control): Promise<{
+    success: true;
+    vocab_size: number;
+    hidden_size: number;
+    num_layers: number;
+    embeddings_size: number;
+    message: string;
+  }>;
+  /**
+   * Continue a text; leaving the loop stops the work.
+   * @param temperature 0 takes the likeliest token each time
+   */
+  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: Control): AsyncGenerator<string, void, void>;
+  /**
+   * The continuation in one piece.
+   */
+  generate(prompt: string, maxTokens?: number, temperature?: number, control?: Control): Promise<string>;
+}
+
+/**
+ * bytes, a file, or the address of one
+ */
+export type Data = Uint8Array | ArrayBuffer | Blob | URL | string;
+
+export type Control = {
+  signal?: AbortSignal;
+  onProgress?: (progress: {
+    status: string;
+    file?: string;
+    loaded: number;
+    total: number;
+  }) => void;
 };
 
 export declare const loom: Readonly<{
