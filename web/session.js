@@ -2,6 +2,7 @@
 
 import { Engine } from "./engine.js";
 import { InputError } from "./errors.js";
+import { modelFiles } from "./folders.js";
 import { WorkerEngine } from "./rpc.js";
 import { ModelStorage } from "./model_storage.js";
 
@@ -126,7 +127,7 @@ function modelSource(source) {
   if (typeof source === "string") return { hub: source };
   if (typeof source === "object" && source && Symbol.iterator in source) {
     const files = [...source];
-    if (files.length) return { files };
+    if (files.length) return { files: modelFiles(files) };
   } else if (source && "kept" in source) {
     return { kept: String(source.kept) };
   } else if (Array.isArray(source?.files)) {
