@@ -15,6 +15,7 @@ import { Session } from "./session.js";
 
 export { boot, capabilities } from "./boot.js";
 export * from "./errors.js";
+export { canPickFolder, droppedFiles, pickFolder } from "./folders.js";
 export { LoomNetwork, initLoom } from "./globals.js";
 export { DEFAULT_REPOSITORY, DEFAULT_REVISION, siteModels } from "./hub.js";
 export { LanguageModel, Network, Session } from "./session.js";
