@@ -218,6 +218,18 @@ export type KeepOptions = {
   evict?: boolean;
 };
 
+/**
+ * All files of what was dropped, those in folders too. Call it in the event's own turn: the items are gone afterwards.
+ */
+export declare function droppedFiles(data: DataTransfer): Promise<File[]>;
+
+/**
+ * Let the user choose a folder; empty when it was not chosen after all.
+ */
+export declare function pickFolder(): Promise<File[]>;
+
+export declare function canPickFolder(): boolean;
+
 declare class ModelStorage {
   /** Made by a session, never by `new`. */
   protected constructor();
@@ -746,7 +758,7 @@ export interface NetworkMethods {
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   BackwardCPU(grad_output: Floats): [number[], Nanoseconds];
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
-  BiasGradients(): (number[] | null)[];
+  BiasGradients(): (number[] | number[][] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
   EvaluateClassification(inputs: readonly Floats[], classes: readonly unknown[]): ClassificationReport;
   /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
@@ -780,7 +792,7 @@ export interface NetworkMethods {
   /** Fresh random weights; the same seed gives the same weights. */
   InitializeWeights(seed?: number | null): null;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
-  KernelGradients(): (number[] | null)[];
+  KernelGradients(): (number[] | number[][] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
@@ -855,7 +867,7 @@ export interface LoomNetwork {
   BackwardCPU(args: string): Results<[string, string]>;
   /**
    * Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM).
-   * @returns JSON of (number[] | null)[]
+   * @returns JSON of (number[] | number[][] | null)[]
    */
   BiasGradients(args?: string): Results<[value: string, error?: string]>;
   /**
@@ -950,7 +962,7 @@ export interface LoomNetwork {
   InitializeWeights(args?: string): Results<[]>;
   /**
    * Per layer the flat weight gradient of the last backward pass, in the original's order; None before one.
-   * @returns JSON of (number[] | null)[]
+   * @returns JSON of (number[] | number[][] | null)[]
    */
   KernelGradients(args?: string): Results<[value: string, error?: string]>;
   /**

@@ -103,6 +103,22 @@ def statuses(result: dict[str, Any]) -> set[str]:
     return {event["status"] for event in result["events"]}
 
 
+def test_sha256_is_hashlibs(open_tab: Callable[..., Tab]) -> None:
+    found = open_tab().page.evaluate(
+        """async () => {
+            const { Sha256 } = await import("/sha256.js");
+            return Array.from({ length: 200 }, (_, n) => {
+                const hash = new Sha256();
+                for (let at = 0; at < n; at += 37) {
+                    hash.update(Uint8Array.from({ length: Math.min(37, n - at) }, (_, i) => (at + i) * 7 + n));
+                }
+                return hash.hex();
+            });
+        }"""
+    )
+    assert found == [digest(bytes((i * 7 + n) % 256 for i in range(n))) for n in range(200)]
+
+
 @pytest.mark.parametrize("shelf", SHELVES)
 def test_a_file_is_fetched_once_and_kept(open_tab: Callable[..., Tab], hub: Hub, shelf: str) -> None:
     tab = open_tab(SHELVES[shelf])
@@ -176,7 +192,7 @@ def test_a_file_that_changed_is_fetched_anew(open_tab: Callable[..., Tab], hub: 
         hub.etag = '"same"'
     hub.bytes_per_second = 6_000_000
     tab = open_tab()
-    extra = {"sha256": digest(hub.files["m.gguf"])} if known == "hash" else {}
+    extra: dict[str, Any] = {"sha256": digest(hub.files["m.gguf"])} if known == "hash" else {}
     assert tab.load(remote(hub, **extra), abortAt=SIZE // 3)["error"]["name"] == "AbortError"
     changed = content(2, SIZE if known != "length" else SIZE - 1000)
     hub.files["m.gguf"] = changed
@@ -198,7 +214,8 @@ def test_a_server_without_ranges(open_tab: Callable[..., Tab], hub: Hub) -> None
 def test_content_coding_does_not_fool_the_progress(open_tab: Callable[..., Tab], hub: Hub, known: bool) -> None:
     data = hub.files["m.gguf"] = b"weights " * 400_000
     hub.coding = True
-    result = open_tab().load(remote(hub, **({"size": len(data)} if known else {})))
+    extra: dict[str, Any] = {"size": len(data)} if known else {}
+    result = open_tab().load(remote(hub, **extra))
     check_whole(result, data)
     check_progress(result["events"], len(data))
     if known:
