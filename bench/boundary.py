@@ -21,13 +21,7 @@ from tools import paths, serve
 SIZE = 49_152
 """Floats: the logits of a small language model."""
 HERE = Path(__file__).resolve().parent
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
+FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
 
 
 def measure(size: int = SIZE, rounds: int = 200) -> dict[str, Any]:

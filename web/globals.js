@@ -77,8 +77,11 @@ function makeGlobals(runtime) {
      * @param {number} [cols]
      * @param {number} [layersPerCell]
      */
-    NewNetwork: (inputSize, rows = 1, cols = 1, layersPerCell = 1) =>
-      network((b) => b.new_network(json([inputSize, rows, cols, layersPerCell]))),
+    NewNetwork: (inputSize, rows = 1, cols = 1, layersPerCell = 1) => {
+      const odd = [inputSize, rows, cols, layersPerCell].find((size) => typeof size !== "number");
+      if (odd !== undefined || inputSize === undefined) return mismatch("a number", odd);
+      return network((b) => b.new_network(JSON.stringify([inputSize, rows, cols, layersPerCell])));
+    },
 
     /**
      * A layer by the name of its function, for `SetLayer`.
