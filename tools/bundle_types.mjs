@@ -18,6 +18,8 @@ const preferred = new Map(generated.statements.map((s) => [nameOf(s), ts.isInter
 const outputs = emit(["loom.js", "globals.js"]);
 /** @type {Map<string, Declaration>} */
 const declarations = new Map();
+/** Names that a second module uses for something else: file → name → the name it gets here. @type {Map<string, Map<string, string>>} */
+const renames = new Map();
 for (const [file, text] of outputs) collect(parse(file, text));
 const globals = declarations.get("makeGlobals")?.statement.type.members.map((member) => member.name.text) ?? [];
 process.stdout.write(JSON.stringify({ modules: flatten(exportsOf("loom.d.ts")), globals }));
@@ -41,9 +43,21 @@ function collect(source) {
     if (!name || isSameNameAlias(statement) || (preferred.has(name) && !merges)) continue;
     const text = standalone(statement, source);
     const known = declarations.get(name);
-    if (known && known.text !== text) throw new Error(`${name} is declared differently in ${known.file} and ${source.fileName}`);
-    declarations.set(name, { text, statement, file: source.fileName });
+    const other = known && known.text !== text;
+    const unique = other ? name + source.fileName.replace(".d.ts", "").replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase()) : name;
+    if (other) renames.set(source.fileName, (renames.get(source.fileName) ?? new Map()).set(name, unique));
+    declarations.set(unique, { text, statement, file: source.fileName });
   }
+}
+
+/**
+ * A declaration with the names that are unique here.
+ * @param {Declaration} declaration
+ */
+function named({ text, file }) {
+  let result = text;
+  for (const [name, unique] of renames.get(file) ?? []) result = result.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), unique);
+  return result.replace(/import\("(?:\.\/([\w-]+)\.js|pyodide)"\)\.(\w+)/g, (_, module, name) => renames.get(`${module}.d.ts`)?.get(name) ?? name);
 }
 
 /**
@@ -66,15 +80,16 @@ function flatten(exported) {
     for (const [name] of text.replace(/\/\*[\s\S]*?\*\//g, "").matchAll(/\b[A-Za-z_]\w*\b/g)) {
       if (wanted.has(name) || !declarations.has(name)) continue;
       wanted.add(name);
-      visit(declarations.get(name).text);
+      visit(named(declarations.get(name)));
     }
   };
   visit(exported.join(" "));
   visit(generated.text);
-  const kept = [...declarations].filter(([name]) => wanted.has(name)).map(([name, { text, statement }]) => {
+  const kept = [...declarations].filter(([name]) => wanted.has(name)).map(([name, declaration]) => {
+    const { statement } = declaration;
     const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
     const head = type ? "export " : exported.includes(name) ? "export declare " : "declare ";
-    return text.replace(/^(\/\*\*[\s\S]*?\*\/\n)?(?:export )?(?:declare )?/, (_, doc = "") => doc + head);
+    return named(declaration).replace(/^(\/\*\*[\s\S]*?\*\/\n)?(?:export )?(?:declare )?/, (_, doc = "") => doc + head);
   });
   return kept.join("\n\n");
 }
@@ -116,12 +131,11 @@ function comment(node, source, indent) {
 }
 
 /**
- * Paths mean nothing in one file, and types in comments repeat the declaration.
+ * Types in comments repeat the declaration.
  * @param {string} text
  */
 function tidy(text) {
   return text
-    .replace(/import\("(?:\.\/[\w-]+\.js|pyodide)"\)\./g, "")
     .replace(/[ \t]*\/\*\*[\s\S]*?\*\/\n?/g, (found) => {
       const lines = withoutTypes(found).split("\n").filter((line) => !/^\s*\*\s*@(?:param \S+|returns|override|template .*)\s*$|^\s*\/\*\*\s*@param \S+\s*\*\/\s*$/.test(line));
       const plain = lines.join("\n").replace(/\s*@(?:returns|override)\s*\*\//, " */");

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from loom_py import introspection
@@ -39,7 +38,7 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
         return _SCALARS[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        if any(typing.get_origin(a) is np.ndarray for a in arguments):  # `Floats | None`, flattened by typing
+        if set(typing.get_args(Floats)) <= set(arguments):  # `Floats | None`, flattened by typing
             return ("number[]" if result else "Floats") + (" | null" if type(None) in arguments else "")
         known = [a for a in arguments if typing.get_origin(a) not in (dict, Mapping)] or list(arguments)
         if known == [type(None)]:

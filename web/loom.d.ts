@@ -758,7 +758,7 @@ export interface NetworkMethods {
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   BackwardCPU(grad_output: Floats): [number[], Nanoseconds];
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
-  BiasGradients(): (number[] | number[][] | null)[];
+  BiasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
   EvaluateClassification(inputs: readonly Floats[], classes: readonly unknown[]): ClassificationReport;
   /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
@@ -792,7 +792,7 @@ export interface NetworkMethods {
   /** Fresh random weights; the same seed gives the same weights. */
   InitializeWeights(seed?: number | null): null;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
-  KernelGradients(): (number[] | number[][] | null)[];
+  KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
@@ -867,7 +867,7 @@ export interface LoomNetwork {
   BackwardCPU(args: string): Results<[string, string]>;
   /**
    * Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM).
-   * @returns JSON of (number[] | number[][] | null)[]
+   * @returns JSON of (number[] | null)[]
    */
   BiasGradients(args?: string): Results<[value: string, error?: string]>;
   /**
@@ -962,7 +962,7 @@ export interface LoomNetwork {
   InitializeWeights(args?: string): Results<[]>;
   /**
    * Per layer the flat weight gradient of the last backward pass, in the original's order; None before one.
-   * @returns JSON of (number[] | number[][] | null)[]
+   * @returns JSON of (number[] | null)[]
    */
   KernelGradients(args?: string): Results<[value: string, error?: string]>;
   /**
