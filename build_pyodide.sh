@@ -16,6 +16,7 @@ Usage: ./build_pyodide.sh COMMAND
 Settings (environment variables)
   LOOM_WHEELS=DIR       a folder with a NumPy wheel for Pyodide, taken before any other source
   LOOM_MODEL=none       build the site without a language model
+  LOOM_PYTHON=PROGRAM   the Python to make the environment with
   LOOM_CHROMIUM=FILE    the Chromium for the browser tests
   XDG_CACHE_HOME=DIR    where caches go, in a folder named loom (default ~/.cache)
 END

@@ -142,7 +142,7 @@ def test_train_refuses(run: Run, tmp_path: Path) -> None:
     assert "there are no batches" in err
     (tmp_path / "data.json").write_text('[{"Input": [1], "Target": [1]}]')
     assert run("train", path, "--data", tmp_path / "data.json", "--epochs", 2)[0] == 0
-    status, out, err = run("train", tmp_path / "none.json", "--json")
+    status, _, err = run("train", tmp_path / "none.json", "--json")
     assert status == 1
     assert "none.json" in err
     path.write_text("{nope")

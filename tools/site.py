@@ -9,7 +9,19 @@ import sys
 import time
 from pathlib import Path
 
-from tools import console, files, lockfile, model, numpy_wheel, paths, pins, precompile, pure_wheels, pyodide_core
+from tools import (
+    audit,
+    console,
+    files,
+    lockfile,
+    model,
+    numpy_wheel,
+    paths,
+    pins,
+    precompile,
+    pure_wheels,
+    pyodide_core,
+)
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
 STAMP = ".stamp.json"
@@ -30,6 +42,8 @@ def build() -> None:
         pure_wheels.fetched(pins.JINJA2),
         pure_wheels.markupsafe(),
     ]
+    for wheel in wheels:
+        audit.check_wheel(wheel)
     console.step("2/4 Package: loom_py")
     wheels.append(pure_wheels.loom())
     console.step("3/4 Model")

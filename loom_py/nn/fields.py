@@ -11,6 +11,7 @@ from typing import Any, overload
 from ..errors import ConfigError
 
 Json = dict[str, Any]
+MAX_FLOAT = 1.7976931348623157e308
 
 
 def json_type(value: object) -> str:
@@ -28,6 +29,14 @@ def json_type(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "an array"
     return f"a Python {type(value).__name__}"
+
+
+def shown(value: object) -> str:
+    """A value for an error message: short, whatever it is."""
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "a number with very many digits"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def suggest(word: str, known: Collection[str]) -> str:
@@ -77,9 +86,9 @@ class Fields:
         if value is None:
             return self._default(default, name, "a whole number")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-            raise ConfigError(f"expected a whole number, got {value!r}", where=self.at(name))
+            raise ConfigError(f"expected a whole number, got {shown(value)}", where=self.at(name))
         if not minimum <= value <= maximum:
-            raise ConfigError(f"{int(value)} is outside {minimum} … {maximum}", where=self.at(name))
+            raise ConfigError(f"{shown(int(value))} is outside {minimum} … {maximum}", where=self.at(name))
         return int(value)
 
     def number(self, *names: str, default: Any = ..., minimum: float = -math.inf, above: float = -math.inf) -> float:
@@ -87,8 +96,8 @@ class Fields:
         name, value = self._get(names)
         if value is None:
             return self._default(default, name, "a number")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ConfigError(f"expected a finite number, got {value!r}", where=self.at(name))
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MAX_FLOAT:
+            raise ConfigError(f"expected a finite number, got {shown(value)}", where=self.at(name))
         if value < minimum or value <= above:
             bound = f"above {above:g}" if above > -math.inf else f"at least {minimum:g}"
             raise ConfigError(f"{value:g} must be {bound}", where=self.at(name))

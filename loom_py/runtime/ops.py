@@ -281,5 +281,5 @@ class Ops(Protocol):
         epsilon: float,
         momentum: float,
     ) -> None:
-        """*In place*: `v ← α v + (1 − α) g²`, `u = g / √(v + ε)`, `b ← μ b + u` if there is one, `w ← w − lr · (b or u)`."""
+        """*In place*: `v ← α v + (1 − α) g²`, `u = g / √(v + ε)`, `b ← μ b + u` if given, `w ← w − lr · (b or u)`."""
         ...

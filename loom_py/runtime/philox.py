@@ -18,7 +18,7 @@ _SHIFT = np.uint64(32)
 
 
 def philox(seed: int, step: int, elements: NDArray[Any]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Two 32-bit words for each of `elements` (any shape, uint32): key `seed`, counter (element, step), each mod 2³²."""
+    """Two 32-bit words for each of `elements` (any shape): key `seed`, counter (element, step), each mod 2³²."""
     left = np.asarray(elements).astype(np.uint64) & _LOW
     right = np.full_like(left, step & 0xFFFFFFFF)
     key = seed & 0xFFFFFFFF

@@ -144,10 +144,14 @@ class _Parser:
 
     def repeated(self) -> Node | None:
         item = self.atom()
+        stacked = 0
         while item is not None and self.at < len(self.pattern):
             bounds = self.bounds()
             if bounds is None:
                 break
+            stacked += 1
+            if stacked > 4:
+                raise PatternError("more than four repeats are stacked on each other")
             low, high, interval = bounds
             if isinstance(item, Anchor | Look):
                 raise self.refuse("repeating an anchor or look-around")

@@ -75,8 +75,8 @@ class GenerationOptions:
 def sample(logits: NDArray[Any], options: GenerationOptions, step: int, seen: Sequence[int] = ()) -> int:
     """The next token id from logits (V,).
 
-    Order: repetition penalty, temperature, top-k, top-p, min-p, then one draw from what is left, with the `step`-th number
-    of the counter-based generator.
+    Order: repetition penalty, temperature, top-k, top-p, min-p, then one draw from what is left, with number
+    `step` of the counter-based generator.
     """
     scores = np.asarray(logits, dtype=np.float32)
     if options.repetition_penalty != 1 and len(seen):

@@ -1,7 +1,11 @@
-"""Rewrites a parsed template so that it pays for what it does; `template_sandbox` keeps the account."""
+"""Rewrites a parsed template so that it pays for what it does; `template_sandbox` keeps the account.
+
+Before that, nesting is bounded: parser and compiler recurse, and in a page a stack that overflows is the end of Python.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from jinja2 import nodes
@@ -9,6 +13,65 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
+
+MAX_BLOCKS = 12  # statements inside each other
+MAX_CHAIN = 40  # operators, filters, subscripts and so on that one expression can nest
+MAX_TREE = 56  # levels of the syntax tree
+
+_BLOCKS = frozenset(("block", "call", "filter", "for", "generation", "if", "macro", "with"))
+_WORDS = frozenset(("and", "else", "if", "in", "is", "not", "or"))
+_IGNORED = frozenset(("comment", "comment_begin", "comment_end", "data", "linecomment", "whitespace"))
+
+
+def check_nesting(tokens: Iterable[tuple[int, str, str]]) -> None:
+    """Refuses what would make the parser recurse too deeply, or build a tree that is too deep even to be freed.
+
+    Takes `(line, type, text)` from the lexer. Every operator and every opened bracket may nest one level deeper than
+    what stands before it in its brackets; a comma starts afresh.
+    """
+    blocks = 0
+    chains = [0]  # one count for every open bracket
+    names_statement = may_be_block_set = False
+    for line, kind, text in tokens:
+        if kind in _IGNORED:
+            continue
+        if kind.endswith("_begin"):
+            chains = [0]
+            names_statement, may_be_block_set = kind == "block_begin", False
+            continue
+        if names_statement:
+            names_statement = False
+            may_be_block_set = text == "set"
+            blocks += (text in _BLOCKS or may_be_block_set) - text.startswith("end")
+        elif may_be_block_set and text == "=":  # `set` with a value has no end
+            blocks -= 1
+            may_be_block_set = False
+        elif kind == "operator" and text in (")", "]", "}"):
+            chains = chains[:-1] or [0]
+        elif kind == "operator" and text == ",":
+            chains[-1] = 0
+        elif kind == "operator" or text in _WORDS:
+            chains[-1] += 1
+            if text in ("(", "[", "{"):
+                chains.append(0)
+        if blocks > MAX_BLOCKS or sum(chains) > MAX_CHAIN:
+            raise TemplateSyntaxError("the template is nested too deeply", line)
+
+
+def metered(tree: nodes.Template) -> nodes.Template:
+    """The tree with its payments. Raises `TemplateSyntaxError` where it is too deep."""
+    _check_depth(tree)
+    tree = Metering().visit(tree)
+    _check_depth(tree)
+    return tree
+
+
+def _check_depth(tree: nodes.Template) -> None:
+    level: list[nodes.Node] = [tree]
+    for _ in range(MAX_TREE):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    if level:
+        raise TemplateSyntaxError("the template is nested too deeply", level[0].lineno)
 
 
 class Generation(Extension):

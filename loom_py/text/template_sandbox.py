@@ -24,13 +24,14 @@ from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 
-from .template_metering import Generation, Metering
+from .template_metering import Generation, check_nesting, metered
 
 MAX_STEPS = 500_000
 MAX_SECONDS = 1.5
 MAX_TEXT = 2_000_000  # characters of one string, and of the whole output
 MAX_ITEMS = 200_000  # entries of one container, nested ones counted as often as they would print
-MAX_DEPTH = 48  # calls inside calls
+MAX_DEPTH = 32  # calls inside calls
+MAX_LEVELS = 48  # containers inside containers
 MAX_WIDTH = 10_000  # padding, indentation and the like
 MAX_BITS = 4096  # size of an integer
 
@@ -73,6 +74,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             extensions=[loopcontrols, Generation],
             finalize=_finalize,
+            optimized=False,
             cache_size=0,
         )
         self.spend = self._spend  # one object, so that `call` can tell it from the template's own calls
@@ -108,22 +110,29 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if isinstance(value, str) and len(value) > MAX_TEXT:
                 raise BudgetError(f"a text is longer than {MAX_TEXT} characters")
             return value
-        items = chars = 0
-        stack: list[Any] = [value]
-        while stack:
-            entry = stack.pop()
-            if isinstance(entry, str):
-                chars += len(entry)
-            elif isinstance(entry, Namespace):
-                stack.append(entry._Namespace__attrs)  # type: ignore[attr-defined]
-            elif isinstance(entry, dict):
-                stack += entry
-                stack += entry.values()
-            elif isinstance(entry, (list, tuple)):
-                stack += entry
-            items += 1
-            if items + len(stack) > MAX_ITEMS or chars > MAX_TEXT:
+        items = chars = depth = 0
+        level: list[Any] = [value]
+        while level:
+            below: list[Any] = []
+            for entry in level:
+                if isinstance(entry, str):
+                    chars += len(entry)
+                elif isinstance(entry, Namespace):
+                    below.append(entry._Namespace__attrs)  # type: ignore[attr-defined]
+                elif isinstance(entry, dict):
+                    below += entry
+                    below += entry.values()
+                elif isinstance(entry, (list, tuple)):
+                    below += entry
+                if len(below) > MAX_ITEMS:
+                    break
+            items += len(level)
+            depth += 1
+            if items + len(below) > MAX_ITEMS or chars > MAX_TEXT:
                 raise BudgetError(f"a list or mapping has more than {MAX_ITEMS} entries or {MAX_TEXT} characters")
+            if depth > MAX_LEVELS:
+                raise BudgetError(f"lists or mappings are nested more than {MAX_LEVELS} deep")
+            level = below
         self._spend(items)
         return value
 
@@ -220,7 +229,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A filter that pays, refuses absurd widths, and hands lazy results out item by item."""
 
         @functools.wraps(function)
-        def metered(*args: Any, **kwargs: Any) -> Any:
+        def paid(*args: Any, **kwargs: Any) -> Any:
             self._spend(2)
             given = [*args, *kwargs.values()]
             for value in given:
@@ -243,7 +252,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             result = function(*args, **kwargs)
             return self._pay_items(result) if _is_lazy(result) else self.weigh(result)
 
-        return metered
+        return paid
 
     def _pay_items(self, values: Iterable[Any]) -> Iterator[Any]:
         for value in values:
@@ -254,7 +263,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.weigh(list(self._pay_items(values)))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        return Metering().visit(super()._parse(source, name, filename))
+        check_nesting(self.lexer.tokeniter(source, name, filename))
+        return metered(super()._parse(source, name, filename))
 
 
 @pass_context

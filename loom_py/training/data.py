@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn.layer import Array
 from ..runtime.philox import philox
+from ..values import to_array
 from .config import as_batch
 from .losses import TARGETS
 
@@ -29,10 +30,7 @@ def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
     for i, item in enumerate(batches):
         batch = as_batch(item, f"batches[{i}]")
         x = network._rows(batch.input, f"batches[{i}].Input")
-        try:
-            target = np.asarray(batch.target, dtype=network.dtype)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"expected numbers ({error})", where=f"batches[{i}].Target") from error
+        target = to_array(batch.target, network.dtype, f"batches[{i}].Target")
         if x.shape not in shapes:  # one dry run a shape tells the output's
             y, _, _ = network.trace_forward(network.ops, network.params, x)
             shapes[x.shape] = y.shape

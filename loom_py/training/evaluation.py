@@ -16,6 +16,7 @@ from ..errors import FormatError, InputError
 from ..introspection import Floats
 from ..nn.fields import json_type
 from ..nn.layer import Array
+from ..values import to_array
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -185,10 +186,7 @@ def samples(
 
 def sample(network: Network, x: Floats, where: str) -> Array:
     """One sample as (1, I); `InputError` at `where` if it has another size or is not numbers."""
-    try:
-        row = np.asarray(x, dtype=network.dtype).reshape(1, -1)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"expected numbers ({error})", where=where) from error
+    row = to_array(x, network.dtype, where).reshape(1, -1)
     if network.input_size is not None and row.size != network.input_size:
         raise InputError(f"expected {network.input_size} values, got {row.size}", where=where)
     if row.size == 0:
@@ -222,5 +220,5 @@ def evaluate_files(
 def _number(value: Any, where: str) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"expected a number, got {json_type(value)}", where=where) from error

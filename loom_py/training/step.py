@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..nn.layer import Params, leaves, tree_map
+from ..nn.layer import Params, tree_map
 from ..runtime.ops import Ops, Tensor
 from .losses import Loss
 from .optimisers import Optimiser, Slots
@@ -28,8 +28,15 @@ class StepPlan:
 
 
 def flat(trees: Sequence[Params]) -> list[Tensor]:
-    """All tensors of the layers' parameter (or gradient) trees, in order."""
-    return [tensor for tree in trees for _, tensor in leaves(tree)]
+    """All tensors of the layers' parameter (or gradient) trees, in the order of `leaves`."""
+    tensors: list[Tensor] = []
+    for tree in trees:
+        for value in tree.values():
+            if isinstance(value, list):
+                tensors += flat(value)
+            else:
+                tensors.append(value)
+    return tensors
 
 
 def train_step(

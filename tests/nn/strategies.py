@@ -97,7 +97,7 @@ def softmax(draw: st.DrawFn, in_size: int, depth: int) -> tuple[Config, int]:
     if variant == "adaptive":
         return {**config, "adaptive_clusters": [list(range(part))]}, in_size
     if variant == "mixture":
-        return {**config, "mixture_weights": [1.0, 0.5, 2.0, 0.1, 1, 1, 1][:part] or [1]}, in_size // min(part, 7)
+        return {**config, "mixture_weights": ([1.0, 0.5, 2.0, 0.1] + [1] * part)[:part]}, in_size // part
     return config, in_size
 
 

@@ -1,4 +1,4 @@
-"""Forward and gradients against torch on random shapes, for every layer torch also has. Skipped where torch is missing."""
+"""Forward and gradients against torch on random shapes, for every layer torch also has; skipped without torch."""
 
 from __future__ import annotations
 

@@ -188,6 +188,8 @@ def oracle_takes(pattern: str) -> bool:
         "(ab+)+",
         "(a*)*b",
         "(a|a)*",
+        "a" + "?" * 5000,
+        "a" + "{1}" * 2000,
         "(a|ab)*c",
         "(a{1,16}){1,16}b",
         "a*a*a*b",

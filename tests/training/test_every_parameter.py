@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from loom_py import Network, build_network_from_json, load_model_from_string
+from loom_py.training.step import flat
 
 from ..nn import examples
 from ..report import row
@@ -66,3 +67,9 @@ def test_training_reduces_the_loss_and_reloads(name: str) -> None:
     assert network.train(batches, config).loss_history == again.train(batches, config).loss_history
     for path, a in network.parameters.items():
         assert a.tobytes() == again.parameters[path].tobytes()
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_optimiser_state_follows_the_order_of_the_parameters(name: str) -> None:
+    network = build(name)
+    assert [id(a) for a in flat(network.params)] == [id(a) for a in network.parameters.values()]

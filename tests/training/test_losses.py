@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loom_py import build_network_from_json
@@ -14,7 +16,7 @@ from loom_py.errors import ConfigError, InputError
 from loom_py.runtime import numpy_ops
 from loom_py.training.losses import LOSSES, TARGETS, Loss
 
-from ..nn import gradients
+from ..nn import gradients, strategies
 from ..nn.test_gradients import LIMIT, TABLE
 from ..report import row
 
@@ -102,6 +104,37 @@ def test_through_a_network(name: str) -> None:
 def test_logits_agree_with_probabilities(logits: str, probabilities: str, function: Callable[[Array], Array]) -> None:
     z, t = example(logits)
     assert Loss(logits).value(numpy_ops, z, t) == pytest.approx(Loss(probabilities).value(numpy_ops, function(z), t))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(strategies.network(), st.sampled_from(LOSSES), st.integers(0, 1000))
+def test_in_random_networks(config: tuple[dict[str, Any], int], name: str, seed: int) -> None:
+    """dloss/dx and dloss/dw through random nested networks."""
+    last = "sigmoid" if name in ("cross_entropy", "bce") else "linear"
+    squash = {"type": "dense", "output_size": 3, "activation": "tanh"}  # keeps probabilities off their clamp
+    layers = [*config[0]["layers"], squash, {"type": "dense", "output_size": 3, "activation": last}]
+    network = build_network_from_json({**config[0], "layers": layers}, seed=seed).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for a in network.parameters.values():
+        a[...] = rng.normal(0, 0.5, a.shape)
+    x, loss = rng.normal(size=(2, config[1])), Loss(name, 0.3)
+    y = network.trace_forward(numpy_ops, network.params, x)[0]
+    # errors on both sides of Huber's δ, none near a kink
+    t = y + rng.choice([-1, 1], y.shape) * np.where(rng.random(y.shape) < 0.5, 0.1, 0.9)
+    if TARGETS[name][0] == 0:
+        t = rng.uniform(0, 1, y.shape)
+
+    def objective() -> float:
+        return float(loss.value(numpy_ops, network.trace_forward(numpy_ops, network.params, x)[0], t))
+
+    gx = network.backward(loss.gradient(numpy_ops, network.forward(x), t))
+    pairs = {"input": (gx, gradients.numeric(objective, x))}
+    pairs |= {
+        path: (network.gradients[path], gradients.numeric(objective, a)) for path, a in network.parameters.items()
+    }
+    floor = 1e-3 * max(1.0, *(float(np.linalg.norm(b)) for _, b in pairs.values()))
+    errors = {path: gradients.relative_error(a, b, floor) for path, (a, b) in pairs.items()}
+    assert max(errors.values()) < LIMIT, errors
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -12,8 +12,8 @@ import time
 import zipfile
 from pathlib import Path
 
-from tools import console, files, index, paths, pins, pyodide_core, wheels
-from tools.numpy_wasm import imports, pyconfig, root
+from tools import audit, console, files, index, paths, pins, pyodide_core, wheels
+from tools.numpy_wasm import pyconfig, root
 
 RECIPE = Path(__file__).resolve().parent
 TAG = "cp314-cp314-pyemscripten_2026_0_wasm32"
@@ -140,7 +140,7 @@ def check(site: Path) -> None:
     if len(extensions) < 10:
         raise console.Skipped(f"NumPy's build made only {len(extensions)} extensions")
     for extension in extensions:
-        missing = imports.unresolved(extension)
+        missing = audit.unresolved(extension)
         if missing:
             raise console.Skipped(
                 f"{extension.name} needs {missing[0]}, which the runtime lacks: "

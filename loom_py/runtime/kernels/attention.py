@@ -69,7 +69,7 @@ def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]
 
 
 def attend_grad(q: Array, k: Array, v: Array, probabilities: Array, gy: Array) -> tuple[Array, Array, Array]:
-    """→ (gq, gk, gv), p the probabilities: gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, summed over a group."""
+    """→ (gq, gk, gv): gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, both summed over a group."""
     kv_heads, steps, scale = k.shape[2], q.shape[1], q.dtype.type(q.shape[3] ** -0.5)
     qg, gg = _grouped(q, kv_heads), _grouped(gy, kv_heads)
     kt, vt = k.transpose(0, 2, 1, 3), v.transpose(0, 2, 1, 3)  # (B, kv, T, D)

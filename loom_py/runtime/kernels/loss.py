@@ -30,7 +30,7 @@ def _mse_grad(y: Array, t: Array, _: float) -> Array:
 
 
 def _mae(y: Array, t: Array, _: float) -> Array:
-    return np.abs(y - t).mean()
+    return np.asarray(np.abs(y - t).mean())
 
 
 def _mae_grad(y: Array, t: Array, _: float) -> Array:
@@ -40,7 +40,7 @@ def _mae_grad(y: Array, t: Array, _: float) -> Array:
 def _huber(y: Array, t: Array, delta: float) -> Array:
     size = np.abs(y - t)
     near = np.minimum(size, delta)
-    return (near * (size - 0.5 * near)).mean()
+    return np.asarray((near * (size - 0.5 * near)).mean())
 
 
 def _huber_grad(y: Array, t: Array, delta: float) -> Array:
@@ -48,7 +48,7 @@ def _huber_grad(y: Array, t: Array, delta: float) -> Array:
 
 
 def _cross_entropy(p: Array, t: Array, _: float) -> Array:
-    return -(np.maximum(t, 0) * np.log(np.clip(p, EPSILON, 1 - EPSILON))).mean()
+    return np.asarray(-(np.maximum(t, 0) * np.log(np.clip(p, EPSILON, 1 - EPSILON))).mean())
 
 
 def _cross_entropy_grad(p: Array, t: Array, _: float) -> Array:
@@ -61,7 +61,7 @@ def _log_softmax(z: Array) -> Array:
 
 
 def _cross_entropy_logits(z: Array, t: Array, _: float) -> Array:
-    return -(t * _log_softmax(z)).mean()
+    return np.asarray(-(t * _log_softmax(z)).mean())
 
 
 def _cross_entropy_logits_grad(z: Array, t: Array, _: float) -> Array:
@@ -70,7 +70,7 @@ def _cross_entropy_logits_grad(z: Array, t: Array, _: float) -> Array:
 
 def _bce(p: Array, t: Array, _: float) -> Array:
     inside = np.clip(p, EPSILON, 1 - EPSILON)
-    return -(t * np.log(inside) + (1 - t) * np.log1p(-inside)).mean()
+    return np.asarray(-(t * np.log(inside) + (1 - t) * np.log1p(-inside)).mean())
 
 
 def _bce_grad(p: Array, t: Array, _: float) -> Array:
@@ -79,7 +79,7 @@ def _bce_grad(p: Array, t: Array, _: float) -> Array:
 
 
 def _bce_logits(z: Array, t: Array, _: float) -> Array:
-    return (np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean()
+    return np.asarray((np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean())
 
 
 def _bce_logits_grad(z: Array, t: Array, _: float) -> Array:

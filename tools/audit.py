@@ -1,17 +1,20 @@
-"""Whether built extensions will load: every WebAssembly import must be something that the runtime offers.
+"""Whether a wheel's extensions will load: every WebAssembly import must be something that the runtime offers.
 
-The compiler is newer than the one the runtime was built with, so this is the check that both still agree.
+Wheels come from other compilers than the runtime did (Pyodide's loader finds out at import time, with a bare name), so
+this is the check that both still agree. `auditwheel_emscripten`, of pyodide-build, reads the modules.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+import tempfile
+import zipfile
 from pathlib import Path
 
 from auditwheel_emscripten.module import ModuleWritable
 
-from tools import pyodide_core
+from tools import console, files, paths, pyodide_core
 
 # What Emscripten's loader makes for each side module by itself.
 LOADER = {
@@ -23,6 +26,22 @@ LOADER = {
     "__cpp_exception",
     "__c_longjmp",
 }
+
+
+def check_wheel(wheel: Path) -> None:
+    """Check all extensions of ``wheel``, once for each. Raises `console.Failure` naming the first fault."""
+    mark = paths.cache("wheels", "audited", f"{files.sha256(wheel)}-{pyodide_core.version()}")
+    if mark.exists():
+        return
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+        for name in (name for name in archive.namelist() if name.endswith(".so")):
+            missing = unresolved(Path(archive.extract(name, folder)))
+            if missing:
+                raise console.Failure(
+                    f"{wheel} does not fit Pyodide {pyodide_core.version()}, since its {name} needs {missing[0]}; "
+                    "take it away or give one built for this runtime."
+                )
+    files.write_text(mark, wheel.name + "\n")
 
 
 def unresolved(library: Path) -> list[str]:
