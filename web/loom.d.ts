@@ -799,8 +799,8 @@ export interface NetworkMethods {
   ResetOptimizer(): null;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   ResetState(): null;
-  /** Write the bundle of `save_model_to_string` to a file. */
-  SaveModel(filename: string, model_id: string): null;
+  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  SaveModel(filename: string, model_id: string, weights?: string): null;
   /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
   SaveModelToString(model_id: string): string;
   /** One model's entry in a bundle: id, cfg, weights. */
@@ -975,8 +975,8 @@ export interface LoomNetwork {
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   ResetState(args?: string): Results<[]>;
   /**
-   * Write the bundle of `save_model_to_string` to a file.
-   * @param args JSON of [filename: string, model_id: string]
+   * Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it.
+   * @param args JSON of [filename: string, model_id: string, weights: string]
    */
   SaveModel(args: string): Results<[]>;
   /**
