@@ -9,6 +9,8 @@ from .errors import FormatError
 from .formats.source import Source, check_range
 
 HASH_PIECE = 4 * 1024 * 1024
+READ_PIECE = 1024 * 1024
+"""How much crosses at once: a large tensor would otherwise lie in JavaScript's memory and in Python's at once."""
 
 
 class Reader(Protocol):
@@ -30,17 +32,19 @@ class JsSource:
 
     def read(self, offset: int, length: int) -> memoryview:
         check_range(self, offset, length)
-        if length == 0:
-            return memoryview(b"")
-        data = self._reader.read(offset, length)
-        view = memoryview(data.to_memoryview() if hasattr(data, "to_memoryview") else data).cast("B").toreadonly()
-        if len(view) != length:
-            raise FormatError(
-                f"gave {len(view)} of {length} bytes",
-                where=f"{self.name} at byte {offset}",
-                remedy="The file changed or vanished while it was being read; choose it again.",
-            )
-        return view
+        whole = bytearray(length)
+        for start in range(0, length, READ_PIECE):
+            count = min(READ_PIECE, length - start)
+            data = self._reader.read(offset + start, count)
+            piece = memoryview(data.to_memoryview() if hasattr(data, "to_memoryview") else data).cast("B")
+            if len(piece) != count:
+                raise FormatError(
+                    f"gave {start + len(piece)} of {length} bytes",
+                    where=f"{self.name} at byte {offset}",
+                    remedy="The file changed or vanished while it was being read; choose it again.",
+                )
+            whole[start : start + count] = piece
+        return memoryview(whole).toreadonly()
 
 
 def sha256(source: Source) -> str:

@@ -8,7 +8,7 @@ with or without underscores; a missing weight is initialised.
 from __future__ import annotations
 
 from .errors import ConfigError
-from .nn import Layer
+from .nn import Dense, Layer
 from .nn.activation import NAMES
 from .nn.fields import Json, suggest
 from .nn.layer import Params, initial_params
@@ -49,7 +49,11 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
             known = ", ".join(f"{i} {name}" for i, name in enumerate(TYPES))
             raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {known}.")
         kind = TYPES[number]
-    layer = layer_class(kind if kind is not None else number, f.at("Type")).from_fields(f, None)
+    cls = layer_class(kind if kind is not None else number, f.at("Type"))
+    if cls is Dense:
+        f = LooseFields({**_dense_sizes(f), **f.values}, where)
+        f.any("Type", "TypeName")
+    layer = cls.from_fields(f, None)
     record = layer.weights_to_json(initial_params([layer], seed)[0])
     keys = {fold(_WEIGHT_NAMES.get(key, key)): key for key in record}
     for name, value in f.rest().items():
@@ -58,3 +62,14 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
         if value is not None:
             record[keys[name]] = value
     return layer, layer.weights_from_json(record, where)
+
+
+def _dense_sizes(f: LooseFields) -> Json:
+    """The sizes that a dense layer's weights imply where none are given: one output a bias, inputs the rest."""
+    kernel, bias = LooseFields(f.values, f.path).any("Kernel"), LooseFields(f.values, f.path).any("Bias")
+    sizes = ("InputSize", "InputHeight", "Width", "OutputSize", "OutputHeight", "Height")
+    if f.has(*sizes) or not isinstance(kernel, list) or not isinstance(bias, list):
+        return {}
+    if not kernel or not bias or len(kernel) % len(bias):
+        return {}
+    return {"InputSize": len(kernel) // len(bias), "OutputSize": len(bias)}

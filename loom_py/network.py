@@ -136,6 +136,11 @@ class Network:
         """Forget what stateful layers carried: hidden states, caches, noise counters."""
         self._states = None
 
+    @introspection.native
+    def forget_pass(self) -> None:
+        """Free what the last forward and backward pass left behind."""
+        self._activations, self._caches, self._gradients = [], [], None
+
     def forward(self, x: Floats) -> Array:
         """(B, I), or a flat vector of B·I values → (B, O). Keeps what `backward` needs."""
         rows = self._rows(x)
