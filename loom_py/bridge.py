@@ -162,9 +162,13 @@ def evaluate(handle: int, inputs: Any, expected: Any) -> str:
 
 
 def train_start(handle: int, batches: Any, config: str) -> int:
-    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays."""
-    steps = training_steps(take(handle, Network), _plain(batches), parse_json(config, where="config"))
-    return keep(Task(steps, lambda progress: progress.to_json(), lambda result: result.to_json()))
+    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays.
+
+    A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
+    """
+    options = parse_json(config, where="config")
+    steps = training_steps(take(handle, Network), _plain(batches), options, every_step=True)
+    return keep(Task(steps, lambda p: p.to_json() if p.epoch_done else None, lambda result: result.to_json()))
 
 
 def task_advance(handle: int, budget_ms: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Protocol
 
 from .errors import FormatError
@@ -45,11 +44,3 @@ class JsSource:
                 )
             whole[start : start + count] = piece
         return memoryview(whole).toreadonly()
-
-
-def sha256(source: Source) -> str:
-    """Hexadecimal SHA-256 of a source, read in pieces; for pages without `crypto.subtle` (plain HTTP)."""
-    digest = hashlib.sha256()
-    for offset in range(0, source.size, HASH_PIECE):
-        digest.update(source.read(offset, min(HASH_PIECE, source.size - offset)))
-    return digest.hexdigest()
