@@ -1,5 +1,6 @@
 """LOOM: neural networks that live in a web page, and small language models beside them."""
 
+from . import simple
 from .config import build_network_from_json
 from .errors import LoomError
 from .formats.bundle import (
@@ -34,4 +35,5 @@ __all__ = [
     "load_model",
     "load_model_from_string",
     "save_bundle",
+    "simple",
 ]

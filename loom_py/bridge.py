@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, introspection
+from . import __version__, introspection, unset
 from .bridge_objects import advance, keep, live, release, take, task_close  # noqa: F401 (called from JavaScript)
 from .bridge_tasks import Task
-from .bridge_values import bind, to_json_text
+from .bridge_values import bind, takes_text, to_json_text
 from .config import build_network_from_json
 from .errors import InputError, LoomError
 from .formats.bundle import load_model_from_string
 from .formats.json_strict import parse_json
+from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
 from .training.loop import training_steps
 
@@ -72,6 +73,35 @@ def load_network(text: str, model_id: str) -> int:
     return keep(load_model_from_string(text, model_id))
 
 
+def new_network(sizes: str) -> int:
+    """Handle of a network of unset layers; `sizes` is JSON of [input size, rows, columns, layers per cell]."""
+    values = _array(sizes)
+    if not 1 <= len(values) <= 4:
+        raise InputError(f"Expected 1 to 4 parameters, got {len(values)}")
+    return keep(unset.new_network(*values))
+
+
+def layer_init_functions() -> str:
+    """JSON: name, parameters and documentation of every function that makes a layer."""
+    return json.dumps(list_layer_init_functions(), ensure_ascii=False)
+
+
+def layer_init(name: str, arguments: str) -> str:
+    """JSON of the `LayerConfig` that one of them makes, with fresh weights."""
+    return to_json_text(call_layer_init(name, _array(arguments)))
+
+
+def _array(text: str) -> list[Any]:
+    """Parameters from a JSON array; the error is in the original's words."""
+    try:
+        values = parse_json(text, where="arguments")
+    except LoomError as error:
+        raise InputError(f"Invalid JSON input: {error}") from error
+    if not isinstance(values, list):
+        raise InputError("Invalid JSON input: expected an array of parameters")
+    return values
+
+
 def methods() -> str:
     """JSON: name, parameters, results and documentation of every method a network has for JavaScript."""
     return introspection.describe_json(Network)
@@ -83,31 +113,30 @@ def call(handle: int, method: str, arguments: str) -> str:
     Returns JSON `{"values": [text, …], "strings": [bool, …]}`: each result as JSON text, except that a string result
     is given as it is. A wrong call gives `{"error": message}`, and a method of one result that fails
     `{"values": [null, message]}`, like a Go `(value, error)` pair.
+
+    A method of one string takes the bare string too; then `"bare": true` says that its result is wanted bare as well.
     """
     network = take(handle, Network)
     name = introspection.methods(Network).get(method)
     if name is None:
         return json.dumps({"error": f"method {method} not found"})
     function = getattr(Network, name)
+    bare = takes_text(function) and not arguments.lstrip().startswith("[")
     try:
-        values = parse_json(arguments, where="arguments")
-    except LoomError as error:
-        return json.dumps({"error": f"Invalid JSON input: {error}"})
-    if not isinstance(values, list):
-        return json.dumps({"error": "Invalid JSON input: expected an array of parameters"})
-    try:
-        bound = bind(function, values)
+        bound = bind(function, [arguments] if bare else _array(arguments))
     except LoomError as error:
         return json.dumps({"error": str(error)})
-    returns = introspection.results(introspection.hints(function)["return"])
+    annotation = introspection.hints(function)["return"]
+    returns = introspection.results(annotation)
     try:
         result = function(network, *bound)
-        results = [] if not returns else list(result) if len(returns) > 1 else [result]
+        results = list(result) if introspection.several(annotation) else [result] if returns else []
         texts = [value if isinstance(value, str) else to_json_text(value) for value in results]
     except Exception as error:
         message = str(error) or type(error).__name__
         return json.dumps({"values": [None, message]} if len(returns) == 1 else {"error": message})
-    return json.dumps({"values": texts, "strings": [isinstance(value, str) for value in results]})
+    answer = {"values": texts, "strings": [isinstance(value, str) for value in results]}
+    return json.dumps(answer | {"bare": True} if bare else answer)
 
 
 def call_values(handle: int, method: str, arguments: str) -> str:
@@ -133,9 +162,13 @@ def evaluate(handle: int, inputs: Any, expected: Any) -> str:
 
 
 def train_start(handle: int, batches: Any, config: str) -> int:
-    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays."""
-    steps = training_steps(take(handle, Network), _plain(batches), parse_json(config, where="config"))
-    return keep(Task(steps, lambda progress: progress.to_json(), lambda result: result.to_json()))
+    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays.
+
+    A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
+    """
+    options = parse_json(config, where="config")
+    steps = training_steps(take(handle, Network), _plain(batches), options, every_step=True)
+    return keep(Task(steps, lambda p: p.to_json() if p.epoch_done else None, lambda result: result.to_json()))
 
 
 def task_advance(handle: int, budget_ms: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Protocol
 
 from .errors import FormatError
-from .formats.source import Source, check_range
+from .formats.source import check_range
 
 HASH_PIECE = 4 * 1024 * 1024
+READ_PIECE = 1024 * 1024
+"""How much crosses at once: a large tensor would otherwise lie in JavaScript's memory and in Python's at once."""
 
 
 class Reader(Protocol):
@@ -30,22 +31,16 @@ class JsSource:
 
     def read(self, offset: int, length: int) -> memoryview:
         check_range(self, offset, length)
-        if length == 0:
-            return memoryview(b"")
-        data = self._reader.read(offset, length)
-        view = memoryview(data.to_memoryview() if hasattr(data, "to_memoryview") else data).cast("B").toreadonly()
-        if len(view) != length:
-            raise FormatError(
-                f"gave {len(view)} of {length} bytes",
-                where=f"{self.name} at byte {offset}",
-                remedy="The file changed or vanished while it was being read; choose it again.",
-            )
-        return view
-
-
-def sha256(source: Source) -> str:
-    """Hexadecimal SHA-256 of a source, read in pieces; for pages without `crypto.subtle` (plain HTTP)."""
-    digest = hashlib.sha256()
-    for offset in range(0, source.size, HASH_PIECE):
-        digest.update(source.read(offset, min(HASH_PIECE, source.size - offset)))
-    return digest.hexdigest()
+        whole = bytearray(length)
+        for start in range(0, length, READ_PIECE):
+            count = min(READ_PIECE, length - start)
+            data = self._reader.read(offset + start, count)
+            piece = memoryview(data.to_memoryview() if hasattr(data, "to_memoryview") else data).cast("B")
+            if len(piece) != count:
+                raise FormatError(
+                    f"gave {start + len(piece)} of {length} bytes",
+                    where=f"{self.name} at byte {offset}",
+                    remedy="The file changed or vanished while it was being read; choose it again.",
+                )
+            whole[start : start + count] = piece
+        return memoryview(whole).toreadonly()

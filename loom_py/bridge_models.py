@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .bridge_files import JsSource, Reader, sha256
+from .bridge_files import JsSource, Reader
 from .bridge_objects import is_live, keep, take
 from .bridge_tasks import Task
 from .errors import InputError
@@ -74,11 +74,6 @@ def _idle_model(handle: int) -> LanguageModel:
     if is_live(_generating.get(handle, 0)):
         raise InputError("the model is generating already", remedy="Wait for the answer, or stop it first.")
     return model
-
-
-def hash_file(reader: Reader) -> str:
-    """SHA-256 of a JavaScript file."""
-    return sha256(JsSource(reader))
 
 
 def generation_options(text: str) -> GenerationOptions:

@@ -13,7 +13,7 @@ class Task:
     **Arguments:**
 
     - `steps`: the work; each `next` is one whole step.
-    - `event`: what to tell about a step.
+    - `event`: what to tell about a step; None for nothing.
     - `result`: what to tell about the generator's return value.
     """
 
@@ -35,7 +35,9 @@ class Task:
         limit = time.perf_counter() + budget_ms / 1000
         try:
             while True:
-                events.append(self._event(next(self._steps)))
+                event = self._event(next(self._steps))
+                if event is not None:
+                    events.append(event)
                 if time.perf_counter() >= limit:
                     break
         except StopIteration as stop:

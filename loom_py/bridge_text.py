@@ -1,94 +1,97 @@
-"""The original's text functions: one current tokenizer and one current model, JSON answers, everything at once."""
+"""The original's text functions for JavaScript: JSON answers over the current tokenizer and model of `simple`."""
 
 from __future__ import annotations
 
 import json
-import secrets
+from collections.abc import Iterator
 from typing import Any
 
+from . import simple
 from .bridge_files import JsSource, Reader
+from .bridge_objects import is_live, keep
+from .bridge_tasks import Task
 from .errors import InputError
 from .formats.json_strict import parse_json
-from .formats.source import BytesSource, Source
+from .formats.source import BytesSource
 from .models.language_model import LanguageModel
-from .models.loading import load_steps
-from .text.generate import GeneratedToken
-from .text.sampling import GenerationOptions
-from .text.tokenizer import Tokenizer
+from .text.generate import GeneratedToken, PrefillProgress
 
-_tokenizer: Tokenizer | None = None
-_tokenizer_source: Source | None = None
-_model: LanguageModel | None = None
+_generating = 0
+"""Handle of the last streaming task."""
 
 
 def load_tokenizer(file: Reader) -> str:
     """Make a tokenizer.json the current tokenizer."""
-    global _tokenizer, _tokenizer_source
     outside = JsSource(file)
     source = BytesSource(bytes(outside.read(0, outside.size)), outside.name)  # the model is built with it later
-    tokenizer = Tokenizer.from_json(source)
-    _tokenizer, _tokenizer_source = tokenizer, source
+    tokenizer = simple.load_tokenizer_from_bytes(source)
     return _success(vocab_size=tokenizer.vocab_size, message="Tokenizer loaded successfully")
 
 
 def load_transformer(config: Reader, weights: Reader) -> str:
     """Make config.json and model.safetensors the current model, with the current tokenizer."""
-    global _model
-    _current_tokenizer()
-    assert _tokenizer_source is not None
-    files: dict[str, Source] = {
-        "config.json": JsSource(config),
-        "tokenizer.json": _tokenizer_source,
-        "model.safetensors": JsSource(weights),
-    }
-    steps = load_steps(files)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            _model = model = stop.value
-            break
+    return json.dumps(_loaded(simple.load_transformer_from_bytes(JsSource(config), JsSource(weights))))
+
+
+def load_transformer_start(config: Reader, weights: Reader) -> int:
+    """`load_transformer` as a task."""
+    steps = simple.load_transformer_steps(JsSource(config), JsSource(weights))
+    return keep(Task(steps, lambda p: {"file": p.tensor, "loaded": p.loaded, "total": p.total}, _loaded))
+
+
+def _loaded(model: LanguageModel) -> dict[str, Any]:
     c = model.model.config
-    return _success(
-        vocab_size=c.vocab_size,
-        hidden_size=c.hidden_size,
-        num_layers=c.num_hidden_layers,
-        embeddings_size=c.vocab_size * c.hidden_size,
-        message="Transformer loaded successfully",
-    )
+    sizes = {"vocab_size": c.vocab_size, "hidden_size": c.hidden_size, "num_layers": c.num_hidden_layers}
+    size = c.vocab_size * c.hidden_size
+    return {"success": True, **sizes, "embeddings_size": size, "message": "Transformer loaded successfully"}
 
 
 def encode_text(text: str, add_special_tokens: bool) -> str:
     """JSON array of token ids."""
-    return json.dumps(_current_tokenizer().encode(text, add_special_tokens=bool(add_special_tokens)))
+    return json.dumps(simple.encode_text(text, bool(add_special_tokens)))
 
 
 def decode_tokens(ids: str, skip_special_tokens: bool) -> str:
     """Text of a JSON array of token ids."""
-    return _current_tokenizer().decode(_ids(ids), skip_special_tokens=bool(skip_special_tokens))
+    return simple.decode_tokens(_ids(ids), bool(skip_special_tokens))
 
 
-def generate_text(prompt: str, max_tokens: int, temperature: float) -> str:
+def generate_text(prompt: str, max_tokens: float, temperature: float) -> str:
     """The prompt and its continuation."""
-    model, tokenizer = _current_model(), _current_tokenizer()
-    ids = tokenizer.encode(prompt)
-    if not ids:
-        raise InputError("Empty input after tokenization")
-    new = _continue(model, ids, max_tokens, temperature)
-    return _success(generated_text=tokenizer.decode(ids + new), num_tokens=len(new))
+    events = list(_events(prompt, max_tokens, temperature))
+    new = [event.id for event in events if isinstance(event, GeneratedToken)]
+    return _success(
+        generated_text=simple.decode_tokens(simple.encode_text(prompt) + new),
+        num_tokens=len(new),
+    )
+
+
+def generate_start(prompt: str, max_tokens: float, temperature: float) -> int:
+    """Handle of a task that continues a text; its events are prefill steps and tokens."""
+
+    def event(e: PrefillProgress | GeneratedToken) -> dict[str, Any]:
+        return {"loaded": e.done, "total": e.total} if isinstance(e, PrefillProgress) else {"id": e.id, "text": e.text}
+
+    global _generating
+    _generating = keep(Task(_events(prompt, max_tokens, temperature), event))
+    return _generating
 
 
 def generate_next_token(ids: str, temperature: float) -> str:
     """The token after a sequence, in view of all of it."""
-    tokens = _ids(ids)
-    if not tokens:
-        raise InputError("Empty input after tokenization")
-    return str(_continue(_current_model(), tokens, 1, temperature)[0])
+    return str(next(e.id for e in _events(_ids(ids), 1, temperature) if isinstance(e, GeneratedToken)))
 
 
-def _continue(model: LanguageModel, ids: list[int], max_tokens: int, temperature: float) -> list[int]:
-    options = GenerationOptions(max_tokens=int(max_tokens), temperature=temperature, seed=secrets.randbits(32))
-    return [event.id for event in model.continue_ids(ids, options) if isinstance(event, GeneratedToken)]
+def _events(prompt: str | list[int], max_tokens: Any, temperature: Any) -> Iterator[Any]:
+    """`simple.generation` with JavaScript's numbers, if nothing is being generated: there is one key–value cache."""
+    for name, value in (("maxTokens", max_tokens), ("temperature", temperature)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError("expected a number", where=name)
+    if is_live(_generating):
+        raise InputError("the model is generating already", remedy="Wait for the answer, or stop it first.")
+    whole = isinstance(max_tokens, float) and max_tokens.is_integer()
+    count: Any = int(max_tokens) if whole else max_tokens  # `GenerationOptions` says what is wrong with others
+    return simple.generation(prompt, count, temperature)
 
 
 def _ids(text: str) -> list[int]:
@@ -96,18 +99,6 @@ def _ids(text: str) -> list[int]:
     if not isinstance(value, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in value):
         raise InputError("expected an array of token ids", where="ids")
     return value
-
-
-def _current_tokenizer() -> Tokenizer:
-    if _tokenizer is None:
-        raise InputError("Tokenizer not loaded")
-    return _tokenizer
-
-
-def _current_model() -> LanguageModel:
-    if _model is None:
-        raise InputError("Model not loaded")
-    return _model
 
 
 def _success(**values: Any) -> str:

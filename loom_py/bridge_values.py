@@ -23,6 +23,12 @@ INTEGER_LIMIT = 2**53
 """JavaScript's numbers count without gaps up to here."""
 
 
+def takes_text(method: Callable[..., Any]) -> bool:
+    """Whether a method has exactly one parameter, a string: then JavaScript may give the string itself."""
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    return len(parameters) == 1 and introspection.hints(method)[parameters[0].name] is str
+
+
 def bind(method: Callable[..., Any], values: Sequence[Any]) -> list[Any]:
     """Positional arguments of `method` (an unbound function with `self`) converted from JSON values.
 

@@ -45,7 +45,7 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
     f = Fields(value, path)
     top = {
         "id": f.string("id", default=""),
-        "batch_size": f.integer("batch_size", default=1),
+        "batch_size": f.integer("batch_size", default=1, minimum=0) or 1,  # 0 is the original's way of saying nothing
         "seed": f.integer("seed", default=None, minimum=0, maximum=2**63 - 1),
     }
     size = f.integer("input_size", default=None)
@@ -68,8 +68,13 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
 
 def network_config(network: Network, model_id: str) -> Json:
     """The configuration that rebuilds a network, in the original's field names."""
+    if not network._sizes_known:
+        network._check_sizes()
+    size = {} if network.input_size is None else {"input_size": network.input_size}
     return {
         "id": model_id,
+        **size,
+        "seed": network.seed,
         "batch_size": network.batch_size,
         "grid_rows": network.grid_rows,
         "grid_cols": network.grid_cols,

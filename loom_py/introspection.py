@@ -100,6 +100,12 @@ def results(annotation: Any) -> list[str]:
     return [type_name(annotation)]
 
 
+def several(annotation: Any) -> bool:
+    """Whether a method's result is given as several: a tuple, or a list of records (one result a record)."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    return origin is tuple or (origin in (list, Sequence) and typing.get_origin(arguments[0]) in (dict, Mapping))
+
+
 def describe(cls: type) -> list[Mapping[str, Any]]:
     """One record a method, sorted by name: method_name, parameters, returns, doc."""
     records = []

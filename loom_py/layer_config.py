@@ -7,16 +7,13 @@ with or without underscores; a missing weight is initialised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-
 from .errors import ConfigError
-from .nn import Layer, build_layer
+from .nn import Dense, Layer
 from .nn.activation import NAMES
-from .nn.fields import Fields, Json, json_type
-from .nn.layer import Params
+from .nn.fields import Json, suggest
+from .nn.layer import Params, initial_params
+from .nn.loose_fields import LooseFields, fold
+from .nn.registry import layer_class
 
 TYPES = (
     *("dense", "conv2d", "multi_head_attention", "rnn", "lstm", "softmax", "layer_norm", "residual"),
@@ -45,56 +42,34 @@ def to_config(layer: Layer, params: Params) -> Json:
 
 def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[Layer, Params]:
     """The layer and its weights. Raises `ConfigError` or `FormatError` with the path."""
-    if not isinstance(config, Mapping):
-        raise ConfigError(f"expected an object, got {json_type(config)}", where=where)
-    given = {_plain(str(key)): value for key, value in config.items()}
-    kind = given.pop("typename", None) or given.pop("type", None)
-    given.pop("type", None)
-    if isinstance(kind, int) and not isinstance(kind, bool):
-        if not 0 <= kind < len(TYPES):
-            raise ConfigError(
-                f"unknown layer type {kind}", where=f"{where}.Type", remedy=f"Known: {dict(enumerate(TYPES))}."
-            )
-        kind = TYPES[kind]
-    fields, weights = _split(kind, given)
-    layer = build_layer(Fields({"type": kind, **fields}, where), None)
-    fresh = layer.weights_to_json(layer.init(np.random.Generator(np.random.Philox(seed))))
-    by_plain = {_plain(_WEIGHT_NAMES.get(key, key)): key for key in fresh}
-    for name, value in weights.items():
-        if name not in by_plain:
-            raise ConfigError(f"a {kind} layer has no field {name!r}", where=where)
+    f = LooseFields(config, where)
+    number, kind = f.any("Type"), f.any("TypeName")
+    if kind is None and isinstance(number, int) and not isinstance(number, bool):
+        if not 0 <= number < len(TYPES):
+            known = ", ".join(f"{i} {name}" for i, name in enumerate(TYPES))
+            raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {known}.")
+        kind = TYPES[number]
+    cls = layer_class(kind if kind is not None else number, f.at("Type"))
+    if cls is Dense:
+        f = LooseFields({**_dense_sizes(f), **f.values}, where)
+        f.any("Type", "TypeName")
+    layer = cls.from_fields(f, None)
+    record = layer.weights_to_json(initial_params([layer], seed)[0])
+    keys = {fold(_WEIGHT_NAMES.get(key, key)): key for key in record}
+    for name, value in f.rest().items():
+        if name not in keys:
+            raise ConfigError(f"a {layer.kind} layer has no field {name!r}", where=where, remedy=suggest(name, keys))
         if value is not None:
-            fresh[by_plain[name]] = value
-    return layer, layer.weights_from_json(fresh, where)
+            record[keys[name]] = value
+    return layer, layer.weights_from_json(record, where)
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-_WEIGHT_KEYS = {
-    *("kernel", "bias", "weightih", "weighthh", "biash", "gamma", "beta", "branchweights", "gateweights", "upweights"),
-    *("downweights", "gatebias", "upbias", "downbias", "embeddingweights", "outputweight", "outputbias"),
-    *(f"{n}{what}" for n in "qkv" for what in ("weights", "bias")),
-    *(f"{w}{g}" for w in ("weighti", "weighth", "bias") for g in "ifgo"),
-}
-_FIELD_KEYS = {
-    _plain(name): name
-    for name in (
-        *("activation", "input_size", "output_size", "input_height", "output_height", "input_width", "output_width"),
-        *("width", "height", "input_channels", "filters", "kernel_size", "stride", "padding", "input_length"),
-        *("d_model", "num_heads", "num_kv_heads", "head_dim", "seq_length", "causal", "rope", "rope_theta"),
-        *("cache_length", "hidden_size", "stateful", "norm_size", "epsilon", "skip", "vocab_size", "embedding_dim"),
-        *("softmax_variant", "softmax_rows", "softmax_cols", "temperature", "gumbel_noise", "mask", "seed"),
-        *("hierarchy_levels", "adaptive_clusters", "cluster_logits", "mixture_weights", "mixture_components"),
-        *("entmax_alpha", "combine_mode", "branches", "grid_output_rows", "grid_output_cols", "grid_output_layers"),
-        *("grid_positions", "filter_gate", "filter_softmax", "filter_temperature"),
-    )
-}
-
-
-def _split(kind: Any, given: dict[str, Any]) -> tuple[Json, Json]:
-    """Configuration fields under their JSON names, and weights."""
-    weights = {name: value for name, value in given.items() if name in _WEIGHT_KEYS}
-    rest = {_FIELD_KEYS.get(name, name): value for name, value in given.items() if name not in _WEIGHT_KEYS}
-    return {name: value for name, value in rest.items() if value is not None}, weights
+def _dense_sizes(f: LooseFields) -> Json:
+    """The sizes that a dense layer's weights imply where none are given: one output a bias, inputs the rest."""
+    kernel, bias = LooseFields(f.values, f.path).any("Kernel"), LooseFields(f.values, f.path).any("Bias")
+    sizes = ("InputSize", "InputHeight", "Width", "OutputSize", "OutputHeight", "Height")
+    if f.has(*sizes) or not isinstance(kernel, list) or not isinstance(bias, list):
+        return {}
+    if not kernel or not bias or len(kernel) % len(bias):
+        return {}
+    return {"InputSize": len(kernel) // len(bias), "OutputSize": len(bias)}

@@ -14,7 +14,7 @@ from .errors import InputError
 from .layer_config import to_config
 from .nn import build_layer
 from .nn.activation import NAMES, resolve
-from .nn.fields import Fields, Json, suggest
+from .nn.fields import Fields, Json, json_type, suggest
 from .nn.layer import Params
 
 
@@ -241,5 +241,8 @@ def call_layer_init(name: str, arguments: Sequence[Any]) -> Json:
             if wrong or (str(p.annotation) == "int" and value != int(value)):
                 raise InputError(f"expected {p.annotation}, got {value!r}", where=f"{name}.{p.name}")
             value = int(value) if str(p.annotation) == "int" else float(value)
+        elif not isinstance(value, str if str(p.annotation) == "str" else list):
+            kind = "a string" if str(p.annotation) == "str" else "an array"
+            raise InputError(f"expected {kind}, got {json_type(value)}", where=f"{name}.{p.name}")
         values.append(value)
     return function(*values)

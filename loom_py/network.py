@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from .introspection import Duration, Floats
 from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
-from .nn.layer import Array, Layer, Params, State, leaves, tree_map
+from .nn.layer import Array, Layer, Params, State, initial_params, leaves, tree_map
+from .nn.registry import check_skip
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
 from .stepping.methods import Steppable
@@ -101,18 +103,22 @@ class Network(Observable, Steppable, Tweenable):
 
     @introspection.native
     def astype(self, dtype: Any) -> Network:
-        """A copy whose parameters have another float dtype."""
+        """A copy whose parameters are float32 or float64."""
+        if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
+            raise InputError(f"expected float32 or float64, got {dtype!r}", where="dtype")
         params = [tree_map(lambda a: a.astype(dtype), p) for p in self.params]
         grid = (self.grid_rows, self.grid_cols, self.layers_per_cell)
-        copy = Network(self.layers, grid=grid, batch_size=self.batch_size, seed=self.seed, params=params)
-        copy.dtype = np.dtype(dtype)
-        return copy
+        made = Network(self.layers, grid=grid, batch_size=self.batch_size, seed=self.seed, params=params)
+        made.dtype, made.model_id = np.dtype(dtype), self.model_id
+        return made
 
     @introspection.native
     def trace_forward(
         self, ops: Ops, params: list[Params], x: Tensor, states: list[State] | None = None
     ) -> tuple[Tensor, list[Tensor], list[Any]]:
         """Pure forward on any device: x (B, I) → output, every layer's output, every layer's cache."""
+        if not self._sizes_known:
+            self._check_sizes()
         return chain.forward(ops, self.layers_to_run(), params, x, states)
 
     @introspection.native
@@ -133,12 +139,25 @@ class Network(Observable, Steppable, Tweenable):
         """Forget what stateful layers carried: hidden states, caches, noise counters."""
         self._states = None
 
+    @introspection.native
+    def forget_pass(self) -> None:
+        """Free what the last forward and backward pass left behind."""
+        self._activations, self._caches, self._gradients = [], [], None
+
     def forward(self, x: Floats) -> Array:
         """(B, I), or a flat vector of B·I values → (B, O). Keeps what `backward` needs."""
         rows = self._rows(x)
-        y, outputs, self._caches = self.trace_forward(self.ops, self.params, rows, self.states(len(rows)))
-        self._activations = [rows, *outputs]
-        return y
+        if rows is x or rows.base is not None:
+            rows = rows.copy()  # the caller may change his array before `backward`
+        states = self.states(len(rows))
+        before = [tree_map(copy, s) if s else s for s in states]
+        try:
+            y, outputs, caches = self.trace_forward(self.ops, self.params, rows, states)
+        except Exception:
+            self._states = len(rows), before  # a pass that failed half-way carries nothing on
+            raise
+        self._activations, self._caches = [rows, *outputs], caches
+        return y.copy()
 
     def backward(self, gy: Floats) -> Array:
         """Gradient of the last output, (B, O) or flat → gradient of its input (B, I). Sets `gradients`."""
@@ -153,13 +172,13 @@ class Network(Observable, Steppable, Tweenable):
 
     def _rows(self, x: Floats, name: str = "input") -> Array:
         """Any accepted input as (B, I) of the network's dtype."""
-        if not self._sizes_known:
-            self._check_sizes()
         a = to_array(x, self.dtype, name)
         size = self.input_size
         if a.size == 0:
             raise InputError("is empty", where=name)
-        if a.ndim >= 2 and size in (None, a[0].size):
+        if a.ndim >= 2:
+            if size not in (None, a[0].size):
+                raise InputError(f"expected {size} values a sample, got {a[0].size}", where=name)
             return a.reshape(a.shape[0], -1)
         if size is None:
             size = a.size // self.batch_size if a.size % self.batch_size == 0 else a.size
@@ -262,11 +281,12 @@ class Network(Observable, Steppable, Tweenable):
 
     def initialize_weights(self, seed: int | None = None) -> None:
         """Fresh random weights; the same seed gives the same weights."""
-        if seed is not None:
-            self.seed = seed
-        rng = np.random.Generator(np.random.Philox(self.seed))
-        self.params = [layer.init(rng) for layer in self.layers]
-        self._activations, self._caches, self._gradients = [], [], None
+        seed = self.seed if seed is None else seed
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+            raise InputError(f"expected a whole number from 0 to 2⁶³ − 1, got {seed!r}", where="seed")
+        fresh = initial_params(self.layers, int(seed))
+        self.seed, self.params = int(seed), [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
+        self._activations, self._caches, self._gradients, self._states = [], [], None, None
         self.training_state = TrainingState()
 
     def save_model(self, filename: str, model_id: str, weights: str = "json") -> None:
@@ -327,7 +347,7 @@ class Network(Observable, Steppable, Tweenable):
 
     def activations(self) -> list[Floats]:
         """Input and every layer's output of the last forward pass, flat."""
-        return [a.ravel() for a in self._activations]
+        return [a.flatten() for a in self._activations]
 
     def kernel_gradients(self) -> list[Floats | None]:
         """Per layer the flat weight gradient of the last backward pass, in the original's order; None before one."""
@@ -343,6 +363,8 @@ class Network(Observable, Steppable, Tweenable):
         return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
 
     def _index(self, row: int, col: int, layer: int) -> int:
+        if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (row, col, layer)):
+            raise InputError("row, col and layer must be whole numbers", where=f"{row!r}, {col!r}, {layer!r}")
         limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
         for name, (value, limit) in limits.items():
             if not 0 <= value < limit:
@@ -357,6 +379,9 @@ class Network(Observable, Steppable, Tweenable):
                     f"{after.kind} takes {after.in_size} values but the layer before gives {before.out_size}",
                     where=f"layers[{i + 1}]",
                 )
+        for i, layer in enumerate(self.layers):
+            if layer.residual == "skip":
+                check_skip(layer, self.layers[:i], self.input_size, f"layers[{i}].skip")
         self._sizes_known = True
 
     def list_methods(self) -> list[str]:

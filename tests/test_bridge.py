@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from loom_py import bridge
+from loom_py.bridge_files import JsSource
 from loom_py.errors import ConfigError, FormatError, InputError, ModelError
 from loom_py.introspection import methods
 from loom_py.network import Network
@@ -171,17 +171,22 @@ def test_training_in_slices_is_the_same_as_at_once(grid_scatter: dict[str, Any])
     assert call(one, "SaveModelToString", "m") == call(other, "SaveModelToString", "m")
 
 
-def test_a_closed_task_leaves_whole_epochs(grid_scatter: dict[str, Any]) -> None:
-    config = grid_scatter["training"]
+def test_a_closed_task_leaves_whole_updates(grid_scatter: dict[str, Any]) -> None:
+    config, batches = grid_scatter["training"], grid_scatter["batches"]
     one, other = (bridge.create_network(json.dumps(grid_scatter["network"]), 3) for _ in range(2))
-    task = bridge.train_start(one, grid_scatter["batches"], json.dumps(config))
-    done = sum(len(json.loads(bridge.task_advance(task, 0))["events"]) for _ in range(5))
+    task = bridge.train_start(one, batches, json.dumps(config))
+    epochs: list[Any] = []
+    while len(epochs) < 5:
+        epochs += json.loads(bridge.task_advance(task, 0))["events"]
+    assert [e["epoch"] for e in epochs] == [1, 2, 3, 4, 5]
+    assert json.loads(bridge.task_advance(task, 0))["events"] == []  # one update into the sixth
     bridge.task_close(task)
-    assert done == 5
     with pytest.raises(InputError, match="disposed"):
         bridge.task_advance(task, 0)
-    call(other, "Train", grid_scatter["batches"], config | {"Epochs": 5})
-    assert call(one, "SaveModelToString", "m") == call(other, "SaveModelToString", "m")
+    call(other, "Train", batches, config | {"Epochs": 5})
+    call(other, "Train", batches[:1], config | {"Epochs": 1})
+    weights = [json.loads(call(n, "SaveModelToString", "m")[0])["models"][0]["weights"] for n in (one, other)]
+    assert weights[0] == weights[1]
 
 
 def test_handles(network: int, grid_scatter: dict[str, Any]) -> None:
@@ -278,8 +283,8 @@ def test_a_reader_that_gives_too_little_is_refused() -> None:
             return FakeArray(self._data[offset : offset + length - 1])
 
     with pytest.raises(FormatError, match="gave 9 of 10 bytes"):
-        bridge.hash_file(Short("x", b"0123456789"))
-    assert bridge.hash_file(FakeReader("x", b"abc")) == hashlib.sha256(b"abc").hexdigest()
+        JsSource(Short("x", b"0123456789")).read(0, 10)
+    assert bytes(JsSource(FakeReader("x", b"abc")).read(1, 2)) == b"bc"
 
 
 def test_the_originals_text_functions(checkpoint: Path) -> None:

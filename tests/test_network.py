@@ -231,6 +231,91 @@ def test_bad_inputs(values: Any, message: str) -> None:
         build_network_from_json({"layers": [DENSE]}).forward_cpu(values)
 
 
+def test_arrays_of_the_caller_are_his_own() -> None:
+    layers = [{"type": "dense", "input_size": 3, "output_size": 3}, {"type": "softmax"}]
+    target = np.array([[0.0, 1.0, 0.0]], np.float32)
+    gradients = []
+    for touch in (False, True):
+        network = build_network_from_json({"layers": layers}, seed=1)
+        x = np.array([[1, 2, 3]], np.float32)
+        y = network.forward(x)
+        if touch:
+            x[:] = 0
+            y -= target
+            network.backward(y)
+        else:
+            network.backward(y - target)
+        gradients.append(network.gradients["layers.0.kernel"])
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_a_batch_of_the_wrong_width_is_not_cut_up() -> None:
+    with pytest.raises(InputError, match="input: expected 3 values a sample, got 6"):
+        build_network_from_json({"layers": [DENSE]}).forward(np.ones((2, 6)))
+
+
+def test_a_failed_pass_carries_nothing_on() -> None:
+    layers = [
+        {"type": "rnn", "input_size": 2, "hidden_size": 2, "stateful": True},
+        {"type": "mha", "d_model": 2, "num_heads": 1, "cache_length": 2},
+    ]
+    network, fresh = (build_network_from_json({"layers": layers}, seed=1) for _ in range(2))
+    x = np.ones((1, 2))
+    for _ in range(2):
+        network.forward(x)
+        fresh.forward(x)
+    for _ in range(3):
+        with pytest.raises(InputError, match="do not fit the cache"):
+            network.forward(x)
+    carried, expected = network.states(1), fresh.states(1)
+    np.testing.assert_array_equal(carried[0]["h"], expected[0]["h"])
+    assert carried[1]["length"] == expected[1]["length"] == 2
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x", True, 2**63])
+def test_bad_seeds(seed: Any) -> None:
+    network = build_network_from_json({"layers": [DENSE]}, seed=4)
+    with pytest.raises(InputError, match="seed: expected a whole number"):
+        network.initialize_weights(seed)
+    assert network.seed == 4
+    with pytest.raises(InputError, match="seed: expected a whole number"):
+        build_network_from_json({"layers": [DENSE]}, seed=seed)
+
+
+def test_casting() -> None:
+    network = build_network_from_json({"layers": [DENSE]}, seed=4)
+    wide = network.astype(np.float64)
+    wide.initialize_weights(4)
+    assert all(a.dtype == np.float64 for a in wide.parameters.values())
+    with pytest.raises(InputError, match="expected float32 or float64"):
+        network.astype("int32")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"type": "dense", "input_size": 2_000_000, "output_size": 2_000_000},
+        {"type": "lstm", "input_size": 2**31 - 1, "hidden_size": 2**31 - 1},
+        {"type": "conv1d", "input_length": 4, "filters": 1, "kernel_size": 1, "padding": 2**31 - 1},
+    ],
+)
+def test_sizes_no_memory_holds(layer: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"layers\[0\]"):
+        build_network_from_json({"layers": [layer]})
+
+
+def test_replaced_layers_are_checked_everywhere() -> None:
+    network = build_network_from_json({"layers": [DENSE, {"type": "dense", "output_size": 1}]})
+    network.set_layer(0, 0, 0, {"Type": 0, "InputHeight": 3, "OutputHeight": 5})
+    for use in (
+        lambda: network.evaluate_network([[1, 2, 3]], [1]),
+        lambda: network.save_model_to_string("m"),
+        lambda: network.forward([1, 2, 3]),
+    ):
+        with pytest.raises(ConfigError, match=r"layers\[1\]: dense takes 2 values but the layer before gives 5"):
+            use()
+
+
 def test_backward_before_forward() -> None:
     network = build_network_from_json({"layers": [DENSE]})
     with pytest.raises(InputError, match="forward pass first"):

@@ -25,6 +25,7 @@ from tools import (
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
 STAMP = ".stamp.json"
+SUFFIXES = {".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".txt", ".webmanifest", ".ts"}
 
 
 def build() -> None:
@@ -63,10 +64,8 @@ def build() -> None:
 def fingerprint() -> str:
     """Everything that decides what the site holds, cheap enough to compute at each start."""
     root = paths.REPOSITORY
-    sources = [
-        root / name
-        for name in ("loom_py", "wgsl", "web", "examples", "tools", "pyproject.toml", "README.md", "package-lock.json")
-    ]
+    folders = ("loom_py", "wgsl", "web", "examples", "tools")
+    sources = [root / name for name in (*folders, "pyproject.toml", "README.md", "package-lock.json")]
     large = [p for p in sorted((root / "models").rglob("*"))]
     folder = os.environ.get("LOOM_WHEELS")
     large += sorted(Path(folder).glob("*.whl")) if folder else []
@@ -111,7 +110,7 @@ def _pages(site: Path) -> None:
         inside = path.relative_to(web)
         if inside.parts[0] == "demos" and path.suffix == ".html":
             inside = Path(*inside.parts[1:])
-        elif inside.suffix not in (".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".webmanifest", ".ts"):
+        elif inside.suffix not in SUFFIXES:
             continue
         target = site / inside
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@
 import { RuntimeFailure, fromPlain } from "./errors.js";
 
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
-/** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes"}} Progress */
+/** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
 /** @typedef {(progress: Progress) => void} OnProgress */
 /** @typedef {{pyodide: Pyodide, bridge: any, version: string}} Runtime */
 /**

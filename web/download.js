@@ -1,224 +1,328 @@
 /**
- * One large file over the network: with progress, resumed when the connection drops, stopped by a signal, checked by
- * SHA-256, kept in the Cache API.
+ * One file: from storage if it is there, else over the network into storage, going on where an earlier attempt ended.
+ * Bytes are hashed as they come. When storage runs full, what has come stays there and the rest goes to memory.
  */
 
-import { DownloadError, IntegrityError } from "./errors.js";
+import { DownloadError, IntegrityError, StorageError } from "./errors.js";
+import { JoinedReader, PiecesReader } from "./files.js";
+import { lost, persistently, requestRange } from "./http.js";
+import { Sha256 } from "./sha256.js";
+import { Pieces } from "./shelves.js";
+import { dataName, fileKey, hold, isVersion } from "./storage.js";
 
-/** @typedef {{name: string, url: string, size?: number, sha256?: string}} RemoteFile */
+/** @typedef {import("./storage.js").RemoteFile} RemoteFile */
+/** @typedef {import("./storage.js").FileRecord} FileRecord */
+/** @typedef {import("./storage.js").Storage} Storage */
+/** @typedef {import("./files.js").Reader} Reader */
 /** @typedef {import("./boot.js").OnProgress} OnProgress */
 /** @typedef {{signal?: AbortSignal, onProgress?: OnProgress}} DownloadOptions */
+/** @typedef {{signal?: AbortSignal, onProgress: OnProgress}} Context */
 
-const CACHE = "loom-files-1";
-const ATTEMPTS = 4;
 const PROGRESS_MS = 100;
+const RESTARTS = 3;
 
 /**
- * The file's bytes, from the cache if they were fetched before.
+ * A reader for the file, which is whole and has the size and the SHA-256 that `file` tells.
  * @param {RemoteFile} file
+ * @param {Storage} storage
  * @param {DownloadOptions} [options]
- * @returns {Promise<{buffer: ArrayBuffer, cached: boolean}>}
+ * @returns {Promise<Reader>}
  */
-export async function download(file, { signal, onProgress = () => {} } = {}) {
-  const key = cacheKey(file);
-  const cache = await openCache();
-  const hit = await cache?.match(key);
-  if (hit) {
-    const buffer = await hit.arrayBuffer();
-    signal?.throwIfAborted();
-    if (file.size === undefined || buffer.byteLength === file.size) {
-      onProgress({ status: "cached", file: file.name, loaded: buffer.byteLength, total: buffer.byteLength });
-      return { buffer, cached: true };
-    }
-    await cache?.delete(key);
-  }
-  const buffer = await fetchAll(file, { signal, onProgress });
-  if (file.sha256) await verify(buffer, file, onProgress);
+export async function download(file, storage, { signal, onProgress = () => {} } = {}) {
   signal?.throwIfAborted();
+  const key = fileKey(file.url);
+  const onWait = () => onProgress({ status: "waiting", file: file.name, message: "another tab is downloading it" });
+  const free = await hold(key, { signal, onWait });
   try {
-    await cache?.put(key, new Response(buffer, { headers: { "Content-Length": String(buffer.byteLength) } }));
-  } catch {
-    // No room: the file is used from memory and fetched again another time.
-    onProgress({ status: "not kept", file: file.name });
+    const size = await storage.completeSize(file);
+    if (size >= 0) {
+      onProgress({ status: "cached", file: file.name, loaded: size, total: size });
+      return await storage.shelf.reader(dataName(key), file.name);
+    }
+    return await new Transfer(file, key, storage, { signal, onProgress }).run();
+  } finally {
+    free?.();
   }
-  return { buffer, cached: false };
+}
+
+/** One file on its way. */
+class Transfer {
+  /** @type {import("./shelves.js").Appender | null} */
+  #sink = null;
+  /** What found no room on disk. @type {Pieces | null} */
+  #tail = null;
+  /** @type {FileRecord} */
+  #record;
+  #hash = new Sha256();
+  /** Bytes so far. */
+  #at = 0;
+  /** @type {number | undefined} */
+  #total;
+  #reported = 0;
+  /** Some of the bytes were here before. */
+  #resumed = false;
+  #restarts = 0;
+
+  /**
+   * @param {RemoteFile} file
+   * @param {string} key
+   * @param {Storage} storage
+   * @param {Context} context
+   */
+  constructor(file, key, storage, context) {
+    this.file = file;
+    this.key = key;
+    this.storage = storage;
+    this.context = context;
+    this.#total = file.size;
+    this.#record = { url: file.url, etag: "", size: file.size, sha256: file.sha256, complete: false };
+  }
+
+  /** @returns {Promise<Reader>} */
+  async run() {
+    const { file, context } = this;
+    try {
+      await this.#resume();
+      for (;;) {
+        await this.#fetch();
+        if (await this.#verified()) break;
+        await this.#restart(); // the part from an earlier time was of something else
+      }
+    } catch (error) {
+      await this.#sink?.close().catch(() => {});
+      // What is right stays for the next time, what is wrong goes.
+      if (error instanceof IntegrityError) await this.storage.forget(this.key).catch(() => {});
+      throw error;
+    }
+    const size = (this.#total = this.#at);
+    this.#report(true);
+    try {
+      await this.#sink?.close();
+    } catch (error) {
+      if (!this.#tail) this.#toMemory(error, this.#sink?.unsaved ?? []);
+    }
+    if (!this.#tail) {
+      await this.storage.saveRecord(this.key, { ...this.#record, size, complete: true });
+      context.onProgress({ status: "kept", file: file.name, loaded: size, total: size, message: this.storage.shelf.kind });
+    }
+    const tail = this.#tail && new PiecesReader(file.name, this.#tail.list());
+    if (tail && tail.size === size) return tail;
+    const head = await this.storage.shelf.reader(dataName(this.key), file.name);
+    return tail ? new JoinedReader(head, tail) : head;
+  }
+
+  /** Take up what an earlier attempt left. */
+  async #resume() {
+    const { file, key, storage, context } = this;
+    const record = await storage.record(key);
+    const kept = record ? await storage.kept(key) : 0;
+    const usable = record && kept > 0 && isVersion(record, file) && kept <= (record.size ?? Infinity);
+    if (!usable || !record) {
+      await this.#openSink(true);
+      return;
+    }
+    this.#record = { ...record, complete: false };
+    this.#total ??= record.size;
+    if (file.sha256) {
+      for await (const chunk of storage.shelf.chunks(dataName(key))) {
+        context.signal?.throwIfAborted();
+        this.#hash.update(chunk);
+        this.#at += chunk.length;
+        this.#tell("resume", this.#at, kept, false);
+      }
+    }
+    this.#at = kept;
+    this.#resumed = true;
+    this.#tell("resume", kept, kept, true);
+    await this.#openSink(false);
+  }
+
+  /** @param {boolean} fresh */
+  async #openSink(fresh) {
+    try {
+      this.#sink = await this.storage.shelf.appender(dataName(this.key), fresh);
+      if (fresh) await this.storage.saveRecord(this.key, this.#record);
+    } catch (error) {
+      if (!fresh) throw storageError(error, this.file.name);
+      this.#toMemory(error, []);
+    }
+  }
+
+  /** From nothing again: the server has another version, or the bytes were damaged. */
+  async #restart() {
+    if (++this.#restarts > RESTARTS) {
+      throw new DownloadError("the file keeps changing while it is being fetched", { where: this.file.url, remedy: "Try again later." });
+    }
+    await this.#sink?.close().catch(() => {});
+    this.#tail = null;
+    this.#hash = new Sha256();
+    this.#at = 0;
+    this.#total = this.file.size;
+    this.#resumed = false;
+    this.#record = { ...this.#record, etag: "", size: this.file.size, sha256: this.file.sha256 };
+    this.context.onProgress({ status: "restart", file: this.file.name, message: "the file has changed since" });
+    await this.#openSink(true);
+  }
+
+  async #fetch() {
+    const { file, context } = this;
+    const onRetry = (/** @type {number} */ seconds) =>
+      context.onProgress({ status: "retry", file: file.name, message: `the connection broke; again in ${seconds.toFixed(1)} s` });
+    const options = { signal: context.signal, progress: () => this.#at, onRetry };
+    if (this.#total === undefined || this.#at < this.#total) await persistently(() => this.#part(), options);
+    if (this.#at === 0) throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
+  }
+
+  /** One answer, to its end or to the end of the connection. @returns {Promise<void>} */
+  async #part() {
+    const { file, context } = this;
+    const answer = await requestRange(file.url, this.#at, { signal: context.signal });
+    if (this.#at && this.#changed(answer)) {
+      if (answer.start || !answer.satisfied) {
+        answer.body.cancel().catch(() => {});
+        await this.#restart();
+        return this.#part();
+      }
+      await this.#restart();
+    }
+    if (answer.total !== undefined && file.size !== undefined && answer.total !== file.size) {
+      answer.body.cancel().catch(() => {});
+      throw this.#wrongSize(answer.total);
+    }
+    this.#total = answer.total ?? this.#total;
+    await this.#note(answer.etag);
+    let skip = this.#at - answer.start; // a server without ranges sends all of it again
+    this.#report(true);
+    for await (const chunk of chunks(answer.body, file.url)) {
+      context.signal?.throwIfAborted();
+      const fresh = skip ? chunk.subarray(Math.min(skip, chunk.length)) : chunk;
+      skip -= chunk.length - fresh.length;
+      if (!fresh.length) continue;
+      if (file.size !== undefined && this.#at + fresh.length > file.size) throw this.#wrongSize(this.#at + fresh.length);
+      await this.#put(fresh);
+      if (this.#total !== undefined && this.#at > this.#total) this.#total = undefined; // it was not the true one
+      this.#report(false);
+    }
+    if (this.#total !== undefined && this.#at < this.#total) throw lost(file.url, new Error("the connection ended early"));
+  }
+
+  /** @param {import("./http.js").RangeAnswer} answer */
+  #changed({ etag, total, start }) {
+    const { etag: before, size } = this.#record;
+    if (etag && before && etag !== before) return true;
+    if (total !== undefined && (total < this.#at || (size !== undefined && total !== size))) return true;
+    return start > this.#at;
+  }
+
+  /** Remember which version this is, before its first byte is kept. @param {string} etag */
+  async #note(etag) {
+    if (this.#record.etag === etag && this.#record.size === this.#total) return;
+    this.#record = { ...this.#record, etag: etag || this.#record.etag, size: this.#total };
+    if (this.#tail) return;
+    try {
+      await this.storage.saveRecord(this.key, this.#record);
+    } catch (error) {
+      this.#toMemory(error, []);
+    }
+  }
+
+  /** @param {Uint8Array} bytes */
+  async #put(bytes) {
+    this.#hash.update(bytes);
+    this.#at += bytes.length;
+    try {
+      await (this.#tail ?? this.#sink)?.append(bytes);
+    } catch (error) {
+      this.#toMemory(error, this.#sink?.unsaved ?? [bytes]);
+    }
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {Uint8Array[]} unsaved
+   */
+  #toMemory(error, unsaved) {
+    this.#tail = new Pieces();
+    for (const bytes of unsaved) this.#tail.append(bytes);
+    this.context.onProgress({
+      status: "notice",
+      file: this.file.name,
+      message: `The browser's storage is full (${reasonOf(error)}): the rest of the file is held in memory and not kept.`,
+    });
+  }
+
+  /** @returns {Promise<boolean>} false: fetch all of it again */
+  async #verified() {
+    const { file } = this;
+    if (file.size !== undefined && this.#at !== file.size) throw this.#wrongSize(this.#at);
+    if (!file.sha256) return true;
+    const found = this.#hash.hex();
+    this.context.onProgress({ status: "verify", file: file.name, loaded: this.#at, total: this.#at });
+    if (found === file.sha256) return true;
+    if (this.#resumed) return false;
+    throw new IntegrityError(`the file's SHA-256 is ${found.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`, {
+      where: file.name,
+      remedy: "The file was changed or damaged on its way; try again, or choose another source.",
+    });
+  }
+
+  /** @param {number} size */
+  #wrongSize(size) {
+    return new IntegrityError(`the file has ${size} bytes or more, expected ${this.file.size}`, {
+      where: this.file.name,
+      remedy: "The source has changed; reload the page, or choose another source.",
+    });
+  }
+
+  /** @param {boolean} force */
+  #report(force) {
+    this.#tell("download", this.#at, this.#total, force);
+  }
+
+  /**
+   * @param {string} status
+   * @param {number} loaded
+   * @param {number | undefined} total
+   * @param {boolean} force
+   */
+  #tell(status, loaded, total, force) {
+    const now = performance.now();
+    if (!force && now - this.#reported < PROGRESS_MS) return;
+    this.#reported = now;
+    this.context.onProgress({ status, file: this.file.name, loaded, total });
+  }
 }
 
 /**
- * Fetch with as many continuations as it takes, within reason.
- * @param {RemoteFile} file
- * @param {{signal?: AbortSignal, onProgress: OnProgress}} options
- * @returns {Promise<ArrayBuffer>}
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {string} url
  */
-async function fetchAll(file, { signal, onProgress }) {
-  const sink = new Sink(file.size);
-  let lastReport = 0;
-  const report = (/** @type {boolean} */ force) => {
-    const now = performance.now();
-    if (!force && now - lastReport < PROGRESS_MS) return;
-    lastReport = now;
-    onProgress({ status: "download", file: file.name, loaded: sink.length, total: sink.total ?? file.size });
-  };
-  for (let attempt = 1; ; attempt++) {
-    try {
-      /** @type {Record<string, string>} */
-      const headers = sink.length ? { Range: `bytes=${sink.length}-` } : {};
-      // `no-store`: the bytes are kept by `download`, once.
-      const response = await fetch(file.url, { signal, headers, cache: "no-store" });
-      if (!response.ok || !response.body) throw refused(file, response.status);
-      if (response.status !== 206) sink.restart(bodySize(response));
-      report(true);
-      for await (const chunk of chunks(response.body)) {
-        sink.add(chunk);
-        report(false);
-      }
-      if (sink.total !== undefined && sink.length < sink.total) throw new TypeError("the connection ended early");
-      report(true);
-      return sink.finish();
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof DownloadError || attempt === ATTEMPTS) throw lost(file, error);
-      await pause(500 * 2 ** attempt, signal);
-    }
-  }
-}
-
-/** Bytes as they come: straight into place when the size is known, in pieces when not. */
-class Sink {
-  /** @param {number | undefined} size */
-  constructor(size) {
-    /** @type {number | undefined} */
-    this.total = size;
-    this.length = 0;
-    /** @type {Uint8Array[]} */
-    this.pieces = [];
-    /** @type {Uint8Array | undefined} */
-    this.whole = undefined;
-  }
-
-  /** @param {number | undefined} size */
-  restart(size) {
-    this.total = size ?? this.total;
-    this.length = 0;
-    this.pieces = [];
-    if (this.total === undefined) this.whole = undefined;
-    else if (this.whole?.length !== this.total) this.whole = new Uint8Array(this.total);
-  }
-
-  /** @param {Uint8Array} chunk */
-  add(chunk) {
-    if (this.whole && this.length + chunk.length <= this.whole.length) {
-      this.whole.set(chunk, this.length);
-    } else {
-      // Longer than announced (a wrong size, or a compressed answer): collect instead.
-      if (this.whole) this.pieces = [this.whole.slice(0, this.length)];
-      this.whole = undefined;
-      this.total = undefined;
-      this.pieces.push(chunk);
-    }
-    this.length += chunk.length;
-  }
-
-  /** @returns {ArrayBuffer} */
-  finish() {
-    if (this.whole) return /** @type {ArrayBuffer} */ (this.whole.buffer);
-    const all = new Uint8Array(this.length);
-    let offset = 0;
-    for (const piece of this.pieces) {
-      all.set(piece, offset);
-      offset += piece.length;
-    }
-    return all.buffer;
-  }
-}
-
-/** @param {Response} response */
-function bodySize(response) {
-  // Under a content coding, Content-Length counts the coded bytes.
-  const length = response.headers.get("Content-Encoding") ? null : response.headers.get("Content-Length");
-  return length === null ? undefined : Number(length);
-}
-
-/** @param {ReadableStream<Uint8Array>} body */
-async function* chunks(body) {
+async function* chunks(body, url) {
   const reader = body.getReader();
   try {
-    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw error.name === "AbortError" ? error : lost(url, error);
+      });
+      if (done) return;
+      yield value;
+    }
   } finally {
     reader.cancel().catch(() => {});
   }
 }
 
-/**
- * @param {ArrayBuffer} buffer
- * @param {RemoteFile} file
- * @param {OnProgress} onProgress
- */
-async function verify(buffer, file, onProgress) {
-  if (!globalThis.crypto?.subtle) {
-    onProgress({ status: "not verified", file: file.name });
-    return;
-  }
-  onProgress({ status: "verify", file: file.name, loaded: buffer.byteLength, total: buffer.byteLength });
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", buffer));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (found !== file.sha256) {
-    throw new IntegrityError(`the file's SHA-256 is ${found.slice(0, 12)}…, expected ${file.sha256?.slice(0, 12)}…`, {
-      where: file.name,
-      remedy: "The file was changed or damaged on its way; try again, or choose another source.",
-    });
-  }
-}
-
-/** @returns {Promise<Cache | null>} null where there is none: private windows, plain HTTP, Node */
-async function openCache() {
-  try {
-    return await globalThis.caches.open(CACHE);
-  } catch {
-    return null;
-  }
-}
+/** @param {unknown} error */
+const reasonOf = (error) => (error instanceof Error ? error.message || error.name : String(error));
 
 /**
- * The hash is part of the key: a site that publishes new weights under the old name gets them fetched.
- * @param {RemoteFile} file
- */
-function cacheKey(file) {
-  const url = new URL(file.url, globalThis.location?.href);
-  if (file.sha256) url.searchParams.set("sha256", file.sha256);
-  return url.href;
-}
-
-/**
- * @param {RemoteFile} file
- * @param {number} status
- */
-export function refused(file, status) {
-  const remedy =
-    status === 404 ? "Check the name." :
-    status === 401 || status === 403 ? "The repository is private or needs a licence to be accepted; choose an open one." :
-    "Try again later.";
-  return new DownloadError(`the server answered ${status}`, { where: file.url, remedy });
-}
-
-/**
- * @param {RemoteFile} file
  * @param {unknown} error
+ * @param {string} name
  */
-function lost(file, error) {
-  if (error instanceof DownloadError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  const remedy = "Check the connection and try again, or choose the file from your computer.";
-  return new DownloadError(`the file could not be fetched (${reason})`, { where: file.url, remedy, cause: error });
-}
-
-/**
- * @param {number} ms
- * @param {AbortSignal | undefined} signal
- */
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+function storageError(error, name) {
+  return new StorageError(`the browser's storage refused (${reasonOf(error)})`, {
+    where: name,
+    remedy: "Close the other tabs of this site and try again.",
+    cause: error,
   });
 }

@@ -4,17 +4,17 @@
  */
 
 import { boot, capabilities, inPython } from "./boot.js";
-import { download } from "./download.js";
-import { DownloadError, InputError } from "./errors.js";
-import { BufferReader, readerOf } from "./files.js";
-import { hubFiles } from "./hub.js";
+import { InputError } from "./errors.js";
+import { openModelFiles } from "./model_files.js";
 import { runTask } from "./slices.js";
+import { Storage } from "./storage.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
-/** @typedef {import("./files.js").Reader} Reader */
-/** @typedef {import("./download.js").RemoteFile} RemoteFile */
 /** @typedef {{onEvent: (event: any) => void, signal?: AbortSignal}} Context */
-/** @typedef {{files?: File[], remote?: RemoteFile[], hub?: string}} ModelSource exactly one of the three */
+
+/** @type {Promise<Storage> | null} */
+let opened = null;
+const storage = () => (opened ??= Storage.open());
 
 /** The methods are listed in `METHODS`. */
 export class Engine {
@@ -64,7 +64,7 @@ const METHODS = {
   },
 
   async loadModel(runtime, source, context) {
-    const readers = await openFiles(source, context);
+    const readers = await openModelFiles(source, await storage(), { onProgress: context.onEvent, signal: context.signal });
     try {
       const task = inPython(runtime, (b) => b.load_start(readers));
       const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
@@ -80,32 +80,14 @@ const METHODS = {
   complete: (runtime, { handle, prompt, options }, context) =>
     generate(runtime, context, (b) => b.complete_start(handle, prompt, options)),
 
+  storageList: async () => (await storage()).list(),
+  storageUsage: async () => (await storage()).usage(),
+  storageRemove: async (_runtime, { name, source }) => (await storage()).remove(name, source),
+  storageClear: async () => (await storage()).clear(),
+
   release: (runtime, { handle }) => inPython(runtime, (b) => b.release(handle)),
   live: (runtime) => inPython(runtime, (b) => b.live()),
 };
-
-/**
- * Readers for all files of a model, downloaded where they must be.
- * @param {ModelSource} source
- * @param {Context} context
- * @returns {Promise<Reader[]>}
- */
-async function openFiles(source, { onEvent, signal }) {
-  if (source.files) return Promise.all(source.files.map(readerOf));
-  let remote = source.remote;
-  if (source.hub !== undefined) {
-    onEvent({ status: "resolve", file: source.hub });
-    remote = await hubFiles(source.hub, signal);
-  }
-  if (!remote?.length) throw new InputError("there are no files to load a model from");
-  const readers = [];
-  for (const file of remote) {
-    const { buffer } = await download(file, { signal, onProgress: onEvent });
-    if (buffer.byteLength === 0) throw new DownloadError("the file is empty", { where: file.url });
-    readers.push(new BufferReader(file.name, buffer));
-  }
-  return readers;
-}
 
 /**
  * Run a generation task: the prompt's progress is told as `{status: "prefill", loaded, total}` in tokens, every new

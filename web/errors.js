@@ -49,6 +49,8 @@ export class MemoryError extends LoomError {}
 export class DownloadError extends LoomError {}
 /** A file was fetched but its SHA-256 is not the published one. */
 export class IntegrityError extends LoomError {}
+/** The browser's storage has no room, or refused. */
+export class StorageError extends LoomError {}
 /** Python could not be started, or stopped working. */
 export class RuntimeFailure extends LoomError {}
 /** A fault in this library. */
@@ -57,8 +59,10 @@ export class InternalError extends LoomError {}
 /** @type {Record<string, typeof LoomError>} */
 const CLASSES = {
   LoomError, InputError, ConfigError, FormatError, TokenizerError, TemplateError, ModelError, Cancelled, MemoryError,
-  DownloadError, IntegrityError, RuntimeFailure, InternalError,
+  DownloadError, IntegrityError, StorageError, RuntimeFailure, InternalError,
 };
+// A minifier gives classes short names, and the page's and the worker's may differ.
+for (const [name, Class] of Object.entries(CLASSES)) Object.defineProperty(Class, "name", { value: name });
 
 /**
  * The parts of any error, fit for `postMessage`.

@@ -6,6 +6,7 @@
 
 import { InputError } from "./errors.js";
 
+/** `read`'s bytes may be overwritten by the next `read`. */
 /** @typedef {{name: string, size: number, read(offset: number, length: number): Uint8Array, release(): void}} Reader */
 
 /** Bytes in memory; ranges are views, without a copy. */
@@ -35,6 +36,88 @@ export class BufferReader {
   /** Let go of the bytes. */
   release() {
     this.#bytes = null;
+  }
+}
+
+/** Bytes in memory in several pieces; a range inside one piece is a view. */
+export class PiecesReader {
+  /** @type {Uint8Array[]} */
+  #pieces;
+  /** @type {number[]} */
+  #starts = [];
+
+  /**
+   * @param {string} name
+   * @param {Uint8Array[]} pieces shared, not copied
+   */
+  constructor(name, pieces) {
+    this.name = name;
+    this.size = 0;
+    this.#pieces = pieces;
+    for (const piece of pieces) {
+      this.#starts.push(this.size);
+      this.size += piece.length;
+    }
+  }
+
+  /**
+   * @param {number} offset
+   * @param {number} length
+   */
+  read(offset, length) {
+    if (length === 0) return new Uint8Array(0);
+    let i = this.#starts.length - 1;
+    while (this.#starts[i] > offset) i--;
+    if (i < 0) throw new Error(`${this.name} was released`);
+    const from = offset - this.#starts[i];
+    if (from + length <= this.#pieces[i].length) return this.#pieces[i].subarray(from, from + length);
+    const all = new Uint8Array(Math.min(length, this.size - offset));
+    for (let at = 0; at < all.length; i++) {
+      const part = this.#pieces[i].subarray(offset + at - this.#starts[i], offset + all.length - this.#starts[i]);
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  }
+
+  /** Let go of the bytes. */
+  release() {
+    this.#pieces = [];
+    this.#starts = [];
+  }
+}
+
+/** Two readers one after the other: the part of a file that found room on disk, and the rest in memory. */
+export class JoinedReader {
+  /**
+   * @param {Reader} head
+   * @param {Reader} tail
+   */
+  constructor(head, tail) {
+    this.name = head.name;
+    this.size = head.size + tail.size;
+    this.head = head;
+    this.tail = tail;
+  }
+
+  /**
+   * @param {number} offset
+   * @param {number} length
+   */
+  read(offset, length) {
+    const { size } = this.head;
+    if (offset + length <= size) return this.head.read(offset, length);
+    if (offset >= size) return this.tail.read(offset - size, length);
+    const all = new Uint8Array(Math.min(length, this.size - offset));
+    all.set(this.head.read(offset, size - offset));
+    all.set(this.tail.read(0, offset + all.length - size), size - offset);
+    return all;
+  }
+
+  /** Let go of both. */
+  release() {
+    this.head.release();
+    this.tail.release();
   }
 }
 

@@ -1,48 +1,16 @@
 /**
- * The original's global functions and network objects: synchronous, on this thread, JSON in and JSON out.
- *
- * A method takes its parameters as one JSON array string. It returns an array with the JSON text of each result (a
- * string result as it is), and that array prints as a JSON array itself, so both styles work:
- *
- *     const [output] = network.ForwardCPU(JSON.stringify([input]));        JSON.parse(output)
- *     const output = JSON.parse(network.ForwardCPU(JSON.stringify([input])))[0];
- *
- * A wrong call returns a plain string that says why. A method with one result that fails returns `[null, message]`.
+ * The original's global functions. Those that make a network return it, or a string that says why they could not; those
+ * that answer in JSON tell failures as `{"success": false, "error"}`; the short forms throw typed errors.
  */
 
 import { boot, inPython } from "./boot.js";
 import { InputError, explain } from "./errors.js";
 import { BufferReader } from "./files.js";
+import { LoomNetwork, json, mismatch } from "./network_object.js";
+
+export { LoomNetwork, Results } from "./network_object.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
-/** @typedef {Record<string, (args?: string) => Results | string>} LoomNetwork */
-
-/** Results of one call. */
-export class Results extends Array {
-  /** @type {boolean[]} */
-  #strings;
-
-  /** Derived arrays (`map`, `slice`) are plain ones. */
-  static get [Symbol.species]() {
-    return Array;
-  }
-
-  /**
-   * @param {(string | null)[]} values
-   * @param {boolean[]} [strings] which of them are string results, not JSON text
-   */
-  constructor(values, strings = values.map(() => true)) {
-    super();
-    this.push(...values);
-    this.#strings = strings;
-  }
-
-  /** All results as one JSON array. @override */
-  toString() {
-    const parts = Array.from(this, (value, i) => (this.#strings[i] ? JSON.stringify(value) : value));
-    return `[${parts.join(",")}]`;
-  }
-}
 
 /**
  * Start Python on this thread and install the globals.
@@ -52,7 +20,8 @@ export class Results extends Array {
 export async function initLoom({ target = globalThis, ...options } = {}) {
   const runtime = await boot(options);
   const globals = makeGlobals(runtime);
-  return Object.assign(target, globals) && globals;
+  Object.assign(target, globals, layerInitFunctions(runtime));
+  return globals;
 }
 
 /** @param {Runtime} runtime */
@@ -62,36 +31,35 @@ function makeGlobals(runtime) {
   const names = described.map((method) => method.method_name);
   // Networks have no `dispose` in the original: Python's side goes when the object does.
   const collected = new FinalizationRegistry((/** @type {number} */ handle) => runtime.bridge.release(handle));
+  /** @type {LoomNetwork | null} */
+  let current = null;
 
   /** @param {(bridge: any) => number} make @returns {LoomNetwork | string} the message if it fails */
   const network = (make) => {
     try {
       const handle = inPython(runtime, make);
-      /** @type {LoomNetwork} */
-      const object = {};
-      for (const name of names) object[name] = (args) => invoke(runtime, handle, name, args);
-      collected.register(object, handle);
-      return object;
+      current = new LoomNetwork(runtime, handle, names);
+      collected.register(current, handle);
+      return current;
     } catch (error) {
       return explain(error);
     }
   };
-
+  const latest = () => {
+    if (!current) throw new InputError("there is no network yet", { remedy: "Create one with createNetworkFromJSON." });
+    return current;
+  };
   const create = (/** @type {unknown} */ config) =>
-    typeof config === "string" ? network((b) => b.create_network(config)) : expected("a string", config);
+    typeof config === "string" ? network((b) => b.create_network(config)) : mismatch("a string", config);
   const load = (/** @type {unknown} */ text, /** @type {unknown} */ id) => {
-    if (typeof text !== "string") return expected("a string", text);
-    return typeof id === "string" ? network((b) => b.load_network(text, id)) : expected("a model id", id);
+    if (typeof text !== "string") return mismatch("a string", text);
+    return typeof id === "string" ? network((b) => b.load_network(text, id)) : mismatch("a model id", id);
   };
 
-  /**
-   * @param {(bridge: any, ...readers: BufferReader[]) => string} work
-   * @param {[string, Uint8Array][]} files
-   */
-  const reply = (work, ...files) => {
+  /** @param {() => string} work @returns {string} */
+  const reply = (work) => {
     try {
-      const readers = files.map(([name, bytes]) => reader(name, bytes));
-      return inPython(runtime, (b) => work(b, ...readers));
+      return work();
     } catch (error) {
       return JSON.stringify({ success: false, error: explain(error) });
     }
@@ -102,43 +70,103 @@ function makeGlobals(runtime) {
     createLoomNetwork: create,
     loadLoomNetwork: load,
     LoadModelFromString: load,
+    /**
+     * A network for `SetLayer`; until then each of its layers applies an activation to whatever comes.
+     * @param {number} inputSize
+     * @param {number} [rows]
+     * @param {number} [cols]
+     * @param {number} [layersPerCell]
+     */
+    NewNetwork: (inputSize, rows = 1, cols = 1, layersPerCell = 1) => {
+      const odd = [inputSize, rows, cols, layersPerCell].find((size) => typeof size !== "number");
+      if (odd !== undefined || inputSize === undefined) return mismatch("a number", odd);
+      return network((b) => b.new_network(JSON.stringify([inputSize, rows, cols, layersPerCell])));
+    },
+
+    /**
+     * A layer by the name of its function, for `SetLayer`.
+     * @param {string} name such as `"InitDenseLayer"`
+     * @param {string} params JSON array of its parameters
+     * @returns {string} JSON of the layer, or a sentence that says what was wrong
+     */
+    CallLayerInit: (name, params = "[]") => layerInit(runtime, name, params),
+    /** @returns {string} JSON of `[{Name, NumArgs, ArgTypes, ArgNames, Doc}]` */
+    ListLayerInitFunctions: () => inPython(runtime, (b) => b.layer_init_functions()),
+
+    /** The network made or loaded last, run on plain numbers. @param {ArrayLike<number>} values */
+    forward: (values) => latest().forward(values),
+    /** @param {Parameters<LoomNetwork["train"]>} args */
+    train: (...args) => latest().train(...args),
+    /** @param {Parameters<LoomNetwork["evaluate"]>} args */
+    evaluate: (...args) => latest().evaluate(...args),
+    /** @param {string} id */
+    saveModel: (id) => latest().saveModel(id),
 
     /** @param {Uint8Array} tokenizer bytes of tokenizer.json */
-    LoadTokenizerFromBytes: (tokenizer) => reply((b, file) => b.load_tokenizer(file), ["tokenizer.json", tokenizer]),
+    LoadTokenizerFromBytes: (tokenizer) =>
+      reply(() => {
+        const file = reader("tokenizer.json", tokenizer);
+        return inPython(runtime, (b) => b.load_tokenizer(file));
+      }),
     /** @param {Uint8Array} config bytes of config.json @param {Uint8Array} weights bytes of model.safetensors */
     LoadTransformerFromBytes: (config, weights) =>
-      reply((b, ...files) => b.load_transformer(...files), ["config.json", config], ["model.safetensors", weights]),
+      reply(() => {
+        const files = [reader("config.json", config), reader("model.safetensors", weights)];
+        return inPython(runtime, (b) => b.load_transformer(...files));
+      }),
     /** @param {string} text @param {boolean} [addSpecialTokens] @returns {Uint32Array | string} the error, as JSON */
     EncodeText: (text, addSpecialTokens = true) => {
-      const result = reply((b) => b.encode_text(String(text), addSpecialTokens));
+      const result = reply(() => {
+        const given = string(text, "text");
+        return inPython(runtime, (b) => b.encode_text(given, Boolean(addSpecialTokens)));
+      });
       return result.startsWith("[") ? Uint32Array.from(JSON.parse(result)) : result;
     },
     /** @param {ArrayLike<number>} ids @param {boolean} [skipSpecialTokens] */
     DecodeTokens: (ids, skipSpecialTokens = true) =>
-      reply((b) => b.decode_tokens(JSON.stringify(Array.from(ids)), skipSpecialTokens)),
+      reply(() => {
+        const given = tokens(ids);
+        return inPython(runtime, (b) => b.decode_tokens(given, Boolean(skipSpecialTokens)));
+      }),
     /** @param {string} prompt @param {number} [maxTokens] @param {number} [temperature] */
     GenerateText: (prompt, maxTokens = 50, temperature = 0.7) =>
-      reply((b) => b.generate_text(String(prompt), maxTokens, temperature)),
+      reply(() => {
+        const given = [string(prompt, "prompt"), number(maxTokens, "maxTokens"), number(temperature, "temperature")];
+        return inPython(runtime, (b) => b.generate_text(...given));
+      }),
     /** @param {ArrayLike<number>} ids the whole sequence so far @param {number} [temperature] @returns {number | string} */
     GenerateNextToken: (ids, temperature = 0.7) => {
-      const result = reply((b) => b.generate_next_token(JSON.stringify(Array.from(ids)), temperature));
+      const result = reply(() => {
+        const given = [tokens(ids), number(temperature, "temperature")];
+        return inPython(runtime, (b) => b.generate_next_token(...given));
+      });
       return result.startsWith("{") ? result : Number(result);
     },
   };
 }
 
 /**
+ * `InitDenseLayer(784, 392, 0)` and its siblings: one function a layer, by the names that Python knows.
  * @param {Runtime} runtime
- * @param {number} handle
- * @param {string} name
- * @param {unknown} args
- * @returns {Results | string}
  */
-function invoke(runtime, handle, name, args = "[]") {
-  if (typeof args !== "string") return `Invalid JSON input: expected a JSON array string, got ${typeof args}`;
+function layerInitFunctions(runtime) {
+  /** @type {{Name: string}[]} */
+  const described = JSON.parse(inPython(runtime, (b) => b.layer_init_functions()));
+  const entries = described.map(({ Name }) => [Name, (/** @type {unknown[]} */ ...args) => layerInit(runtime, Name, args)]);
+  return Object.fromEntries(entries);
+}
+
+/**
+ * @param {Runtime} runtime
+ * @param {unknown} name
+ * @param {unknown} params a JSON array, or the array itself
+ * @returns {string}
+ */
+function layerInit(runtime, name, params) {
   try {
-    const { error, values, strings } = JSON.parse(inPython(runtime, (b) => b.call(handle, name, args)));
-    return error ?? new Results(values, strings);
+    const text = Array.isArray(params) ? json(params) : string(params, "params");
+    const given = string(name, "name");
+    return inPython(runtime, (b) => b.layer_init(given, text));
   } catch (error) {
     return explain(error);
   }
@@ -146,17 +174,27 @@ function invoke(runtime, handle, name, args = "[]") {
 
 /**
  * @param {string} name
- * @param {Uint8Array} bytes
+ * @param {unknown} bytes
  */
 function reader(name, bytes) {
-  if (!(bytes instanceof Uint8Array)) throw new InputError(expected("a Uint8Array", bytes), { where: name });
+  if (!(bytes instanceof Uint8Array)) throw new InputError(mismatch("a Uint8Array", bytes), { where: name });
   return new BufferReader(name, bytes);
 }
 
-/**
- * @param {string} what
- * @param {unknown} value
- */
-function expected(what, value) {
-  return `expected ${what}, got ${value === null ? "null" : typeof value}`;
+/** @param {unknown} value @param {string} where */
+function string(value, where) {
+  if (typeof value !== "string") throw new InputError(mismatch("a string", value), { where });
+  return value;
+}
+
+/** @param {unknown} value @param {string} where */
+function number(value, where) {
+  if (typeof value !== "number") throw new InputError(mismatch("a number", value), { where });
+  return value;
+}
+
+/** @param {unknown} ids */
+function tokens(ids) {
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) throw new InputError(mismatch("an array of token ids", ids), { where: "ids" });
+  return json(ids);
 }

@@ -1,9 +1,9 @@
 /** Where models come from: the site's own list, and the Hugging Face hub. */
 
-import { DownloadError, InputError } from "./errors.js";
-import { refused } from "./download.js";
+import { InputError } from "./errors.js";
+import { fetchJson } from "./http.js";
 
-/** @typedef {import("./download.js").RemoteFile} RemoteFile */
+/** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {{name: string, title: string, license?: string, source?: string, files: RemoteFile[]}} SiteModel */
 
 export const HUB = "https://huggingface.co";
@@ -52,68 +52,57 @@ export function parseHubName(text) {
 }
 
 /**
- * The files to fetch for a model on the hub, all of one commit: a branch is resolved to the commit it names now.
+ * The files to fetch for a model on the hub, all of one commit: a branch is resolved to the commit it names now. One
+ * request tells the commit, and every file's size and SHA-256 (of those in Git LFS, which the weights are).
  * @param {string} name see `parseHubName`
- * @param {AbortSignal} [signal]
- * @returns {Promise<RemoteFile[]>}
+ * @param {{signal?: AbortSignal, hubURL?: string}} [options] `hubURL`: a mirror
+ * @returns {Promise<{name: string, source: string, files: RemoteFile[]}>}
  */
-export async function hubFiles(name, signal) {
-  const parsed = parseHubName(name);
-  const { repository, file } = parsed;
-  const revision = parsed.revision || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
-  const at = (/** @type {string} */ commit, /** @type {string} */ path) => ({
-    name: path.slice(path.lastIndexOf("/") + 1),
-    url: `${HUB}/${repository}/resolve/${encodeURIComponent(commit)}/${path.split("/").map(encodeURIComponent).join("/")}`,
-  });
-  if (file) return [at(await commitOf(at(revision, file), revision, signal), file)];
-  const commit = await commitOf(at(revision, "config.json"), revision, signal);
-  const files = ["config.json", "tokenizer.json"];
-  for (const extra of ["tokenizer_config.json", "generation_config.json"]) {
-    if (await exists(at(commit, extra), signal)) files.push(extra);
-  }
-  const index = at(commit, "model.safetensors.index.json");
-  if (await exists(index, signal)) {
+export async function hubModel(name, { signal, hubURL = HUB } = {}) {
+  const { repository, revision: asked, file } = parseHubName(name);
+  const hub = hubURL.replace(/\/+$/, "");
+  const revision = asked || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
+  /** @type {{sha?: string, siblings?: {rfilename: string, size?: number, lfs?: {sha256?: string, size?: number}}[]}} */
+  const info = await fetchJson(`${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`, signal);
+  const commit = info.sha ?? revision;
+  const known = new Map((info.siblings ?? []).map((entry) => [entry.rfilename, entry]));
+  const folder = `${hub}/${repository}/resolve/${encodeURIComponent(commit)}/`;
+  /** @param {string} path @returns {RemoteFile} */
+  const at = (path) => {
+    const { size, lfs } = known.get(path) ?? {};
+    const url = folder + path.split("/").map(encodeURIComponent).join("/");
+    return { name: path.slice(path.lastIndexOf("/") + 1), url, size: lfs?.size ?? size, sha256: lfs?.sha256 };
+  };
+  const paths = file ? [file] : await wanted([...known.keys()], repository, (path) => fetchJson(at(path).url, signal));
+  return { name: name.trim(), source: file ? at(file).url : folder, files: paths.map(at) };
+}
+
+/** Beside the weights: what is there of it. */
+const CONFIGURATION = ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"];
+const INDEX = "model.safetensors.index.json";
+
+/**
+ * The files of a repository that make its model.
+ * @param {string[]} paths
+ * @param {string} repository
+ * @param {(path: string) => Promise<any>} read a JSON file
+ * @returns {Promise<string[]>}
+ */
+async function wanted(paths, repository, read) {
+  const there = new Set(paths);
+  const configuration = CONFIGURATION.filter((path) => there.has(path));
+  if (there.has("config.json") && there.has(INDEX)) {
     /** @type {{weight_map?: Record<string, string>}} */
-    const { weight_map: map = {} } = await (await fetch(index.url, { signal })).json();
-    files.push(index.name, ...new Set(Object.values(map)));
-  } else {
-    files.push("model.safetensors");
+    const { weight_map: map = {} } = await read(INDEX);
+    return [...configuration, INDEX, ...new Set(Object.values(map))];
   }
-  return files.map((path) => at(commit, path));
-}
-
-/**
- * @param {RemoteFile} file
- * @param {string} revision
- * @param {AbortSignal} [signal]
- */
-async function commitOf(file, revision, signal) {
-  const response = await head(file, signal);
-  if (!response.ok) throw refused(file, response.status);
-  return /^[0-9a-f]{40}$/.test(revision) ? revision : (response.headers.get("X-Repo-Commit") ?? revision);
-}
-
-/**
- * @param {RemoteFile} file
- * @param {AbortSignal} [signal]
- */
-async function exists(file, signal) {
-  return (await head(file, signal)).ok;
-}
-
-/**
- * @param {RemoteFile} file
- * @param {AbortSignal} [signal]
- */
-async function head(file, signal) {
-  try {
-    return await fetch(file.url, { method: "HEAD", signal });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    throw new DownloadError("the hub cannot be reached", {
-      where: file.url,
-      remedy: "Check the connection, or choose the model's files from your computer.",
-      cause,
-    });
-  }
+  if (there.has("config.json") && there.has("model.safetensors")) return [...configuration, "model.safetensors"];
+  const gguf = paths.filter((path) => /\.gguf$/i.test(path));
+  if (gguf.length === 1) return gguf;
+  throw new InputError(gguf.length ? `holds ${gguf.length} .gguf files` : "holds no model.safetensors and no .gguf file", {
+    where: repository,
+    remedy: gguf.length
+      ? `Name one of them: ${gguf.slice(0, 8).map((path) => `${repository}/${path}`).join(", ")}${gguf.length > 8 ? ", …" : ""}.`
+      : "Choose a repository with the weights in one of these formats.",
+  });
 }

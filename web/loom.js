@@ -15,9 +15,11 @@ import { Session } from "./session.js";
 
 export { boot, capabilities } from "./boot.js";
 export * from "./errors.js";
-export { initLoom } from "./globals.js";
+export { canPickFolder, droppedFiles, pickFolder } from "./folders.js";
+export { LoomNetwork, initLoom } from "./globals.js";
 export { DEFAULT_REPOSITORY, DEFAULT_REVISION, siteModels } from "./hub.js";
 export { LanguageModel, Network, Session } from "./session.js";
+export { TransformerAPI, createTransformerAPI } from "./transformer.js";
 
 export const loom = Object.freeze({ start: Session.start, capabilities, siteModels });
 export default loom;

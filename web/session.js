@@ -2,12 +2,16 @@
 
 import { Engine } from "./engine.js";
 import { InputError } from "./errors.js";
+import { modelFiles } from "./folders.js";
 import { WorkerEngine } from "./rpc.js";
+import { ModelStorage } from "./model_storage.js";
 
 /** @typedef {import("./boot.js").OnProgress} OnProgress */
 /** @typedef {import("./boot.js").Capabilities} Capabilities */
-/** @typedef {import("./download.js").RemoteFile} RemoteFile */
+/** @typedef {import("./storage.js").RemoteFile} RemoteFile */
+/** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
+/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string}} LoadOptions `hubURL`: a mirror of the hub */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & WorkOptions} StartOptions */
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
@@ -44,6 +48,8 @@ export class Session {
     this.#engine = engine;
     this.version = version;
     this.capabilities = capabilities;
+    /** The models that this browser keeps. */
+    this.storage = new ModelStorage(engine);
   }
 
   /**
@@ -88,13 +94,20 @@ export class Session {
   }
 
   /**
-   * @param {Iterable<File> | {files: RemoteFile[]} | string} source local files, files by address, or a name on the hub
-   * @param {WorkOptions} [options] progress `{status: "download" | "verify" | "cached" | "load", file, loaded, total}`
+   * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
+   * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
+   * when there is something to tell.
+   * @param {ModelChoice} source local files, files by address, one that is kept, or a name on the hub
+   * @param {LoadOptions} [options]
    * @returns {Promise<LanguageModel>}
    */
-  async loadModel(source, { onProgress, signal } = {}) {
-    const params = modelSource(source);
-    const facts = await this.#engine.call("loadModel", params, { onEvent: onProgress, signal });
+  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict } = {}) {
+    const params = { ...modelSource(source), hubURL, keep, evict };
+    const onEvent = (/** @type {import("./boot.js").Progress} */ event) => {
+      onProgress(event);
+      if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);
+    };
+    const facts = await this.#engine.call("loadModel", params, { onEvent, signal });
     return new LanguageModel(this.#engine, facts);
   }
 
@@ -109,19 +122,25 @@ export class Session {
   }
 }
 
-/** @param {Iterable<File> | {files: RemoteFile[]} | string} source */
+/** @param {ModelChoice} source */
 function modelSource(source) {
   if (typeof source === "string") return { hub: source };
   if (typeof source === "object" && source && Symbol.iterator in source) {
     const files = [...source];
-    if (files.length) return { files };
+    if (files.length) return { files: modelFiles(files) };
+  } else if (source && "kept" in source) {
+    return { kept: String(source.kept) };
   } else if (Array.isArray(source?.files)) {
-    return { remote: source.files.map(({ name, url, size, sha256 }) => ({ name, url, size, sha256 })) };
+    const remote = source.files.map(({ name, url, size, sha256 }) => ({ name, url: absolute(url), size, sha256 }));
+    return { remote, name: source.name };
   }
   throw new InputError("there are no files to load a model from", {
     remedy: "Give a .gguf file, or config.json, tokenizer.json and the .safetensors files together.",
   });
 }
+
+/** An address seen from the page, whichever thread fetches it. @param {string} url */
+const absolute = (url) => new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
 
 /** Something that lives in Python under a handle. */
 class Handle {

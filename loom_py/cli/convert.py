@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..formats.source import FileSource
 from ..models.convert import convert_gguf
-from .progress import Bar
+from ..progress import Bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,9 +16,9 @@ from ..config import build_network_from_json
 from ..errors import ConfigError, InputError
 from ..formats.json_strict import parse_json
 from ..nn.fields import Fields
+from ..progress import Bar
 from ..training.config import as_config
 from ..training.loop import training_steps
-from .progress import Bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import glob
+import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import FormatError, InputError
 from ..network import Network
 from ..nn import Layer
 from ..nn.fields import Json, json_type
-from ..nn.layer import Params, leaves
+from ..nn.layer import Params, initial_params, leaves
 from ..training.state import TrainingState
+from .files import read_file, replace_file
 from .json_strict import parse_json
 from .safetensors import SafetensorsFile
 from .safetensors_writer import write_safetensors
@@ -83,40 +85,38 @@ def load_bundle(text: str | bytes, files: Files | None = None) -> dict[str, Netw
 
 
 def save_bundle(path: str | os.PathLike[str], networks: Mapping[str, Network], weights: str = "json") -> None:
-    """Write a bundle file; `weights="safetensors"` puts the weights into a file of the same name beside it.
+    """Write a bundle file; `weights="safetensors"` puts the weights (float32) into a file beside it.
 
-    Each file is written whole under another name first, so that an interrupted save leaves the old one.
+    The weight file's name holds a hash of what is in it, so that an interrupted save leaves the old pair whole; the
+    weight file before is removed at the end.
     """
     if weights not in ("json", "safetensors"):
         raise InputError(f"unknown kind of weights {weights!r}", where="weights", remedy="Known: json, safetensors.")
     place = Path(path)
-    beside = place.with_suffix(".safetensors") if weights == "safetensors" else None
-    text = dump_bundle(networks, beside.name if beside else "")
-    if beside:
-        _replace(beside, dump_weights(networks))
-    _replace(place, text.encode())
+    if weights == "json":
+        replace_file(place, dump_bundle(networks).encode())
+        return
+    data = dump_weights(networks)
+    beside = place.with_name(f"{place.name}.{hashlib.sha256(data).hexdigest()[:12]}.safetensors")
+    replace_file(beside, data)  # a name of its own: until the bundle names it, the old pair stays whole
+    replace_file(place, dump_bundle(networks, beside.name).encode())
+    for old in place.parent.glob(f"{glob.escape(place.name)}.*.safetensors"):
+        if old != beside and re.fullmatch(r"[0-9a-f]{12}", old.name[len(place.name) + 1 : -len(".safetensors")]):
+            old.unlink(missing_ok=True)
 
 
 def load_bundle_file(path: str | os.PathLike[str]) -> dict[str, Network]:
     """All networks of a bundle file, with the weight files beside it."""
-    place = Path(path)
-    return load_bundle(place.read_bytes(), {p.name: FileSource(p) for p in place.parent.glob("*.safetensors")})
+    return load_bundle(read_file(path), _beside(path))
 
 
 def load_model(path: str | os.PathLike[str], model_id: str) -> Network:
     """One network of a bundle file."""
-    place = Path(path)
-    files = {p.name: FileSource(p) for p in place.parent.glob("*.safetensors")}
-    return load_model_from_string(place.read_bytes(), model_id, files)
+    return load_model_from_string(read_file(path), model_id, _beside(path))
 
 
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _beside(path: str | os.PathLike[str]) -> Files:
+    return {p.name: FileSource(p) for p in Path(path).parent.glob("*.safetensors") if p.is_file()}
 
 
 def load_first_model(bundle: Mapping[str, Any]) -> Network:
@@ -132,16 +132,23 @@ def _entries(bundle: Any) -> list[Mapping[str, Any]]:
         raise FormatError(f"expected an object, got {json_type(bundle)}", where="bundle")
     if bundle.get("type") != TYPE:
         raise FormatError(f"invalid bundle type: {bundle.get('type')!r}", where="type", remedy=f"Expected {TYPE!r}.")
-    if bundle.get("version", VERSION) != VERSION:
+    if bundle.get("version", VERSION) != VERSION or isinstance(bundle.get("version"), bool):
         raise FormatError(
             f"unsupported version {bundle.get('version')!r}", where="version", remedy=f"Known: {VERSION}."
         )
     models = bundle.get("models")
     if not isinstance(models, list):
         raise FormatError(f"expected an array, got {json_type(models)}", where="models")
+    seen: set[str] = set()
     for i, entry in enumerate(models):
         if not isinstance(entry, Mapping):
             raise FormatError(f"expected an object, got {json_type(entry)}", where=f"models[{i}]")
+        name = entry.get("id")
+        if not isinstance(name, str):
+            raise FormatError(f"expected a string, got {json_type(name)}", where=f"models[{i}].id")
+        if name in seen:
+            raise FormatError(f"two models are called {name!r}", where=f"models[{i}].id")
+        seen.add(name)
     return models
 
 
@@ -168,7 +175,7 @@ def _external_params(layers: list[Layer], file: Any, files: Files, name: str, wh
     store = SafetensorsFile(files[file])
     params = []
     for i, layer in enumerate(layers):
-        tree = layer.init(np.random.Generator(np.random.Philox(0)))
+        (tree,) = initial_params([layer], 0)
         for path, a in leaves(tree, f"{name}/layers.{i}"):
             if path not in store:
                 raise FormatError(f"the tensor {path} is missing", where=file)

@@ -126,8 +126,8 @@ def config_from_gguf(metadata: Mapping[str, Any], checkpoint: Checkpoint | None 
         "num_key_value_heads": kv_heads,
         "head_dim": head_dim,
         "max_position_embeddings": context,
-        "rms_norm_eps": _decimal(fields.number("llama.attention.layer_norm_rms_epsilon", 1e-6)),
-        "rope_theta": _decimal(fields.number("llama.rope.freq_base", 10000.0)),
+        "rms_norm_eps": _decimal(fields.number("llama.attention.layer_norm_rms_epsilon", 1e-6, high=1.0)),
+        "rope_theta": _decimal(fields.number("llama.rope.freq_base", 10000.0, high=1e12)),
         "rope_scaling": _rope_scaling(fields, checkpoint, context, head_dim),
         "tie_word_embeddings": "output.weight" not in names,
         "attention_bias": "blk.0.attn_q.bias" in names,
@@ -165,7 +165,7 @@ def _decimal(value: float) -> float:
 def _rope_scaling(fields: Fields, checkpoint: Checkpoint | None, context: int, head_dim: int) -> dict[str, Any] | None:
     kind = fields.text("llama.rope.scaling.type", "none")
     if kind == "linear":
-        return {"rope_type": "linear", "factor": _decimal(fields.number("llama.rope.scaling.factor"))}
+        return {"rope_type": "linear", "factor": _decimal(fields.number("llama.rope.scaling.factor", high=1e6))}
     if kind != "none":
         raise ModelError(
             f"the rotary scaling {kind[:60]!r} is not supported", where=f"{fields.where} at llama.rope.scaling.type"
@@ -173,7 +173,7 @@ def _rope_scaling(fields: Fields, checkpoint: Checkpoint | None, context: int, h
     if checkpoint is None or ROPE_FREQUENCIES not in checkpoint:
         return None
     divisors = checkpoint.load(ROPE_FREQUENCIES)
-    theta = _decimal(fields.number("llama.rope.freq_base", 10000.0))
+    theta = _decimal(fields.number("llama.rope.freq_base", 10000.0, high=1e12))
     scaling = {
         "rope_type": "llama3",
         "factor": _decimal(divisors.max(initial=1.0)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,20 +119,44 @@ class Llama:
     def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> Tensor:
         """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
         cache.reserve(cache.length + len(ids))
-        x = self.ops.embedding(ids, self.weights[EMBEDDING])
-        for i in range(self.config.num_hidden_layers):
-            x = self._block(i, x, cache)
+        logits = self.trace_logits(self.ops, self.weights, ids, cache.keys, cache.values, cache.length, every=every)
         cache.length += len(ids)
-        if not every:
-            x = self.ops.narrow(x, 0, len(ids) - 1, 1)
-        x = self.ops.rms_norm(x, self.weights[FINAL_NORM], self.config.rms_norm_eps)
-        logits = self.ops.linear(x, self.weights[EMBEDDING if self.config.tie_word_embeddings else HEAD])
-        return logits if every else self.ops.reshape(logits, (self.config.vocab_size,))
+        return logits
 
-    def _block(self, i: int, x: Tensor, cache: KVCache) -> Tensor:
+    def trace_logits(
+        self,
+        ops: Ops,
+        weights: Mapping[str, Tensor],
+        ids: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
+        position: int,
+        *,
+        every: bool = False,
+    ) -> Tensor:
+        """The decoder as a function of its arguments: rows `position …` of the caches are written (*dynamic*)."""
+        c = self.config
+        x = ops.embedding(ids, weights[EMBEDDING])
+        for i in range(c.num_hidden_layers):
+            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
+        if not every:
+            x = ops.narrow(x, 0, x.shape[0] - 1, 1)
+        x = ops.rms_norm(x, weights[FINAL_NORM], c.rms_norm_eps)
+        logits = ops.linear(x, weights[EMBEDDING if c.tie_word_embeddings else HEAD])
+        return logits if every else ops.reshape(logits, (c.vocab_size,))
+
+    def _block(
+        self,
+        ops: Ops,
+        w: Mapping[str, Tensor],
+        block: str,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        position: int,
+    ) -> Tensor:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
-        ops, c, w = self.ops, self.config, self.weights
-        block, steps, position = f"model.layers.{i}", x.shape[0], cache.length
+        c, steps = self.config, x.shape[0]
 
         def linear(name: str, x: Tensor) -> Tensor:
             return ops.linear(x, w[f"{block}.{name}.weight"], w.get(f"{block}.{name}.bias"))
@@ -141,9 +165,9 @@ class Llama:
         q = ops.reshape(linear("self_attn.q_proj", h), (steps, c.num_attention_heads, c.head_dim))
         k = ops.reshape(linear("self_attn.k_proj", h), (steps, c.num_key_value_heads, c.head_dim))
         v = ops.reshape(linear("self_attn.v_proj", h), (steps, c.num_key_value_heads, c.head_dim))
-        ops.cache_write(cache.keys[i], ops.rope(k, position, self.frequencies), position)
-        ops.cache_write(cache.values[i], v, position)
-        mixed = ops.attention(ops.rope(q, position, self.frequencies), cache.keys[i], cache.values[i], position)
+        ops.cache_write(keys, ops.rope(k, position, self.frequencies), position)
+        ops.cache_write(values, v, position)
+        mixed = ops.attention(ops.rope(q, position, self.frequencies), keys, values, position)
         mixed = ops.reshape(mixed, (steps, c.num_attention_heads * c.head_dim))
         x = ops.add(x, linear("self_attn.o_proj", mixed))
         h = ops.rms_norm(x, w[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)

@@ -46,7 +46,7 @@ ALIASES = {
 
 def resolve(value: object, where: str, default: str = "relu") -> str:
     """The canonical name for a name, alias or id; `ConfigError` naming the known ones otherwise."""
-    if value is None:
+    if value is None or value == "":
         return default
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ConfigError(f"expected an activation name or id, got {json_type(value)}", where=where)

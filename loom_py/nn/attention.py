@@ -88,7 +88,7 @@ class MultiHeadAttention(Layer):
             record["seq_length"] = self.in_size // self.d_model
         defaults = {
             "num_kv_heads": self.num_heads,
-            "head_dim": self.d_model // self.num_heads,
+            "head_dim": self.d_model / self.num_heads,
             "causal": True,
             "rope": self.head_dim % 2 == 0,
             "rope_theta": DEFAULT_THETA,

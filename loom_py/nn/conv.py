@@ -14,6 +14,8 @@ from .fields import Fields, Json
 from .layer import Layer, Params, State
 from .registry import register
 
+MAX_VALUES = 2**28
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Layer):
@@ -37,6 +39,8 @@ class Conv(Layer):
         k, stride = f.integer("kernel_size"), f.integer("stride", default=1)
         padding = f.integer("padding", default=0, minimum=0)
         flat = cls.dimensions == 1
+        if channels * (size[0] + 2 * padding * (not flat)) * (size[1] + 2 * padding) > MAX_VALUES:
+            raise ConfigError(f"the padded input has more than {MAX_VALUES} values", where=f.at("padding"))
         kernel, strides, pads = (k, k), (stride, stride), (padding, padding)
         if flat:
             kernel, strides, pads = (1, k), (1, stride), (0, padding)

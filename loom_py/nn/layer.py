@@ -9,14 +9,15 @@ inside. A size of None means "whatever comes in".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from .fields import Fields, Json, json_type
 
@@ -26,6 +27,7 @@ State = dict[str, Any]
 """What a layer carries from one call to the next, in the same shape; {} carries nothing."""
 Residual = Literal["none", "source", "before", "after", "skip"]
 Array = NDArray[Any]
+MAX_PARAMETERS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Layer(ABC):
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     residual: ClassVar[Residual] = "none"
-    """Its part in the network's residual stream; see `network.residual_source`."""
+    """Its part in the network's residual stream; see `nn.chain`."""
 
     in_size: int | None
     out_size: int | None
@@ -64,6 +66,11 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """Gradient with respect to y (B, out_size) → gradients with respect to x and to the parameters (same tree)."""
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trainable numbers, from the sizes alone."""
+        return sum(prod(shape) for _, shape in self.weight_fields.values())
 
     # How parameters are written in LOOM's JSON: parameter name → JSON key and shape. Layers whose file layout differs
     # from their memory layout override `weights_to_json` and `weights_from_json` instead.
@@ -101,6 +108,8 @@ def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: st
     value, place = record.get(key), f"{where}.{key}"
     size = int(np.prod(shape))
     if value is None:
+        if "bias" in key or key == "beta":  # the original leaves out what is empty
+            return np.zeros(shape, np.float32)
         raise FormatError(f"missing: {size} numbers expected", where=place)
     if not isinstance(value, (list, tuple)):
         raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=place)
@@ -117,6 +126,21 @@ def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: st
     if not np.isfinite(result).all():
         raise FormatError("holds a number that is not finite in float32", where=place)
     return result.reshape(shape)
+
+
+def initial_params(layers: Sequence[Layer], seed: int) -> list[Params]:
+    """Fresh parameters of layers one after another; sizes no memory holds are a `ConfigError`."""
+    for i, layer in enumerate(layers):
+        if layer.parameter_count > MAX_PARAMETERS:
+            raise ConfigError(
+                f"{layer.parameter_count} parameters in one layer; the limit is {MAX_PARAMETERS}", where=f"layers[{i}]"
+            )
+    rng = np.random.Generator(np.random.Philox(seed))
+    try:
+        return [layer.init(rng) for layer in layers]
+    except MemoryError as error:
+        total = sum(layer.parameter_count for layer in layers)
+        raise ConfigError(f"{total} parameters do not fit into memory", where="layers") from error
 
 
 def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -> list[tuple[Mapping[str, Any], str]]:

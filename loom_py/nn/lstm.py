@@ -41,6 +41,10 @@ class LSTM(Recurrent):
         gz, g_hh, _, _ = ops.lstm_sequence_grad(h, c, gates, p["weight_hh"], h0, c0, gh)
         return self._grads(ops, p, rows, gz, g_hh)
 
+    @property
+    def parameter_count(self) -> int:
+        return 4 * self.hidden_size * (self.input_size + self.hidden_size + 1)
+
     def weights_to_json(self, p: Params) -> Json:
         """One record a gate: weight_ii, weight_hi, bias_i, weight_if, …"""
         record: Json = {}

@@ -32,7 +32,10 @@ class Norm(Layer):
         if in_size is not None and in_size % size:
             raise ConfigError(f"{size} does not divide the {in_size} inputs", where=f.at("norm_size"))
         return cls(
-            in_size=in_size, out_size=in_size, norm_size=size, epsilon=f.number("epsilon", default=1e-5, above=0)
+            in_size=in_size,
+            out_size=in_size,
+            norm_size=size,
+            epsilon=f.number("epsilon", default=0.0, minimum=0) or 1e-5,
         )
 
     def to_json(self) -> Json:

@@ -106,6 +106,10 @@ class Parallel(Layer):
         gate = self.gate.init_state(batch, dtype) if self.gate else {}
         return {"branches": branches, "gate": gate} if any(branches) or gate else {}
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(b.parameter_count for b in self.branches) + (self.gate.parameter_count if self.gate else 0)
+
     def weights_to_json(self, p: Params) -> Json:
         pairs = zip(self.branches, p["branches"], strict=True)
         gate = {} if self.gate is None else {"gate_weights": self.gate.weights_to_json(p["gate"][0])}

@@ -23,31 +23,48 @@ def register(cls: L) -> L:
 MAX_DEPTH = 32
 
 
+def layer_class(kind: object, where: str) -> type[Layer]:
+    """The class of a JSON `type`; `ConfigError` at `where` for an unknown one."""
+    if kind is None:
+        raise ConfigError("missing: a layer type is required here", where=where, remedy=f"Known: {', '.join(KINDS)}.")
+    if not isinstance(kind, str) or kind not in KINDS:
+        remedy = suggest(str(kind), KINDS)
+        raise ConfigError(f"unknown layer type: {kind}", where=where, remedy=remedy)
+    return KINDS[kind]
+
+
 def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:
     """Layers that follow one another, each told what the one before gives."""
     layers: list[Layer] = []
-    for i, f in enumerate(items):
+    for f in items:
         layer = build_layer(f, layers[-1].out_size if layers else in_size)
         if layer.residual == "skip":
-            skip = f.integer("skip", default=1)
-            if skip > i:
-                raise ConfigError(f"there are only {i} layers before this one", where=f.at("skip"))
-            size = layers[i - skip].in_size if i - skip else in_size or layers[0].in_size
-            if None not in (size, layer.in_size) and size != layer.in_size:
-                raise ConfigError(f"{layer.in_size} values come, but the skipped input has {size}", where=f.at("skip"))
+            check_skip(layer, layers, in_size, f.at("skip"))
         layers.append(layer)
     return layers
 
 
+def check_skip(layer: Layer, before: Sequence[Layer], in_size: int | None, where: str) -> None:
+    """A residual layer after the layers `before`: is there what it skips back to, and has it the same size?"""
+    skip: int = layer.skip  # type: ignore[attr-defined]
+    if skip > len(before):
+        raise ConfigError(f"there are only {len(before)} layers before this one", where=where)
+    start = len(before) - skip
+    size = before[start].in_size if start else in_size or before[0].in_size
+    comes = before[-1].out_size
+    if None not in (size, comes) and size != comes:
+        raise ConfigError(f"{comes} values come, but the skipped input has {size}", where=where)
+
+
 def build_layer(f: Fields, in_size: int | None) -> Layer:
     """The layer that a JSON object describes; `ConfigError` with its path if it describes none."""
-    kind = f.string("type")
-    if kind not in KINDS:
-        raise ConfigError(f"unknown layer type: {kind}", where=f.at("type"), remedy=suggest(kind, KINDS))
+    cls = layer_class(f.string("type"), f.at("type"))
     if f.path.count("[") > MAX_DEPTH:
         raise ConfigError(f"layers nested deeper than {MAX_DEPTH}", where=f.path)
-    layer = KINDS[kind].from_fields(f, in_size)
+    layer = cls.from_fields(f, in_size)
     f.finish()
     if in_size is not None and layer.in_size is not None and layer.in_size != in_size:
-        raise ConfigError(f"{kind} takes {layer.in_size} values but the layer before gives {in_size}", where=f.path)
+        raise ConfigError(
+            f"{layer.kind} takes {layer.in_size} values but the layer before gives {in_size}", where=f.path
+        )
     return layer

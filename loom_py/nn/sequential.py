@@ -47,6 +47,10 @@ class Sequential(Layer):
         states = [layer.init_state(batch, dtype) for layer in self.layers]
         return {"layers": states} if any(states) else {}
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(layer.parameter_count for layer in self.layers)
+
     def weights_to_json(self, p: Params) -> Json:
         pairs = zip(self.layers, p["layers"], strict=True)
         return {"branch_weights": [layer.weights_to_json(lp) for layer, lp in pairs]}

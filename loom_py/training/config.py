@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from ..errors import ConfigError
 from ..introspection import Floats
+from ..nn.fields import Json, json_type
+from ..nn.loose_fields import pascal
 from .classification import ClassificationReport
 from .early_stopping import EarlyStopping
-from .evaluation import DeviationMetrics
 from .fields import LooseFields
 from .losses import resolve_loss
 from .optimisers import Optimiser, read_optimiser
 from .result import TrainingProgress, TrainingResult
 from .schedulers import Scheduler, read_scheduler
 
-__all__ = [
-    "ClassificationReport",
-    "DeviationMetrics",
-    "TrainingBatch",
-    "TrainingConfig",
-    "TrainingProgress",
-    "TrainingResult",
-    "as_batch",
-    "as_config",
-]
+__all__ = ["ClassificationReport", "TrainingBatch", "TrainingConfig", "TrainingResult", "as_batch", "as_config"]
+# the report and the result are here for the network's annotations, which are looked up in this module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,44 +104,39 @@ class TrainingConfig:
         f = LooseFields(value, where)
         stopping = f.any("EarlyStopping")
         config = cls(
-            epochs=f.integer("Epochs", default=cls.epochs),
-            initial_epoch=f.integer("InitialEpoch", default=0, minimum=0),
-            learning_rate=f.number("LearningRate", default=cls.learning_rate),
-            loss_type=f.string("LossType", default="mse"),
-            huber_delta=f.number("HuberDelta", default=1.0, above=0.0),
+            **_scalars(f),
             optimizer=f.any("Optimizer"),
             scheduler=f.any("Scheduler", "LRSchedule"),
-            gradient_clip=f.number("GradientClip", default=0.0, minimum=0.0),
-            gradient_clip_value=f.number("GradientClipValue", default=0.0, minimum=0.0),
-            accumulation_steps=f.integer("AccumulationSteps", default=1),
-            shuffle=f.boolean("Shuffle"),
-            seed=f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
             early_stopping=None if stopping is None else EarlyStopping.from_json(stopping, f.at("EarlyStopping")),
-            evaluate_every_n=f.integer("EvaluateEveryN", default=0, minimum=0),
             validation_inputs=f.array("ValidationInputs"),
             validation_targets=f.array("ValidationTargets"),
-            checkpoint_every_n=f.integer("CheckpointEveryN", default=0, minimum=0),
-            checkpoint_path=f.string("CheckpointPath", default=""),
-            verbose=f.boolean("Verbose"),
-            print_every_batch=f.integer("PrintEveryBatch", default=0, minimum=0),
-            use_gpu=f.boolean("UseGPU"),
         )
         f.finish()
-        config.check(where)
-        return config
+        return config.check(where)
 
-    def check(self, where: str = "config") -> None:
-        """Everything that can be known without the network; `ConfigError` with the JSON path."""
+    def check(self, where: str = "config") -> Self:
+        """Everything that can be known without the network; `ConfigError` with the JSON path.
+
+        Returns the config with plain Python numbers, whatever they came as.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in _SCALARS:
+            if values[name] is None:
+                raise ConfigError("expected a value, got null", where=f"{where}.{pascal(name)}")
+        written = {pascal(name): _plain(values[name]) for name in _SCALARS}
+        return replace(self, **_scalars(LooseFields(written, where)))._check(where)
+
+    def _check(self, where: str) -> Self:
+        """What the fields' own bounds do not tell."""
+        stopping = self.early_stopping
+        if stopping is not None and not isinstance(stopping, EarlyStopping):
+            raise ConfigError(f"expected EarlyStopping, got {json_type(stopping)}", where=f"{where}.EarlyStopping")
         resolve_loss(self.loss_type, f"{where}.LossType")
         read_optimiser(self.optimizer, f"{where}.Optimizer")
         read_scheduler(self.scheduler, self.learning_rate, 1, f"{where}.Scheduler")
-        if self.epochs < 1:
-            raise ConfigError(f"{self.epochs} must be at least 1", where=f"{where}.Epochs")
-        if not 0 <= self.initial_epoch < self.epochs:
+        if self.initial_epoch >= self.epochs:
             problem = f"{self.initial_epoch} of {self.epochs} epochs are done: nothing is left to train"
             raise ConfigError(problem, where=f"{where}.InitialEpoch", remedy="Raise Epochs: it counts those done, too.")
-        if self.accumulation_steps < 1:
-            raise ConfigError(f"{self.accumulation_steps} must be at least 1", where=f"{where}.AccumulationSteps")
         if len(self.validation_inputs) != len(self.validation_targets):
             raise ConfigError(
                 f"{len(self.validation_inputs)} validation inputs but {len(self.validation_targets)} targets",
@@ -158,8 +149,54 @@ class TrainingConfig:
                 where=f"{where}.EarlyStopping.Monitor",
                 remedy="Give EvaluateEveryN, ValidationInputs and ValidationTargets.",
             )
-        if self.checkpoint_path and not Path(self.checkpoint_path).resolve().parent.is_dir():
-            raise ConfigError("no such directory", where=f"{where}.CheckpointPath")
+        if self.checkpoint_path:
+            _check_path(self.checkpoint_path, f"{where}.CheckpointPath")
+        return self
+
+
+def _scalars(f: LooseFields) -> Json:
+    """The numbers, names and switches of a config with their bounds: the same from JSON and from Python."""
+    return {
+        "epochs": f.integer("Epochs", default=TrainingConfig.epochs),
+        "initial_epoch": f.integer("InitialEpoch", default=0, minimum=0),
+        "learning_rate": f.number("LearningRate", default=TrainingConfig.learning_rate, minimum=0.0),
+        "loss_type": f.string("LossType", default="mse"),
+        "huber_delta": f.number("HuberDelta", default=1.0, above=0.0),
+        "gradient_clip": f.number("GradientClip", default=0.0, minimum=0.0),
+        "gradient_clip_value": f.number("GradientClipValue", default=0.0, minimum=0.0),
+        "accumulation_steps": f.integer("AccumulationSteps", default=1),
+        "shuffle": f.boolean("Shuffle"),
+        "seed": f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
+        "evaluate_every_n": f.integer("EvaluateEveryN", default=0, minimum=0),
+        "checkpoint_every_n": f.integer("CheckpointEveryN", default=0, minimum=0),
+        "checkpoint_path": f.string("CheckpointPath", default=""),
+        "verbose": f.boolean("Verbose"),
+        "print_every_batch": f.integer("PrintEveryBatch", default=0, minimum=0),
+        "use_gpu": f.boolean("UseGPU"),
+    }
+
+
+_SCALARS = tuple(_scalars(LooseFields({}, "config")))
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers and paths as Python's own, which is what the JSON readers know."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_path(name: str, where: str) -> None:
+    """A place where a checkpoint can be written; seen before training, not at the first checkpoint."""
+    if "\0" in name:
+        raise ConfigError("a path cannot contain a null character", where=where)
+    path = Path(name).resolve()
+    if path.is_dir():
+        raise ConfigError(f"{name} is a directory", where=where, remedy="Add the name of a file.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"no such directory: {path.parent}", where=where)
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"the directory {path.parent} cannot be written", where=where)
 
 
 def as_batch(value: Any, where: str) -> TrainingBatch:
@@ -177,5 +214,4 @@ def as_config(value: Any) -> TrainingConfig:
         return TrainingConfig()
     if not isinstance(value, TrainingConfig):
         return TrainingConfig.from_json(value)
-    value.check()
-    return value
+    return value.check()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..nn.layer import Array
+from ..nn import chain
+from ..nn.embedding import Embedding
+from ..nn.layer import Array, Layer
 from ..runtime.philox import philox
 from ..values import to_array
 from .config import as_batch
@@ -31,21 +34,62 @@ def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
         batch = as_batch(item, f"batches[{i}]")
         x = network._rows(batch.input, f"batches[{i}].Input")
         target = to_array(batch.target, network.dtype, f"batches[{i}].Target")
+        check_input(network, x, f"batches[{i}].Input")
         if x.shape not in shapes:  # one dry run a shape tells the output's
-            y, _, _ = network.trace_forward(network.ops, network.params, x)
+            try:
+                y, _, _ = network.trace_forward(network.ops, network.params, x)
+            except InputError as error:
+                raise InputError(error.message, where=f"batches[{i}].Input", remedy=error.remedy) from error
             shapes[x.shape] = y.shape
         rows, width = shapes[x.shape]
         if target.size != rows * width:
             raise InputError(f"expected {rows * width} values, got {target.size}", where=f"batches[{i}].Target")
-        for name, a in (("Input", x), ("Target", target)):
-            if not np.isfinite(a).all():
-                raise InputError("contains NaN or infinity", where=f"batches[{i}].{name}")
+        if not np.isfinite(target).all():
+            raise InputError("contains NaN or infinity", where=f"batches[{i}].Target")
         if target.min() < low or target.max() > high:
             odd = target.min() if target.min() < low else target.max()
             bounds = f"{low:g} … {high:g}" if np.isfinite(high) else f"at least {low:g}"
             raise InputError(f"{odd:g} is no target for {loss}: {bounds}", where=f"batches[{i}].Target")
         data.append((x, target.reshape(rows, width)))
     return data
+
+
+def check_trainable(network: Network) -> None:
+    """`InputError` with the place of a layer that cannot be trained as it is set up."""
+    for path, layer in _nested(network.layers, "layers"):
+        if getattr(layer, "cache_length", 0):
+            remedy = "Train with cache_length 0; the weights are the same."
+            raise InputError("attention with a cache has no backward pass", where=f"{path}.cache_length", remedy=remedy)
+
+
+def check_input(network: Network, x: Array, where: str) -> None:
+    """`InputError` at `where` for values of x (B, I) that no layer could take: not finite, or no token ids.
+
+    Only the layers up to the last embedding run, which in most networks is the first layer.
+    """
+    if not np.isfinite(x).all():
+        raise InputError("contains NaN or infinity", where=where)
+    layers = network.layers
+    ends = [i + 1 for i in range(len(layers)) if any(isinstance(n, Embedding) for _, n in _nested([layers[i]], ""))]
+    if not ends:
+        return
+    try:
+        chain.forward(network.ops, layers[: ends[-1]], network.params[: ends[-1]], x)
+    except InputError as error:
+        raise InputError(error.message, where=where, remedy=error.remedy) from error
+
+
+def _nested(layers: Sequence[Any], path: str) -> Iterator[tuple[str, Layer]]:
+    """All layers and the layers inside them, with their paths."""
+    for i, layer in enumerate(layers):
+        if isinstance(layer, Layer):
+            yield f"{path}[{i}]", layer
+            for field in dataclasses.fields(layer):
+                value = getattr(layer, field.name)
+                if isinstance(value, Layer):
+                    yield from ((f"{path}[{i}].{field.name}{p[3:]}", n) for p, n in _nested([value], ""))
+                elif isinstance(value, tuple):
+                    yield from _nested(value, f"{path}[{i}].{field.name}")
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:

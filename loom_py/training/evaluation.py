@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ..errors import FormatError, InputError
+from ..formats.files import read_file, replace_file
 from ..introspection import Floats
 from ..nn.fields import json_type
 from ..nn.layer import Array
@@ -108,7 +108,7 @@ class DeviationMetrics:
         print(self.summary())
 
     def to_json(self) -> dict[str, Any]:
-        """The original's layout; an infinite `range_max` is written as 1e9."""
+        """The original's layout; an infinite `range_max` is written as 1e9, an output that is not finite as null."""
         buckets = {
             name: {
                 "range_min": low,
@@ -123,8 +123,8 @@ class DeviationMetrics:
             "score": self.score,
             "total_samples": self.total_samples,
             "failures": self.failures,
-            "results": [vars(r) for r in self.results],
-            "avg_deviation": self.average_deviation,
+            "results": [{name: _finite(value) for name, value in vars(r).items()} for r in self.results],
+            "avg_deviation": _finite(self.average_deviation),
         }
 
     @classmethod
@@ -134,19 +134,20 @@ class DeviationMetrics:
         if not isinstance(items, list):
             raise FormatError("expected an array", where=f"{where}.results")
         try:
-            triples = [(int(r["sample_index"]), float(r["expected"]), float(r["actual"])) for r in items]
+            triples = [(int(r["sample_index"]), float(r["expected"]), _or_nan(r["actual"])) for r in items]
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"not a prediction result ({error!r})", where=f"{where}.results") from error
         return cls(results=[evaluate_prediction(*triple) for triple in triples])
 
     def save_metrics(self, filename: str) -> None:
-        Path(filename).write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+        """Write `to_json` to a file, whole or not at all."""
+        replace_file(filename, json.dumps(self.to_json(), indent=2, allow_nan=False).encode())
 
     @classmethod
     def load_metrics(cls, filename: str) -> Self:
         from ..formats.json_strict import parse_json
 
-        return cls.from_json(parse_json(Path(filename).read_bytes(), where=filename), filename)
+        return cls.from_json(parse_json(read_file(filename), where=filename), filename)
 
 
 def evaluate_model(expected: Sequence[float], actual: Sequence[float]) -> DeviationMetrics:
@@ -155,7 +156,8 @@ def evaluate_model(expected: Sequence[float], actual: Sequence[float]) -> Deviat
         raise InputError(f"mismatched expected ({len(expected)}) vs actual ({len(actual)}) values")
     metrics = DeviationMetrics()
     for i, (want, got) in enumerate(zip(expected, actual, strict=True)):
-        metrics.results.append(evaluate_prediction(i, _number(want, f"expected[{i}]"), _number(got, f"actual[{i}]")))
+        pair = _finite_number(want, f"expected[{i}]"), _number(got, f"actual[{i}]")
+        metrics.results.append(evaluate_prediction(i, *pair))
     return metrics
 
 
@@ -178,10 +180,13 @@ def samples(
     where: tuple[str, str] = ("inputs", "expected"),
 ) -> tuple[list[Array], list[float]]:
     """Evaluation data as rows (1, I) and numbers; `InputError` naming what is wrong."""
+    for value, place in zip((inputs, expected), where, strict=True):
+        if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__"):
+            raise InputError(f"expected an array, got {json_type(value)}", where=place)
     if len(inputs) != len(expected):
-        raise InputError(f"mismatched inputs ({len(inputs)}) vs expected outputs ({len(expected)})")
+        raise InputError(f"mismatched inputs ({len(inputs)}) vs expected outputs ({len(expected)})", where=where[1])
     rows = [sample(network, x, f"{where[0]}[{i}]") for i, x in enumerate(inputs)]
-    return rows, [_number(value, f"{where[1]}[{i}]") for i, value in enumerate(expected)]
+    return rows, [_finite_number(value, f"{where[1]}[{i}]") for i, value in enumerate(expected)]
 
 
 def sample(network: Network, x: Floats, where: str) -> Array:
@@ -205,10 +210,7 @@ def evaluate_files(
     start = time.perf_counter_ns()
     rows = []
     for name in files:
-        try:
-            value = parse_json(Path(name).read_bytes(), where=name)
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", where=name) from error
+        value = parse_json(read_file(name), where=name)
         if not isinstance(value, list):
             raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=name)
         rows.append(sample(network, value, name))
@@ -217,8 +219,28 @@ def evaluate_files(
     return metrics, loaded - start, time.perf_counter_ns() - loaded
 
 
+def _finite_number(value: Any, where: str) -> float:
+    number = _number(value, where)
+    if not math.isfinite(number):
+        raise InputError(f"expected a finite number, got {number}", where=where)
+    return number
+
+
+def _finite(value: Any) -> Any:
+    """null for what JSON has no number for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _or_nan(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
 def _number(value: Any, where: str) -> float:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise InputError(f"expected a number, got {json_type(value)}", where=where)
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise InputError("expected a number that a float can hold", where=where) from error
+    except (TypeError, ValueError) as error:
         raise InputError(f"expected a number, got {json_type(value)}", where=where) from error

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .config import TrainingConfig, TrainingProgress, TrainingResult, as_config
-from .data import EpochStates, epoch_order, prepare
+from ..formats.files import replace_file
+from ..progress import Bar
+from .config import TrainingConfig, as_config
+from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
 from .early_stopping import Watch
 from .evaluation import DeviationMetrics, evaluate, samples
 from .losses import Loss, resolve_loss
 from .optimisers import read_optimiser
+from .result import TrainingProgress, TrainingResult
 from .schedulers import read_scheduler
 from .step import StepPlan, flat, train_step
 
@@ -52,8 +53,6 @@ def train(network: Network, batches: Sequence[Any], config: Any = None) -> Train
     steps = training_steps(network, batches, cfg)
     if not cfg.progress:
         return _exhaust(steps)
-    from ..cli.progress import Bar
-
     with Bar("training", cfg.epochs, "epoch") as bar:
         return _exhaust(steps, lambda p: bar.to(p.epoch, f"loss {p.loss:.6f}"))
 
@@ -78,6 +77,7 @@ class _Run:
         self.plan = StepPlan(
             loss=loss, optimiser=optimiser, clip_norm=config.gradient_clip, clip_value=config.gradient_clip_value
         )
+        check_trainable(network)
         self.data = prepare(network, batches, loss.name)
         self.groups = math.ceil(len(self.data) / config.accumulation_steps)
         self.scheduler, spans_run = read_scheduler(
@@ -85,6 +85,8 @@ class _Run:
         )
         places = "config.ValidationInputs", "config.ValidationTargets"
         self.validation = samples(network, config.validation_inputs, config.validation_targets, places)
+        for i, row in enumerate(self.validation[0]):
+            check_input(network, row, f"config.ValidationInputs[{i}]")
         # nothing has changed up to here
         network.training_state.use(network.ops, optimiser, flat(network.params))
         if spans_run:
@@ -204,10 +206,7 @@ class _Run:
         cfg = self.config
         text = self.network.save_model_to_string(self.network.model_id or "model")
         if cfg.checkpoint_path:
-            path = Path(cfg.checkpoint_path.replace("{epoch}", str(progress.epoch)))
-            half = path.with_name(path.name + ".part")
-            half.write_text(text, encoding="utf-8")
-            os.replace(half, path)  # whoever reads the file never sees half of it
+            replace_file(cfg.checkpoint_path.replace("{epoch}", str(progress.epoch)), text.encode())
         if cfg.on_checkpoint is not None:
             cfg.on_checkpoint(text, progress)
         if cfg.checkpoint_path or cfg.on_checkpoint:

@@ -66,7 +66,8 @@ def train_step(
     - `want_norm`: compute the gradient norm even if nothing is clipped by it.
 
     Returns the losses before the update, the global gradient norm before clipping by it, and the gradients.
-    Weights change in the last statement: whoever stops before it leaves the step undone.
+    Weights and slots change in `optimiser.step` alone, after everything that can fail; layer states change with every
+    forward pass.
     """
     total = sum(x.shape[0] for x, _ in batches)
     losses: list[Tensor] = []

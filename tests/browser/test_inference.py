@@ -267,36 +267,38 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def serve_hub(page: Page, tiny: list[Path], asked: list[str]) -> None:
     """A hub that holds one repository."""
     files = {path.name: path.read_bytes() for path in tiny}
+    listing = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+    headers = {"Access-Control-Allow-Origin": "*"}
 
     def answer(route: Route) -> None:
-        name = route.request.url.rsplit("/", 1)[-1]
-        asked.append(f"{route.request.method} {route.request.url}")
-        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "X-Repo-Commit"}
-        if name not in files or "/someone/tiny/" not in route.request.url:
+        path = route.request.url.removeprefix("https://huggingface.co")
+        asked.append(path)
+        name = path.rsplit("/", 1)[-1]
+        if path.startswith("/api/models/someone/tiny/revision/"):
+            route.fulfill(headers=headers, json={"sha": COMMIT, "siblings": listing})
+        elif name in files and path.startswith(f"/someone/tiny/resolve/{COMMIT}/"):
+            route.fulfill(headers=headers, body=files[name])
+        else:
             route.fulfill(status=404, headers=headers)
-            return
-        body = b"" if route.request.method == "HEAD" else files[name]
-        route.fulfill(status=200, headers=headers | {"X-Repo-Commit": COMMIT}, body=body)
 
     page.context.route("https://huggingface.co/**", answer)
 
 
 def test_the_hub_is_asked_once_and_at_one_commit(open_page: Open, isolated_url: str, tiny: list[Path]) -> None:
-    page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/someone/tiny/", "404"])
+    page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/"])
     asked: list[str] = []
     serve_hub(page, tiny, asked)
     page.get_by_role("radio", name="Hugging Face hub").check()
     page.get_by_label("Repository").fill("someone/tiny")
     page.get_by_role("button", name="Load the model").click()
     wait_ready(page)
-    downloads = [line for line in asked if line.startswith("GET")]
-    assert sorted(line.rsplit("/", 1)[-1] for line in downloads) == sorted(tiny_checkpoint.FILES)
-    assert all(f"/resolve/{COMMIT}/" in line for line in downloads)
+    assert asked.pop(0) == "/api/models/someone/tiny/revision/main?blobs=true"
+    assert sorted(line.rsplit("/", 1)[-1] for line in asked) == sorted(tiny_checkpoint.FILES)
     asked.clear()
     page.get_by_role("button", name="Load another").click()
     expect(page.locator("#load")).to_be_enabled(timeout=BOOT_MS)
     wait_ready(page)
-    assert not [line for line in asked if line.startswith("GET")]  # kept by the browser
+    assert len(asked) == 1  # the files are kept by the browser
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_the_hub_is_asked_once_and_at_one_commit(open_page: Open, isolated_url: 
 def test_a_wrong_repository_is_told(
     open_page: Open, isolated_url: str, tiny: list[Path], name: str, message: str
 ) -> None:
-    page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/someone/missing/", "404"])
+    page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/", "404"])
     serve_hub(page, tiny, [])
     page.get_by_role("radio", name="Hugging Face hub").check()
     page.get_by_label("Repository").fill(name)

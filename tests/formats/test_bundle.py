@@ -86,15 +86,20 @@ def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> No
         save_bundle(path, {"one": one, "two": two}, weights)
         np.testing.assert_array_equal(load_bundle_file(path)["two"].forward(x), two.forward(x))
         np.testing.assert_array_equal(load_model(path, "one").forward(x), one.forward(x))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["json.json", "safetensors.json", "safetensors.safetensors"]
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names[:2] == ["json.json", "safetensors.json"]
+    assert len(names) == 3
+    save_bundle(tmp_path / "safetensors.json", {"one": two, "two": one}, "safetensors")
+    assert len(list(tmp_path.iterdir())) == 3  # the weights before are gone
+    np.testing.assert_array_equal(load_model(tmp_path / "safetensors.json", "one").forward(x), two.forward(x))
+    save_bundle(tmp_path / "odd.safetensors", {"one": one}, "safetensors")
+    np.testing.assert_array_equal(load_model(tmp_path / "odd.safetensors", "one").forward(x), one.forward(x))
     one.save_model(str(tmp_path / "json.json"), "again", "safetensors")
     assert list(load_bundle_file(tmp_path / "json.json")) == ["again"]
     with pytest.raises(InputError, match="unknown kind of weights 'zip'"):
         save_bundle(tmp_path / "x.json", {"one": one}, "zip")
-    (tmp_path / "safetensors.safetensors").unlink()
-    with pytest.raises(
-        FormatError, match=r"models\[0\]\.weights\.file: the weight file 'safetensors\.safetensors' is not"
-    ):
+    next(tmp_path.glob("safetensors.json.*.safetensors")).unlink()
+    with pytest.raises(FormatError, match=r"models\[0\]\.weights\.file: the weight file 'safetensors\.json\."):
         load_bundle_file(tmp_path / "safetensors.json")
     text = dump_bundle({"one": one}, "w")
     with pytest.raises(FormatError, match=r"the tensor one/layers\.0\.kernel is missing"):
@@ -102,6 +107,50 @@ def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> No
     small = build_network_from_json({"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]})
     with pytest.raises(FormatError, match=r"one/layers\.0\.kernel has shape \[1, 1\], expected \[8, 16\]"):
         load_bundle(text, {"w": BytesSource(dump_weights({"one": small}))})
+
+
+@pytest.mark.parametrize("weights", ["json", "safetensors"])
+def test_a_failed_save_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str) -> None:
+    one, two = (
+        build_network_from_json({"layers": [{"type": "dense", "input_size": n, "output_size": 1}]}) for n in (2, 3)
+    )
+    path = tmp_path / "m.json"
+    one.save_model(str(path), "m", weights)
+    path.chmod(0o600)
+    whole = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target == path:
+            raise OSError(28, "No space left on device")
+        return whole(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match=r"m\.json: cannot be written \(No space left"):
+        two.save_model(str(path), "m", weights)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(load_model(path, "m").forward([1, 2]), one.forward([1, 2]))
+    two.save_model(str(path), "m", weights)
+    assert load_model(path, "m").input_size == 3
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not list(tmp_path.glob(".*"))
+    for bad in (tmp_path, tmp_path / "no" / "where", "a\0b"):
+        with pytest.raises(InputError, match="cannot be written"):
+            two.save_model(str(bad), "m", weights)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_model(tmp_path / "none", "m")
+
+
+def test_names_and_sizes_survive() -> None:
+    network = build_network_from_json({"input_size": 8, "seed": 5, "layers": [{"type": "layer_norm", "norm_size": 4}]})
+    loaded = load_model_from_string(network.save_model_to_string("m"), "m")
+    assert (loaded.input_size, loaded.seed, loaded.forward(np.ones(16)).shape) == (8, 5, (2, 8))
+    text = json.loads(dump_bundle({"a": network, "b": network}))
+    text["models"][1]["id"] = "a"
+    with pytest.raises(FormatError, match=r"models\[1\]\.id: two models are called 'a'"):
+        load_bundle(json.dumps(text))
+    del text["models"][1]["id"]
+    with pytest.raises(FormatError, match=r"models\[1\]\.id: expected a string, got null"):
+        load_bundle(json.dumps(text))
 
 
 def test_saved_size_is_the_original_s(grid_scatter: dict[str, Any]) -> None:

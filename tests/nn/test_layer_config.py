@@ -62,10 +62,10 @@ def test_every_kind_has_a_number() -> None:
     [
         (3, "expected an object"),
         ({"Type": 99}, "unknown layer type 99"),
-        ({}, "type: missing"),
+        ({}, "Type: missing"),
         ({"Type": 0, "InputHeight": 2, "OutputHeight": 1, "Kernel": [1.0]}, "kernel: expected 2 numbers"),
         ({"Type": 0, "InputHeight": 2, "OutputHeight": 1, "Gamma": [1.0]}, "a dense layer has no field 'gamma'"),
-        ({"Type": 0, "InputHeight": 2, "OutputHeight": 1, "Colour": 1}, "unknown key 'colour'"),
+        ({"Type": 0, "InputHeight": 2, "OutputHeight": 1, "Colour": 1}, "a dense layer has no field 'colour'"),
     ],
 )
 def test_bad_layer_configs_change_nothing(config: Any, message: str) -> None:

@@ -222,7 +222,7 @@ def test_deep_chains_keep_exact_gradients() -> None:
         ),
         ({"type": "conv1d", "filters": 1, "kernel_size": 2, "stride": 0}, "stride: 0 is outside"),
         ({"type": "layer_norm", "norm_size": 4}, "norm_size: 4 does not divide the 6 inputs"),
-        ({"type": "rms_norm", "epsilon": 0}, "epsilon: 0 must be above 0"),
+        ({"type": "rms_norm", "epsilon": -1}, "epsilon: -1 must be at least 0"),
         ({"type": "swiglu", "input_size": 4, "output_size": 2}, "input_size: 4 does not divide the 6 inputs"),
         ({"type": "swiglu"}, "output_size: missing"),
         ({"type": "sequential", "layers": []}, "layers: a sequential layer needs at least one"),

@@ -1,13 +1,15 @@
 /** Choosing a model (this site's, the hub's, or files) and loading it with its progress shown. */
 
-import { DEFAULT_REPOSITORY, explain, isAbort, siteModels } from "../loom.js";
+import { canPickFolder, droppedFiles, pickFolder } from "../folders.js";
+import { DEFAULT_REPOSITORY, StorageError, isAbort, siteModels } from "../loom.js";
+import { StoragePanel } from "./storage_panel.js";
 import { element, make, showError, size } from "./ui.js";
 
 /** @typedef {import("../loom.js").Session} Session */
 /** @typedef {import("../loom.js").LanguageModel} LanguageModel */
 
 const VERBS = {
-  resolve: "Looking up", download: "Downloading", verify: "Checking", cached: "Kept from last time:", load: "Reading weights",
+  resolve: "Looking up", waiting: "Waiting for another tab:", resume: "Checking what came before:", download: "Downloading", verify: "Checking", cached: "Kept from last time:", load: "Reading weights",
 };
 
 export class ModelPanel {
@@ -36,6 +38,9 @@ export class ModelPanel {
     this.status = element("status", HTMLElement);
     this.bar = element("progress", HTMLProgressElement);
     this.error = element("load-error", HTMLElement);
+    this.notice = element("load-notice", HTMLElement);
+    this.room = element("room", HTMLElement);
+    this.kept = new StoragePanel(session);
     this.form = element("chooser", HTMLFormElement);
   }
 
@@ -47,8 +52,12 @@ export class ModelPanel {
       event.preventDefault();
       void this.#load();
     };
+    element("make-room", HTMLButtonElement).onclick = () => void this.#load({ keep: "must", evict: true });
+    element("load-unkept", HTMLButtonElement).onclick = () => void this.#load({ keep: "never" });
+    this.kept.start().catch(() => {}); // without Python there is nothing to show
     this.cancel.onclick = () => this.#stopping?.abort();
     this.picker.onchange = () => this.#choose([...(this.picker.files ?? [])]);
+    this.#offerFolders();
     this.#acceptDrops();
     try {
       this.#models = await siteModels();
@@ -85,6 +94,22 @@ export class ModelPanel {
     this.fileNames.textContent = files.map((file) => `${file.name} (${size(file.size)})`).join(", ");
   }
 
+  #offerFolders() {
+    const input = element("folder", HTMLInputElement);
+    const button = element("pick-folder", HTMLButtonElement);
+    input.onchange = () => this.#choose([...(input.files ?? [])]);
+    button.onclick = async () => {
+      try {
+        const files = await pickFolder();
+        if (files.length) this.#choose(files);
+      } catch (error) {
+        showError(this.error, error);
+      }
+    };
+    button.hidden = !canPickFolder();
+    input.hidden = element("folder-label", HTMLElement).hidden = canPickFolder();
+  }
+
   #acceptDrops() {
     const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") === true;
     addEventListener("dragover", (event) => {
@@ -95,9 +120,9 @@ export class ModelPanel {
     this.panel.addEventListener("dragleave", (event) => {
       if (!(event.relatedTarget instanceof Node && this.panel.contains(event.relatedTarget))) this.panel.classList.remove("dragging");
     });
-    this.panel.addEventListener("drop", (event) => {
+    this.panel.addEventListener("drop", async (event) => {
       this.panel.classList.remove("dragging");
-      const files = [...(event.dataTransfer?.files ?? [])];
+      const files = event.dataTransfer ? await droppedFiles(event.dataTransfer) : [];
       if (!files.length || this.#stopping) return;
       this.#choose(files);
       this.#select("files");
@@ -105,21 +130,23 @@ export class ModelPanel {
     });
   }
 
-  /** @returns {{title: string, source: File[] | {files: import("../hub.js").RemoteFile[]} | string}} */
+  /** @returns {{title: string, source: import("../session.js").ModelChoice}} */
   #chosen() {
     const source = this.#source;
     if (source === "hub") return { title: this.hub.value.trim(), source: this.hub.value };
     if (source === "files") return { title: this.#files.map((file) => file.name).join(", "), source: this.#files };
     const model = this.#models[Number(source.slice("site:".length))];
-    return { title: model?.title ?? "", source: { files: model?.files ?? [] } };
+    return { title: model?.title ?? "", source: { files: model?.files ?? [], name: model?.title } };
   }
 
-  async #load() {
+  /** @param {import("../model_files.js").KeepOptions} [keep] what is to happen when there is no room */
+  async #load(keep) {
     if (this.#stopping) return;
     const before = this.status.textContent;
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
     showError(this.error);
+    this.room.hidden = this.notice.hidden = true;
     this.load.disabled = true;
     this.cancel.hidden = false;
     try {
@@ -128,7 +155,10 @@ export class ModelPanel {
       this.bar.hidden = false;
       this.bar.removeAttribute("value");
       const started = performance.now();
-      const model = await session.loadModel(source, { signal, onProgress: (progress) => this.#show(progress) });
+      // Where nothing can be kept anyway there is nothing to ask.
+      const { kind } = await session.storage.usage();
+      const place = keep ?? { keep: kind === "memory" ? "try" : "must" };
+      const model = await session.loadModel(source, { ...place, signal, onProgress: (progress) => this.#show(progress) });
       await this.onModel(model);
       this.name.textContent = `Loaded: ${title}`;
       this.name.hidden = false;
@@ -140,17 +170,23 @@ export class ModelPanel {
       this.load.classList.remove("primary");
     } catch (error) {
       this.status.textContent = isAbort(error) ? "Loading was cancelled." : (before ?? "");
-      if (!isAbort(error)) showError(this.error, explain(error));
+      if (!isAbort(error)) showError(this.error, error);
+      this.room.hidden = !(error instanceof StorageError);
     } finally {
       this.#stopping = null;
       this.load.disabled = false;
       this.cancel.hidden = true;
       this.bar.hidden = true;
+      await this.kept.show().catch(() => {});
     }
   }
 
   /** @param {import("../boot.js").Progress} progress */
-  #show({ status, file = "", loaded, total }) {
+  #show({ status, file = "", loaded, total, message = "" }) {
+    if (status === "notice" || status === "retry" || status === "restart") {
+      this.notice.textContent = status === "notice" ? message : `${file}: ${message}`;
+      this.notice.hidden = false;
+    }
     if (!Object.hasOwn(VERBS, status)) return;
     const verb = VERBS[/** @type {keyof typeof VERBS} */ (status)];
     const known = loaded !== undefined && total !== undefined;

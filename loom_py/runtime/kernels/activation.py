@@ -40,6 +40,7 @@ def _gelu_tanh_inner(z: Array) -> Array:
 
 
 def _gelu_tanh_grad(z: Array) -> Array:
+    z = np.clip(z, -30, 30)  # beyond, the derivative is 0 or 1 to the last bit, and z³ would overflow
     t = _gelu_tanh_inner(z)
     return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * GELU_CUBIC * z**2)
 

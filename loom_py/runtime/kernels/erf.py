@@ -59,17 +59,27 @@ _Q = (
     2.33520497626869185e-3,
 )
 _INV_SQRT_PI = 0.5641895835477563
+_SHORT_P = np.float32(0.3275911)
+_SHORT = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 
 def _horner(coefficients: Sequence[float], x: Array) -> Array:
-    value = np.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
+    value = x * coefficients[0] + coefficients[1]
+    for c in coefficients[2:]:
         value = value * x + c
     return value
 
 
 def erf(x: Array) -> Array:
-    """2/√π ∫₀ˣ e^(−t²) dt, to a few units in the last place of float64; the dtype of `x` is kept."""
+    """2/√π ∫₀ˣ e^(−t²) dt; the dtype of `x` is kept.
+
+    float64: to a few units in the last place. float32: within 6e-7, by the shorter formula 7.1.26 of Abramowitz &
+    Stegun, since small arrays cost by the call.
+    """
+    if x.dtype == np.float32:
+        a = np.abs(x)
+        t = 1 / (1 + _SHORT_P * a)
+        return np.copysign(1 - _horner(_SHORT, t) * t * np.exp(-a * a), x)
     wide = np.asarray(x, dtype=np.float64)
     a = np.abs(wide)
     small, middle = np.minimum(a, 0.46875), np.clip(a, 0.46875, 4.0)

@@ -1,4 +1,4 @@
-"""Normalisation over the last axis."""
+"""Normalisation over the last axis. Squares are summed in float64, where no float32 overflows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ Array = NDArray[Any]
 
 def rms_norm(x: Array, gamma: Array, eps: float) -> Array:
     """x / sqrt(mean(x²) + eps) · gamma   (Zhang & Sennrich 2019)."""
-    mean_square = np.mean(x * x, axis=-1, keepdims=True)
-    return x / np.sqrt(mean_square + x.dtype.type(eps)) * gamma
+    return x * _inverse_root(x, eps) * gamma
 
 
 def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array]:
     """With n = x·r, r = 1/rms: gx = r (gn − n mean(gn·n)), gn = gy·gamma; ggamma = Σ gy·n."""
-    r = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + x.dtype.type(eps))
+    r = _inverse_root(x, eps)
     n = x * r
     gn = gy * gamma
     return r * (gn - n * np.mean(gn * n, axis=-1, keepdims=True)), _rows(gy * n)
@@ -27,18 +26,23 @@ def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array,
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
     """(x − mean) / sqrt(var + eps) · gamma + beta, population variance   (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
-    variance = np.mean(centred * centred, axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + x.dtype.type(eps)) * gamma + beta
+    return centred * _inverse_root(centred, eps) * gamma + beta
 
 
 def layer_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array, Array]:
     """With n the normalised x and r = 1/σ: gx = r (gn − mean(gn) − n mean(gn·n)); ggamma = Σ gy·n; gbeta = Σ gy."""
     centred = x - x.mean(axis=-1, keepdims=True)
-    r = 1 / np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + x.dtype.type(eps))
+    r = _inverse_root(centred, eps)
     n = centred * r
     gn = gy * gamma
     gx = r * (gn - gn.mean(axis=-1, keepdims=True) - n * np.mean(gn * n, axis=-1, keepdims=True))
     return gx, _rows(gy * n), _rows(gy)
+
+
+def _inverse_root(x: Array, eps: float) -> Array:
+    """1 / sqrt(mean(x²) + eps)."""
+    square = np.einsum("...i,...i->...", x, x, dtype=np.float64)[..., None]
+    return (1 / np.sqrt(square / x.shape[-1] + eps)).astype(x.dtype)
 
 
 def _rows(a: Array) -> Array:

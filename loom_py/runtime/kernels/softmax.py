@@ -39,6 +39,7 @@ def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
 
 def sparsemax(x: Array) -> Array:
     """The Euclidean projection onto the simplex: max(x − τ, 0)   (Martins & Astudillo 2016)."""
+    x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
     z = -np.sort(-x, axis=-1)
     total = np.cumsum(z, axis=-1) - 1
     k = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
@@ -56,8 +57,8 @@ def entmax(x: Array, alpha: float) -> Array:
         return softmax(x)
     if alpha == 2:
         return sparsemax(x)
-    z = (alpha - 1) * x.astype(np.float64)
-    high = z.max(axis=-1, keepdims=True)
+    z = (alpha - 1) * (x - x.max(axis=-1, keepdims=True)).astype(np.float64)
+    high = np.zeros_like(z[..., :1])
     low = high - 1.0  # at τ = max − 1 the largest entry alone is 1
     exponent = 1 / (alpha - 1)
     for _ in range(64):

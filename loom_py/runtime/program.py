@@ -1,0 +1,147 @@
+"""A `Program`: a whole unit of work (a forward pass, a training step) as a flat list of kernel calls.
+
+It is what tracing yields and devices replay: buffers with shapes, dtypes and lifetimes, *dispatches* in order, and
+names for what goes in, what comes out, what stays from one replay to the next, and the few numbers that change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["input", "state", "constant", "temporary"]
+ALIGNMENT = 16
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Storage for one tensor. `source` is the buffer whose bytes it shares (a reshape), or its own index."""
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: str
+    kind: Kind
+    name: str = ""
+    source: int = -1
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An operand: the buffer with that index."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Dyn:
+    """A dynamic parameter, filled in at each replay."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """One kernel call: arguments by the kernel's own parameter names, buffers that it makes, buffers it changes."""
+
+    kernel: str
+    arguments: Mapping[str, Any]
+    outputs: tuple[int, ...]
+    changes: tuple[int, ...] = ()
+
+    def reads(self) -> Iterator[int]:
+        """Indices of all buffers among the arguments."""
+        for value in self.arguments.values():
+            yield from (v.index for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Ref))
+
+
+@dataclass
+class Program:
+    """See the module. `constants` and the initial `state` are held by buffer index; shapes never change."""
+
+    name: str
+    buffers: list[Buffer] = field(default_factory=list)
+    dispatches: list[Dispatch] = field(default_factory=list)
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, int] = field(default_factory=dict)
+    state: dict[str, int] = field(default_factory=dict)
+    dynamics: dict[str, float] = field(default_factory=dict)
+    constants: dict[int, NDArray[Any]] = field(default_factory=dict)
+
+    def count(self) -> Counter[str]:
+        """How often each kernel runs."""
+        return Counter(d.kernel for d in self.dispatches)
+
+    def lifetimes(self) -> dict[int, tuple[int, int]]:
+        """Temporary → (dispatch that makes it, last dispatch that reads it); outputs live to the end.
+
+        A reshape lives in its source, whose lifetime covers both.
+        """
+        spans: dict[int, tuple[int, int]] = {}
+        end = len(self.dispatches)
+        for at, d in enumerate(self.dispatches):
+            for index in (*d.outputs, *d.reads()):
+                root = self.root(index)
+                if self.buffers[root].kind == "temporary":
+                    start, _ = spans.get(root, (at, at))
+                    spans[root] = (start, at)
+        for index in self.outputs.values():
+            root = self.root(index)
+            if root in spans:
+                spans[root] = (spans[root][0], end)
+        return spans
+
+    def root(self, index: int) -> int:
+        """The buffer that owns the bytes of `index`."""
+        while self.buffers[index].source not in (-1, index):
+            index = self.buffers[index].source
+        return index
+
+    def plan(self) -> tuple[dict[int, int], int]:
+        """Temporary → byte offset in one arena, and the arena's size.
+
+        Best fit over the free gaps, in order of first use; buffers that live at the same time never overlap.
+        """
+        placed: dict[int, tuple[int, int, int, int]] = {}  # index → (offset, size, start, end)
+        for index, (start, end) in sorted(self.lifetimes().items(), key=lambda item: item[1]):
+            size = -(-self.buffers[index].nbytes // ALIGNMENT) * ALIGNMENT
+            taken = sorted((o, s) for o, s, first, last in placed.values() if first <= end and start <= last)
+            best, cursor = None, 0
+            for offset, length in taken:
+                gap = offset - cursor
+                if gap >= size and (best is None or gap < best[1]):
+                    best = (cursor, gap)
+                cursor = max(cursor, offset + length)
+            placed[index] = (best[0] if best else cursor, size, start, end)
+        total = max((o + s for o, s, _, _ in placed.values()), default=0)
+        return {index: offset for index, (offset, *_) in placed.items()}, total
+
+    def __str__(self) -> str:
+        """One line a dispatch: `%7 = matmul(a=%3, b=state layers.0.kernel, …)   (4, 16) float32`."""
+        lines = [f"program {self.name}: {len(self.dispatches)} dispatches"]
+        for d in self.dispatches:
+            arguments = ", ".join(f"{name}={self._show(value)}" for name, value in d.arguments.items())
+            made = [self.buffers[i] for i in d.outputs]
+            left = f"{', '.join(f'%{b.index}' for b in made)} = " if made else ""
+            right = "   ".join(f"{b.shape} {b.dtype}" for b in made)
+            lines.append(f"  {left}{d.kernel}({arguments})   {right}".rstrip())
+        lines += [f"  return {', '.join(f'{name}=%{i}' for name, i in self.outputs.items())}"]
+        return "\n".join(lines)
+
+    def _show(self, value: Any) -> str:
+        if isinstance(value, tuple):
+            return f"[{', '.join(map(self._show, value))}]"
+        if isinstance(value, Dyn):
+            return f"<{value.name}>"
+        if isinstance(value, Ref):
+            buffer = self.buffers[value.index]
+            return f"{buffer.kind} {buffer.name}" if buffer.name else f"%{buffer.index}"
+        return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,189 @@
+"""Recording: run layer code once with `TracingOps`, get a `Program`.
+
+Tracing runs the NumPy kernels as it records them, so that every shape and dtype is known without a second description
+of each kernel. Tensors are `Traced`: an array that remembers its buffer and refuses to be looked at by a Python branch.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LoomError
+from .numpy_ops import NumpyOps
+from .program import Buffer, Dispatch, Dyn, Kind, Program, Ref
+
+IN_PLACE: dict[str, tuple[str, ...]] = {
+    "accumulate": ("total",),
+    "adamw_step": ("w", "m", "v"),
+    "assign": ("state",),
+    "cache_write": ("cache",),
+    "clip_by_norm": ("grads",),
+    "clip_by_value": ("grads",),
+    "rmsprop_step": ("w", "v", "buffer"),
+    "sgd_momentum_step": ("w", "velocity"),
+    "sgd_step": ("w",),
+}
+"""Kernel → the operands that it changes; all others make new tensors only."""
+
+
+class TraceError(LoomError, TypeError):
+    """Layer code did something while tracing that cannot be replayed."""
+
+
+class Dynamic(float):
+    """A number that changes from replay to replay, known by `name`; plain arithmetic on it would freeze its value."""
+
+    name: str
+    value: float
+
+    def __new__(cls, name: str, value: float) -> Dynamic:
+        made = super().__new__(cls, value)
+        made.name, made.value = name, value
+        return made
+
+    def _frozen(self, *_: object) -> Any:
+        raise TraceError(f"arithmetic on the dynamic parameter {self.name} would freeze its value", where=self.name)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _frozen
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = _frozen
+
+
+class Traced:
+    """A tensor while tracing: shape and dtype, but no values for Python to branch on."""
+
+    def __init__(self, value: NDArray[Any], index: int) -> None:
+        self._value = value
+        self.index = index
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype = value.dtype
+        self.ndim = value.ndim
+        self.size = value.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def _look(self, *_: object) -> Any:
+        raise TraceError("a Python branch or conversion looked at a tensor's value", where=f"%{self.index}")
+
+    __bool__ = __float__ = __int__ = __iter__ = __getitem__ = __array__ = _look
+    __lt__ = __gt__ = __le__ = __ge__ = _look
+
+
+@cache
+def _parameters(kernel: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(kernel).parameters)
+
+
+class TracingOps:
+    """`Ops` that record. Everything a layer calls goes through `_call`; there is no list of kernels here."""
+
+    def __init__(self, name: str) -> None:
+        self.program = Program(name)
+        self._numpy = NumpyOps()
+        self._constants: dict[int, Traced] = {}
+        self._kept: list[Any] = []  # arrays whose id() is a key above must not be collected
+
+    def __getattr__(self, kernel: str) -> Callable[..., Any]:
+        function = getattr(self._numpy, kernel, None)
+        if kernel.startswith("_") or function is None:
+            raise AttributeError(kernel)
+        return partial(self._call, kernel, function)
+
+    def tensor(self, value: NDArray[Any], kind: Kind, name: str, *, copy: bool = True) -> Traced:
+        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to."""
+        traced = self._new(value.copy() if copy else value, kind, name)
+        (self.program.inputs if kind == "input" else self.program.state)[name] = traced.index
+        return traced
+
+    def dynamic(self, name: str, value: float) -> Dynamic:
+        """A number to be given at each replay; `value` is used while tracing."""
+        self.program.dynamics[name] = value
+        return Dynamic(name, value)
+
+    def output(self, name: str, tensor: Traced) -> None:
+        """Name a result."""
+        self.program.outputs[name] = tensor.index
+
+    def _new(self, value: NDArray[Any], kind: Kind, name: str = "", source: int = -1) -> Traced:
+        index = len(self.program.buffers)
+        self.program.buffers.append(Buffer(index, value.shape, value.dtype.name, kind, name, source))
+        return Traced(value, index)
+
+    def _constant(self, value: NDArray[Any]) -> Traced:
+        known = self._constants.get(id(value))
+        if known is None:
+            known = self._constants[id(value)] = self._new(np.array(value), "constant")
+            self.program.constants[known.index] = known._value
+            self._kept.append(value)
+        return known
+
+    def _call(self, kernel: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        names = _parameters(function)
+        bound = dict(zip(names, args, strict=False)) | kwargs
+        recorded: dict[str, Any] = {}
+        concrete: dict[str, Any] = {}
+        for name, value in bound.items():
+            if isinstance(value, (list, tuple)) and any(isinstance(v, (Traced, np.ndarray)) for v in value):
+                operands = [self._constant(v) if isinstance(v, np.ndarray) else v for v in value]
+                recorded[name] = tuple(Ref(v.index) for v in operands)
+                concrete[name] = [v._value for v in operands]
+            else:
+                recorded[name], concrete[name] = self._argument(value)
+        result = function(**concrete)
+        changes = tuple(
+            ref.index
+            for name in IN_PLACE.get(kernel, ())
+            for ref in (recorded[name] if isinstance(recorded[name], tuple) else (recorded[name],))
+            if isinstance(ref, Ref)
+        )
+        many = isinstance(result, tuple)
+        values = () if result is None else result if many else (result,)
+        source = recorded["x"].index if kernel == "reshape" else -1
+        made = [self._new(np.asarray(value), "temporary", source=source) for value in values]
+        self.program.dispatches.append(Dispatch(kernel, recorded, tuple(t.index for t in made), changes))
+        return None if result is None else tuple(made) if many else made[0]
+
+    def _argument(self, value: Any) -> tuple[Any, Any]:
+        """(what is recorded, what the kernel is called with)."""
+        if isinstance(value, Traced):
+            return Ref(value.index), value._value
+        if isinstance(value, np.ndarray):
+            constant = self._constant(value)
+            return Ref(constant.index), constant._value
+        if isinstance(value, Dynamic):
+            return Dyn(value.name), value.value
+        if isinstance(value, (list, tuple)):
+            return tuple(value), value
+        return value, value
+
+
+def replay(
+    program: Program, inputs: Mapping[str, Any], state: Mapping[str, NDArray[Any]], **dynamics: float
+) -> dict[str, NDArray[Any]]:
+    """Run a program on NumPy, the reference for devices: named outputs; `state` is changed in place."""
+    ops = NumpyOps()
+    values: dict[int, Any] = dict(program.constants)
+    values |= {index: inputs[name] for name, index in program.inputs.items()}
+    values |= {index: state[name] for name, index in program.state.items()}
+    numbers = {**program.dynamics, **dynamics}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return values[value.index]
+        if isinstance(value, Dyn):
+            return numbers[value.name]
+        if isinstance(value, tuple):
+            return [resolve(v) for v in value]
+        return value
+
+    for d in program.dispatches:
+        result = getattr(ops, d.kernel)(**{name: resolve(value) for name, value in d.arguments.items()})
+        for index, value in zip(d.outputs, result if isinstance(result, tuple) else (result,), strict=False):
+            values[index] = np.asarray(value)
+    return {name: values[index] for name, index in program.outputs.items()}

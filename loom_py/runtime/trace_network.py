@@ -1,0 +1,100 @@
+"""Networks as programs: the forward pass, and one whole training step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..nn.layer import Params, State, leaves
+from ..training.step import StepPlan, flat, train_step
+from .program import Program
+from .trace import Traced, TraceError, TracingOps
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+
+class _OneBatch:
+    """The states of the one batch size that a program is for."""
+
+    def __init__(self, states: list[State]) -> None:
+        self._states = states
+
+    def of(self, rows: int) -> list[State]:
+        return self._states
+
+
+def _tree(ops: TracingOps, tree: Params, path: str) -> Params:
+    """The same tree with every tensor a state buffer named by its path."""
+    return {
+        name: [_tree(ops, child, f"{path}.{name}.{i}") for i, child in enumerate(value)]
+        if isinstance(value, list)
+        else ops.tensor(value, "state", f"{path}.{name}")
+        for name, value in tree.items()
+    }
+
+
+def _params(ops: TracingOps, network: Network) -> list[Params]:
+    return [_tree(ops, p, f"layers.{i}") for i, p in enumerate(network.params)]
+
+
+def _states(ops: TracingOps, network: Network, batch: int) -> list[State]:
+    """What layers carry from call to call, as state buffers `carried.<layer>.<name>`."""
+    states: list[State] = []
+    for i, layer in enumerate(network.layers):
+        state = layer.init_state(batch, network.dtype)
+        counters = [path for path, value in leaves(state) if not isinstance(value, np.ndarray)]
+        if counters:
+            raise TraceError(
+                f"a {layer.kind} layer counts calls in {counters[0]!r}, which a program cannot do yet",
+                where=f"layers[{i}]",
+                remedy="Run this network without a program.",
+            )
+        states.append(_tree(ops, state, f"carried.{i}"))
+    return states
+
+
+def trace_forward(network: Network, x: Any) -> Program:
+    """`x` (B, I) → `y` (B, O); parameters are state under the names of `network.parameters`.
+
+    The values of `x` only serve to run the layers once; its shape is the program's.
+    """
+    ops = TracingOps("forward")
+    sample = np.asarray(x, network.dtype)
+    traced = ops.tensor(sample, "input", "x")
+    states = _states(ops, network, len(sample))
+    y, _, _ = network.trace_forward(ops, _params(ops, network), traced, states)  # type: ignore[arg-type]
+    ops.output("y", y)
+    return ops.program
+
+
+def trace_training_step(
+    network: Network, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
+) -> Program:
+    """`x` (B, I), `target` (B, O) → `loss`; weights and optimiser slots are state, `lr` and `step` are dynamic.
+
+    Weights are named as in `network.parameters`, slots `<slot>.<i>` in the order of the parameters.
+    """
+    ops = TracingOps("training step")
+    inputs: list[Traced] = [
+        ops.tensor(np.asarray(a, network.dtype), "input", n) for n, a in (("x", x), ("target", target))
+    ]
+    params = _params(ops, network)
+    weights = flat(params)
+    zeros = {name: [np.zeros(w.shape, w.dtype) for w in weights] for name in plan.optimiser.slots}
+    slots = {name: [ops.tensor(a, "state", f"{name}.{i}") for i, a in enumerate(v)] for name, v in zeros.items()}
+    losses, _, _ = train_step(
+        network,
+        ops,  # type: ignore[arg-type]
+        plan,
+        params,
+        weights,
+        slots,
+        [(inputs[0], inputs[1])],
+        lr=ops.dynamic("lr", lr),
+        step=ops.dynamic("step", step),  # type: ignore[arg-type]
+        states=_OneBatch(_states(ops, network, len(inputs[0]))),  # type: ignore[arg-type]
+    )
+    ops.output("loss", losses[0])
+    return ops.program

@@ -1,0 +1,48 @@
+// Run in a worker by test_storage.py: the download and storage modules without Python.
+import { toPlain } from "ORIGIN/errors.js";
+import { openModelFiles } from "ORIGIN/model_files.js";
+import { Sha256 } from "ORIGIN/sha256.js";
+import { Storage } from "ORIGIN/storage.js";
+
+if (HIDE.includes("opfs")) delete StorageManager.prototype.getDirectory;
+if (HIDE.includes("caches")) Object.defineProperty(globalThis, "caches", { value: undefined });
+const storage = Storage.open();
+
+const COMMANDS = {
+  async load({ source, abortAt = Infinity }) {
+    const events = [];
+    const stop = new AbortController();
+    const onProgress = (event) => {
+      events.push(event);
+      if (event.status === "download" && event.loaded >= abortAt) stop.abort();
+    };
+    try {
+      const readers = await openModelFiles(source, await storage, { onProgress, signal: stop.signal });
+      const files = readers.map((reader) => {
+        const hash = new Sha256();
+        for (let at = 0; at < reader.size; at += 300_007) hash.update(reader.read(at, Math.min(300_007, reader.size - at)));
+        const file = { name: reader.name, size: reader.size, sha256: hash.hex(), kind: reader.constructor.name };
+        reader.release();
+        return file;
+      });
+      return { files, events };
+    } catch (error) {
+      return { error: toPlain(error), events };
+    }
+  },
+  list: async () => (await storage).list(),
+  names: async () => (await storage).shelf.names(),
+  usage: async () => (await storage).usage(),
+  remove: async ({ name }) => (await storage).remove(name),
+  // Chromium tells every site of 10 GiB, whatever the quota is.
+  quota: async (estimate) => void (StorageManager.prototype.estimate = async () => estimate),
+  clear: async () => (await storage).clear(),
+};
+
+globalThis.onmessage = async ({ data: { id, command, params } }) => {
+  try {
+    postMessage({ id, value: await COMMANDS[command](params) });
+  } catch (error) {
+    postMessage({ id, value: { error: toPlain(error) } });
+  }
+};

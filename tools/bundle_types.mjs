@@ -1,0 +1,180 @@
+// Flattens the declarations that tsc finds in web/*.js into one file.
+//
+//     node tools/bundle_types.mjs < generated.d.ts  →  JSON {"modules": text, "globals": [name, …]}
+//
+// The text on standard input takes precedence: a type in it replaces a JSDoc type of the same name, and an interface
+// named like a class replaces the members that both have. What loom.js does not lead to is left out.
+
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+/** @typedef {{text: string, statement: ts.Statement, file: string}} Declaration */
+
+const web = join(dirname(dirname(fileURLToPath(import.meta.url))), "web");
+const generated = parse("generated.d.ts", readFileSync(0, "utf8"));
+const preferred = new Map(generated.statements.map((s) => [nameOf(s), ts.isInterfaceDeclaration(s) ? membersOf(s) : null]));
+const outputs = emit(["loom.js", "globals.js"]);
+/** @type {Map<string, Declaration>} */
+const declarations = new Map();
+/** Names that a second module uses for something else: file → name → the name it gets here. @type {Map<string, Map<string, string>>} */
+const renames = new Map();
+for (const [file, text] of outputs) collect(parse(file, text));
+const globals = declarations.get("makeGlobals")?.statement.type.members.map((member) => member.name.text) ?? [];
+process.stdout.write(JSON.stringify({ modules: flatten(exportsOf("loom.d.ts")), globals }));
+
+/** @param {string[]} names of modules in web/ */
+function emit(names) {
+  const config = ts.readConfigFile(join(web, "..", "tsconfig.json"), ts.sys.readFile).config;
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, join(web, ".."));
+  Object.assign(options, { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir: "/declarations", rootDir: web });
+  const files = new Map();
+  const program = ts.createProgram(names.map((name) => join(web, name)), options);
+  program.emit(undefined, (path, text) => files.set(basename(path), text));
+  return files;
+}
+
+/** @param {ts.SourceFile} source */
+function collect(source) {
+  for (const statement of source.statements) {
+    const name = nameOf(statement);
+    const merges = ts.isClassDeclaration(statement) && preferred.get(name);
+    if (!name || isSameNameAlias(statement) || (preferred.has(name) && !merges)) continue;
+    const text = standalone(statement, source);
+    const known = declarations.get(name);
+    const other = known && known.text !== text;
+    const unique = other ? name + source.fileName.replace(".d.ts", "").replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase()) : name;
+    if (other) renames.set(source.fileName, (renames.get(source.fileName) ?? new Map()).set(name, unique));
+    declarations.set(unique, { text, statement, file: source.fileName });
+  }
+}
+
+/**
+ * A declaration with the names that are unique here.
+ * @param {Declaration} declaration
+ */
+function named({ text, file }) {
+  let result = text;
+  for (const [name, unique] of renames.get(file) ?? []) result = result.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), unique);
+  return result.replace(/import\("(?:\.\/([\w-]+)\.js|pyodide)"\)\.(\w+)/g, (_, module, name) => renames.get(`${module}.d.ts`)?.get(name) ?? name);
+}
+
+/**
+ * Names that a module offers, those that it hands on included.
+ * @param {string} file
+ * @returns {string[]}
+ */
+function exportsOf(file) {
+  return parse(file, outputs.get(file)).statements.flatMap((statement) => {
+    if (!ts.isExportDeclaration(statement)) return statement.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? nameOf(statement) : [];
+    if (statement.exportClause) return statement.exportClause.elements.map((element) => element.name.text);
+    return exportsOf(statement.moduleSpecifier.text.replace("./", "").replace(/\.js$/, ".d.ts"));
+  });
+}
+
+/** @param {string[]} exported */
+function flatten(exported) {
+  const wanted = new Set();
+  const visit = (/** @type {string} */ text) => {
+    for (const [name] of text.replace(/\/\*[\s\S]*?\*\//g, "").matchAll(/\b[A-Za-z_]\w*\b/g)) {
+      if (wanted.has(name) || !declarations.has(name)) continue;
+      wanted.add(name);
+      visit(named(declarations.get(name)));
+    }
+  };
+  visit(exported.join(" "));
+  visit(generated.text);
+  const kept = [...declarations].filter(([name]) => wanted.has(name)).map(([name, declaration]) => {
+    const { statement } = declaration;
+    const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
+    const head = type ? "export " : exported.includes(name) ? "export declare " : "declare ";
+    return named(declaration).replace(/^(\/\*\*[\s\S]*?\*\/\n)?(?:export )?(?:declare )?/, (_, doc = "") => doc + head);
+  });
+  return kept.join("\n\n");
+}
+
+/**
+ * A declaration on its own: a class without what is private to the package or declared better in the generated text.
+ * @param {ts.Statement} statement
+ * @param {ts.SourceFile} source
+ */
+function standalone(statement, source) {
+  let text = statement.getText(source);
+  if (ts.isClassDeclaration(statement)) {
+    const members = statement.members.flatMap((member) => {
+      const name = member.name?.getText(source) ?? "";
+      const hidden = name === "#private" || member.modifiers?.some((m) => m.kind === ts.SyntaxKind.ProtectedKeyword);
+      if (hidden || preferred.get(nameOf(statement))?.has(name)) return [];
+      const body = member.getText(source);
+      if (ts.isConstructorDeclaration(member) && body.includes("EngineLike")) {
+        return "    /** Made by a session, never by `new`. */\n    protected constructor();";
+      }
+      return `${comment(member, source, "    ")}    ${body}`;
+    });
+    const open = source.text.indexOf("{", (statement.heritageClauses?.at(-1) ?? statement.name).end) + 1;
+    text = `${source.text.slice(statement.getStart(source), open)}${members.length ? `\n${members.join("\n")}\n` : ""}}`;
+  }
+  return tidy(comment(statement, source, "") + text);
+}
+
+/**
+ * The comment right before a node, unless it only defines a type.
+ * @param {ts.Node} node
+ * @param {ts.SourceFile} source
+ * @param {string} indent
+ */
+function comment(node, source, indent) {
+  const range = (ts.getLeadingCommentRanges(source.text, node.getFullStart()) ?? []).at(-1);
+  const text = range ? source.text.slice(range.pos, range.end) : "";
+  return text.startsWith("/**") && !/@typedef/.test(text) ? `${indent}${text}\n` : "";
+}
+
+/**
+ * Types in comments repeat the declaration.
+ * @param {string} text
+ */
+function tidy(text) {
+  return text
+    .replace(/[ \t]*\/\*\*[\s\S]*?\*\/\n?/g, (found) => {
+      const lines = withoutTypes(found).split("\n").filter((line) => !/^\s*\*\s*@(?:param \S+|returns|override|template .*)\s*$|^\s*\/\*\*\s*@param \S+\s*\*\/\s*$/.test(line));
+      const plain = lines.join("\n").replace(/\s*@(?:returns|override)\s*\*\//, " */");
+      return /[A-Za-z]/.test(plain) ? plain : "";
+    })
+    .replace(/^(?: {4})+/gm, (indent) => indent.slice(indent.length / 2));
+}
+
+/** @param {string} found a JSDoc comment */
+function withoutTypes(found) {
+  let plain = found;
+  for (let at = plain.search(/@\w+\s*\{/); at >= 0; at = plain.search(/@\w+\s*\{/)) {
+    const open = plain.indexOf("{", at);
+    let end = open;
+    let depth = 0;
+    do depth += plain[end] === "{" ? 1 : plain[end] === "}" ? -1 : 0;
+    while (depth > 0 && ++end < plain.length);
+    plain = plain.slice(0, open).trimEnd() + plain.slice(end + 1);
+  }
+  return plain.replace(/@param \[(\w+)[^\]]*\]/g, "@param $1");
+}
+
+/** @param {string} name @param {string} text */
+function parse(name, text) {
+  return ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
+}
+
+/** @param {any} statement @returns {string} */
+function nameOf(statement) {
+  if (ts.isVariableStatement(statement)) return statement.declarationList.declarations[0]?.name.getText() ?? "";
+  return statement.name?.text ?? "";
+}
+
+/** @param {any} statement @returns {Set<string>} */
+function membersOf(statement) {
+  return new Set((statement.members ?? []).map((/** @type {any} */ member) => member.name?.getText() ?? ""));
+}
+
+/** `export type X = import("./other.js").X` says nothing in one file. @param {any} statement */
+function isSameNameAlias(statement) {
+  return ts.isTypeAliasDeclaration(statement) && ts.isImportTypeNode(statement.type) && statement.type.qualifier?.getText() === nameOf(statement);
+}

@@ -1,0 +1,221 @@
+"""Python annotations, docstrings and JSON results as TypeScript."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from loom_py import introspection
+from loom_py.config import build_network_from_json
+from loom_py.introspection import Duration, Floats
+
+_SCALARS: dict[Any, str] = {
+    int: "number",
+    float: "number",
+    str: "string",
+    bool: "boolean",
+    Duration: "Nanoseconds",
+    type(None): "null",
+}
+
+
+def type_of(annotation: Any, *, result: bool = False) -> str:
+    """An annotation as a TypeScript type, as an argument or as a result."""
+    if annotation == Floats:
+        return "number[]" if result else "Floats"
+    if annotation == NDArray[Any]:  # arrays keep their batch axis
+        return "number[][]" if result else "Floats"
+    if isinstance(annotation, typing.Hashable) and annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        if set(typing.get_args(Floats)) <= set(arguments):  # `Floats | None`, flattened by typing
+            return ("number[]" if result else "Floats") + (" | null" if type(None) in arguments else "")
+        known = [a for a in arguments if typing.get_origin(a) not in (dict, Mapping)] or list(arguments)
+        if known == [type(None)]:
+            known = list(arguments)
+        return " | ".join(dict.fromkeys(type_of(a, result=result) for a in known))
+    if origin in (list, Sequence):
+        item = type_of(arguments[0], result=result)
+        item = f"({item})" if "|" in item else item
+        return f"{item}[]" if result else f"readonly {item}[]".replace("readonly readonly", "readonly")
+    if origin in (dict, Mapping):
+        return f"Record<string, {type_of(arguments[1], result=result)}>"
+    if origin is tuple:
+        return f"[{', '.join(type_of(a, result=result) for a in arguments)}]"
+    name = getattr(annotation, "__name__", "")
+    return name if name in {"TrainingBatch", "TrainingConfig", *samples()} else "unknown"
+
+
+def doc(text: str, indent: str = "") -> str:
+    """A comment; empty for no text."""
+    lines = inspect.cleandoc(text).replace("*/", "* /").splitlines()
+    if not lines:
+        return ""
+    if len(lines) == 1:
+        return f"{indent}/** {lines[0]} */\n"
+    return f"{indent}/**\n" + "".join(f"{indent} * {line}".rstrip() + "\n" for line in lines) + f"{indent} */\n"
+
+
+def methods(cls: type) -> str:
+    """`NetworkMethods`: the reflected methods on JSON values."""
+    parts = []
+    for public, member, hints in _members(cls):
+        parameters = ", ".join(
+            f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
+            for p in list(inspect.signature(member).parameters.values())[1:]
+        )
+        result = type_of(hints["return"], result=True)
+        parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {public}({parameters}): {result};")
+    head = "/** Every reflected method of a network, on JSON values: what `network.call` takes and gives. */\n"
+    return f"{head}export interface NetworkMethods {{\n" + "\n".join(parts) + "\n}"
+
+
+def calling_form(cls: type) -> str:
+    """`LoomNetwork`: the same methods in the original's calling form."""
+    parts = []
+    for public, member, hints in _members(cls):
+        parameters = list(inspect.signature(member).parameters.values())[1:]
+        optional = all(p.default is not inspect.Parameter.empty for p in parameters)
+        returns = hints["return"]
+        results = list(typing.get_args(returns)) if typing.get_origin(returns) is tuple else [returns]
+        results = [] if returns in (None, type(None)) else results
+        texts = ", ".join("string" for _ in results) + (", error?: string" if len(results) == 1 else "")
+        texts = texts.replace("string, error?", "value: string, error?")
+        given = ", ".join(f"{p.name}: {type_of(hints[p.name])}" for p in parameters)
+        taken = ", ".join(type_of(r, result=True) for r in results)
+        lines = [inspect.getdoc(member) or ""]
+        lines += [f"@param args JSON of [{given}]"] if parameters else []
+        lines += (
+            [f"@returns JSON of {taken}" if len(results) == 1 else f"@returns JSON of each of [{taken}]"]
+            if results
+            else []
+        )
+        args = f"args{'?' * optional}: string"
+        parts.append(f"{doc(chr(10).join(lines), '  ')}  {public}({args}): Results<[{texts}]>;")
+    head = doc(
+        "A network in the original's calling form: parameters as one JSON array string, results as JSON texts.\n"
+        "A wrong call returns a string that says why."
+    )
+    return f"{head}export interface LoomNetwork {{\n" + "\n".join(parts) + "\n}"
+
+
+def _members(cls: type) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
+    found = sorted(introspection.methods(cls).items())
+    return [(public, member, introspection.hints(member)) for public, name in found if (member := vars(cls)[name])]
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+def pascal(name: str) -> str:
+    """`learning_rate` → `LearningRate`."""
+    return introspection.public_name(name)
+
+
+def camel(name: str) -> str:
+    """`learning_rate` → `learningRate`."""
+    first, *rest = name.split("_")
+    return first + "".join(introspection.public_name(word) for word in rest)
+
+
+def options(cls: type, name: str, spell: Callable[[str], str]) -> str:
+    """A dataclass of options as an interface; what has no JSON form is left out."""
+    hints = typing.get_type_hints(cls)
+    described = _bullets(inspect.getdoc(cls) or "")
+    parts = []
+    for field in dataclasses.fields(cls):
+        text = described.get(field.name, "")
+        if "Callable" in str(field.type) or field.name == "progress":
+            continue
+        parts.append(f"{doc(text, '  ')}  {spell(field.name)}?: {_option_type(hints[field.name])};")
+    head = doc(
+        (inspect.getdoc(cls) or "").split("\n\n")[0].split(". ")[0].rstrip(".")
+        + "; what is left out keeps its default."
+    )
+    return f"{head}export interface {name} {{\n" + "\n".join(parts) + "\n}"
+
+
+def _option_type(annotation: Any) -> str:
+    """An option: classes of options may be given as objects."""
+    parts = (
+        typing.get_args(annotation)
+        if typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        else [annotation]
+    )
+    if annotation in (Floats, Sequence[Floats]):
+        return type_of(annotation)
+    names = [type_of(p) for p in parts]
+    names = ["Record<string, unknown>" if n == "unknown" else n for n in names]
+    return " | ".join(dict.fromkeys(names))
+
+
+def _bullets(text: str) -> dict[str, str]:
+    """Descriptions in a docstring's list: "- `a`, `b`: text"; the names may share one."""
+    found: dict[str, str] = {}
+    for names, description in re.findall(r"^- (`[^:]*?`): (.*?)(?=^- |\Z|^\S)", text, re.MULTILINE | re.DOTALL):
+        plain = " ".join(textwrap.dedent(description).split())
+        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), plain)
+    return found
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+@cache
+def samples() -> dict[str, tuple[Any, list[Any]]]:
+    """Result class name → (class, what `to_json` gives in real runs)."""
+    config = {"layers": [{"type": "dense", "input_size": 2, "output_size": 2, "activation": "sigmoid"}]}
+    network = build_network_from_json(config, seed=1)
+    batches = [{"Input": [0.0, 1.0], "Target": [1.0, 0.0]}]
+    checked = {"Epochs": 1, "EvaluateEveryN": 1, "ValidationInputs": [[0.0, 1.0]], "ValidationTargets": [0]}
+    runs: list[Any] = [network.train(batches, {"Epochs": 1}), network.train(batches, checked)]
+    runs += [network.evaluate_network([[0.0, 1.0]], [0]), network.evaluate_classification([[0.0, 1.0]], [0])]
+    found: dict[str, tuple[Any, list[Any]]] = {}
+    for run in runs:
+        found.setdefault(type(run).__name__, (type(run), []))[1].append(run.to_json())
+    return found
+
+
+def results() -> list[str]:
+    """Interfaces of all result classes."""
+    made: dict[str, str] = {}
+    for name, (_, values) in sorted(samples().items()):
+        made[name] = shape(values)
+    parts = []
+    for name, text in made.items():
+        for other, inner in made.items():
+            if other != name:
+                text = text.replace(inner.replace("\n", "\n  "), other)
+        head = doc((inspect.getdoc(samples()[name][0]) or "").split("\n\n")[0])
+        parts.append(f"{head}export interface {name} {text}")
+    return parts
+
+
+def shape(values: Sequence[Any]) -> str:
+    """The type of JSON values that were seen."""
+    kinds: list[str] = []
+    if objects := [v for v in values if isinstance(v, dict)]:
+        kinds.append(_object(objects))
+    if arrays := [v for v in values if isinstance(v, list)]:
+        inner = shape([item for a in arrays for item in a]) or "unknown"
+        kinds.append(f"({inner})[]" if "|" in inner.split("{")[0] else f"{inner}[]")
+    scalars = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null"}
+    kinds += [scalars[type(v)] for v in values if type(v) in scalars]
+    return " | ".join(dict.fromkeys(kinds))
+
+
+def _object(values: Sequence[dict[str, Any]]) -> str:
+    keys = list(dict.fromkeys(key for value in values for key in value))
+    if not all(key.isidentifier() for key in keys):
+        return f"Record<string, {shape([item for v in values for item in v.values()])}>"
+    lines = []
+    for key in keys:
+        seen = [v[key] for v in values if key in v]
+        lines.append(f"  {key}{'?' * (len(seen) < len(values))}: {shape(seen)};".replace("\n", "\n  "))
+    return "{\n" + "\n".join(lines) + "\n}"

@@ -1,0 +1,287 @@
+/**
+ * Requests for ranges of large files: what an answer means, what a refusal means, and when to ask again.
+ *
+ * A request with a `Range` header goes out without content coding, so the `Content-Range` of its answer tells the true
+ * size; `Content-Length` counts coded bytes and is believed only where the coding can be seen to be none.
+ */
+
+import { DownloadError } from "./errors.js";
+
+/** @typedef {{body: ReadableStream<Uint8Array>, start: number, total?: number, etag: string, satisfied: boolean}} RangeAnswer `satisfied`: there is such a range */
+
+/** Attempts in a row that bring nothing new before a download is given up. */
+const ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 400;
+const LONGEST_PAUSE_MS = 60_000;
+const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A fault that may pass: asked again, and for a model that is kept already, none at all. */
+export class Temporary extends Error {
+  /**
+   * @param {DownloadError} error what to say if it does not pass
+   * @param {number} [pauseMs] as the server asked
+   */
+  constructor(error, pauseMs = 0) {
+    super(error.message);
+    this.error = error;
+    this.pauseMs = pauseMs;
+    /** The server answered another request just after. */
+    this.serverIsUp = false;
+  }
+}
+
+/**
+ * Ask for a file from `start` on; a server without ranges answers from 0.
+ * @param {string} url
+ * @param {number} start
+ * @param {{signal?: AbortSignal, last?: number}} [options] `last`: the last byte wanted
+ * @returns {Promise<RangeAnswer>}
+ */
+export async function requestRange(url, start, { signal, last } = {}) {
+  const response = await rangeOrWhole(url, `bytes=${start}-${last ?? ""}`, signal);
+  const etag = (response.headers.get("ETag") ?? "").replace(/^W\//, "");
+  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
+  const total = range && range[2] !== "*" ? Number(range[2]) : undefined;
+  if (response.status === 416) {
+    const here = total !== undefined && total <= start ? total : 0;
+    return { body: new Blob([]).stream(), start: here, total: total ?? 0, etag, satisfied: false };
+  }
+  const body = response.body ?? new Blob([]).stream();
+  if (response.status === 206) {
+    // Across origins Content-Range may be hidden; the answer to a range then starts where it was asked to.
+    const from = range?.[1] ? Number(range[1]) : start;
+    const rest = last === undefined ? trueLength(response) : undefined;
+    return { body, start: from, total: total ?? (rest === undefined ? rest : from + rest), etag, satisfied: true };
+  }
+  return { body, start: 0, total: trueLength(response), etag, satisfied: true };
+}
+
+/** Addresses that do not stand a `Range` header: a server that compresses in spite of it is an error to the browser. */
+const unranged = new Set();
+
+/**
+ * @param {string} url
+ * @param {string} range
+ * @param {AbortSignal} [signal]
+ */
+async function rangeOrWhole(url, range, signal) {
+  for (let failures = 0; !unranged.has(url); failures++) {
+    try {
+      return await request(url, { signal, headers: { Range: range } });
+    } catch (error) {
+      if (!(error instanceof Temporary && error.serverIsUp)) throw error;
+      if (failures) unranged.add(url);
+    }
+  }
+  return request(url, { signal });
+}
+
+/**
+ * The size of a file without its bytes; undefined where the server does not tell.
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ */
+export async function sizeOf(url, signal) {
+  return persistently(async () => {
+    const { body, total } = await requestRange(url, 0, { signal, last: 0 });
+    body.cancel().catch(() => {});
+    return total;
+  }, { signal });
+}
+
+/**
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export function fetchJson(url, signal) {
+  return persistently(async () => (await request(url, { signal })).json(), { signal });
+}
+
+/**
+ * Work that is done again after faults that may pass, with growing pauses, as long as it gets on.
+ * @template T
+ * @param {() => Promise<T>} work
+ * @param {{signal?: AbortSignal, progress?: () => number, onRetry?: (seconds: number) => void}} options
+ *   `progress`: a number that grows when something was gained
+ * @returns {Promise<T>}
+ */
+export async function persistently(work, { signal, progress = () => 0, onRetry = () => {} }) {
+  for (let attempt = 1, before = progress(); ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof Temporary)) throw error;
+      const now = progress();
+      if (now > before) attempt = 1;
+      before = now;
+      const tooLong = error.pauseMs > LONGEST_PAUSE_MS;
+      if (attempt >= ATTEMPTS || tooLong || globalThis.navigator?.onLine === false) throw passing(error.error);
+      const ms = Math.max(error.pauseMs, FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2));
+      onRetry(ms / 1000);
+      await pause(ms, signal);
+    }
+  }
+}
+
+const passed = new WeakSet();
+
+/** @param {DownloadError} error */
+function passing(error) {
+  passed.add(error);
+  return error;
+}
+
+/**
+ * True for an error that says nothing about the file: no network, or a server in trouble.
+ * @param {unknown} error
+ */
+export function isOutage(error) {
+  return error instanceof DownloadError && passed.has(error);
+}
+
+/**
+ * @param {string} url
+ * @param {{signal?: AbortSignal, headers?: Record<string, string>}} options
+ */
+async function request(url, { signal, headers }) {
+  let response;
+  try {
+    // `no-store`: the bytes are kept by this library, once.
+    response = await fetch(url, { signal, headers, cache: "no-store" });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw await unreachable(url, cause, signal);
+  }
+  if (response.ok || response.status === 416) return response;
+  response.body?.cancel().catch(() => {});
+  const error = refused(url, response);
+  if (!TEMPORARY.has(response.status)) throw error;
+  throw new Temporary(error, retryAfterMs(response));
+}
+
+/** @param {Response} response */
+function retryAfterMs(response) {
+  const header = response.headers.get("Retry-After");
+  if (!header) return 0;
+  const seconds = Number(header);
+  return Number.isFinite(seconds) ? seconds * 1000 : Math.max(0, Date.parse(header) - Date.now()) || 0;
+}
+
+/** @param {Response} response */
+function trueLength(response) {
+  const length = response.headers.get("Content-Length");
+  const sameOrigin = response.type === "basic" || response.type === "default";
+  if (length === null || !sameOrigin || response.headers.get("Content-Encoding")) return undefined;
+  return Number(length);
+}
+
+/**
+ * A refusal, with what can be done about it.
+ * @param {string} url
+ * @param {Response} response
+ */
+function refused(url, response) {
+  const { status } = response;
+  const code = response.headers.get("X-Error-Code") ?? "";
+  let message = `the server answered ${status}`;
+  let remedy = "Try again later, or choose another source.";
+  if (code === "GatedRepo" || (status === 403 && code === "")) {
+    message += ": the model is gated or private";
+    remedy = "Accept its licence on its page at the hub and choose the downloaded files from your computer, or take an open model.";
+  } else if (status === 401) {
+    message += ": there is no such model, or it is private";
+    remedy = "Check the name; a private or gated model can be loaded from files on your computer.";
+  } else if (status === 404 || status === 410) {
+    message += ": there is no such file";
+    remedy = "Check the name and the revision.";
+  } else if (status === 429) {
+    message += ": too many requests";
+    const wait = Math.ceil(retryAfterMs(response) / 1000);
+    remedy = wait ? `Try again in ${wait} seconds; what has come is kept.` : "Wait a few minutes and try again; what has come is kept.";
+  } else if (status >= 500) {
+    remedy = "The server is in trouble; try again later. What has come is kept.";
+  }
+  return new DownloadError(message, { where: url, remedy });
+}
+
+/**
+ * Why nothing came: the browser does not tell, but it can be found out.
+ * @param {string} url
+ * @param {unknown} cause
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Error>}
+ */
+async function unreachable(url, cause, signal) {
+  const { location, navigator } = globalThis;
+  if (navigator?.onLine === false) {
+    const remedy = "Connect and try again: what has come is kept. Or choose the files from your computer.";
+    return new Temporary(new DownloadError("there is no network", { where: url, remedy, cause }));
+  }
+  const { origin, host } = new URL(url);
+  const answer = await headAnswer(url, signal);
+  if (answer === "opaque" && location && origin !== location.origin) {
+    return new DownloadError(`${host} does not let other sites read its files (no CORS headers)`, {
+      where: url,
+      remedy: "Download the files yourself and choose them from your computer, or use a host that allows it, such as the hub.",
+      cause,
+    });
+  }
+  const error = lost(url, cause);
+  error.serverIsUp = answer === "open";
+  return error;
+}
+
+/**
+ * A connection that broke.
+ * @param {string} url
+ * @param {unknown} cause
+ */
+export function lost(url, cause) {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const remedy = "Check the connection and try again: what has come is kept. Or choose the files from your computer.";
+  return new Temporary(new DownloadError(`the file could not be fetched (${reason})`, { where: url, remedy, cause }));
+}
+
+/**
+ * How the server answers the simplest request: not at all, only where nobody may read it, or openly.
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<"none" | "opaque" | "open">}
+ */
+async function headAnswer(url, signal) {
+  try {
+    await fetch(url, { method: "HEAD", mode: "no-cors", signal, cache: "no-store", credentials: "omit" });
+  } catch {
+    signal?.throwIfAborted();
+    return "none";
+  }
+  try {
+    await fetch(url, { method: "HEAD", signal, cache: "no-store" });
+    return "open";
+  } catch {
+    signal?.throwIfAborted();
+    return "opaque";
+  }
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    function done() {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

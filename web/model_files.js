@@ -1,0 +1,150 @@
+/**
+ * All files of a model as readers: resolved, given room, fetched or taken from storage, and remembered as one model.
+ */
+
+import { DownloadError, InputError, StorageError } from "./errors.js";
+import { download } from "./download.js";
+import { readerOf } from "./files.js";
+import { isOutage, sizeOf } from "./http.js";
+import { hubModel } from "./hub.js";
+import { MemoryShelf } from "./shelves.js";
+import { Storage, fileKey } from "./storage.js";
+
+/** @typedef {import("./files.js").Reader} Reader */
+/** @typedef {import("./storage.js").RemoteFile} RemoteFile */
+/** @typedef {import("./boot.js").OnProgress} OnProgress */
+/** @typedef {{name: string, source: string, files: RemoteFile[]}} RemoteModel */
+/**
+ * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
+ * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
+ * @typedef {{keep?: "try" | "must" | "never", evict?: boolean}} KeepOptions
+ */
+/** @typedef {{files?: File[], remote?: RemoteFile[], name?: string, hub?: string, hubURL?: string, kept?: string} & KeepOptions} ModelSource exactly one of `files`, `remote`, `hub`, `kept` */
+/** @typedef {{onProgress: OnProgress, signal?: AbortSignal}} Context */
+
+/**
+ * @param {ModelSource} source
+ * @param {Storage} storage
+ * @param {Context} context
+ * @returns {Promise<Reader[]>}
+ */
+export async function openModelFiles(source, storage, context) {
+  if (source.files) return Promise.all(source.files.map(readerOf));
+  const keep = source.keep ?? "try";
+  if (!["try", "must", "never"].includes(keep)) {
+    throw new InputError("is unknown", { where: `keep: ${String(keep)}`, remedy: 'Known: "try", "must", "never".' });
+  }
+  const model = await resolve(source, storage, context);
+  if (!model.files.length) throw new InputError("there are no files to load a model from");
+  const place = keep === "never" ? new Storage(new MemoryShelf()) : await makeRoom(model, storage, { ...source, keep }, context);
+  /** @type {Reader[]} */
+  const readers = [];
+  try {
+    if (place === storage) await place.saveModel(model).catch(() => {}); // a full disk is told when the file comes
+    for (const file of model.files) {
+      const reader = await download(file, place, context);
+      readers.push(reader);
+      if (!reader.size) throw new DownloadError("the file is empty", { where: file.url });
+    }
+    return readers;
+  } catch (error) {
+    for (const reader of readers) reader.release();
+    throw error;
+  }
+}
+
+/**
+ * @param {ModelSource} source
+ * @param {Storage} storage
+ * @param {Context} context
+ * @returns {Promise<RemoteModel>}
+ */
+async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal }) {
+  if (kept !== undefined) {
+    const found = await keptModel(storage, (model) => model.name === kept);
+    if (found) return found;
+    const remedy = "session.storage.list() tells which are whole.";
+    throw new StorageError("there is no whole model of this name in this browser's storage", { where: kept, remedy });
+  }
+  if (hub === undefined) {
+    const files = remote ?? [];
+    const folder = files[0]?.url.replace(/[^/]*$/, "") ?? "";
+    return { name: name ?? files.find((file) => /\.(gguf|safetensors)$/i.test(file.name))?.name ?? "model", source: folder, files };
+  }
+  onProgress({ status: "resolve", file: hub });
+  try {
+    return await hubModel(hub, { signal, hubURL });
+  } catch (error) {
+    const found = isOutage(error) ? await keptModel(storage, (model) => model.name === hub.trim()) : null;
+    if (!found) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    onProgress({ status: "notice", file: hub, message: `The hub was not reached (${why}); using what is kept in this browser.` });
+    return found;
+  }
+}
+
+/**
+ * The most recently used model that is whole.
+ * @param {Storage} storage
+ * @param {(model: import("./storage.js").ModelRecord) => boolean} wanted
+ * @returns {Promise<RemoteModel | null>}
+ */
+async function keptModel(storage, wanted) {
+  for (const { name, source, files } of (await storage.models()).filter(wanted).reverse()) {
+    const sizes = await Promise.all(files.map((file) => storage.completeSize(file)));
+    if (!sizes.includes(-1)) return { name, source, files };
+  }
+  return null;
+}
+
+/**
+ * Where the model goes: `storage` if it fits there, else memory, before any byte is fetched.
+ * @param {RemoteModel} model
+ * @param {Storage} storage
+ * @param {{keep: "try" | "must" | "never", evict?: boolean}} options
+ * @param {Context} context
+ * @returns {Promise<Storage>}
+ */
+async function makeRoom(model, storage, { keep, evict = false }, { onProgress, signal }) {
+  const needed = (await Promise.all(model.files.map((file) => missingBytes(file, storage, signal)))).reduce((a, b) => a + b, 0);
+  const tell = (/** @type {string} */ message) => onProgress({ status: "notice", file: model.name, message });
+  if (needed > 0 && storage.shelf.kind !== "opfs") {
+    const place = storage.shelf.kind === "cache" ? "the browser's cache" : "memory only";
+    const message = `Files on disk are not available (${storage.reason}); downloads go to ${place}.`;
+    if (keep === "must" && storage.shelf.kind === "memory") throw new StorageError(message, { where: model.name, remedy: "Use a normal window." });
+    tell(message);
+  }
+  const free = await storage.room();
+  if (needed <= free) return storage;
+  const { models, enough } = await storage.evictable(needed, model);
+  const names = models.map(({ name }) => name).join(", ");
+  if (enough && evict) {
+    for (const { name, source } of models) {
+      const freed = await storage.remove(name, source);
+      onProgress({ status: "evicted", file: name, loaded: freed, total: freed });
+    }
+    return storage;
+  }
+  const lack = `the model needs ${mb(needed)} and the browser's storage has ${mb(free)} left`;
+  const remedy = enough
+    ? `Remove ${names}, or load it without keeping it.`
+    : "Free space on the disk, choose a smaller model, or load it without keeping it.";
+  if (keep === "must") throw new StorageError(lack, { where: model.name, remedy });
+  tell(`There is no room to keep it: ${lack}. It is held in memory. ${remedy.replace(/,? or load it without keeping it/, "")}`);
+  return new Storage(new MemoryShelf());
+}
+
+/**
+ * Bytes of a file that are still to come; its size is asked for where nobody told it.
+ * @param {RemoteFile} file its size is filled in
+ * @param {Storage} storage
+ * @param {AbortSignal} [signal]
+ */
+async function missingBytes(file, storage, signal) {
+  if ((await storage.completeSize(file)) >= 0) return 0;
+  const size = file.size ?? (await sizeOf(file.url, signal));
+  return Math.max(0, (size ?? 0) - (await storage.kept(fileKey(file.url))));
+}
+
+/** @param {number} bytes */
+const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
