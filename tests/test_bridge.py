@@ -185,7 +185,7 @@ def test_a_closed_task_leaves_whole_updates(grid_scatter: dict[str, Any]) -> Non
         bridge.task_advance(task, 0)
     call(other, "Train", batches, config | {"Epochs": 5})
     call(other, "Train", batches[:1], config | {"Epochs": 1})
-    weights = [json.loads(call(n, "SaveModelToString", "m")[0])["models"][0]["weights"] for n in (one, other)]
+    weights = [json.loads(call(n, "SaveModelToString", "m")["values"][0])["models"][0]["weights"] for n in (one, other)]
     assert weights[0] == weights[1]
 
 

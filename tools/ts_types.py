@@ -111,7 +111,7 @@ def calling_form(cls: type) -> str:
 
 def _members(cls: type) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
     found = sorted(introspection.methods(cls).items())
-    return [(public, member, introspection.hints(member)) for public, name in found if (member := vars(cls)[name])]
+    return [(public, member, introspection.hints(member)) for public, name in found if (member := getattr(cls, name))]
 
 
 # --- options --------------------------------------------------------------------------------------------------------

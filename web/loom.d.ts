@@ -771,6 +771,8 @@ export interface NetworkMethods {
   ForwardCPU(input: Floats): [number[], Nanoseconds];
   /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
   GetActivation(row: number, col: number, layer: number): number;
+  /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
+  GetActivity(): Record<string, number[]>;
   /** Layers, shapes and parameter counts, without weights. */
   GetBlueprint(model_id?: string): Record<string, unknown>;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
@@ -785,6 +787,8 @@ export interface NetworkMethods {
   GetNetworkInfo(): Record<string, number>;
   /** The optimiser in use: Type, its options, and Step, the updates made with it. */
   GetOptimizer(): Record<string, unknown>;
+  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  GetStatistics(): Record<string, unknown>[];
   /** Number of trainable numbers. */
   GetTotalParameters(): number;
   /** Whether a method of that name can be called. */
@@ -813,10 +817,34 @@ export interface NetworkMethods {
   SetLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
   /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
   SetOptimizer(optimizer: Record<string, unknown>): null;
+  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  StartActivity(): null;
+  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  StartRecording(values?: boolean, limit?: number): null;
+  /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
+  StartStatistics(): null;
+  /** Keep it no more. */
+  StopActivity(): null;
+  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  StopRecording(): Record<string, unknown>;
+  /** `get_statistics`, and collect no more. */
+  StopStatistics(): Record<string, unknown>[];
   /** Number of layers in the grid. */
   TotalLayers(): number;
   /** Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest. */
   Train(batches: readonly TrainingBatch[], config?: TrainingConfig | null): TrainingResult;
+  /**
+   * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
+   *
+   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   */
+  TrainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): unknown;
+  /**
+   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   *
+   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   */
+  TrainWithTweening(config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed?: number): unknown;
   /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
   UpdateWeights(learning_rate: number): null;
   /** Set the stored gradients to zero. */
@@ -907,6 +935,11 @@ export interface LoomNetwork {
    */
   GetActivation(args: string): Results<[value: string, error?: string]>;
   /**
+   * `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it.
+   * @returns JSON of Record<string, number[]>
+   */
+  GetActivity(args?: string): Results<[value: string, error?: string]>;
+  /**
    * Layers, shapes and parameter counts, without weights.
    * @param args JSON of [model_id: string]
    * @returns JSON of Record<string, unknown>
@@ -944,6 +977,11 @@ export interface LoomNetwork {
    * @returns JSON of Record<string, unknown>
    */
   GetOptimizer(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * One record a layer of what was collected so far; see `LayerStatistics`.
+   * @returns JSON of Record<string, unknown>[]
+   */
+  GetStatistics(args?: string): Results<[value: string, error?: string]>;
   /**
    * Number of trainable numbers.
    * @returns JSON of number
@@ -1003,6 +1041,27 @@ export interface LoomNetwork {
    * @param args JSON of [optimizer: Record<string, unknown>]
    */
   SetOptimizer(args: string): Results<[]>;
+  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  StartActivity(args?: string): Results<[]>;
+  /**
+   * Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them.
+   * @param args JSON of [values: boolean, limit: number]
+   */
+  StartRecording(args?: string): Results<[]>;
+  /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
+  StartStatistics(args?: string): Results<[]>;
+  /** Keep it no more. */
+  StopActivity(args?: string): Results<[]>;
+  /**
+   * What was recorded: model_id, recorded_at, duration_seconds, total_events, events.
+   * @returns JSON of Record<string, unknown>
+   */
+  StopRecording(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * `get_statistics`, and collect no more.
+   * @returns JSON of Record<string, unknown>[]
+   */
+  StopStatistics(args?: string): Results<[value: string, error?: string]>;
   /**
    * Number of layers in the grid.
    * @returns JSON of number
@@ -1014,6 +1073,22 @@ export interface LoomNetwork {
    * @returns JSON of TrainingResult
    */
   Train(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
+   *
+   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   * @param args JSON of [config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number]
+   * @returns JSON of unknown
+   */
+  TrainWithStepping(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   *
+   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   * @param args JSON of [config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed: number]
+   * @returns JSON of unknown
+   */
+  TrainWithTweening(args: string): Results<[value: string, error?: string]>;
   /**
    * Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters.
    * @param args JSON of [learning_rate: number]
