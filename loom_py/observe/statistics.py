@@ -89,7 +89,7 @@ class LayerStatistics:
             self._moved(event)
             self.forwards += 1
             self.activation.add(event.output)
-            silent = (np.abs(event.output) <= self.threshold).all(axis=0)
+            silent = np.asarray((np.abs(event.output) <= self.threshold).all(axis=0))
             grown = self._dead is None or self._dead.shape != silent.shape
             self._dead = silent if grown or self._dead is None else self._dead & silent
         else:

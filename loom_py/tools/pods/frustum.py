@@ -32,7 +32,7 @@ def cull_frustum(planes: ArrayLike, minimum: ArrayLike, maximum: ArrayLike) -> N
     normals = p[:, :3]
     # the positive vertex takes the maximum where the normal is positive, and the minimum elsewhere
     farthest = high @ np.maximum(normals, 0).T + low @ np.minimum(normals, 0).T + p[:, 3]
-    return (farthest >= 0).all(axis=1)
+    return np.asarray((farthest >= 0).all(axis=1))
 
 
 def frustum_planes(matrix4: ArrayLike) -> NDArray[np.float64]:
