@@ -9,9 +9,9 @@ import time
 
 from ..errors import InputError
 from ..models.loading import LoadProgress, load_model
+from ..progress import Bar
 from ..text.generate import GeneratedToken
 from ..text.sampling import GenerationOptions
-from ..progress import Bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
