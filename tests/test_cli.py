@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +17,7 @@ from loom_py import build_network_from_json, load_model_from_string
 from loom_py.cli import COMMANDS, main
 from loom_py.cli.interrupt import Interrupt
 from loom_py.models.loading import load_model
+from loom_py.progress import Bar
 from loom_py.text.sampling import GenerationOptions
 
 from .formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -256,32 +256,35 @@ def test_json_stays_json_with_verbose_training(run: Run, tmp_path: Path) -> None
     assert "Epoch 2/2 - Avg Loss" in run("train", tmp_path / "c.json")[1]
 
 
-def test_ctrl_c_keeps_what_was_trained(run: Run, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_trained(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "c.json", JOB | {"training": {"Epochs": 10**8, "LearningRate": 0.001}})
     saved = tmp_path / "out.json"
     before = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    try:
+
+    def press(bar: Bar, done: float, note: str = "") -> None:
+        if done == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "to", press)
         status, out, err = run("train", path, "--output", saved, "--json", "--seed", 1)
-    finally:
-        timer.cancel()
     report = json.loads(out)
     assert status == 130
-    assert f"interrupted after update {report['step']}, in epoch {report['epoch']} of 100000000; written to" in err
+    assert f"interrupted after update 5, in epoch 5 of 100000000; written to {saved}" in err
     assert report["output"] == str(saved)
     assert signal.getsignal(signal.SIGINT) is before
     again = load_model_from_string(saved.read_text(), "model")
-    assert again.training_state.epoch == report["epoch"] > 0
-    run("train", path, "--epochs", report["epoch"], "--output", tmp_path / "whole.json", "--seed", 1)
+    assert again.training_state.epoch == report["epoch"] == 5
+    run("train", path, "--epochs", 5, "--output", tmp_path / "whole.json", "--seed", 1)
     assert (tmp_path / "whole.json").read_text() == saved.read_text()
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:
-    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)
         assert interrupt.asked
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_inspect_names_the_file_and_reads_the_weights_beside_a_bundle(run: Run, tmp_path: Path) -> None:
