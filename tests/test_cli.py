@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from loom_py import load_model_from_string
+from loom_py import build_network_from_json, load_model_from_string
 from loom_py.cli import COMMANDS, main
+from loom_py.cli.interrupt import Interrupt
 from loom_py.models.loading import load_model
+from loom_py.progress import Bar
 from loom_py.text.sampling import GenerationOptions
 
 from .formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -167,3 +170,186 @@ def test_convert_and_inspect(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None: 
     assert formats["GGUF v3"]["parameters"] == sum(w.size for w in tiny.weights.values())
     assert formats["safetensors"]["parameters"] == formats["GGUF v3"]["parameters"]
     assert formats["LOOM configuration"]["models"][0]["layers"] == "dense → parallel → dense"
+
+
+# --- mistakes, interruptions and closed pipes -----------------------------------------------------------------------
+NETWORK = {"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]}
+JOB: dict[str, Any] = {"network": NETWORK, "batches": [{"Input": [1], "Target": [1]}], "training": {"Epochs": 2}}
+
+
+def write(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training": [1]}, "c.json: training: expected an object, got an array"),
+        ({"training": "x"}, "c.json: training: expected an object, got a string"),
+        ({"training": 5}, "c.json: training: expected an object, got a number"),
+        ({"training": {"learning_rate": -1}}, "c.json: training.learning_rate: -1 must be at least 0"),
+        ({"evaluation": {"inputs": 5, "expected": 3}}, "c.json: evaluation.inputs: expected an array, got a number"),
+        ({"evaluation": {"inputs": [[1]], "expected": [True]}}, "c.json: evaluation.expected[0]: expected a number"),
+        ({"evaluation": []}, "c.json: evaluation: expected an object"),
+        ({"network": "x"}, "c.json: network: expected an object, got a string"),
+        ({"network": {"layers": [{"type": "denze"}]}}, "c.json: network.layers[0].type: "),
+        ({"batches": 3}, "c.json: batches: expected an array of batches, got a number"),
+        ({"batches": []}, "c.json: batches: there is nothing to train on"),
+        ({"batches": [{"Input": [1], "Target": [1, 2]}]}, "c.json: batches[0].Target: expected 1 values, got 2"),
+        ({"batches": [{"Input": [1]}]}, "c.json: batches[0].Target: missing"),
+        (
+            {"training": {"ValidationInputs": [[1, 2]], "ValidationTargets": [1]}},
+            "c.json: training.ValidationInputs[0]",
+        ),
+    ],
+)
+def test_train_names_the_place_in_the_file(run: Run, tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    saved = tmp_path / "out.json"
+    status, out, err = run("train", write(tmp_path / "c.json", JOB | change), "--json", "--output", saved)
+    assert status == 1
+    assert f"{tmp_path}/{message}" in err
+    error = json.loads(out)["error"]
+    assert f"{tmp_path}/{message}" in f"{error['where']}: {error['message']}"
+    assert not saved.exists()
+
+
+def test_train_names_a_place_in_the_data_file(run: Run, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.json", [{"Input": [1], "Target": ["x"]}])
+    assert f"{data}: [0].Target: " in run("train", write(tmp_path / "c.json", JOB), "--data", data)[2]
+    bare = write(tmp_path / "bare.json", {"layers": [{"type": "denze"}]})
+    assert f"{bare}: layers[0].type: " in run("train", bare, "--data", data)[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "--seed: -1 is outside"),
+        (["--epochs", "0"], "--epochs: 0 must be at least 1"),
+        (["--learning-rate", "nan"], "--learning-rate: nan must be"),
+        (["--output", "."], "--output .: is a directory"),
+        (["--output", "no/where/x.json"], "does not exist"),
+        (["--output", ""], "no file name"),
+    ],
+)
+def test_train_checks_its_options_first(run: Run, tmp_path: Path, options: list[str], message: str) -> None:
+    endless = write(tmp_path / "c.json", JOB | {"training": {"Epochs": 10**8}})
+    status, _, err = run("train", endless, *options)
+    assert status == 1
+    assert message in err
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "LearningRate", "learningRate", "LEARNING_RATE"])
+def test_an_option_replaces_the_file_s_however_it_is_spelt(run: Run, tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "c.json", JOB | {"training": {"Epochs": 2, key: 0.1}})
+    status, out, err = run("train", path, "--learning-rate", 0.2, "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["LRHistory"] == [0.2, 0.2]
+
+
+def test_json_stays_json_with_verbose_training(run: Run, tmp_path: Path) -> None:
+    chatty = JOB | {"training": {"Epochs": 2, "Verbose": True, "PrintEveryBatch": 1}}
+    status, out, err = run("train", write(tmp_path / "c.json", chatty), "--json")
+    assert status == 0
+    assert json.loads(out)["Steps"] == 2
+    assert "Epoch 2/2 - Batch 1/1" in err
+    assert "Epoch 2/2 - Avg Loss" in run("train", tmp_path / "c.json")[1]
+
+
+def test_ctrl_c_keeps_what_was_trained(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "c.json", JOB | {"training": {"Epochs": 10**8, "LearningRate": 0.001}})
+    saved = tmp_path / "out.json"
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(bar: Bar, done: float, note: str = "") -> None:
+        if done == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "to", press)
+        status, out, err = run("train", path, "--output", saved, "--json", "--seed", 1)
+    report = json.loads(out)
+    assert status == 130
+    assert f"interrupted after update 5, in epoch 5 of 100000000; written to {saved}" in err
+    assert report["output"] == str(saved)
+    assert signal.getsignal(signal.SIGINT) is before
+    again = load_model_from_string(saved.read_text(), "model")
+    assert again.training_state.epoch == report["epoch"] == 5
+    run("train", path, "--epochs", 5, "--output", tmp_path / "whole.json", "--seed", 1)
+    assert (tmp_path / "whole.json").read_text() == saved.read_text()
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_inspect_names_the_file_and_reads_the_weights_beside_a_bundle(run: Run, tmp_path: Path) -> None:
+    network = build_network_from_json(NETWORK, seed=1)
+    network.save_model(str(tmp_path / "b.json"), "mine", "safetensors")
+    status, out, _ = run("inspect", tmp_path / "b.json", "--json")
+    assert status == 0
+    assert json.loads(out)["models"][0]["parameters"] == 2
+    for path in tmp_path.glob("*.safetensors"):
+        path.unlink()
+    assert f"{tmp_path}/b.json: models[0].weights.file" in run("inspect", tmp_path / "b.json")[2]
+    wrong = write(tmp_path / "c.json", {"network": {"layers": [{"type": "denze"}]}})
+    assert f"{wrong}: network.layers[0].type: " in run("inspect", wrong)[2]
+    (tmp_path / "d.json").write_text("{nope")
+    assert f"{tmp_path}/d.json at byte 1" in run("inspect", tmp_path / "d.json")[2]
+
+
+def test_system_errors_are_json_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("loom_py.cli.inspect.describe", full)
+    status, out, err = run("inspect", "some/file", "--json")
+    assert status == 1
+    expected = {"type": "OSError", "message": "No space left on device", "where": "some/file", "remedy": ""}
+    assert json.loads(out)["error"] == expected
+    assert "some/file: No space left on device" in err
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """`inspect … | head -1`, with more output than a pipe holds."""
+    many = {"layers": [{"type": "sequential", "branches": [NETWORK["layers"][0]] * 3}] * 30_000}
+    command = [sys.executable, "-m", "loom_py", "inspect", str(write(tmp_path / "c.json", many)), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ('["a", 1]', ["--json"], "TEXT: expected a JSON array of strings"),
+        ("[[1], [999999]]", ["--json", "--decode"], "TEXT[1][0]: the vocabulary has no token with id 999999"),
+        ("[[true]]", ["--json", "--decode"], "TEXT[0][0]: expected an id, got True"),
+        ("1 999999", ["--decode"], "TEXT[1]: the vocabulary has no token with id 999999."),
+        ("1 x", ["--decode"], "TEXT[1]: expected an id, got 'x'"),
+    ],
+)
+def test_tokenize_names_the_argument(
+    run: Run,
+    tiny: TinyGGUF,  # noqa: F811
+    text: str,
+    options: list[str],
+    message: str,
+) -> None:
+    status, _, err = run("tokenize", "--model", tiny.path, *options, text)
+    assert status == 1
+    assert err.startswith(f"loom_py tokenize: {message}")
+
+
+def test_a_closed_standard_input(tiny: TinyGGUF) -> None:  # noqa: F811
+    command = f'exec "{sys.executable}" -m loom_py tokenize --model "{tiny.path}" <&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("loom_py tokenize: standard input: is closed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -28,24 +29,47 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 on success, 1 on an error that was explained, 2 on wrong usage, 130 when interrupted."""
+    """Run one command; 0 on success, 1 on an error that was explained, 2 on wrong usage, 130 when interrupted.
+
+    Where the reader of standard output went away (`| head`), 141: as for a program that the signal ends.
+    """
     args = build_parser().parse_args(argv)
+    try:
+        status = _run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _silence_stdout()
+        return 141
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         return COMMANDS[args.command].run(args)
     except LoomError as error:
-        if args.json:
-            detail = {"type": type(error).__name__, "message": error.message, "where": error.where}
-            print(json.dumps({"error": {**detail, "remedy": error.remedy}}, ensure_ascii=False))
-        print(f"loom_py {args.command}: {error}", file=sys.stderr)
-        return 1
+        return _explain(args, error, error.message, error.where, error.remedy)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        print(f"loom_py {args.command}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        place = "" if error.filename is None else os.fsdecode(error.filename)
+        return _explain(args, error, error.strerror or str(error), place)
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        print(f"loom_py {args.command}: interrupted", file=sys.stderr)
         return 130
 
 
-def silence_broken_pipe() -> None:
-    """After the reader of our output went away: let the interpreter exit without a second complaint."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _explain(args: argparse.Namespace, error: Exception, message: str, where: str, remedy: str = "") -> int:
+    """Tell an error, with --json on standard output too."""
+    if args.json:
+        detail = {"type": type(error).__name__, "message": message, "where": where, "remedy": remedy}
+        print(json.dumps({"error": detail}, ensure_ascii=False))
+    text = str(LoomError(message, where=where, remedy=remedy))
+    print(f"loom_py {args.command}: {text}", file=sys.stderr)
+    return 1
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter flush what nobody reads without a second complaint."""
+    with contextlib.suppress(OSError, ValueError):  # not a real file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

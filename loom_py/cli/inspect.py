@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import build_network_from_json
-from ..formats.bundle import TYPE, load_bundle
+from ..formats.bundle import TYPE, load_bundle_file
 from ..formats.checkpoint import Checkpoint
 from ..formats.gguf import GGUFFile
 from ..formats.json_strict import parse_json
@@ -18,6 +18,7 @@ from ..formats.source import FileSource
 from ..network import Network
 from ..text.tokenizer import Tokenizer
 from ..tools.inspect_checkpoint import inspect_checkpoint
+from .places import within
 
 MAX_SHOWN = 8
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def describe(path: Path) -> dict[str, Any]:
     """What `inspect` reports, as JSON values."""
     source = FileSource(path)
+    source.name = str(path)  # errors name what the user typed
     if source.read(0, min(4, source.size)) == b"GGUF":
         file = GGUFFile(source)
         metadata = {key: _short(value) for key, value in file.metadata.items()}
@@ -57,13 +59,18 @@ def describe(path: Path) -> dict[str, Any]:
         head = {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
         return head | _layers(tensors)
     data = source.read(0, source.size)
-    value = parse_json(data, where=path.name)
+    value = parse_json(data, where=str(path))
     if isinstance(value, Mapping) and value.get("type") == TYPE:
-        models = [_network(network, name) for name, network in load_bundle(bytes(data)).items()]
+        with within(str(path), root="bundle"):
+            models = [_network(network, name) for name, network in load_bundle_file(path).items()]
         return {"format": "LOOM bundle", "size": source.size, "models": models}
     if isinstance(value, Mapping) and "added_tokens" in value:
-        return {"format": "tokenizer.json", "size": source.size, "vocab_size": Tokenizer.from_json(value).vocab_size}
-    network = build_network_from_json(value.get("network", value) if isinstance(value, Mapping) else value)
+        with within(str(path)):
+            vocab_size = Tokenizer.from_json(value).vocab_size
+        return {"format": "tokenizer.json", "size": source.size, "vocab_size": vocab_size}
+    wrapped = isinstance(value, Mapping) and "network" in value
+    with within(str(path), "network" if wrapped else ""):
+        network = build_network_from_json(value["network"] if wrapped else value)
     return {"format": "LOOM configuration", "size": source.size, "models": [_network(network, "")]}
 
 

@@ -1,7 +1,7 @@
 """Turn text into token ids, or back.
 
-Without --json the text is the argument or standard input, and one line of ids is written. With --json a JSON array of
-strings is read from standard input and an array of id arrays is written.
+The input is the argument or standard input. Without --json it is a text, and one line of ids is written. With --json it
+is a JSON array of strings, and an array of id arrays is written.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from ..errors import InputError
 from ..formats.json_strict import parse_json
 from ..models.loading import load_tokenizer
+from ..nn.fields import shown
+from ..text.tokenizer import Tokenizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,28 +27,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     tokenizer = load_tokenizer(args.model)
-    raw = sys.stdin.buffer.read() if args.text is None else args.text.encode("utf-8", "surrogateescape")
+    place = "standard input" if args.text is None else "TEXT"
+    raw = _standard_input() if args.text is None else args.text.encode("utf-8", "surrogateescape")
     if args.json:
-        items = parse_json(raw, where="standard input")
+        items = parse_json(raw, where=place)
         kind = list if args.decode else str
         if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
             what = "arrays of ids" if args.decode else "strings"
-            raise InputError(f"expected a JSON array of {what}", where="standard input")
+            raise InputError(f"expected a JSON array of {what}", where=place)
         if args.decode:
-            result: list[object] = [tokenizer.decode(item, skip_special_tokens=args.no_special) for item in items]
+            result: list[object] = [_decode(tokenizer, ids, f"{place}[{i}]", args) for i, ids in enumerate(items)]
         else:
             result = [tokenizer.encode(item, add_special_tokens=not args.no_special) for item in items]
         print(json.dumps(result, ensure_ascii=False))
         return 0
     try:
         text = raw.decode("utf-8")
-        if args.decode:
-            ids = [int(word) for word in text.replace(",", " ").split()]
-            print(tokenizer.decode(ids, skip_special_tokens=args.no_special))
-            return 0
     except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 ({error.reason})", where=f"input at byte {error.start}") from error
-    except ValueError as error:
-        raise InputError(f"expected ids ({error})", where="input") from error
-    print(*tokenizer.encode(text, add_special_tokens=not args.no_special))
+        raise InputError(f"is not UTF-8 ({error.reason})", where=f"{place} at byte {error.start}") from error
+    if args.decode:
+        words = text.replace(",", " ").split()
+        ids = [int(word) if word.isdecimal() and len(word) < 20 else word for word in words]
+        print(_decode(tokenizer, ids, place, args))
+    else:
+        print(*tokenizer.encode(text, add_special_tokens=not args.no_special))
     return 0
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InputError("is closed", where="standard input", remedy="Give TEXT, or pipe it in.")
+    return sys.stdin.buffer.read()
+
+
+def _decode(tokenizer: Tokenizer, ids: Sequence[object], place: str, args: argparse.Namespace) -> str:
+    """The text of `ids`, each a whole number that the vocabulary has."""
+    whole: list[int] = []
+    for i, item in enumerate(ids):
+        if isinstance(item, bool) or not isinstance(item, int):
+            raise InputError(f"expected an id, got {shown(item)}", where=f"{place}[{i}]")
+        if tokenizer.id_to_token(item) is None:
+            remedy = "Decode ids with the tokenizer that made them."
+            raise InputError(f"the vocabulary has no token with id {item}", where=f"{place}[{i}]", remedy=remedy)
+        whole.append(item)
+    return tokenizer.decode(whole, skip_special_tokens=args.no_special)

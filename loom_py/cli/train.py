@@ -2,23 +2,41 @@
 
 CONFIG holds {"network": …, "batches": [{"Input": […], "Target": […]}, …], "training": {"Epochs": …, "LearningRate": …},
 "evaluation": {"inputs": …, "expected": …}}; the last two may be left out, and the batches may come from --data.
+Ctrl-C ends the training after the update at hand and writes --output as the network is then.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
+import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import build_network_from_json
-from ..errors import ConfigError, InputError
+from ..errors import ConfigError, InputError, LoomError
+from ..formats.files import read_file
 from ..formats.json_strict import parse_json
-from ..nn.fields import Fields
+from ..network import Network
+from ..nn.fields import Fields, json_type
+from ..nn.layer import Array
+from ..nn.loose_fields import fold
 from ..progress import Bar
-from ..training.config import as_config
+from ..training.config import TrainingConfig
+from ..training.data import check_input
+from ..training.evaluation import evaluate, samples
 from ..training.loop import training_steps
+from ..training.result import TrainingProgress, TrainingResult
+from .interrupt import Interrupt
+from .places import within
+
+KEYS = ("network", "batches", "training", "evaluation")
+MAX_SEED = 2**63 - 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,52 +48,172 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write the trained network as a LOOM bundle")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What the command line and the files ask for, checked."""
+
+    file: str
+    data: str | None
+    wrapped: bool
+    network: Network
+    batches: list[Any]
+    config: TrainingConfig
+    evaluation: tuple[list[Array], list[float]] | None
+
+
 def run(args: argparse.Namespace) -> int:
-    value = _read(args.config)
-    if not isinstance(value, dict) or "network" not in value:
-        value = {"network": value}
-    unknown = set(value) - {"network", "batches", "training", "evaluation"}
-    if unknown:
-        raise ConfigError("unknown key", where=f"{args.config}: {min(unknown)}")
-    batches = _read(args.data) if args.data else value.get("batches")
-    if not isinstance(batches, list):
-        raise InputError(
-            "there are no batches", where=args.data or args.config, remedy='Give "batches" in the file, or --data.'
-        )
-    training = dict(value.get("training") or {})
-    for key, given in (("Epochs", args.epochs), ("LearningRate", args.learning_rate)):
-        if given is not None:
-            training = {k: v for k, v in training.items() if k.lower() != key.lower()} | {key: given}
-    config = as_config(training)
-    network = build_network_from_json(value["network"], seed=args.seed)
-    with Bar("training", config.epochs, "epoch") as bar:
-        steps = training_steps(network, batches, config)
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                result = stop.value
-                break
-            bar.to(progress.epoch, f"loss {progress.loss:.6f}")
-    report: dict[str, Any] = {**result.to_json(), "seed": network.seed}
-    if value.get("evaluation") is not None:
-        evaluation = Fields(value["evaluation"], "evaluation")
-        metrics = network.evaluate_network(evaluation.any("inputs") or [], evaluation.any("expected") or [])
-        evaluation.finish()
+    _check_arguments(args)
+    job = _read_job(args)
+    # the library prints its own lines on standard output, where --json wants nothing else
+    quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
+    with quiet:
+        progress, result = _train(job)
+    if result is None:
+        return _interrupted(args, job, progress)
+    report: dict[str, Any] = {**result.to_json(), "seed": job.network.seed}
+    if job.evaluation is not None:
+        metrics = evaluate(job.network, *job.evaluation)
         report["evaluation"] = metrics.to_json()
         if not args.json:
             print(metrics.summary())
     if args.output:
-        network.save_model(args.output, network.model_id or "model")
+        job.network.save_model(args.output, job.network.model_id or "model")
     if args.json:
         print(json.dumps(report))
     else:
         first, last = result.loss_history[0], result.final_loss
-        print(f"loss {first:.6f} → {last:.6f} in {result.total_time / 1e9:.2f} s ({config.epochs} epochs)")
+        print(f"loss {first:.6f} → {last:.6f} in {result.total_time / 1e9:.2f} s ({job.config.epochs} epochs)")
         if args.output:
             print(f"written to {args.output}", file=sys.stderr)
     return 0
 
 
+def _check_arguments(args: argparse.Namespace) -> None:
+    """What would be found out only after the training, or under another name."""
+    if args.epochs is not None and args.epochs < 1:
+        raise InputError(f"{args.epochs} must be at least 1", where="--epochs")
+    if args.learning_rate is not None and not 0 <= args.learning_rate < math.inf:
+        raise InputError(f"{args.learning_rate} must be a finite number of at least 0", where="--learning-rate")
+    if args.seed is not None and not 0 <= args.seed <= MAX_SEED:
+        raise InputError(f"{args.seed} is outside 0 … {MAX_SEED}", where="--seed")
+    if args.output is not None:
+        path = Path(args.output)
+        if not args.output or path.is_dir():
+            raise InputError("is a directory" if args.output else "no file name", where=f"--output {args.output}")
+        folder = path.resolve().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            problem = "cannot be written" if folder.is_dir() else "does not exist"
+            raise InputError(f"the directory {folder} {problem}", where=f"--output {args.output}")
+
+
+def _read_job(args: argparse.Namespace) -> _Job:
+    file = args.config
+    value = _read(file)
+    wrapped = isinstance(value, dict) and "network" in value
+    if not wrapped:
+        value = {"network": value}
+    unknown = set(value) - set(KEYS)
+    if unknown:
+        raise ConfigError("unknown key", where=f"{file}: {min(unknown)}", remedy=f"Known: {', '.join(KEYS)}.")
+    batches = _read(args.data) if args.data else value.get("batches")
+    if batches is None:
+        raise InputError("there are no batches", where=file, remedy='Give "batches" in the file, or --data.')
+    if not isinstance(batches, list):
+        place = args.data or f"{file}: batches"
+        raise InputError(f"expected an array of batches, got {json_type(batches)}", where=place)
+    with within(file):
+        config = _config(value.get("training"), args)
+    with within(file, "network" if wrapped else ""):
+        if not isinstance(value["network"], Mapping):
+            raise ConfigError(f"expected an object, got {json_type(value['network'])}")
+        network = build_network_from_json(value["network"], seed=args.seed)
+    with within(file):
+        evaluation = _evaluation(network, value.get("evaluation"))
+    return _Job(
+        file=file,
+        data=args.data,
+        wrapped=wrapped,
+        network=network,
+        batches=batches,
+        config=config,
+        evaluation=evaluation,
+    )
+
+
+def _config(value: Any, args: argparse.Namespace) -> TrainingConfig:
+    """The file's options with those of the command line instead of them, however the file spells their keys."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"expected an object, got {json_type(value)}", where="training")
+    training = dict(value or {})
+    for key, given in (("Epochs", args.epochs), ("LearningRate", args.learning_rate)):
+        if given is not None:
+            training = {k: v for k, v in training.items() if fold(k) != fold(key)} | {key: given}
+    return TrainingConfig.from_json(training, "training")
+
+
+def _evaluation(network: Network, value: Any) -> tuple[list[Array], list[float]] | None:
+    """The samples to evaluate after the training, checked before it."""
+    if value is None:
+        return None
+    fields = Fields(value, "evaluation")
+    inputs, expected = ([] if v is None else v for v in (fields.any("inputs"), fields.any("expected")))
+    fields.finish()
+    rows, wanted = samples(network, inputs, expected, ("evaluation.inputs", "evaluation.expected"))
+    for i, row in enumerate(rows):
+        check_input(network, row, f"evaluation.inputs[{i}]")
+    return rows, wanted
+
+
+def _train(job: _Job) -> tuple[TrainingProgress | None, TrainingResult | None]:
+    """The last update, and the result unless Ctrl-C came first; the network is then as that update left it."""
+    progress: TrainingProgress | None = None
+    steps = training_steps(job.network, job.batches, job.config, every_step=True)
+    with Bar("training", job.config.epochs, "epoch") as bar, Interrupt() as interrupt:
+        try:
+            while not interrupt.asked:
+                progress = next(steps)
+                bar.to(progress.epoch - (not progress.epoch_done), f"loss {progress.loss:.6f}")
+        except StopIteration as stop:
+            return progress, stop.value
+        except LoomError as error:
+            raise _placed(job, error) from error
+        steps.close()
+    return progress, None
+
+
+def _placed(job: _Job, error: LoomError) -> LoomError:
+    """An error of the training with the place in the file that it is about."""
+    root = error.where.partition(".")[0].partition("[")[0]
+    file, prefix = {
+        "batches": (job.data, "") if job.data else (job.file, "batches"),
+        "config": (job.file, "training"),
+        "layers": (job.file, "network.layers" if job.wrapped else "layers"),
+    }.get(root, (None, ""))
+    if file is None:
+        return error
+    try:
+        with within(file, prefix, root):
+            raise error
+    except LoomError as placed:
+        return placed
+
+
+def _interrupted(args: argparse.Namespace, job: _Job, progress: TrainingProgress | None) -> int:
+    """Save what there is and say so; the exit status of a program ended by Ctrl-C."""
+    saved = bool(args.output and progress)
+    if saved:
+        job.network.save_model(args.output, job.network.model_id or "model")
+    if args.json:
+        record = {} if progress is None else progress.to_json()
+        print(
+            json.dumps(
+                {"interrupted": True, **record, "seed": job.network.seed, "output": args.output if saved else None}
+            )
+        )
+    done = f"after update {progress.step}, in epoch {progress.epoch} of {progress.epochs}" if progress else "at once"
+    print(f"interrupted {done}; " + (f"written to {args.output}" if saved else "nothing was written"), file=sys.stderr)
+    return 130
+
+
 def _read(path: str) -> Any:
-    return parse_json(Path(path).read_bytes(), where=path)
+    return parse_json(read_file(path), where=path)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from ..errors import ConfigError
+from ..nn.fields import Json
 from ..nn.layer import Array
+from ..nn.loose_fields import pascal
 from .fields import LooseFields
 from .state import TrainingState
 
@@ -36,26 +38,29 @@ class EarlyStopping:
     restore_best: bool = False
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ConfigError(f"{self.patience} must be at least 1", where="EarlyStopping.Patience")
-        if not 0 <= self.min_delta < math.inf:
-            raise ConfigError(f"{self.min_delta} must be at least 0", where="EarlyStopping.MinDelta")
-        if self.monitor not in MONITORS:
-            known = f"Known: {', '.join(MONITORS)}."
-            raise ConfigError(f"unknown value {self.monitor!r}", where="EarlyStopping.Monitor", remedy=known)
+        values = {pascal(f.name): getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if value is None:
+                raise ConfigError("expected a value, got null", where=f"EarlyStopping.{name}")
+        _options(LooseFields(values, "EarlyStopping"))
 
     @classmethod
     def from_json(cls, value: object, where: str) -> Self:
         """From `{"Patience", "MinDelta", "Monitor", "RestoreBest"}`, keys in any case."""
         f = LooseFields(value, where)
-        made = cls(
-            patience=f.integer("Patience", default=10),
-            min_delta=f.number("MinDelta", default=0.0, minimum=0.0),
-            monitor=f.string("Monitor", default="loss", choices=MONITORS),
-            restore_best=f.boolean("RestoreBest"),
-        )
+        made = cls(**_options(f))
         f.finish()
         return made
+
+
+def _options(f: LooseFields) -> Json:
+    """The rules with their bounds: the same from JSON and from Python."""
+    return {
+        "patience": f.integer("Patience", default=10),
+        "min_delta": f.number("MinDelta", default=0.0, minimum=0.0),
+        "monitor": f.string("Monitor", default="loss", choices=MONITORS),
+        "restore_best": f.boolean("RestoreBest"),
+    }
 
 
 class Watch:

@@ -136,7 +136,19 @@ def test_monitoring_validation() -> None:
     assert len(events) == 6
 
 
-@pytest.mark.parametrize("options", [{"patience": 0}, {"min_delta": -1.0}, {"min_delta": np.nan}, {"monitor": "x"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 0},
+        {"min_delta": -1.0},
+        {"min_delta": np.nan},
+        {"monitor": "x"},
+        {"patience": "3"},
+        {"patience": 1.5},
+        {"min_delta": None},
+        {"restore_best": "no"},
+    ],
+)
 def test_wrong_rules(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"EarlyStopping\."):
         EarlyStopping(**options)
