@@ -18,6 +18,7 @@ from .formats.source import BytesSource, Source
 from .introspection import Floats
 from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
+from .stepping.state import StepState as _StepState
 from .unset import new_network
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "StepState",
     "apply_gradients",
     "backward_simple",
     "call_layer_init",
@@ -98,6 +100,13 @@ def backward_simple(gradient: Floats) -> list[float]:
 def apply_gradients(learning_rate: float) -> None:
     """One update of the current network from its last backward pass."""
     _current().apply_gradients(learning_rate)
+
+
+class StepState(_StepState):
+    """Ticks of the current network; see `loom_py.stepping`."""
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__(_current(), input_size)
 
 
 def train_simple(batches: Sequence[Mapping[str, Any]], config: Mapping[str, Any] | None = None) -> Json:

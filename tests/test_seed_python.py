@@ -29,7 +29,6 @@ NOT_PYTHON_OR_SCRIPT = {
 }
 NOT_HERE = {
     "readme: Python Example (ctypes)": "calls the original's shared library by its C names",
-    "readme: Stepping API - Fine-Grained Execution Control": "stepping is not there yet",
     "readme: String-Based Serialization (WASM/CABI)": "a schema with parts left out",
 }
 
@@ -49,6 +48,7 @@ def welvet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_block_is_run_or_named() -> None:
     run_here = {"readme: Quick Example", "readme: Grid Architecture & Parallel Layers"}
+    run_here |= {"readme: Stepping API - Fine-Grained Execution Control"}
     run_here |= {"readme: Transformer Inference - Run LLMs in Browser or Python"}
     others = [b for d in ("readme", "wasm") for b in blocks(d) if b.language not in NOT_PYTHON_OR_SCRIPT]
     native = {b.name for b in others if b.language not in ("javascript", "typescript")}  # those run in a page
@@ -65,6 +65,21 @@ def test_quick_example(capsys: pytest.CaptureFixture[str]) -> None:
     output = json.loads(lines[10].removeprefix("Output: "))
     assert len(output) == 2
     assert all(0 < value < 1 for value in output)
+
+
+@pytest.mark.usefixtures("welvet")
+def test_stepping() -> None:
+    """With layers for its `[...]`, a target, and a twentieth of its steps."""
+    layers = [
+        {"type": "dense", "input_size": 4, "output_size": 8, "activation": "tanh"},
+        {"type": "dense", "output_size": 3, "activation": "sigmoid"},
+    ]
+    code = block("Stepping API - Fine-Grained Execution Control").code
+    code = code.replace("[...]", repr(layers)).replace("range(100000)", "range(5000)")
+    scope: dict[str, Any] = {"target": [0.9, 0.1, 0.2]}
+    exec(code, scope)
+    np.testing.assert_allclose(scope["output"], scope["target"], atol=0.05)
+    assert scope["state"].get_step_count() == 5000
 
 
 @pytest.mark.model
