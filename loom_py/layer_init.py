@@ -16,6 +16,7 @@ from .nn import build_layer
 from .nn.activation import NAMES, resolve
 from .nn.fields import Fields, Json, json_type, suggest
 from .nn.layer import Params
+from .nn.softmax import MAX_LEAVES
 
 
 def _make(config: Json, spread: dict[str, float] | None = None, where: str = "") -> Json:
@@ -149,7 +150,9 @@ def init_gumbel_softmax_layer(temperature: float) -> Json:
 
 def init_masked_softmax_layer(size: int) -> Json:
     """A mask of `size` entries, all true."""
-    return _softmax("InitMaskedSoftmaxLayer", softmax_variant="masked", mask=[True] * max(size, 0))
+    if not 1 <= size <= MAX_LEAVES:
+        raise InputError(f"must be from 1 to {MAX_LEAVES}", where="InitMaskedSoftmaxLayer.size")
+    return _softmax("InitMaskedSoftmaxLayer", softmax_variant="masked", mask=[True] * size)
 
 
 def init_sparsemax_layer() -> Json:

@@ -128,7 +128,7 @@ def test_the_workbench_answers_and_trains(workbench: Page, screenshot: Callable[
     press(page, "Get methods")
     expect(answer).to_contain_text("ForwardCPU([]float32) → []float32, time.Duration")
     press(page, "List methods")
-    expect(answer).to_contain_text("Train, UpdateWeights")
+    expect(answer).to_contain_text("TotalLayers, Train,")
     press(page, "Network info")
     expect(answer).to_contain_text('"total_layers": 3')
     press(page, "Forward")
