@@ -253,7 +253,7 @@ def test_wrong_calls_change_nothing() -> None:
         (lambda: state.tween_batch(net, [[1, 2]], [0, 1], 2, 0.1), "mismatched"),
         (lambda: train(state, net, [], [], 1, 0.1), "no samples"),
         (lambda: train(state, net, [[1, 2]], [2.0], 1, 0.1), "no class"),
-        (lambda: train(state, net, [[1, 2]], [float("nan")], 1, 0.1), "no class"),
+        (lambda: train(state, net, [[1, 2]], [float("nan")], 1, 0.1), "finite number"),
         (lambda: train(state, net, [[1, 2]], [0.0], 0, 0.1), "epochs"),
         (lambda: state.tween_step(network(layers=3), [1, 2], 0, 2, 0.1), "made for 2 layers"),
     ]
