@@ -66,7 +66,7 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
 
 def _dense_sizes(f: LooseFields) -> Json:
     """The sizes that a dense layer's weights imply where none are given: one output a bias, inputs the rest."""
-    kernel, bias = LooseFields(f.values, f.path).any("Kernel"), LooseFields(f.values, f.path).any("Bias")
+    kernel, bias = f.any("Kernel"), f.any("Bias")
     sizes = ("InputSize", "InputHeight", "Width", "OutputSize", "OutputHeight", "Height")
     if f.has(*sizes) or not isinstance(kernel, list) or not isinstance(bias, list):
         return {}

@@ -253,7 +253,7 @@ def _level_tree(levels: tuple[int, ...]) -> Tree:
     parents = [np.arange(n) // width for n, width in zip(counts, levels, strict=True)]
     offsets = np.concatenate([[0], np.cumsum([len(set(p)) for p in parents])])
     groups = np.concatenate([p + o for p, o in zip(parents, offsets[:-1], strict=True)])
-    return Tree(groups=groups, paths=paths, leaf_node=paths[:, -1])
+    return Tree(groups=groups, paths=paths)
 
 
 @cache
@@ -267,7 +267,7 @@ def _cluster_tree(classes: int, clusters: tuple[tuple[int, ...], ...]) -> Tree:
     for k, cluster in enumerate(clusters):
         groups[list(cluster)] = k + 1
         paths[list(cluster), 0] = classes + k
-    return Tree(groups=groups, paths=paths, leaf_node=np.arange(classes))
+    return Tree(groups=groups, paths=paths)
 
 
 def _rows(f: Fields, rows: int, columns: int, in_size: int | None) -> int:

@@ -82,12 +82,10 @@ class Tree:
 
     - `groups` (N,): the sibling group of each node; a node is chosen within its group.
     - `paths` (F, depth): the nodes from the root down to each leaf, padded with N.
-    - `leaf_node` (F,): the node that is each leaf itself.
     """
 
     groups: Array
     paths: Array
-    leaf_node: Array
 
     @property
     def nodes(self) -> int:
