@@ -48,5 +48,9 @@ class ModelError(LoomError, ValueError):
     """A checkpoint is readable but does not describe a model this package can run."""
 
 
+class DeviceError(LoomError, RuntimeError):
+    """A device is missing, has no memory left, or cannot run what it was asked to."""
+
+
 class Cancelled(LoomError):
     """The user stopped the work; everything done so far is whole and kept."""

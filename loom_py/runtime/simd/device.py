@@ -1,0 +1,219 @@
+"""`SimdDevice`: memory management, compiling and replaying programs on a `Host`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DeviceError, InputError
+from ..device import DeviceTensor
+from ..program import Program
+from . import basic  # noqa: F401 (registers its kernels)
+from .encode import KERNELS, Encoder
+from .host import Host, open_host
+from .memory import Memory
+
+DTYPES = {"float64": "float32", "int64": "int32"}
+"""NumPy dtype → what it is on the device, where that differs."""
+
+
+def device_array(array: NDArray[Any]) -> NDArray[Any]:
+    """The array as the device keeps it: contiguous, floats as float32, integers as int32."""
+    array = np.asarray(array)
+    return np.ascontiguousarray(array, DTYPES.get(array.dtype.name, array.dtype))
+
+
+class SimdDevice:
+    """See `runtime.device.Device`.
+
+    **Arguments:**
+
+    - `host`: an instance of the kernels; None opens a native one.
+    - `threads`: for a native host.
+    """
+
+    name = "simd"
+
+    def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:
+        self.host = host if host is not None else open_host(threads=threads, relaxed=relaxed)
+        self.memory = Memory(self.host)
+        names = bytearray(self.host.call("names_size"))
+        self.host.read(self.host.call("names"), np.frombuffer(names, np.uint8))
+        self.codes = {name: i for i, name in enumerate(names.decode().split())}
+
+    def info(self) -> dict[str, Any]:
+        h = self.host
+        return {
+            "device": self.name, "threads": h.threads, "relaxed": h.relaxed,
+            "memory": h.size(), "used": self.memory.used,
+        }  # fmt: skip
+
+    # --- memory -------------------------------------------------------------------------------------------------
+    def upload(self, array: NDArray[Any]) -> DeviceTensor:
+        values = device_array(array)
+        tensor = DeviceTensor(self.memory.allocate(values.nbytes), values.shape, values.dtype.name)
+        self.host.write(tensor.address, values)
+        return tensor
+
+    def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
+        values = device_array(array)
+        if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
+            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {values.shape} {values.dtype}", where="write")
+        self.host.write(tensor.address, values)
+
+    def download(self, tensor: DeviceTensor) -> NDArray[Any]:
+        out = np.empty(tensor.shape, tensor.dtype)
+        self.host.read(tensor.address, out)
+        return out
+
+    def free(self, tensor: DeviceTensor) -> None:
+        self.memory.free(tensor.address)
+
+    # --- programs -----------------------------------------------------------------------------------------------
+    def supports(self, program: Program) -> str | None:
+        missing = sorted({d.kernel for d in program.dispatches} - KERNELS.keys())
+        if missing:
+            return f"the kernel {missing[0]} is not there"
+        wide = [b.name for b in program.buffers if b.kind in ("state", "input") and b.dtype == "float64"]
+        return f"{wide[0]} is float64" if wide else None
+
+    def compile(
+        self,
+        program: Program,
+        state: Mapping[str, DeviceTensor],
+        *,
+        tables: Mapping[str, NDArray[Any]] | None = None,
+        keep: int = 0,
+        threads: int | None = None,
+    ) -> SimdExecutable:
+        reason = self.supports(program)
+        if reason is not None:
+            raise DeviceError(reason, where=f"simd, program {program.name}", remedy="Run it on NumPy.")
+        return SimdExecutable(self, program, state, tables or {}, keep, threads or self.host.threads)
+
+    def close(self) -> None:
+        self.host.close()
+
+
+class SimdExecutable:
+    """A program as words in device memory, with its temporaries, constants, slots and tables."""
+
+    def __init__(
+        self,
+        device: SimdDevice,
+        program: Program,
+        state: Mapping[str, DeviceTensor],
+        tables: Mapping[str, NDArray[Any]],
+        keep: int,
+        threads: int,
+    ) -> None:
+        self.device, self.program, self.keep = device, program, keep
+        self.threads = min(threads, device.host.threads)
+        self._owned: list[int] = []
+        try:
+            self._build(state, tables)
+        except BaseException:
+            self.free()
+            raise
+
+    def _allocate(self, nbytes: int) -> int:
+        address = self.device.memory.allocate(nbytes)
+        self._owned.append(address)
+        return address
+
+    def _constant(self, values: NDArray[Any]) -> int:
+        address = self._allocate(values.nbytes)
+        self.device.host.write(address, values)
+        return address
+
+    def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]]) -> None:
+        program = self.program
+        buffers = program.buffers
+        offsets, arena_bytes = program.plan()
+        arena = self._allocate(arena_bytes)
+        addresses = {index: arena + offset for index, offset in offsets.items()}
+        storage: dict[int, str] = {}
+        for name, index in program.state.items():
+            tensor = state.get(name)
+            if tensor is None:
+                raise DeviceError(f"the state {name} is missing", where=program.name)
+            if tensor.shape != buffers[index].shape:
+                raise DeviceError(f"{name} is {tensor.shape}, expected {buffers[index].shape}", where=program.name)
+            addresses[index], storage[index] = tensor.address, tensor.dtype
+        for index, values in program.constants.items():
+            addresses[index] = self._constant(device_array(values))
+        self._inputs = {n: DeviceTensor(self._allocate(self._bytes(i)), *self._kind(i)) for n, i in program.inputs.items()}
+        addresses |= {index: self._inputs[name].address for name, index in program.inputs.items()}
+        for buffer in buffers:
+            if buffer.index not in addresses:
+                addresses[buffer.index] = addresses[program.root(buffer.index)]
+        self._dynamics = ["row", *program.dynamics]
+        self._slots = self._allocate(8 * len(self._dynamics))
+        slots = {name: self._slots + 8 * i for i, name in enumerate(self._dynamics)}
+        self._values = np.array([0.0, *program.dynamics.values()])
+        encoder = Encoder(program, self.device.codes, addresses, slots, self._constant, storage)
+        for name, rows in tables.items():
+            shape = buffers[program.inputs[name]].shape
+            rows = device_array(rows)
+            if rows.shape[1:] != shape:
+                raise DeviceError(f"rows of {name} are {rows.shape[1:]}, expected {shape}", where=program.name)
+            to, nbytes = self._inputs[name].address, rows.nbytes // len(rows)
+            encoder.emit("take_rows", to, self._constant(rows), nbytes, slots["row"], len(rows))
+        encoder.encode()
+        self._outputs = {n: DeviceTensor(addresses[i], *self._kind(i)) for n, i in program.outputs.items()}
+        self._kept: dict[str, DeviceTensor] = {}
+        if self.keep:
+            for name, out in self._outputs.items():
+                nbytes = self._bytes(program.outputs[name])
+                self._kept[name] = DeviceTensor(self._allocate(nbytes * self.keep), (self.keep, *out.shape), out.dtype)
+                encoder.emit("keep", self._kept[name].address, out.address, nbytes, self.keep)
+            self._table = self._allocate(8 * len(self._dynamics) * self.keep)
+        encoder.place_scratch(self._allocate(encoder.scratch_bytes))
+        self._words = len(encoder.words)
+        self._code = self._constant(np.frombuffer(encoder.words, np.uint32))
+
+    def _kind(self, index: int) -> tuple[tuple[int, ...], str]:
+        buffer = self.program.buffers[index]
+        return buffer.shape, DTYPES.get(buffer.dtype, buffer.dtype)
+
+    def _bytes(self, index: int) -> int:
+        shape, dtype = self._kind(index)
+        return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+
+    # --- replaying ----------------------------------------------------------------------------------------------
+    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> dict[str, NDArray[Any]]:
+        for name, value in inputs.items():
+            tensor = self._inputs[name]
+            self.device.host.write(tensor.address, np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape))
+        for name, value in dynamics.items():
+            self._values[self._dynamics.index(name)] = value
+        self.device.host.write(self._slots, self._values)
+        self._run(1, 0)
+        return {name: self.device.download(tensor) for name, tensor in self._outputs.items()}
+
+    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> dict[str, NDArray[Any]]:
+        if not 0 < steps <= self.keep:
+            raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
+        table = np.empty((steps, len(self._dynamics)))
+        table[:] = self._values
+        for name, value in dynamics.items():
+            table[:, self._dynamics.index(name)] = value
+        self.device.host.write(self._table, table)
+        self._run(steps, self._table)
+        return {
+            name: self.device.download(DeviceTensor(t.address, (steps, *t.shape[1:]), t.dtype))
+            for name, t in self._kept.items()
+        }
+
+    def _run(self, steps: int, table: int) -> None:
+        self.device.host.call(
+            "run", self._code, self._words, steps, self._slots, len(self._dynamics), table, self.threads
+        )
+
+    def free(self) -> None:
+        for address in self._owned:
+            self.device.memory.free(address)
+        self._owned.clear()

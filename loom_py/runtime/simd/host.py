@@ -1,0 +1,66 @@
+"""Where the compiled kernels live: an instance of one of the binaries, its memory and its threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...errors import DeviceError
+
+BINARIES = Path(__file__).parent / "bin"
+
+
+class Host(Protocol):
+    """An instance. In a page JavaScript makes it (`web/simd_host.js`), natively `wasmtime` does."""
+
+    threads: int
+    """Threads that `run` may use."""
+    relaxed: bool
+    """Whether the kernels use relaxed SIMD."""
+    base: int
+    """The first byte of memory that is free for tensors."""
+
+    def size(self) -> int:
+        """Bytes of memory."""
+        ...
+
+    def grow(self, size: int) -> bool:
+        """Make the memory at least `size` bytes; False if there is no more."""
+        ...
+
+    def write(self, address: int, data: Any) -> None:
+        """Copy a contiguous array to memory."""
+        ...
+
+    def read(self, address: int, out: Any) -> None:
+        """Copy memory to a contiguous writable array."""
+        ...
+
+    def call(self, name: str, *arguments: int) -> int:
+        """Call an exported function; 0 for one without a result."""
+        ...
+
+    def close(self) -> None:
+        """Stop the threads and forget the memory."""
+        ...
+
+
+def binary(*, relaxed: bool, shared: bool) -> Path:
+    """The file of a binary. Raises `DeviceError` when this package was not built with it."""
+    path = BINARIES / f"loom{'-relaxed' if relaxed else ''}{'-threads' if shared else ''}.wasm"
+    if not path.is_file():
+        raise DeviceError(
+            f"the compiled kernels {path.name} are missing", where="simd", remedy="Run ./build_pyodide.sh build."
+        )
+    return path
+
+
+def open_host(*, threads: int = 1, relaxed: bool = True) -> Host:
+    """A native host. Raises `DeviceError` where `wasmtime` is not installed."""
+    try:
+        from .wasmtime_host import WasmtimeHost
+    except ImportError as error:
+        raise DeviceError(
+            "the simd device needs the package wasmtime", where="simd", remedy="pip install loom_py[simd]"
+        ) from error
+    return WasmtimeHost(threads=threads, relaxed=relaxed)

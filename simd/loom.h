@@ -1,0 +1,97 @@
+/* What every kernel file includes: types, the calling convention, and how a team of threads shares work.
+ *
+ * A kernel gets the words of its instruction: byte addresses of tensors in linear memory, sizes, float immediates. Its
+ * comment lists them in order. All threads of a team run every kernel; a kernel divides its work with `share`, or
+ * leaves it to thread 0. Sums never depend on the number of threads, so neither does any result.
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <wasm_simd128.h>
+
+typedef float f32;
+typedef double f64;
+typedef int8_t i8;
+typedef int16_t i16;
+typedef int32_t i32;
+typedef int64_t i64;
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef v128_t v128;
+
+/* One word of an instruction. */
+typedef union {
+    i32 i;
+    u32 u;
+    f32 f;
+} Word;
+
+/* Scratch memory of each thread, for packing and the like. */
+#define SCRATCH_BYTES (256 * 1024)
+
+typedef struct {
+    u32 index, count; /* this thread, of how many */
+    u32 step;         /* which replay of the program this is, in a run of many */
+    u32 turns;        /* how often this thread has passed a barrier; names the counter that `claim` uses */
+    u8 *scratch;      /* SCRATCH_BYTES of this thread, 16-byte aligned */
+} Team;
+
+#define KERNEL(name) void name(const Word *w, Team *t)
+
+static inline f32 *floats(Word w) { return (f32 *)(uintptr_t)w.u; }
+static inline i32 *ints(Word w) { return (i32 *)(uintptr_t)w.u; }
+static inline u8 *bytes(Word w) { return (u8 *)(uintptr_t)w.u; }
+/* A parameter that may be dynamic: the address of its slot. */
+static inline f64 number(Word w) { return *(const f64 *)(uintptr_t)w.u; }
+
+static inline u32 min_u32(u32 a, u32 b) { return a < b ? a : b; }
+static inline i32 min_i32(i32 a, i32 b) { return a < b ? a : b; }
+static inline i32 max_i32(i32 a, i32 b) { return a > b ? a : b; }
+
+/* The next piece of this kernel's work that no thread has taken yet, counted from 0 (threads.c). */
+u32 claim(Team *t);
+
+/* `for (Range r = ...; take(t, &r);)` runs over [0, total) in pieces of `grain`, each taken by one thread. Where the
+ * whole is not worth sharing, give a grain of at least `total`: then thread 0 does it alone. */
+typedef struct {
+    u32 total, grain, start, end;
+} Range;
+static inline Range pieces(u32 total, u32 grain) { return (Range){total, grain ? grain : 1, 0, 0}; }
+static inline int take(Team *t, Range *r) {
+    if (t->count == 1 || r->total <= r->grain) {
+        if (t->index || r->end || !r->total) return 0;
+        r->end = r->total;
+        return 1;
+    }
+    u64 start = (u64)claim(t) * r->grain;
+    if (start >= r->total) return 0;
+    r->start = (u32)start;
+    r->end = min_u32(r->total, r->start + r->grain);
+    return 1;
+}
+
+/* a·b + c: one rounding in the relaxed build, two otherwise. */
+static inline v128 fma4(v128 a, v128 b, v128 c) {
+#ifdef __wasm_relaxed_simd__
+    return wasm_f32x4_relaxed_madd(a, b, c);
+#else
+    return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
+#endif
+}
+static inline f32 sum4(v128 v) {
+    v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1);
+}
+static inline f32 max4(v128 v) {
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2));
+    return wasm_f32x4_extract_lane(v, 0);
+}
+static inline v128 load4(const f32 *p) { return wasm_v128_load(p); }
+static inline void store4(f32 *p, v128 v) { wasm_v128_store(p, v); }
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int value, size_t n);
+void *memmove(void *to, const void *from, size_t n);
