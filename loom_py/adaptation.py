@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from .errors import ConfigError, InputError
 from .formats.json_strict import parse_json
+from .introspection import shared
 from .nn.fields import Fields, Json
 
 MILLISECOND = 1_000_000
@@ -97,6 +98,7 @@ class AdaptationResult:
         return _table(f"{self.model_name} — adaptation", SUMMARY, [_summary(self)])
 
 
+@shared
 class AdaptationTracker:
     """Counts outputs by time window of `window` milliseconds, `total` milliseconds in all.
 
@@ -217,6 +219,7 @@ class AdaptationTracker:
         return copy
 
 
+@shared
 class AdaptationComparison:
     """Results side by side."""
 
