@@ -43,7 +43,7 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
     if isinstance(annotation, typing.Hashable) and annotation in _SCALARS:
         return _SCALARS[annotation]
     if introspection.is_shared(annotation):
-        return " | ".join(kinds(annotation))
+        return " | ".join(kinds(annotation))  # type: ignore[arg-type]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         if set(typing.get_args(Floats)) <= set(arguments):  # `Floats | None`, flattened by typing
