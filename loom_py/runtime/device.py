@@ -66,6 +66,8 @@ def settle(pending: Pending[T]) -> Generator[Waiting, None, T]:
 class Executable(Protocol):
     """A compiled program with its memory."""
 
+    program: Program
+
     def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
         """One replay: inputs by name → outputs by name. State stays on the device."""
         ...

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..formats.files import replace_file
 from ..progress import Bar
+from ..runtime.choice import NUMPY, Choice
+from ..runtime.device import Waiting
 from .config import TrainingConfig, as_config
 from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
+from .device_run import DeviceRun
+from .device_step import choose_updates
 from .early_stopping import Watch
 from .evaluation import DeviationMetrics, evaluate, samples
 from .losses import Loss, resolve_loss
@@ -25,52 +29,68 @@ if TYPE_CHECKING:
 
 
 def training_steps(
-    network: Network, batches: Sequence[Any], config: Any = None, *, every_step: bool = False
-) -> Generator[TrainingProgress, None, TrainingResult]:
+    network: Network,
+    batches: Sequence[Any],
+    config: Any = None,
+    *,
+    every_step: bool = False,
+    ahead: bool = False,
+    device: str | None = None,
+) -> Generator[TrainingProgress | Waiting, None, TrainingResult]:
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
-    With `every_step` it yields after every update (`epoch_done` tells which end an epoch), for networks whose epochs
-    take long. Everything is checked before the first update. Closing the generator keeps the updates made so far.
+    With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
+    long: on NumPy after every update, on a device after some milliseconds of them. With `ahead` a device may have done
+    more epochs than were told. `device` is a wish for this training; see `runtime.choice`. A `Waiting` is yielded where
+    a device in a page has to be waited for.
+
+    Everything is checked before the first update. Closing the generator keeps the updates made so far.
     """
-    run = _Run(network, batches, as_config(config))
+    run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
-    for epoch in range(cfg.initial_epoch + 1, cfg.epochs + 1):
-        for progress in run.updates(epoch):
-            if every_step and progress is not None:
-                yield progress
-        progress = run.finish_epoch(epoch)
-        yield progress
-        if any([callback(progress) is True for callback in cfg.callbacks]):
-            run.stop_reason = run.stop_reason or "callback"
-        if run.stop_reason:
-            break
-    return run.result()
+    try:
+        for epoch in range(cfg.initial_epoch + 1, cfg.epochs + 1):
+            for progress in run.updates(epoch):
+                if isinstance(progress, Waiting) or (every_step and progress is not None):
+                    yield progress
+            progress = run.finish_epoch(epoch)
+            yield progress
+            if any([callback(progress) is True for callback in cfg.callbacks]):
+                run.stop_reason = run.stop_reason or "callback"
+            if run.stop_reason:
+                break
+        yield from run.last_gradients()
+        return run.result()
+    finally:
+        run.free()
 
 
 def train(network: Network, batches: Sequence[Any], config: Any = None) -> TrainingResult:
     """`training_steps` to the end, with a progress bar where one is asked for."""
     cfg = as_config(config)
-    steps = training_steps(network, batches, cfg)
+    steps = training_steps(network, batches, cfg, ahead=True)
     if not cfg.progress:
         return _exhaust(steps)
     with Bar("training", cfg.epochs, "epoch") as bar:
         return _exhaust(steps, lambda p: bar.to(p.epoch, f"loss {p.loss:.6f}"))
 
 
-def _exhaust(steps: Generator[TrainingProgress, None, TrainingResult], show: Any = None) -> TrainingResult:
+def _exhaust(steps: Generator[TrainingProgress | Waiting, None, TrainingResult], show: Any = None) -> TrainingResult:
     while True:
         try:
             progress = next(steps)
         except StopIteration as stop:
             return stop.value
-        if show is not None:
+        if show is not None and isinstance(progress, TrainingProgress):
             show(progress)
 
 
 class _Run:
     """One call of `train`: the checked data and what has been measured so far."""
 
-    def __init__(self, network: Network, batches: Sequence[Any], config: TrainingConfig) -> None:
+    def __init__(
+        self, network: Network, batches: Sequence[Any], config: TrainingConfig, wish: str | None, ahead: bool
+    ) -> None:
         self.network, self.config = network, config
         loss = Loss(resolve_loss(config.loss_type, "config.LossType"), config.huber_delta)
         optimiser = read_optimiser(config.optimizer, "config.Optimizer")
@@ -101,10 +121,64 @@ class _Run:
         self.rates: list[float] = []
         self.metrics: DeviationMetrics | None = None
         self.step, self.lr, self.norm, self.stop_reason = 0, config.learning_rate, 0.0, ""
+        self.device: DeviceRun | None = None
+        self._choose(wish, ahead)
         self.start = time.perf_counter_ns()
 
-    def updates(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
+    def _choose(self, wish: str | None, ahead: bool) -> None:
+        """Where to compute; the network remembers it, with the reason."""
+        cfg = self.config
+        wish = wish or ("webgpu" if cfg.use_gpu else None)
+        if cfg.accumulation_steps > 1:
+            self.network.computed_on = Choice(NUMPY, "gradient accumulation")
+            return
+        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, wish)
+        if updates is not None:
+            watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
+            self.device = DeviceRun(updates, ahead=ahead and not watched and not updates.stateful)
+
+    def updates(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
         """All updates of an epoch; yields after each but the last."""
+        return self._updates_on_device(epoch) if self.device else self._updates_on_numpy(epoch)
+
+    def _updates_on_device(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
+        cfg, state, run = self.config, self.network.training_state, self.device
+        assert run is not None
+        count = len(self.data)
+
+        def order(number: int) -> Sequence[int]:
+            return epoch_order(count, cfg.seed, number) if cfg.shuffle else range(count)
+
+        total, done = 0.0, 0
+        while done < count:
+            if not run.ready:
+                left = (cfg.epochs - epoch + 1) * count - done
+                yield from run.advance(order, self.scheduler.lr, state, done, left, count)
+            losses, norms = run.take(count - done)
+            if cfg.print_every_batch:
+                self._print_batches(epoch, done, losses.tolist())
+            done += len(losses)
+            total += float(losses.sum())
+            self.norm, self.step = float(norms[-1]), self.step + len(losses)
+            self.lr = self.scheduler.lr(state.schedule_step - run.ready - 1)
+            if done < count:
+                yield self._progress(epoch, float(losses.mean()), epoch_done=False)
+        self.losses.append(total / count)
+        self.rates.append(self.lr)
+        state.epoch += 1
+
+    def last_gradients(self) -> Generator[Waiting, None, None]:
+        """Those of the last update, for whoever looks at `network.gradients`."""
+        if self.device is not None:
+            self.network._gradients = yield from self.device.updates.gradients()
+
+    def free(self) -> None:
+        """Give a device's memory back."""
+        if self.device is not None:
+            self.device.close(self.network.training_state, len(self.data))
+            self.device = None
+
+    def _updates_on_numpy(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
         network, cfg, state = self.network, self.config, self.network.training_state
         order = epoch_order(len(self.data), cfg.seed, state.epoch) if cfg.shuffle else range(len(self.data))
         self.states.begin_epoch(state.epoch, len(self.data))

@@ -61,7 +61,8 @@ class SimdDevice:
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
         values = device_array(array)
         if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
-            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {values.shape} {values.dtype}", where="write")
+            got = f"{values.shape} {values.dtype}"
+            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {got}", where="write")
         self.host.write(tensor.address, values)
 
     def download(self, tensor: DeviceTensor) -> NDArray[Any]:
@@ -153,8 +154,10 @@ class SimdExecutable:
             addresses[index], storage[index] = tensor.address, tensor.dtype
         for index, values in program.constants.items():
             addresses[index] = self._constant(device_array(values))
-        self._inputs = {n: DeviceTensor(self._allocate(self._bytes(i)), *self._kind(i)) for n, i in program.inputs.items()}
-        addresses |= {index: self._inputs[name].address for name, index in program.inputs.items()}
+        self._inputs: dict[str, DeviceTensor] = {}
+        for name, index in program.inputs.items():
+            addresses[index] = self._allocate(self._bytes(index))
+            self._inputs[name] = DeviceTensor(addresses[index], *self._kind(index))
         for buffer in buffers:
             if buffer.index not in addresses:
                 addresses[buffer.index] = addresses[program.root(buffer.index)]
