@@ -66,8 +66,8 @@ const METHODS = {
 
   train(runtime, { handle, batches, config }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.train_start(handle, batches, config));
-    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number}[]} */ events) =>
-      onEvent({ status: "train", ...events.at(-1), losses: events.map((event) => event.loss) });
+    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number, losses?: number[]}[]} */ events) =>
+      onEvent({ status: "train", ...events.at(-1), losses: events.flatMap((event) => event.losses ?? event.loss) });
     return runTask(runtime, task, { signal, onEvents });
   },
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.device import Waiting
@@ -19,68 +18,32 @@ FIRST = 8
 
 
 class DeviceRun:
-    """Updates done on a device and not told yet.
+    """Updates on a device in slices.
 
     **Arguments:**
 
     - `updates`: the device's side.
-    - `ahead`: whether a slice may reach over the end of an epoch.
+    - `ahead`: whether a slice may have several epochs, which are then told together.
     """
 
     def __init__(self, updates: DeviceUpdates, *, ahead: bool) -> None:
-        self.updates, self._ahead = updates, ahead
-        self._losses: NDArray[Any] = np.empty(0)
-        self._norms: NDArray[Any] = np.empty(0)
-        self._slice = FIRST
-
-    @property
-    def ready(self) -> int:
-        """Updates that `take` has not given yet."""
-        return len(self._losses)
-
-    def take(self, most: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Losses and gradient norms of the next updates, at most so many."""
-        losses, norms = self._losses[:most], self._norms[:most]
-        self._losses, self._norms = self._losses[most:], self._norms[most:]
-        return losses, norms
-
-    def close(self, state: TrainingState, count: int) -> None:
-        """Count the epochs that were done but not told, and give the memory back."""
-        state.epoch += self.ready // count
-        self.updates.free()
+        self.updates = updates
+        self.ahead = ahead and not updates.stateful
+        self.slice = FIRST
+        """Updates of the next slice."""
 
     def advance(
-        self,
-        order: Callable[[int], Sequence[int]],
-        rate: Callable[[int], float],
-        state: TrainingState,
-        done: int,
-        left: int,
-        count: int,
-    ) -> Generator[Waiting, None, None]:
-        """One slice of updates; weights, slots and counts of the network are true after it.
+        self, rows: Sequence[int], rates: Sequence[float], state: TrainingState
+    ) -> Generator[Waiting, None, tuple[NDArray[Any], NDArray[Any]]]:
+        """Updates from batches `rows` with learning rates `rates` → losses and gradient norms.
 
-        **Arguments:**
-
-        - `order`: epoch number → the batches in their order; `rate`: schedule step → learning rate.
-        - `done`: updates of the running epoch that were made; `left`: those to the end of the training.
-        - `count`: updates an epoch.
+        Weights, slots and counts of updates of the network are true after it.
         """
-        most = min(self._slice, LONGEST_RUN, left if self._ahead else count - done)
-        if most > count - done:  # to the end of an epoch
-            most -= (most - (count - done)) % count
-        rows: list[int] = []
-        epoch, at = state.epoch, done
-        while len(rows) < most:
-            rows += order(epoch)[at : at + most - len(rows)]
-            epoch, at = epoch + 1, 0
-        rates = [rate(state.schedule_step + i) for i in range(most)]
-        if done == 0:
-            self.updates.begin_epoch(state.epoch * count)
         start = time.perf_counter()
-        self._losses, self._norms = yield from self.updates.run(rows, rates, state.step + 1)
+        losses, norms = yield from self.updates.run(rows, rates, state.step + 1)
         yield from self.updates.pull()
-        seconds = (time.perf_counter() - start) / most
-        self._slice = max(1, int(SLICE_SECONDS / max(seconds, 1e-7)))
-        state.step += most
-        state.schedule_step += most
+        seconds = (time.perf_counter() - start) / len(rows)
+        self.slice = min(LONGEST_RUN, max(1, int(SLICE_SECONDS / max(seconds, 1e-7))))
+        state.step += len(rows)
+        state.schedule_step += len(rows)
+        return losses, norms

@@ -40,16 +40,22 @@ def training_steps(
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
     With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
-    long: on NumPy after every update, on a device after some milliseconds of them. With `ahead` a device may have done
-    more epochs than were told. `device` is a wish for this training; see `runtime.choice`. A `Waiting` is yielded where
-    a device in a page has to be waited for.
+    long: on NumPy after every update, on a device after some milliseconds of them. With `ahead` a device may do several
+    epochs at once and tell them in one progress (`losses`). `device` is a wish for this training; see `runtime.choice`.
+    A `Waiting` is yielded where a device in a page has to be waited for.
 
     Everything is checked before the first update. Closing the generator keeps the updates made so far.
     """
     run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
     try:
-        for epoch in range(cfg.initial_epoch + 1, cfg.epochs + 1):
+        epoch = cfg.initial_epoch
+        while epoch < cfg.epochs:
+            if several := run.epochs_at_once(epoch):
+                yield (yield from run.epochs(epoch, several))
+                epoch += several
+                continue
+            epoch += 1
             for progress in run.updates(epoch):
                 if isinstance(progress, Waiting) or (every_step and progress is not None):
                     yield progress
@@ -135,7 +141,8 @@ class _Run:
         self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, wish)
         if updates is not None:
             watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
-            self.device = DeviceRun(updates, ahead=ahead and not watched and not updates.stateful)
+            told = cfg.verbose or cfg.print_every_batch
+            self.device = DeviceRun(updates, ahead=ahead and not watched and not told)
 
     def updates(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
         """All updates of an epoch; yields after each but the last."""
@@ -144,28 +151,56 @@ class _Run:
     def _updates_on_device(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
         cfg, state, run = self.config, self.network.training_state, self.device
         assert run is not None
-        count = len(self.data)
-
-        def order(number: int) -> Sequence[int]:
-            return epoch_order(count, cfg.seed, number) if cfg.shuffle else range(count)
-
+        count, order = len(self.data), self._order(state.epoch)
+        run.updates.begin_epoch(state.epoch * count)
         total, done = 0.0, 0
         while done < count:
-            if not run.ready:
-                left = (cfg.epochs - epoch + 1) * count - done
-                yield from run.advance(order, self.scheduler.lr, state, done, left, count)
-            losses, norms = run.take(count - done)
+            rows = order[done : done + run.slice]
+            losses, norms = yield from run.advance(rows, self._rates(len(rows)), state)
             if cfg.print_every_batch:
                 self._print_batches(epoch, done, losses.tolist())
-            done += len(losses)
+            done += len(rows)
             total += float(losses.sum())
-            self.norm, self.step = float(norms[-1]), self.step + len(losses)
-            self.lr = self.scheduler.lr(state.schedule_step - run.ready - 1)
+            self.norm, self.step = float(norms[-1]), self.step + len(rows)
+            self.lr = self.scheduler.lr(state.schedule_step - 1)
             if done < count:
                 yield self._progress(epoch, float(losses.mean()), epoch_done=False)
         self.losses.append(total / count)
         self.rates.append(self.lr)
         state.epoch += 1
+
+    def _order(self, epoch: int) -> Sequence[int]:
+        count = len(self.data)
+        return epoch_order(count, self.config.seed, epoch) if self.config.shuffle else range(count)
+
+    def _rates(self, count: int) -> list[float]:
+        """Learning rates of the next updates."""
+        first = self.network.training_state.schedule_step
+        return [self.scheduler.lr(first + i) for i in range(count)]
+
+    def epochs_at_once(self, epoch: int) -> int:
+        """How many whole epochs a device should do at once after `epoch`; 0 to go one by one."""
+        if self.device is None or not self.device.ahead:
+            return 0
+        return min(self.device.slice // len(self.data), self.config.epochs - epoch)
+
+    def epochs(self, epoch: int, several: int) -> Generator[Waiting, None, TrainingProgress]:
+        """That many epochs after `epoch`, told together."""
+        run, state, count = self.device, self.network.training_state, len(self.data)
+        assert run is not None
+        rows = [i for e in range(several) for i in self._order(state.epoch + e)]
+        run.updates.begin_epoch(state.epoch * count)
+        rates = self._rates(len(rows))
+        losses, norms = yield from run.advance(rows, rates, state)
+        means = losses.reshape(several, count).mean(axis=1).tolist()
+        state.epoch += several
+        self.step += len(rows)
+        self.norm, self.lr = float(norms[-1]), rates[-1]
+        self.losses += means
+        self.rates += rates[count - 1 :: count]
+        for i, loss in enumerate(means, epoch + 1):
+            self._check_loss(i, loss)
+        return self._progress(epoch + several, means[-1], losses=tuple(means))
 
     def last_gradients(self) -> Generator[Waiting, None, None]:
         """Those of the last update, for whoever looks at `network.gradients`."""
@@ -175,7 +210,7 @@ class _Run:
     def free(self) -> None:
         """Give a device's memory back."""
         if self.device is not None:
-            self.device.close(self.network.training_state, len(self.data))
+            self.device.updates.free()
             self.device = None
 
     def _updates_on_numpy(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
@@ -219,12 +254,7 @@ class _Run:
     def finish_epoch(self, epoch: int) -> TrainingProgress:
         """Everything that happens between epochs: checks, validation, early stopping, a checkpoint."""
         cfg, loss = self.config, self.losses[-1]
-        if not math.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss} in epoch {epoch}",
-                where="train",
-                remedy="Lower the learning rate, clip gradients, or scale the inputs.",
-            )
+        self._check_loss(epoch, loss)
         if cfg.verbose:
             print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {loss:.6f}")
         score = None
@@ -263,6 +293,15 @@ class _Run:
             best_epoch=best,
             stop_reason=self.stop_reason,
         )
+
+    @staticmethod
+    def _check_loss(epoch: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss} in epoch {epoch}",
+                where="train",
+                remedy="Lower the learning rate, clip gradients, or scale the inputs.",
+            )
 
     def _progress(self, epoch: int, loss: float, **more: Any) -> TrainingProgress:
         return TrainingProgress(
