@@ -55,7 +55,12 @@ def members(name: str) -> str:
     """JSON of [public name, number of parameters, whether it takes long] for each of them."""
     cls = class_of(name)
     found = [(public, introspection.member(cls, public)) for public in sorted(introspection.methods(cls))]
-    return json.dumps([[p, len(introspection.parameters(f)), "steps" in f.__dict__] for p, f in found if f])
+    return json.dumps([[p, len(introspection.parameters(f)), steps_of(cls, f) is not None] for p, f in found if f])
+
+
+def steps_of(cls: type, function: Any) -> Any:
+    """The generator function that does a method's work in steps, or waits for a device: marked, or named `…_steps`."""
+    return function.__dict__.get("steps") or getattr(cls, f"{function.__name__}_steps", None)
 
 
 def create(name: str, arguments: str, arrays: Any = None) -> str:
@@ -125,10 +130,16 @@ def call_plain(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> int:
     """Handle of a task that does a long method's work step by step; its events and result are the method's own."""
     target, function = _found(handle, method)
-    steps = function.__dict__.get("steps")
+    steps = steps_of(type(target), function)
     if steps is None:
         raise InputError(f"{method} does not take long", where="method", remedy="Call it.")
     return keep(Task(steps(target, **bind(function, _given(arguments, arrays))), lambda event: event))
+
+
+def call_start(handle: int, method: str, arguments: str) -> int:
+    """Handle of a task, for a method that takes long or waits for a device; 0 for one that `call_values` answers."""
+    target, function = _found(handle, method)
+    return task_start(handle, method, arguments) if steps_of(type(target), function) else 0
 
 
 def _target(handle: int) -> Any:

@@ -18,10 +18,13 @@ from .introspection import Duration, Floats
 from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
-from .nn.layer import Array, Layer, Params, State, initial_params, leaves, tree_map
+from .nn.layer import Array, Layer, Params, State, initial_params, leaves, nest, tree_map
 from .nn.registry import check_skip
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
+from .runtime.accelerated import Accelerated
+from .runtime.choice import NUMPY, Choice
+from .runtime.program import Program
 from .stepping.methods import Steppable
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @introspection.shared
-class Network(Observable, Steppable, Tweenable):
+class Network(Observable, Steppable, Tweenable, Accelerated):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
@@ -73,6 +76,10 @@ class Network(Observable, Steppable, Tweenable):
         """dtype of the parameters and of everything computed."""
         self.model_id = model_id
         self.ops: Ops = numpy_ops
+        self.computed_on = Choice(NUMPY, "nothing was trained yet")
+        """Where the last training ran, and why there."""
+        self.recorded: dict[Any, tuple[list[Layer], Program]] = {}
+        """Training steps recorded so far, with the layers they are of."""
         self.seed = secrets.randbits(32) if seed is None else seed
         self.params: list[Params] = []
         self.training_state = TrainingState()
@@ -103,6 +110,11 @@ class Network(Observable, Steppable, Tweenable):
     def gradients(self) -> dict[str, Array]:
         """Dotted path → gradient of the last `backward`; empty before one."""
         return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}
+
+    @introspection.native
+    def set_gradients(self, gradients: Mapping[str, Array]) -> None:
+        """Those of a pass made elsewhere, by parameter path."""
+        self._gradients = [nest(p, f"layers.{i}", gradients) for i, p in enumerate(self.params)]
 
     @introspection.native
     def astype(self, dtype: Any) -> Network:
@@ -251,6 +263,10 @@ class Network(Observable, Steppable, Tweenable):
             raise InputError("applying gradients needs a backward pass first")
         weights, gradients = list(self.parameters.values()), list(self.gradients.values())
         self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
+
+    def get_device(self) -> dict[str, str]:
+        """Where the last training ran, `{device, reason}`."""
+        return self.computed_on.to_json()
 
     def get_optimizer(self) -> dict[str, Any]:
         """The optimiser in use: Type, its options, and Step, the updates made with it."""

@@ -56,7 +56,8 @@ def test_every_class_is_described_and_every_method_has_a_name() -> None:
         assert [record["method_name"] for record in records] == [member[0] for member in members]
         assert [len(record["parameters"]) for record in records] == [member[1] for member in members]
         assert all(introspection.member(class_of(name), member[0]) for member in members)
-    assert [m[0] for m in json.loads(bridge.members("Network")) if m[2]] == ["TrainWithStepping", "TrainWithTweening"]
+    long = ["BackwardGPU", "ForwardGPU", "TrainWithStepping", "TrainWithTweening"]
+    assert [m[0] for m in json.loads(bridge.members("Network")) if m[2]] == long
     with pytest.raises(InputError, match="StepState"):
         bridge.methods("StepStat")
     with pytest.raises(InputError, match="configuration"):
@@ -149,7 +150,8 @@ def test_a_task_stops_after_any_tick(network: int) -> None:
     task = bridge.task_start(network, "TrainWithStepping", json.dumps([{"LogEvery": 1000}, SAMPLES, 10**9]))
     saved = [call(network, "SaveModelToString", "m")]
     for _ in range(5):
-        assert json.loads(bridge.task_advance(task, 0)) == {"done": False, "events": [], "result": None}
+        found = json.loads(bridge.task_advance(task, 0))
+        assert (found["done"], found["events"]) == (False, [])
         saved.append(call(network, "SaveModelToString", "m"))
     assert saved[-1] != saved[-2]  # one tick a slice, and each learned
     bridge.task_close(task)

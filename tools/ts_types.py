@@ -160,7 +160,7 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
             for p in introspection.parameters(member)
         ]
         returned = _plain(hints["return"], remote)
-        if remote and "steps" in member.__dict__:
+        if remote and public in _PROGRESS:
             given.append(f"control?: {{ onProgress?: (progress: {_PROGRESS[public]}) => void; signal?: AbortSignal }}")
         result = f"Promise<{returned}>" if remote else returned
         parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {name}({', '.join(given)}): {result};")

@@ -93,6 +93,39 @@ export type PlainError = {
   traceback?: string;
 };
 
+export type DeviceOptions = {
+  /**
+   * what to compute with; `auto` chooses by size and availability
+   */
+  device?: "simd" | "auto" | "numpy" | "webgpu" | undefined;
+  /**
+   * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+   */
+  threads?: number | undefined;
+};
+
+export type DeviceFacts = {
+  device: string;
+  available: boolean;
+  /**
+   * why it is not there
+   */
+  reason?: string | undefined;
+  threads?: number | undefined;
+  /**
+   * relaxed SIMD is in use
+   */
+  relaxed?: boolean | undefined;
+  /**
+   * bytes
+   */
+  memory?: number | undefined;
+  /**
+   * bytes
+   */
+  used?: number | undefined;
+};
+
 export declare function capabilities(): Capabilities;
 
 /**
@@ -104,7 +137,7 @@ export declare function capabilities(): Capabilities;
 export declare function boot(options?: {
   baseURL?: string | URL;
   onProgress?: OnProgress;
-}): Promise<Runtime>;
+} & DeviceOptions): Promise<Runtime>;
 
 export type Pyodide = PyodideInterface;
 
@@ -123,6 +156,7 @@ export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  close: () => void;
 };
 
 /**
@@ -326,13 +360,15 @@ declare class ModelStorage {
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
   /**
-   * @param options `worker`: run beside the page, never in its way (default)
+   * @param options `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    */
-  static start({ worker, baseURL, onProgress, signal }?: StartOptions): Promise<Session>;
+  static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;
   capabilities: Capabilities;
+  /** What can compute here, and why what cannot does not. */
+  devices: DeviceFacts[];
   /** The models that this browser keeps. */
   storage: ModelStorage;
   /**
@@ -369,6 +405,10 @@ export declare class Session {
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
   loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict }?: LoadOptions): Promise<LanguageModel>;
+  /**
+   * Prefer a device for what is trained and loaded from now on.
+   */
+  useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -449,7 +489,7 @@ export type LoadOptions = WorkOptions & KeepOptions & {
 export type StartOptions = {
   worker?: boolean;
   baseURL?: string | URL;
-} & WorkOptions;
+} & DeviceOptions & WorkOptions;
 
 export type Numbers = ArrayLike<number>;
 
@@ -983,6 +1023,8 @@ export interface NetworkMethods {
   Backward(gy: Floats): number[][];
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   BackwardCPU(grad_output: Floats): [number[], Nanoseconds];
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  BackwardGPU(grad_output: Floats): [number[], Nanoseconds];
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
   BiasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
@@ -995,6 +1037,8 @@ export interface NetworkMethods {
   Forward(x: Floats): number[][];
   /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
   ForwardCPU(input: Floats): [number[], Nanoseconds];
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  ForwardGPU(input: Floats): [number[], Nanoseconds];
   /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
   GetActivation(row: number, col: number, layer: number): number;
   /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
@@ -1003,6 +1047,8 @@ export interface NetworkMethods {
   GetActivityArray(): number[][];
   /** Layers, shapes and parameter counts, without weights. */
   GetBlueprint(model_id?: string): Record<string, unknown>;
+  /** Where the last training ran, `{device, reason}`. */
+  GetDevice(): Record<string, string>;
   /** Values a sample; None if the first layers take any number. */
   GetInputSize(): number | null;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
@@ -1023,6 +1069,8 @@ export interface NetworkMethods {
   GetTotalParameters(): number;
   /** Whether a method of that name can be called. */
   HasMethod(name: string): boolean;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  InitGPU(): null;
   /** A new `StepState` for this network, all buffers zero. */
   InitStepState(input_size?: number | null, batch?: number, recurrent?: string): StepState;
   /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
@@ -1039,6 +1087,8 @@ export interface NetworkMethods {
   KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  ReleaseGPU(): null;
   /** Tell it nothing more. Raises `InputError` for one that is not attached. */
   RemoveObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): null;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
@@ -1153,6 +1203,12 @@ export interface LoomNetwork {
    */
   BackwardCPU(args: string): Results<[string, string]>;
   /**
+   * Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns).
+   * @param args JSON of [grad_output: Floats]
+   * @returns JSON of each of [number[], Nanoseconds]
+   */
+  BackwardGPU(args: string): Results<[string, string]>;
+  /**
    * Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM).
    * @returns JSON of (number[] | null)[]
    */
@@ -1188,6 +1244,12 @@ export interface LoomNetwork {
    */
   ForwardCPU(args: string): Results<[string, string]>;
   /**
+   * As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds).
+   * @param args JSON of [input: Floats]
+   * @returns JSON of each of [number[], Nanoseconds]
+   */
+  ForwardGPU(args: string): Results<[string, string]>;
+  /**
    * Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one.
    * @param args JSON of [row: number, col: number, layer: number]
    * @returns JSON of number
@@ -1209,6 +1271,11 @@ export interface LoomNetwork {
    * @returns JSON of Record<string, unknown>
    */
   GetBlueprint(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Where the last training ran, `{device, reason}`.
+   * @returns JSON of Record<string, string>
+   */
+  GetDevice(args?: string): Results<[value: string, error?: string]>;
   /**
    * Values a sample; None if the first layers take any number.
    * @returns JSON of number | null
@@ -1262,6 +1329,8 @@ export interface LoomNetwork {
    * @returns JSON of boolean
    */
   HasMethod(args: string): Results<[value: string, error?: string]>;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  InitGPU(args?: string): Results<[]>;
   /**
    * A new `StepState` for this network, all buffers zero.
    * @param args JSON of [input_size: number | null, batch: number, recurrent: string]
@@ -1297,6 +1366,8 @@ export interface LoomNetwork {
    * @returns JSON of string[]
    */
   ListMethods(args?: string): Results<[value: string, error?: string]>;
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  ReleaseGPU(args?: string): Results<[]>;
   /**
    * Tell it nothing more. Raises `InputError` for one that is not attached.
    * @param args JSON of [observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver]
@@ -1424,6 +1495,8 @@ export interface LoomNetwork {
   backward(gy: Values): Float32Array;
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   backwardCPU(grad_output: Values): [number[], number];
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  backwardGPU(grad_output: Values): [number[], number];
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
   biasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
@@ -1434,6 +1507,8 @@ export interface LoomNetwork {
   evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): DeviationMetrics;
   /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
   forwardCPU(input: Values): [number[], number];
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  forwardGPU(input: Values): [number[], number];
   /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
   getActivation(row: number, col: number, layer: number): number;
   /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
@@ -1442,6 +1517,8 @@ export interface LoomNetwork {
   getActivityArray(): Float32Array;
   /** Layers, shapes and parameter counts, without weights. */
   getBlueprint(model_id?: string): Record<string, unknown>;
+  /** Where the last training ran, `{device, reason}`. */
+  getDevice(): Record<string, string>;
   /** Values a sample; None if the first layers take any number. */
   getInputSize(): number | null;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
@@ -1462,6 +1539,8 @@ export interface LoomNetwork {
   getTotalParameters(): number;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): boolean;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  initGPU(): null;
   /** A new `StepState` for this network, all buffers zero. */
   initStepState(input_size?: number | null, batch?: number, recurrent?: string): LoomStepState;
   /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
@@ -1478,6 +1557,8 @@ export interface LoomNetwork {
   kernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): string[];
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  releaseGPU(): null;
   /** Tell it nothing more. Raises `InputError` for one that is not attached. */
   removeObserver(observer: LoomRecordingObserver | LoomStatisticsObserver | LoomActivityObserver | LoomConsoleObserver): null;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
@@ -2447,6 +2528,8 @@ export interface Network {
   backward(gy: Values): Promise<Float32Array>;
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   backwardCPU(grad_output: Values): Promise<[number[], number]>;
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  backwardGPU(grad_output: Values): Promise<[number[], number]>;
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
   biasGradients(): Promise<(number[] | null)[]>;
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
@@ -2457,6 +2540,8 @@ export interface Network {
   evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): Promise<DeviationMetrics>;
   /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
   forwardCPU(input: Values): Promise<[number[], number]>;
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  forwardGPU(input: Values): Promise<[number[], number]>;
   /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
   getActivation(row: number, col: number, layer: number): Promise<number>;
   /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
@@ -2465,6 +2550,8 @@ export interface Network {
   getActivityArray(): Promise<Float32Array>;
   /** Layers, shapes and parameter counts, without weights. */
   getBlueprint(model_id?: string): Promise<Record<string, unknown>>;
+  /** Where the last training ran, `{device, reason}`. */
+  getDevice(): Promise<Record<string, string>>;
   /** Values a sample; None if the first layers take any number. */
   getInputSize(): Promise<number | null>;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
@@ -2485,6 +2572,8 @@ export interface Network {
   getTotalParameters(): Promise<number>;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): Promise<boolean>;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  initGPU(): Promise<null>;
   /** A new `StepState` for this network, all buffers zero. */
   initStepState(input_size?: number | null, batch?: number, recurrent?: string): Promise<StepState>;
   /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
@@ -2501,6 +2590,8 @@ export interface Network {
   kernelGradients(): Promise<(number[] | null)[]>;
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): Promise<string[]>;
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  releaseGPU(): Promise<null>;
   /** Tell it nothing more. Raises `InputError` for one that is not attached. */
   removeObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): Promise<null>;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
