@@ -30,6 +30,7 @@ CLASSES = {
     "ActivityObserver": "observe",
     "ConsoleObserver": "observe",
     "Toolbox": "tools",
+    "ChaseRun": "assess.live",
 }
 """Shared classes and the modules they come from, imported when one is first asked for."""
 

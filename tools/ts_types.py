@@ -167,7 +167,11 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
     return parts
 
 
-_PROGRESS = {"TrainWithStepping": "SteppingProgress", "TrainWithTweening": "TweenEpochMetrics"}
+_PROGRESS = {
+    "Play": "Record<string, unknown>",
+    "TrainWithStepping": "SteppingProgress",
+    "TrainWithTweening": "TweenEpochMetrics",
+}
 
 
 def _given(annotation: Any, remote: bool) -> str:

@@ -1629,6 +1629,7 @@ export interface LoomClasses {
   ActivityObserver: { arguments: [layers: number]; object: ActivityObserver };
   ConsoleObserver: { arguments: [every?: number]; object: ConsoleObserver };
   Toolbox: { arguments: []; object: Toolbox };
+  ChaseRun: { arguments: [family: string, depth: number, method: string, ticks?: number, seed?: number]; object: ChaseRun };
 }
 
 /** Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first. */
@@ -2115,10 +2116,15 @@ export interface LoomAdaptationTracker extends LoomObject {
 
 /** Results side by side. */
 export interface AdaptationComparison extends RemoteObject {
+  /** One more. */
   addResult(result: AdaptationResult): Promise<null>;
   /** The one with the largest mean accuracy, the first of equals; None without results. */
   getBestByAvgAccuracy(): Promise<AdaptationResult | null>;
-  /** The one whose window accuracies vary least (population variance), the first of equals. */
+  /**
+   * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+   */
   getMostStable(): Promise<AdaptationResult | null>;
   /** Write the results, indented, as a whole or not at all. */
   saveToJSON(filename: string): Promise<null>;
@@ -2136,7 +2142,10 @@ export interface AdaptationComparison extends RemoteObject {
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomAdaptationComparison extends LoomObject {
-  /** @param args JSON of [result: AdaptationResult] */
+  /**
+   * One more.
+   * @param args JSON of [result: AdaptationResult]
+   */
   AddResult(args: string): Results<[]>;
   /**
    * The one with the largest mean accuracy, the first of equals; None without results.
@@ -2145,6 +2154,8 @@ export interface LoomAdaptationComparison extends LoomObject {
   GetBestByAvgAccuracy(args?: string): Results<[value: string, error?: string]>;
   /**
    * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
    * @returns JSON of AdaptationResult | null
    */
   GetMostStable(args?: string): Results<[value: string, error?: string]>;
@@ -2167,10 +2178,15 @@ export interface LoomAdaptationComparison extends LoomObject {
   Timeline(args: string): Results<[value: string, error?: string]>;
   /** @returns JSON of Record<string, unknown> */
   ToJSON(args?: string): Results<[value: string, error?: string]>;
+  /** One more. */
   addResult(result: AdaptationResult): null;
   /** The one with the largest mean accuracy, the first of equals; None without results. */
   getBestByAvgAccuracy(): AdaptationResult | null;
-  /** The one whose window accuracies vary least (population variance), the first of equals. */
+  /**
+   * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+   */
   getMostStable(): AdaptationResult | null;
   /** Write the results, indented, as a whole or not at all. */
   saveToJSON(filename: string): null;
@@ -2483,6 +2499,38 @@ export interface LoomToolbox extends LoomObject {
   stftMagnitudes(signal: Values, window?: number, hop?: number | null): number[][];
   /** Pairs of columns with |r| of at least `threshold`, the strongest first. */
   strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Record<string, unknown>[];
+}
+
+/** A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions. */
+export interface ChaseRun extends RemoteObject {
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   */
+  play(control?: { onProgress?: (progress: Record<string, unknown>) => void; signal?: AbortSignal }): Promise<Record<string, unknown>>;
+}
+
+/**
+ * A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomChaseRun extends LoomObject {
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   * @returns JSON of Record<string, unknown>
+   */
+  Play(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   */
+  play(): Record<string, unknown>;
 }
 
 export interface StepOptions {
