@@ -13,6 +13,8 @@
 export const FILL = 0.84;
 const MARGIN = 6;
 const LARGEST = 64;
+/** How much wider than high a slanted cell may be drawn. */
+const WIDEST = 2.2;
 
 /**
  * @param {Grid} grid
@@ -64,12 +66,13 @@ function stacked({ rows, cols, layers }, width, most) {
   const [slant, flat, pitch] = [0.6, 0.42, 0.5]; // of a row: to the left, downwards; of a sheet's height: the next sheet
   const units = { across: cols + slant * rows, down: flat * rows * (1 + pitch * (layers - 1)) };
   const size = Math.max(1, Math.min((width - 2 * MARGIN) / units.across, (most - 2 * MARGIN) / units.down, LARGEST));
-  const left = (width - units.across * size) / 2 + slant * rows * size;
+  const wide = size * Math.min(Math.max((width - 2 * MARGIN) / (units.across * size), 1), WIDEST); // where height is short
+  const left = (width - units.across * wide) / 2 + slant * rows * wide;
   const sheets = Array.from({ length: layers }, (_, k) => ({
     x: left,
     y: MARGIN + k * pitch * flat * rows * size,
-    right: /** @type {[number, number]} */ ([size, 0]),
-    down: /** @type {[number, number]} */ ([-slant * size, flat * size]),
+    right: /** @type {[number, number]} */ ([wide, 0]),
+    down: /** @type {[number, number]} */ ([-slant * wide, flat * size]),
   }));
   return { width, height: 2 * MARGIN + units.down * size, sheets };
 }

@@ -49,7 +49,7 @@ export class LiveView {
    * @param {HTMLElement} place gets the canvas and a line of text about the cell under the cursor
    * @param {LiveOptions} options
    */
-  constructor(place, { grid, names = [], onOpen = () => {}, height = 460, arrangement = "stacked" }) {
+  constructor(place, { grid, names = [], onOpen = () => {}, height = 540, arrangement = "stacked" }) {
     this.#grid = grid;
     this.names = names;
     this.onOpen = onOpen;
@@ -199,7 +199,7 @@ export class LiveView {
     const mixed = (/** @type {number} */ share) => dark.map((from, i) => Math.round(from + share * ((bright[i] ?? 0) - from))).join(" ");
     this.#colours = [
       steps.map((share) => `rgb(${mixed(share)} / ${0.55 + 0.45 * share})`),
-      steps.map((share) => `rgb(${thread.join(" ")} / ${share})`),
+      steps.map((share) => `rgb(${thread.join(" ")} / ${0.2 + 0.8 * share})`),
     ];
     this.#inks = { line: read("--line"), bad: read("--bad"), ink: read("--ink") };
     this.#draw();
@@ -265,7 +265,7 @@ export class LiveView {
     const { x, y, right, down } = /** @type {import("./live_layout.js").Sheet} */ (this.#layout.sheets[layer]);
     const context = this.#context;
     const [fillings, marks] = this.#colours;
-    const [outer, inner] = [(1 - FILL) / 2, 0.32];
+    const [outer, inner] = [(1 - FILL) / 2, 0.28];
     for (let row = 0; row < rows; row++) {
       for (let col = 0; col < cols; col++) {
         const index = (row * cols + col) * layers + layer;

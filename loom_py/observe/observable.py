@@ -51,6 +51,12 @@ class Observable:
         if not self._observers:
             self._watched = [], []
 
+    @property
+    @native
+    def observed(self) -> bool:
+        """Whether anybody is told about the layers."""
+        return bool(self._observers)
+
     @native
     @contextmanager
     def observing(self, observer: Any) -> Generator[Any, None, None]:
