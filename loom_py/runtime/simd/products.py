@@ -49,8 +49,9 @@ def product(
     results = len(offsets) // chain
     down = -(-m // TILE_ROWS)
     wanted = min(MAX_PIECES, max(1, m * n * k * len(offsets) // PIECE))
-    across = max(1, min(-(-n // 8), wanted // (results * down)))
-    tile_columns = -(-(-(-n // across)) // 8) * 8
+    panels = -(-n // 8)
+    across = max(1, min(panels, wanted // (results * down)))
+    tile_columns = -(-panels // across) * 8
     tiles = results * down * -(-n // tile_columns)
     table = e.table(np.array(offsets, np.uint32)) if any(map(any, offsets)) else 0
     e.emit(
