@@ -201,7 +201,7 @@ class SimdExecutable:
             addresses[index] = self._allocate(self._bytes(index))
             self._inputs[name] = DeviceTensor(addresses[index], *self._kind(index))
         for buffer in buffers:
-            if buffer.index not in addresses:
+            if buffer.index not in addresses and program.root(buffer.index) in addresses:  # else nobody uses it
                 addresses[buffer.index] = addresses[program.root(buffer.index)]
         self._dynamics = ["row", *program.dynamics]
         self._slots = self._allocate(8 * len(self._dynamics))
@@ -216,7 +216,6 @@ class SimdExecutable:
             storage,
             self._allocate,
             activations=self.activations,
-            relaxed=self.device.host.relaxed,
         )
         for name, rows in tables.items():
             shape = buffers[program.inputs[name]].shape
