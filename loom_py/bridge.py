@@ -174,6 +174,17 @@ def call_values(handle: int, method: str, arguments: str) -> str:
     return to_json_text(function(network, *bind(function, parse_json(arguments, where="arguments"))))
 
 
+def call_start(handle: int, method: str, arguments: str) -> int:
+    """Handle of a task, for a method that may have to wait for a device; 0 for one that `call_values` answers."""
+    network = take(handle, Network)
+    name = introspection.methods(Network).get(method, "")
+    steps = getattr(network, f"{name}_steps", None) if name else None
+    if steps is None:
+        return 0
+    bound = bind(getattr(Network, name), parse_json(arguments, where="arguments"))
+    return keep(Task(steps(*bound), lambda _: None, lambda result: result))
+
+
 def forward(handle: int, values: Any) -> Any:
     """Typed array of B·I float32 → new `Float32Array` of B·O, without JSON."""
     network = take(handle, Network)

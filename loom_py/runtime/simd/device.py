@@ -256,6 +256,9 @@ class SimdExecutable:
         self._run(1, 0)
         return {name: self.device.download(tensor) for name, tensor in self._outputs.items()}
 
+    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Done[Values]:
+        return Done(self.run(inputs, **dynamics))
+
     def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         if not 0 < steps <= self.keep:
             raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
