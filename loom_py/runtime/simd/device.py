@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,10 @@ class SimdDevice:
             self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
         self.memory.free(staging)
         return DeviceTensor(address, shape, storage)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        """A tensor with whatever its memory holds."""
+        return DeviceTensor(self.memory.allocate(prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
         """The bytes of `source` to the start of `target`."""
