@@ -35,6 +35,7 @@ typedef struct {
     u32 index, count; /* this thread, of how many */
     u32 step;         /* which replay of the program this is, in a run of many */
     u32 turns;        /* how often this thread has passed a barrier; names the counter that `claim` uses */
+    u32 stopped;      /* a kernel found an input wrong: this job ends here */
     u8 *scratch;      /* SCRATCH_BYTES of this thread, 16-byte aligned */
 } Team;
 

@@ -64,32 +64,39 @@ static void log_sum(const f32 *z, u32 n, f32 *top, f32 *log) {
     *log = wasm_f32x4_extract_lane(log4(splat(sum4(s))), 0);
 }
 
+static f64 logits_sum(const f32 *y, const f32 *target, u32 rows, u32 n) {
+    Wide s = {zero4(), zero4()};
+    for (u32 row = 0; row < rows; row++, y += n, target += n) {
+        f32 top, log;
+        log_sum(y, n, &top, &log);
+        for (u32 i = 0; i < n; i += 4) {
+            v128 logp = sub4(sub4(load_some(y, i, n), splat(top)), splat(log));
+            s = add_wide(s, neg4(mul4(load_some(target, i, n), logp)));
+        }
+    }
+    return sum_wide(s);
+}
+
+static f64 value_sum(u32 which, const f32 *y, const f32 *target, u32 n, f32 delta) {
+    Wide s = {zero4(), zero4()};
+    for (u32 i = 0; i < n; i += 4)
+        s = add_wide(s, first_lanes(value(which, load_some(y, i, n), load_some(target, i, n), delta), n - i));
+    return sum_wide(s);
+}
+
 /* loss, partial sums (double, one a piece), y, target, rows, width, which, delta (immediate), rows a piece, 1 / values
  * (slot). A single piece gives the loss itself. */
 KERNEL(loss) {
     u32 rows = w[4].u, n = w[5].u, which = w[6].u, each = w[8].u;
-    for (Range r = pieces(rows, each); take(t, &r);) {
-        const f32 *y = floats(w[2]) + (size_t)r.start * n, *target = floats(w[3]) + (size_t)r.start * n;
-        Wide s = {zero4(), zero4()};
-        if (which == CROSS_ENTROPY_LOGITS) {
-            for (u32 row = r.start; row < r.end; row++, y += n, target += n) {
-                f32 top, log;
-                log_sum(y, n, &top, &log);
-                for (u32 i = 0; i < n; i += 4) {
-                    v128 logp = sub4(sub4(load_some(y, i, n), splat(top)), splat(log));
-                    s = add_wide(s, neg4(mul4(load_some(target, i, n), logp)));
-                }
-            }
-        } else {
-            u32 end = (r.end - r.start) * n;
-            for (u32 i = 0; i < end; i += 4) {
-                v128 v = value(which, load_some(y, i, end), load_some(target, i, end), w[7].f);
-                s = add_wide(s, first_lanes(v, end - i));
-            }
+    for (Range r = pieces(rows, each); take(t, &r);)
+        for (u32 start = r.start; start < r.end; start += each) {
+            u32 some = min_u32(each, r.end - start);
+            const f32 *y = floats(w[2]) + (size_t)start * n, *target = floats(w[3]) + (size_t)start * n;
+            f64 sum = which == CROSS_ENTROPY_LOGITS ? logits_sum(y, target, some, n)
+                                                    : value_sum(which, y, target, some * n, w[7].f);
+            if (rows <= each) *floats(w[0]) = (f32)(sum * number(w[9]));
+            else ((f64 *)(uintptr_t)w[1].u)[start / each] = sum;
         }
-        if (rows <= each) *floats(w[0]) = (f32)(sum_wide(s) * number(w[9]));
-        else ((f64 *)(uintptr_t)w[1].u)[r.start / each] = sum_wide(s);
-    }
 }
 
 /* loss, partial sums, how many, 1 / values (slot) */

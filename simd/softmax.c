@@ -106,6 +106,7 @@ KERNEL(sparsemax) {
 /* eˣ and ln x in double precision, to about 1e-12: entmax raises differences to powers up to 1/(α − 1). */
 static f64 exp_double(f64 x) {
     if (x < -700) return 0;
+    if (x > 700) return __builtin_inf();
     f64 n = __builtin_floor(x * 1.4426950408889634 + 0.5);
     f64 r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10, term = 1, sum = 1;
     for (int i = 1; i <= 12; i++) sum += term *= r / i;
@@ -148,26 +149,22 @@ KERNEL(entmax) {
         }
 }
 
+static inline f64 slope(f32 y, f64 exponent) { return exponent == 0 ? y > 0 : power(y, exponent); }
+
 /* gx, y, g, rows, n, α (slot): s (g − Σ s·g / Σ s), s = y^(2−α) where y > 0 */
 KERNEL(entmax_grad) {
     u32 n = w[4].u;
-    v128 exponent = splat((f32)(2 - number(w[5])));
-    int flat = number(w[5]) == 2;
-    for (Range r = pieces(w[3].u, ROWS_OF(4 * n)); take(t, &r);)
+    f64 exponent = 2 - number(w[5]);
+    for (Range r = pieces(w[3].u, ROWS_OF(16 * n)); take(t, &r);)
         for (u32 i = r.start; i < r.end; i++) {
             f32 *gx = floats(w[0]) + (size_t)i * n;
             const f32 *y = floats(w[1]) + (size_t)i * n, *g = floats(w[2]) + (size_t)i * n;
-            v128 total = zero4(), weighted = zero4();
-            for (u32 j = 0; j < n; j += 4) {
-                v128 p = load_some(y, j, n), in = wasm_f32x4_gt(p, zero4());
-                v128 s = flat ? splat(1) : exp4(mul4(exponent, log4(at_least(p, 1.2e-38f))));
-                s = wasm_v128_and(s, in);
-                total = add4(total, s);
-                weighted = fma4(s, load_some(g, j, n), weighted);
-                store_some(gx, j, n, s);
+            f64 total = 0, weighted = 0;
+            for (u32 j = 0; j < n; j++) {
+                f64 s = slope(y[j], exponent);
+                total += s;
+                weighted += s * g[j];
             }
-            v128 mean = splat(sum4(weighted) / sum4(total));
-            for (u32 j = 0; j < n; j += 4)
-                store_some(gx, j, n, mul4(load_some(gx, j, n), sub4(load_some(g, j, n), mean)));
+            for (u32 j = 0; j < n; j++) gx[j] = (f32)(slope(y[j], exponent) * (g[j] - weighted / total));
         }
 }

@@ -20,9 +20,9 @@ by `python -m tools.make_kernels`; a test fails when it is stale. `loom_py/runti
 each under the same name, `tests/runtime/test_kernels.py` compares all implementations with it on random shapes.
 
 `B` is the batch, `T` time steps, `I`/`O`/`H` input, output and hidden width. Floating tensors are float32 (float64 on
-NumPy for gradient checks); sums accumulate at least in float32. Numbers are parameters, known when a program is recorded,
-except those called *dynamic*, which are given at each replay. **In place** names the operands a kernel changes; all
-others make new tensors.
+NumPy for gradient checks); sums accumulate at least in float32. Numbers are parameters, known when a program is
+recorded, except those called *dynamic*, which are given at each replay. **In place** names the operands that a kernel
+changes; all others make new tensors.
 
 `simd` marks kernels of the compiled device, `webgpu` those of the GPU.
 """
