@@ -1,0 +1,1 @@
+"""`wgsl/norm.wgsl`, `rope.wgsl`, `attention.wgsl`, `embedding.wgsl`."""
