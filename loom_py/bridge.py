@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__, introspection, unset
-from .bridge_objects import advance, keep, live, release, take, task_close  # noqa: F401 (called from JavaScript)
+from .bridge_objects import advance, keep, live, release, take, task_close, task_promise  # noqa: F401 (called from JavaScript)
 from .bridge_tasks import Task
 from .bridge_values import bind, takes_text, to_json_text
 from .config import build_network_from_json
@@ -25,6 +25,7 @@ from .formats.bundle import load_model_from_string
 from .formats.json_strict import parse_json
 from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
+from .runtime.choice import devices
 from .training.loop import training_steps
 
 
@@ -60,6 +61,30 @@ def describe_error(error: BaseException) -> dict[str, str]:
         message = str(error) or type(error).__name__
         parts = {"message": message, "where": "", "remedy": "This is a fault in LOOM; please report it."}
     return {"name": type(error).__name__, **parts, "traceback": trace}
+
+
+# --- devices --------------------------------------------------------------------------------------------------------
+def add_simd(host: Any) -> None:
+    """Tell of the compiled kernels; `host` is a `SimdHost`."""
+    from .runtime.simd.device import SimdDevice
+    from .runtime.simd.js_host import JsHost
+
+    devices.add(SimdDevice(JsHost(host)))
+
+
+def missing_device(name: str, reason: str) -> None:
+    """Tell of a device that could not be opened."""
+    devices.missing(name, reason)
+
+
+def use_device(name: str) -> None:
+    """Prefer a device from now on: `auto`, `numpy`, `simd` or `webgpu`."""
+    devices.wishes(name)
+
+
+def describe_devices() -> str:
+    """JSON: every device with its facts, or why it is not there."""
+    return to_json_text(devices.describe())
 
 
 # --- networks -------------------------------------------------------------------------------------------------------
@@ -167,7 +192,7 @@ def train_start(handle: int, batches: Any, config: str) -> int:
     A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
     """
     options = parse_json(config, where="config")
-    steps = training_steps(take(handle, Network), _plain(batches), options, every_step=True)
+    steps = training_steps(take(handle, Network), _plain(batches), options, every_step=True, ahead=True)
     return keep(Task(steps, lambda p: p.to_json() if p.epoch_done else None, lambda result: result.to_json()))
 
 

@@ -57,6 +57,12 @@ def advance(handle: int, budget_ms: float) -> dict[str, Any]:
             _objects.pop(handle, None)
 
 
+def task_promise(handle: int) -> Any:
+    """What a task that is `waiting` waits for; its outcome is the task's business."""
+    task = _objects.get(handle)
+    return task.waiting if isinstance(task, Task) else None
+
+
 def task_close(handle: int) -> None:
     """Stop a task after its last whole step and forget it; no effect on one that ended by itself."""
     task = _objects.pop(handle, None)

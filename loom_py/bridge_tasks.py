@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .runtime.device import Waiting
+
 
 class Task:
     """A generator run for a few milliseconds at a time.
@@ -24,18 +26,26 @@ class Task:
         self._event = event
         self._result = result
         self.done = False
+        self.waiting: Any = None
+        """The promise that the next step needs."""
 
     def advance(self, budget_ms: float) -> dict[str, Any]:
         """Run at least one step, then more until the budget is used: `{done, events, result}`.
 
+        Where the work waits for a device it stops early, with `waiting` set; the promise is in `self.waiting`.
         Errors of the work pass through and end the task.
         """
+        self.waiting = None
         events: list[Any] = []
         result = None
         limit = time.perf_counter() + budget_ms / 1000
         try:
             while True:
-                event = self._event(next(self._steps))
+                step = next(self._steps)
+                if isinstance(step, Waiting):
+                    self.waiting = step.promise
+                    break
+                event = self._event(step)
                 if event is not None:
                     events.append(event)
                 if time.perf_counter() >= limit:
@@ -46,7 +56,7 @@ class Task:
         except BaseException:
             self.done = True
             raise
-        return {"done": self.done, "events": events, "result": result}
+        return {"done": self.done, "waiting": self.waiting is not None, "events": events, "result": result}
 
     def close(self) -> None:
         """Stop after the last whole step."""

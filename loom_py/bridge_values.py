@@ -133,6 +133,8 @@ def to_json_text(value: Any) -> str:
         parts = (f"{json.dumps(str(k), ensure_ascii=False)}:{to_json_text(v)}" for k, v in value.items())
         return "{" + ",".join(parts) + "}"
     if isinstance(value, (list, tuple)):
+        if all(type(v) is float and math.isfinite(v) for v in value):
+            return json.dumps(value, separators=(",", ":"))
         return "[" + ",".join(map(to_json_text, value)) + "]"
     raise InputError(f"a result of type {type(value).__name__} cannot be written as JSON", where="result")
 

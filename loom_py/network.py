@@ -22,6 +22,8 @@ from .nn.layer import Array, Layer, Params, State, initial_params, leaves, tree_
 from .nn.registry import check_skip
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
+from .runtime.choice import NUMPY, Choice
+from .runtime.program import Program
 from .stepping.methods import Steppable
 from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
 from .training.optimisers import Optimiser, read_optimiser
@@ -72,6 +74,10 @@ class Network(Observable, Steppable, Tweenable):
         """dtype of the parameters and of everything computed."""
         self.model_id = model_id
         self.ops: Ops = numpy_ops
+        self.computed_on = Choice(NUMPY, "nothing was trained yet")
+        """Where the last training ran, and why there."""
+        self.recorded: dict[Any, tuple[list[Layer], Program]] = {}
+        """Training steps recorded so far, with the layers they are of."""
         self.seed = secrets.randbits(32) if seed is None else seed
         self.params: list[Params] = []
         self.training_state = TrainingState()
@@ -248,6 +254,10 @@ class Network(Observable, Steppable, Tweenable):
             raise InputError("applying gradients needs a backward pass first")
         weights, gradients = list(self.parameters.values()), list(self.gradients.values())
         self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
+
+    def get_device(self) -> dict[str, str]:
+        """Where the last training ran, `{device, reason}`."""
+        return self.computed_on.to_json()
 
     def get_optimizer(self) -> dict[str, Any]:
         """The optimiser in use: Type, its options, and Step, the updates made with it."""

@@ -21,6 +21,7 @@ from tools import (
     precompile,
     pure_wheels,
     pyodide_core,
+    simd,
 )
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
@@ -45,6 +46,7 @@ def build() -> None:
     for wheel in wheels:
         audit.check_wheel(wheel)
     console.step("2/4 Package: loom_py")
+    kernels = simd.provide()
     wheels.append(pure_wheels.loom())
     console.step("3/4 Model")
     models = model.provide()
@@ -53,6 +55,8 @@ def build() -> None:
         shutil.rmtree(abandoned, ignore_errors=True)
     with files.replacing_directory(paths.SITE) as site:
         _runtime(site / "pyodide", precompile.compiled(wheels))
+        for binary in kernels:
+            files.place(binary, site / "simd" / binary.name)
         _models(site / "models", models)
         _pages(site)
         if models or not model.wanted():  # without a model that was wanted, the next start tries again
@@ -64,7 +68,7 @@ def build() -> None:
 def fingerprint() -> str:
     """Everything that decides what the site holds, cheap enough to compute at each start."""
     root = paths.REPOSITORY
-    folders = ("loom_py", "wgsl", "web", "examples", "tools")
+    folders = ("loom_py", "simd", "wgsl", "web", "examples", "tools")
     sources = [root / name for name in (*folders, "pyproject.toml", "README.md", "package-lock.json")]
     large = [p for p in sorted((root / "models").rglob("*"))]
     folder = os.environ.get("LOOM_WHEELS")

@@ -3,12 +3,14 @@
  * Nothing here needs cross-origin isolation, threads or JSPI; `capabilities` only tells whether they are there.
  */
 
-import { RuntimeFailure, fromPlain } from "./errors.js";
+import { openDevices } from "./devices.js";
+import { LoomError, RuntimeFailure, fromPlain } from "./errors.js";
 
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
 /** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
 /** @typedef {(progress: Progress) => void} OnProgress */
-/** @typedef {{pyodide: Pyodide, bridge: any, version: string}} Runtime */
+/** @typedef {{pyodide: Pyodide, bridge: any, version: string, close: () => void}} Runtime */
+/** @typedef {import("./devices.js").DeviceOptions} DeviceOptions */
 /**
  * What the machine and the page offer.
  * @typedef {object} Capabilities
@@ -41,21 +43,23 @@ let running = null;
  * Start Python once in this thread; later calls share it. A failed start can be tried again.
  *
  * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
- * @param {{baseURL?: string | URL, onProgress?: OnProgress}} [options] `baseURL`: the folder with `pyodide/`, by default this module's
+ * @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} [options] `baseURL`: the folder with `pyodide/`, by default this module's
  * @returns {Promise<Runtime>}
  */
 export function boot(options = {}) {
   running ??= start(options).catch((error) => {
     running = null;
-    throw error instanceof RuntimeFailure ? error : failure(error);
+    throw error instanceof LoomError ? error : failure(error);
   });
   return running;
 }
 
-/** @param {{baseURL?: string | URL, onProgress?: OnProgress}} options */
-async function start({ baseURL = new URL("./", import.meta.url), onProgress = () => {} }) {
+/** @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} options */
+async function start({ baseURL = new URL("./", import.meta.url), onProgress = () => {}, device, threads }) {
   const folder = new URL("pyodide/", baseURL).href;
   onProgress({ status: "runtime", loaded: 0, total: CORE_FILES.length, unit: "files" });
+  const devices = openDevices({ device, threads, baseURL }); // beside the rest
+  devices.catch(() => {}); // told when it is awaited
   const stopWatching = await watchFiles(folder, onProgress);
   try {
     const { loadPyodide } = await import(`${folder}pyodide.mjs`);
@@ -67,9 +71,17 @@ async function start({ baseURL = new URL("./", import.meta.url), onProgress = ()
     });
     onProgress({ status: "starting", file: "loom_py" });
     const bridge = pyodide.pyimport("loom_py.bridge");
-    const runtime = { pyodide, bridge, version: String(bridge.version()) };
+    const opened = await devices;
+    opened.tell(bridge);
+    const runtime = { pyodide, bridge, version: String(bridge.version()), close: opened.close };
     onProgress({ status: "ready", file: "loom_py" });
     return runtime;
+  } catch (error) {
+    void devices.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+    throw error;
   } finally {
     stopWatching();
   }

@@ -31,8 +31,8 @@ export class Engine {
     if (!Object.hasOwn(METHODS, method)) throw new InputError(`unknown request ${method}`);
     signal?.throwIfAborted();
     if (method === "start") {
-      const { baseURL } = /** @type {{baseURL?: string}} */ (params);
-      this.#runtime ??= boot({ baseURL, onProgress: onEvent });
+      const options = /** @type {import("./boot.js").DeviceOptions & {baseURL?: string}} */ (params);
+      this.#runtime ??= boot({ ...options, onProgress: onEvent });
       this.#runtime.catch(() => (this.#runtime = null));
     }
     const runtime = await (this.#runtime ??= boot());
@@ -46,7 +46,15 @@ export class Engine {
 
 /** @type {Record<string, (runtime: Runtime, params: any, context: Context) => any>} */
 const METHODS = {
-  start: (runtime) => ({ version: runtime.version, capabilities: capabilities() }),
+  start(runtime, { device }) {
+    if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another wish
+    return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
+  },
+  devices: (runtime) => devices(runtime),
+  useDevice(runtime, { device }) {
+    inPython(runtime, (b) => b.use_device(device));
+    return devices(runtime);
+  },
 
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
   loadNetwork: (runtime, { text, id }) => inPython(runtime, (b) => b.load_network(text, id)),
@@ -58,8 +66,8 @@ const METHODS = {
 
   train(runtime, { handle, batches, config }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.train_start(handle, batches, config));
-    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number}[]} */ events) =>
-      onEvent({ status: "train", ...events.at(-1), losses: events.map((event) => event.loss) });
+    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number, losses?: number[]}[]} */ events) =>
+      onEvent({ status: "train", ...events.at(-1), losses: events.flatMap((event) => event.losses ?? event.loss) });
     return runTask(runtime, task, { signal, onEvents });
   },
 
@@ -88,6 +96,9 @@ const METHODS = {
   release: (runtime, { handle }) => inPython(runtime, (b) => b.release(handle)),
   live: (runtime) => inPython(runtime, (b) => b.live()),
 };
+
+/** @param {Runtime} runtime @returns {import("./devices.js").DeviceFacts[]} */
+const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devices()));
 
 /**
  * Run a generation task: the prompt's progress is told as `{status: "prefill", loaded, total}` in tokens, every new

@@ -93,6 +93,39 @@ export type PlainError = {
   traceback?: string;
 };
 
+export type DeviceOptions = {
+  /**
+   * what to compute with; `auto` chooses by size and availability
+   */
+  device?: "simd" | "auto" | "numpy" | "webgpu" | undefined;
+  /**
+   * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+   */
+  threads?: number | undefined;
+};
+
+export type DeviceFacts = {
+  device: string;
+  available: boolean;
+  /**
+   * why it is not there
+   */
+  reason?: string | undefined;
+  threads?: number | undefined;
+  /**
+   * relaxed SIMD is in use
+   */
+  relaxed?: boolean | undefined;
+  /**
+   * bytes
+   */
+  memory?: number | undefined;
+  /**
+   * bytes
+   */
+  used?: number | undefined;
+};
+
 export declare function capabilities(): Capabilities;
 
 /**
@@ -104,7 +137,7 @@ export declare function capabilities(): Capabilities;
 export declare function boot(options?: {
   baseURL?: string | URL;
   onProgress?: OnProgress;
-}): Promise<Runtime>;
+} & DeviceOptions): Promise<Runtime>;
 
 export type Pyodide = PyodideInterface;
 
@@ -123,6 +156,7 @@ export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  close: () => void;
 };
 
 /**
@@ -262,13 +296,15 @@ declare class ModelStorage {
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
   /**
-   * @param options `worker`: run beside the page, never in its way (default)
+   * @param options `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    */
-  static start({ worker, baseURL, onProgress, signal }?: StartOptions): Promise<Session>;
+  static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;
   capabilities: Capabilities;
+  /** What can compute here, and why what cannot does not. */
+  devices: DeviceFacts[];
   /** The models that this browser keeps. */
   storage: ModelStorage;
   /**
@@ -292,6 +328,10 @@ export declare class Session {
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
   loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict }?: LoadOptions): Promise<LanguageModel>;
+  /**
+   * Prefer a device for what is trained and loaded from now on.
+   */
+  useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -363,7 +403,7 @@ export type LoadOptions = WorkOptions & KeepOptions & {
 export type StartOptions = {
   worker?: boolean;
   baseURL?: string | URL;
-} & WorkOptions;
+} & DeviceOptions & WorkOptions;
 
 export type Numbers = ArrayLike<number>;
 
@@ -775,6 +815,8 @@ export interface NetworkMethods {
   GetActivity(): Record<string, number[]>;
   /** Layers, shapes and parameter counts, without weights. */
   GetBlueprint(model_id?: string): Record<string, unknown>;
+  /** Where the last training ran, `{device, reason}`. */
+  GetDevice(): Record<string, string>;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
   GetLayer(row: number, col: number, layer: number): Record<string, unknown>;
   /** For example `ForwardCPU([]float32) ([]float32, time.Duration)`. */
@@ -945,6 +987,11 @@ export interface LoomNetwork {
    * @returns JSON of Record<string, unknown>
    */
   GetBlueprint(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Where the last training ran, `{device, reason}`.
+   * @returns JSON of Record<string, string>
+   */
+  GetDevice(args?: string): Results<[value: string, error?: string]>;
   /**
    * The layer in that cell with its weights, in the original's field names (`LayerConfig`).
    * @param args JSON of [row: number, col: number, layer: number]

@@ -12,7 +12,8 @@ import { ModelStorage } from "./model_storage.js";
 /** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
 /** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string}} LoadOptions `hubURL`: a mirror of the hub */
-/** @typedef {{worker?: boolean, baseURL?: string | URL} & WorkOptions} StartOptions */
+/** @typedef {import("./devices.js").DeviceFacts} DeviceFacts */
+/** @typedef {{worker?: boolean, baseURL?: string | URL} & import("./devices.js").DeviceOptions & WorkOptions} StartOptions */
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
 /** @typedef {{epochs?: number, learningRate?: number, gradientClip?: number, lossType?: string, verbose?: boolean}} TrainOptions */
@@ -42,26 +43,28 @@ export class Session {
 
   /**
    * @param {import("./rpc.js").EngineLike} engine
-   * @param {{version: string, capabilities: Capabilities}} facts
+   * @param {{version: string, capabilities: Capabilities, devices: DeviceFacts[]}} facts
    */
-  constructor(engine, { version, capabilities }) {
+  constructor(engine, { version, capabilities, devices }) {
     this.#engine = engine;
     this.version = version;
     this.capabilities = capabilities;
+    /** What can compute here, and why what cannot does not. */
+    this.devices = devices;
     /** The models that this browser keeps. */
     this.storage = new ModelStorage(engine);
   }
 
   /**
-   * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default)
+   * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    * @returns {Promise<Session>}
    */
-  static async start({ worker = true, baseURL = new URL("./", import.meta.url), onProgress, signal } = {}) {
+  static async start({ worker = true, baseURL = new URL("./", import.meta.url), onProgress, signal, device, threads } = {}) {
     const engine = worker ? new WorkerEngine(new URL("worker.js", import.meta.url)) : new Engine();
     const quit = () => engine.dispose(); // at once: nothing is lost when a start is given up
     signal?.addEventListener("abort", quit, { once: true });
     try {
-      const params = { baseURL: new URL(baseURL, globalThis.location?.href).href };
+      const params = { baseURL: new URL(baseURL, globalThis.location?.href).href, device, threads };
       return new Session(engine, await engine.call("start", params, { onEvent: onProgress, signal }));
     } catch (error) {
       engine.dispose();
@@ -109,6 +112,15 @@ export class Session {
     };
     const facts = await this.#engine.call("loadModel", params, { onEvent, signal });
     return new LanguageModel(this.#engine, facts);
+  }
+
+  /**
+   * Prefer a device for what is trained and loaded from now on.
+   * @param {"auto" | "numpy" | "simd" | "webgpu"} device
+   * @returns {Promise<DeviceFacts[]>}
+   */
+  async useDevice(device) {
+    return (this.devices = await this.#engine.call("useDevice", { device }));
   }
 
   /** Number of objects that live on Python's side. @returns {Promise<number>} */

@@ -21,6 +21,17 @@ export function yieldToEvents() {
 }
 
 /**
+ * Wait for a device; whether it worked is Python's to find out.
+ * @param {Promise<unknown>} promise
+ */
+function settled(promise) {
+  return promise.then(
+    () => {},
+    () => {},
+  );
+}
+
+/**
  * Drive a Python task to its end.
  *
  * An abort takes effect after the step that is running: the task is closed, and `signal.reason` is thrown.
@@ -34,10 +45,11 @@ export async function runTask(runtime, task, { signal, onEvents = () => {}, slic
     for (;;) {
       signal?.throwIfAborted();
       const text = inPython(runtime, (bridge) => bridge.task_advance(task, sliceMs));
-      const { done, events, result } = JSON.parse(text);
+      const { done, waiting, events, result } = JSON.parse(text);
       if (events.length) onEvents(events);
       if (done) return result;
-      await yieldToEvents();
+      if (waiting) await settled(inPython(runtime, (bridge) => bridge.task_promise(task)));
+      else await yieldToEvents();
     }
   } finally {
     inPython(runtime, (bridge) => bridge.task_close(task));

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -24,19 +24,68 @@ class DeviceTensor:
         return len(self.shape)
 
 
+Values = dict[str, NDArray[Any]]
+T = TypeVar("T", covariant=True)
+
+
+class Pending(Protocol[T]):
+    """Something that a device will have: `promise` is what JavaScript waits for, None if it is there already."""
+
+    promise: Any
+
+    def result(self) -> T:
+        """It. Only after `promise` has settled; raises what went wrong."""
+        ...
+
+
+@dataclass(frozen=True)
+class Done(Pending[T]):
+    """A `Pending` that is there."""
+
+    value: T
+    promise: Any = None
+
+    def result(self) -> T:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Yielded by long work that cannot go on before a JavaScript promise has settled."""
+
+    promise: Any
+
+
+def settle(pending: Pending[T]) -> Generator[Waiting, None, T]:
+    """`result = yield from settle(pending)` inside long work."""
+    if pending.promise is not None:
+        yield Waiting(pending.promise)
+    return pending.result()
+
+
 class Executable(Protocol):
     """A compiled program with its memory."""
 
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> dict[str, NDArray[Any]]:
+    program: Program
+
+    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
         """One replay: inputs by name → outputs by name. State stays on the device."""
         ...
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> dict[str, NDArray[Any]]:
+    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         """`steps` replays without Python in between.
 
         `dynamics` are numbers, or arrays with one value a step; inputs come from the tables that `compile` was told
         of, outputs are stacked (steps, …).
         """
+        ...
+
+    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Pending[Values]:
+        """`run_many` without waiting for the results."""
+        ...
+
+    def last(self, names: Sequence[str]) -> Pending[Values]:
+        """Outputs of the last replay, whether they were kept or not."""
         ...
 
     def free(self) -> None:
@@ -65,6 +114,10 @@ class Device(Protocol):
         """A copy of a tensor as a NumPy array."""
         ...
 
+    def read(self, tensors: Mapping[str, DeviceTensor]) -> Pending[Values]:
+        """Several downloads in one."""
+        ...
+
     def free(self, tensor: DeviceTensor) -> None: ...
 
     def supports(self, program: Program) -> str | None:
@@ -78,6 +131,7 @@ class Device(Protocol):
         *,
         tables: Mapping[str, NDArray[Any]] | None = None,
         keep: int = 0,
+        kept: Sequence[str] | None = None,
     ) -> Executable:
         """Make a program ready to be replayed.
 
@@ -85,7 +139,7 @@ class Device(Protocol):
 
         - `state`: a tensor for each of `program.state`, shared with other programs.
         - `tables`: input name → rows (N, *shape): `run_many` takes the input from row `row`, a dynamic number.
-        - `keep`: the most steps of one `run_many`, whose outputs are kept.
+        - `keep`: the most steps of one `run_many`, whose outputs (or only those named in `kept`) are kept.
         """
         ...
 

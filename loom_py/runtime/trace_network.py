@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -72,9 +72,10 @@ def trace_forward(network: Network, x: Any) -> Program:
 def trace_training_step(
     network: Network, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
 ) -> Program:
-    """`x` (B, I), `target` (B, O) → `loss`; weights and optimiser slots are state, `lr` and `step` are dynamic.
+    """`x` (B, I), `target` (B, O) → `loss`, `norm` (the gradient's before clipping by it), `gradient.<path>`.
 
-    Weights are named as in `network.parameters`, slots `<slot>.<i>` in the order of the parameters.
+    Weights and optimiser slots are state, `lr` and `step` are dynamic. Weights are named as in `network.parameters`,
+    slots `<slot>.<i>` in the order of the parameters.
     """
     ops = TracingOps("training step")
     inputs: list[Traced] = [
@@ -84,7 +85,7 @@ def trace_training_step(
     weights = flat(params)
     zeros = {name: [np.zeros(w.shape, w.dtype) for w in weights] for name in plan.optimiser.slots}
     slots = {name: [ops.tensor(a, "state", f"{name}.{i}") for i, a in enumerate(v)] for name, v in zeros.items()}
-    losses, _, _ = train_step(
+    done: Any = train_step(
         network,
         ops,  # type: ignore[arg-type]
         plan,
@@ -95,6 +96,12 @@ def trace_training_step(
         lr=ops.dynamic("lr", lr),
         step=ops.dynamic("step", step),  # type: ignore[arg-type]
         states=_OneBatch(_states(ops, network, len(inputs[0]))),  # type: ignore[arg-type]
+        want_norm=True,
     )
+    losses, norm, gradients = done
     ops.output("loss", losses[0])
+    ops.output("norm", norm)
+    for i, tree in enumerate(gradients):
+        for path, g in cast("list[tuple[str, Any]]", leaves(tree, f"gradient.layers.{i}")):
+            ops.output(path, g)
     return ops.program

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..formats.files import replace_file
 from ..progress import Bar
+from ..runtime.choice import NUMPY, Choice
+from ..runtime.device import Waiting
 from .config import TrainingConfig, as_config
 from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
+from .device_run import DeviceRun
+from .device_step import choose_updates
 from .early_stopping import Watch
 from .evaluation import DeviationMetrics, evaluate, samples
 from .losses import Loss, resolve_loss
@@ -25,52 +29,74 @@ if TYPE_CHECKING:
 
 
 def training_steps(
-    network: Network, batches: Sequence[Any], config: Any = None, *, every_step: bool = False
-) -> Generator[TrainingProgress, None, TrainingResult]:
+    network: Network,
+    batches: Sequence[Any],
+    config: Any = None,
+    *,
+    every_step: bool = False,
+    ahead: bool = False,
+    device: str | None = None,
+) -> Generator[TrainingProgress | Waiting, None, TrainingResult]:
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
-    With `every_step` it yields after every update (`epoch_done` tells which end an epoch), for networks whose epochs
-    take long. Everything is checked before the first update. Closing the generator keeps the updates made so far.
+    With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
+    long: on NumPy after every update, on a device after some milliseconds of them. With `ahead` a device may do several
+    epochs at once and tell them in one progress (`losses`). `device` is a wish for this training; see `runtime.choice`.
+    A `Waiting` is yielded where a device in a page has to be waited for.
+
+    Everything is checked before the first update. Closing the generator keeps the updates made so far.
     """
-    run = _Run(network, batches, as_config(config))
+    run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
-    for epoch in range(cfg.initial_epoch + 1, cfg.epochs + 1):
-        for progress in run.updates(epoch):
-            if every_step and progress is not None:
-                yield progress
-        progress = run.finish_epoch(epoch)
-        yield progress
-        if any([callback(progress) is True for callback in cfg.callbacks]):
-            run.stop_reason = run.stop_reason or "callback"
-        if run.stop_reason:
-            break
-    return run.result()
+    try:
+        epoch = cfg.initial_epoch
+        while epoch < cfg.epochs:
+            if several := run.epochs_at_once(epoch):
+                yield (yield from run.epochs(epoch, several))
+                epoch += several
+                continue
+            epoch += 1
+            for progress in run.updates(epoch):
+                if isinstance(progress, Waiting) or (every_step and progress is not None):
+                    yield progress
+            progress = run.finish_epoch(epoch)
+            yield progress
+            if any([callback(progress) is True for callback in cfg.callbacks]):
+                run.stop_reason = run.stop_reason or "callback"
+            if run.stop_reason:
+                break
+        yield from run.last_gradients()
+        return run.result()
+    finally:
+        run.free()
 
 
 def train(network: Network, batches: Sequence[Any], config: Any = None) -> TrainingResult:
     """`training_steps` to the end, with a progress bar where one is asked for."""
     cfg = as_config(config)
-    steps = training_steps(network, batches, cfg)
+    steps = training_steps(network, batches, cfg, ahead=True)
     if not cfg.progress:
         return _exhaust(steps)
     with Bar("training", cfg.epochs, "epoch") as bar:
         return _exhaust(steps, lambda p: bar.to(p.epoch, f"loss {p.loss:.6f}"))
 
 
-def _exhaust(steps: Generator[TrainingProgress, None, TrainingResult], show: Any = None) -> TrainingResult:
+def _exhaust(steps: Generator[TrainingProgress | Waiting, None, TrainingResult], show: Any = None) -> TrainingResult:
     while True:
         try:
             progress = next(steps)
         except StopIteration as stop:
             return stop.value
-        if show is not None:
+        if show is not None and isinstance(progress, TrainingProgress):
             show(progress)
 
 
 class _Run:
     """One call of `train`: the checked data and what has been measured so far."""
 
-    def __init__(self, network: Network, batches: Sequence[Any], config: TrainingConfig) -> None:
+    def __init__(
+        self, network: Network, batches: Sequence[Any], config: TrainingConfig, wish: str | None, ahead: bool
+    ) -> None:
         self.network, self.config = network, config
         loss = Loss(resolve_loss(config.loss_type, "config.LossType"), config.huber_delta)
         optimiser = read_optimiser(config.optimizer, "config.Optimizer")
@@ -101,10 +127,93 @@ class _Run:
         self.rates: list[float] = []
         self.metrics: DeviationMetrics | None = None
         self.step, self.lr, self.norm, self.stop_reason = 0, config.learning_rate, 0.0, ""
+        self.device: DeviceRun | None = None
+        self._choose(wish, ahead)
         self.start = time.perf_counter_ns()
 
-    def updates(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
+    def _choose(self, wish: str | None, ahead: bool) -> None:
+        """Where to compute; the network remembers it, with the reason."""
+        cfg = self.config
+        wish = wish or ("webgpu" if cfg.use_gpu else None)
+        if cfg.accumulation_steps > 1:
+            self.network.computed_on = Choice(NUMPY, "gradient accumulation")
+            return
+        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, wish)
+        if updates is not None:
+            watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
+            told = cfg.verbose or cfg.print_every_batch
+            self.device = DeviceRun(updates, ahead=ahead and not watched and not told)
+
+    def updates(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
         """All updates of an epoch; yields after each but the last."""
+        return self._updates_on_device(epoch) if self.device else self._updates_on_numpy(epoch)
+
+    def _updates_on_device(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
+        cfg, state, run = self.config, self.network.training_state, self.device
+        assert run is not None
+        count, order = len(self.data), self._order(state.epoch)
+        run.updates.begin_epoch(state.epoch * count)
+        total, done = 0.0, 0
+        while done < count:
+            rows = order[done : done + run.slice]
+            losses, norms = yield from run.advance(rows, self._rates(len(rows)), state)
+            if cfg.print_every_batch:
+                self._print_batches(epoch, done, losses.tolist())
+            done += len(rows)
+            total += float(losses.sum())
+            self.norm, self.step = float(norms[-1]), self.step + len(rows)
+            self.lr = self.scheduler.lr(state.schedule_step - 1)
+            if done < count:
+                yield self._progress(epoch, float(losses.mean()), epoch_done=False)
+        self.losses.append(total / count)
+        self.rates.append(self.lr)
+        state.epoch += 1
+
+    def _order(self, epoch: int) -> Sequence[int]:
+        count = len(self.data)
+        return epoch_order(count, self.config.seed, epoch) if self.config.shuffle else range(count)
+
+    def _rates(self, count: int) -> list[float]:
+        """Learning rates of the next updates."""
+        first = self.network.training_state.schedule_step
+        return [self.scheduler.lr(first + i) for i in range(count)]
+
+    def epochs_at_once(self, epoch: int) -> int:
+        """How many whole epochs a device should do at once after `epoch`; 0 to go one by one."""
+        if self.device is None or not self.device.ahead:
+            return 0
+        return min(self.device.slice // len(self.data), self.config.epochs - epoch)
+
+    def epochs(self, epoch: int, several: int) -> Generator[Waiting, None, TrainingProgress]:
+        """That many epochs after `epoch`, told together."""
+        run, state, count = self.device, self.network.training_state, len(self.data)
+        assert run is not None
+        rows = [i for e in range(several) for i in self._order(state.epoch + e)]
+        run.updates.begin_epoch(state.epoch * count)
+        rates = self._rates(len(rows))
+        losses, norms = yield from run.advance(rows, rates, state)
+        means = losses.reshape(several, count).mean(axis=1).tolist()
+        state.epoch += several
+        self.step += len(rows)
+        self.norm, self.lr = float(norms[-1]), rates[-1]
+        self.losses += means
+        self.rates += rates[count - 1 :: count]
+        for i, loss in enumerate(means, epoch + 1):
+            self._check_loss(i, loss)
+        return self._progress(epoch + several, means[-1], losses=tuple(means))
+
+    def last_gradients(self) -> Generator[Waiting, None, None]:
+        """Those of the last update, for whoever looks at `network.gradients`."""
+        if self.device is not None:
+            self.network._gradients = yield from self.device.updates.gradients()
+
+    def free(self) -> None:
+        """Give a device's memory back."""
+        if self.device is not None:
+            self.device.updates.free()
+            self.device = None
+
+    def _updates_on_numpy(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
         network, cfg, state = self.network, self.config, self.network.training_state
         order = epoch_order(len(self.data), cfg.seed, state.epoch) if cfg.shuffle else range(len(self.data))
         self.states.begin_epoch(state.epoch, len(self.data))
@@ -145,12 +254,7 @@ class _Run:
     def finish_epoch(self, epoch: int) -> TrainingProgress:
         """Everything that happens between epochs: checks, validation, early stopping, a checkpoint."""
         cfg, loss = self.config, self.losses[-1]
-        if not math.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss} in epoch {epoch}",
-                where="train",
-                remedy="Lower the learning rate, clip gradients, or scale the inputs.",
-            )
+        self._check_loss(epoch, loss)
         if cfg.verbose:
             print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {loss:.6f}")
         score = None
@@ -189,6 +293,15 @@ class _Run:
             best_epoch=best,
             stop_reason=self.stop_reason,
         )
+
+    @staticmethod
+    def _check_loss(epoch: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss} in epoch {epoch}",
+                where="train",
+                remedy="Lower the learning rate, clip gradients, or scale the inputs.",
+            )
 
     def _progress(self, epoch: int, loss: float, **more: Any) -> TrainingProgress:
         return TrainingProgress(

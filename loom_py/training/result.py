@@ -20,6 +20,7 @@ class TrainingProgress:
     - `learning_rate`, `gradient_norm`: of the last update; the norm is the global L2 norm before clipping by it.
     - `validation_score`: 0 … 100 in epochs with validation.
     - `checkpoint`: the bundle's text where one is due and nothing else takes it.
+    - `losses`: of all epochs that are told together, `loss` being the last; empty where one is told alone.
     """
 
     epoch: int
@@ -31,6 +32,7 @@ class TrainingProgress:
     epoch_done: bool = True
     validation_score: float | None = None
     checkpoint: str | None = None
+    losses: tuple[float, ...] = ()
 
     def to_json(self) -> Json:
         record: Json = {
@@ -42,6 +44,8 @@ class TrainingProgress:
             "gradient_norm": self.gradient_norm,
             "epoch_done": self.epoch_done,
         }
+        if self.losses:
+            record["losses"] = list(self.losses)
         optional = {"validation_score": self.validation_score, "checkpoint": self.checkpoint}
         return record | {name: value for name, value in optional.items() if value is not None}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError, InputError
-from ..device import DeviceTensor
+from ..device import DeviceTensor, Done, Values
 from ..program import Program
 from . import basic  # noqa: F401 (registers its kernels)
 from .encode import KERNELS, Encoder
@@ -61,13 +61,17 @@ class SimdDevice:
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
         values = device_array(array)
         if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
-            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {values.shape} {values.dtype}", where="write")
+            got = f"{values.shape} {values.dtype}"
+            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {got}", where="write")
         self.host.write(tensor.address, values)
 
     def download(self, tensor: DeviceTensor) -> NDArray[Any]:
         out = np.empty(tensor.shape, tensor.dtype)
         self.host.read(tensor.address, out)
         return out
+
+    def read(self, tensors: Mapping[str, DeviceTensor]) -> Done[Values]:
+        return Done({name: self.download(tensor) for name, tensor in tensors.items()})
 
     def free(self, tensor: DeviceTensor) -> None:
         self.memory.free(tensor.address)
@@ -87,12 +91,14 @@ class SimdDevice:
         *,
         tables: Mapping[str, NDArray[Any]] | None = None,
         keep: int = 0,
+        kept: Sequence[str] | None = None,
         threads: int | None = None,
     ) -> SimdExecutable:
         reason = self.supports(program)
         if reason is not None:
             raise DeviceError(reason, where=f"simd, program {program.name}", remedy="Run it on NumPy.")
-        return SimdExecutable(self, program, state, tables or {}, keep, threads or self.host.threads)
+        names = program.outputs if kept is None else kept
+        return SimdExecutable(self, program, state, tables or {}, keep, names, threads or self.host.threads)
 
     def close(self) -> None:
         self.host.close()
@@ -108,13 +114,14 @@ class SimdExecutable:
         state: Mapping[str, DeviceTensor],
         tables: Mapping[str, NDArray[Any]],
         keep: int,
+        kept: Iterable[str],
         threads: int,
     ) -> None:
         self.device, self.program, self.keep = device, program, keep
         self.threads = min(threads, device.host.threads)
         self._owned: list[int] = []
         try:
-            self._build(state, tables)
+            self._build(state, tables, kept)
         except BaseException:
             self.free()
             raise
@@ -129,7 +136,9 @@ class SimdExecutable:
         self.device.host.write(address, values)
         return address
 
-    def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]]) -> None:
+    def _build(
+        self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
+    ) -> None:
         program = self.program
         buffers = program.buffers
         offsets, arena_bytes = program.plan()
@@ -145,8 +154,10 @@ class SimdExecutable:
             addresses[index], storage[index] = tensor.address, tensor.dtype
         for index, values in program.constants.items():
             addresses[index] = self._constant(device_array(values))
-        self._inputs = {n: DeviceTensor(self._allocate(self._bytes(i)), *self._kind(i)) for n, i in program.inputs.items()}
-        addresses |= {index: self._inputs[name].address for name, index in program.inputs.items()}
+        self._inputs: dict[str, DeviceTensor] = {}
+        for name, index in program.inputs.items():
+            addresses[index] = self._allocate(self._bytes(index))
+            self._inputs[name] = DeviceTensor(addresses[index], *self._kind(index))
         for buffer in buffers:
             if buffer.index not in addresses:
                 addresses[buffer.index] = addresses[program.root(buffer.index)]
@@ -166,8 +177,8 @@ class SimdExecutable:
         self._outputs = {n: DeviceTensor(addresses[i], *self._kind(i)) for n, i in program.outputs.items()}
         self._kept: dict[str, DeviceTensor] = {}
         if self.keep:
-            for name, out in self._outputs.items():
-                nbytes = self._bytes(program.outputs[name])
+            for name in kept:
+                out, nbytes = self._outputs[name], self._bytes(program.outputs[name])
                 self._kept[name] = DeviceTensor(self._allocate(nbytes * self.keep), (self.keep, *out.shape), out.dtype)
                 encoder.emit("keep", self._kept[name].address, out.address, nbytes, self.keep)
             self._table = self._allocate(8 * len(self._dynamics) * self.keep)
@@ -184,7 +195,7 @@ class SimdExecutable:
         return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
     # --- replaying ----------------------------------------------------------------------------------------------
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
         for name, value in inputs.items():
             tensor = self._inputs[name]
             self.device.host.write(tensor.address, np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape))
@@ -194,7 +205,7 @@ class SimdExecutable:
         self._run(1, 0)
         return {name: self.device.download(tensor) for name, tensor in self._outputs.items()}
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> dict[str, NDArray[Any]]:
+    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         if not 0 < steps <= self.keep:
             raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
         table = np.empty((steps, len(self._dynamics)))
@@ -207,6 +218,12 @@ class SimdExecutable:
             name: self.device.download(DeviceTensor(t.address, (steps, *t.shape[1:]), t.dtype))
             for name, t in self._kept.items()
         }
+
+    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Done[Values]:
+        return Done(self.run_many(dynamics, steps))
+
+    def last(self, names: Sequence[str]) -> Done[Values]:
+        return self.device.read({name: self._outputs[name] for name in names})
 
     def _run(self, steps: int, table: int) -> None:
         self.device.host.call(

@@ -45,7 +45,8 @@ class WasmtimeHost:
         self._engine = wasmtime.Engine(config)
         self._module = wasmtime.Module.from_file(self._engine, str(binary(relaxed=relaxed, shared=threads > 1)))
         self._store = wasmtime.Store(self._engine)
-        limits = next(i.type.limits for i in self._module.imports if i.name == "memory")
+        wanted: Any = next(i.type for i in self._module.imports if i.name == "memory")
+        limits = wanted.limits
         if threads > 1:
             kind = wasmtime.MemoryType(wasmtime.Limits(limits.min, MAX_PAGES), shared=True)
             self._memory: Any = _SharedMemory(self._engine, kind)
@@ -94,7 +95,7 @@ class WasmtimeHost:
 
     def _view(self, address: int, nbytes: int) -> Any:
         pointer = ctypes.addressof(self._memory.data_ptr(*self._of()).contents)
-        return np.frombuffer((ctypes.c_uint8 * nbytes).from_address(pointer + address), np.uint8)
+        return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(pointer + address))
 
     def write(self, address: int, data: Any) -> None:
         flat = np.ascontiguousarray(data).view(np.uint8).reshape(-1)

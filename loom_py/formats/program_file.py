@@ -1,0 +1,216 @@
+"""Programs as JSON text, so that a recorded network can be kept, sent and replayed where its Python is not.
+
+    {"fmt": "loomProgram", "version": 1, "name", "buffers": [{"shape", "dtype", "kind", "name", "source"}],
+     "dispatches": [{"kernel", "arguments", "outputs", "changes"}], "inputs", "outputs", "state", "dynamics",
+     "constants": {"<buffer>": {"dtype", "shape", "data"}}}
+
+An argument is a JSON value, or an object with one key: `{"ref": buffer}`, `{"dynamic": name}`, `{"list": [...]}`,
+`{"number": "inf"}`, `{"array": constant}`, `{"tree": {"groups", "paths"}}`. Array data are base64 of little-endian
+bytes. State is named, not kept: the weights have files of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.kernels.softmax import Tree
+from ..runtime.numpy_ops import NumpyOps
+from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
+from .dtypes import STORAGE
+from .json_fields import Fields
+from .json_strict import parse_json
+
+FORMAT, VERSION = "loomProgram", 1
+DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
+KINDS = ("input", "state", "constant", "temporary")
+MAX_ELEMENTS = 2**31
+
+
+def dump_program(program: Program) -> str:
+    """The JSON text."""
+    record = {
+        "fmt": FORMAT,
+        "version": VERSION,
+        "name": program.name,
+        "buffers": [
+            {"shape": list(b.shape), "dtype": b.dtype, "kind": b.kind, "name": b.name, "source": b.source}
+            for b in program.buffers
+        ],
+        "dispatches": [
+            {
+                "kernel": d.kernel,
+                "arguments": {name: _argument(value) for name, value in d.arguments.items()},
+                "outputs": list(d.outputs),
+                "changes": list(d.changes),
+            }
+            for d in program.dispatches
+        ],
+        "inputs": program.inputs,
+        "outputs": program.outputs,
+        "state": program.state,
+        "dynamics": {name: float(value) for name, value in program.dynamics.items()},
+        "constants": {str(index): _array(values) for index, values in program.constants.items()},
+    }
+    return json.dumps(record, allow_nan=False)
+
+
+def load_program(text: str | bytes, where: str = "program") -> Program:
+    """Back from `dump_program`. Everything is checked; a `FormatError` names the JSON path."""
+    f = Fields(parse_json(text, where=where), where)
+    if f.text("fmt") != FORMAT or f.integer("version") != VERSION:
+        raise f.error("is not a program of a version that is known", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
+    program = Program(f.text("name"))
+    for i, value in enumerate(f.array("buffers")):
+        b = Fields(value, where, ("buffers", i))
+        dtype, kind = b.text("dtype"), b.text("kind")
+        if dtype not in DTYPES and dtype not in STORAGE:
+            raise b.error(f"unknown dtype {dtype[:40]!r}", "dtype")
+        if kind not in KINDS:
+            raise b.error(f"unknown kind {kind[:40]!r}", "kind")
+        source = b.integer("source", low=-1, high=i)
+        shape = _shape(b, "shape")
+        program.buffers.append(Buffer(i, shape, dtype, kind, b.text("name"), source))  # type: ignore[arg-type]
+    _named(f, program)
+    for i, value in enumerate(f.array("dispatches")):
+        program.dispatches.append(_dispatch(Fields(value, where, ("dispatches", i)), program))
+    for key, value in _mapping(f, "constants").items():
+        index = _index(f, key, program, "constants", key)
+        values = _read_array(Fields(value, where, ("constants", key)))
+        buffer = program.buffers[index]
+        if (values.shape, values.dtype.name) != (buffer.shape, buffer.dtype):
+            raise f.error(f"is not {buffer.shape} {buffer.dtype} as its buffer", "constants", key)
+        program.constants[index] = values
+    missing = [b.index for b in program.buffers if b.kind == "constant" and b.index not in program.constants]
+    if missing:
+        raise f.error(f"buffer {missing[0]} is a constant without values", "constants")
+    return program
+
+
+def _named(f: Fields, program: Program) -> None:
+    for field, kind in (("inputs", "input"), ("state", "state"), ("outputs", None)):
+        target: dict[str, int] = getattr(program, field)
+        for name, value in _mapping(f, field).items():
+            target[name] = index = _index(f, value, program, field, name)
+            if kind is not None and program.buffers[index].kind != kind:
+                raise f.error(f"buffer {index} is no {kind}", field, name)
+    for name, value in _mapping(f, "dynamics").items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise f.error("must be a number", "dynamics", name)
+        program.dynamics[name] = value
+
+
+def _dispatch(d: Fields, program: Program) -> Dispatch:
+    kernel = d.text("kernel")
+    if kernel.startswith("_") or not hasattr(NumpyOps, kernel):
+        raise d.error(f"unknown kernel {kernel[:40]!r}", "kernel")
+    arguments = {
+        name: _read_argument(d, value, program, ("arguments", name))
+        for name, value in _mapping(d, "arguments").items()
+    }
+    outputs, changes = (
+        tuple(_index(d, value, program, field, i) for i, value in enumerate(d.array(field)))
+        for field in ("outputs", "changes")
+    )
+    return Dispatch(kernel, arguments, outputs, changes)
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, Ref):
+        return {"ref": value.index}
+    if isinstance(value, Dyn):
+        return {"dynamic": value.name}
+    if isinstance(value, (tuple, list)):
+        return {"list": [_argument(v) for v in value]}
+    if isinstance(value, Tree):
+        return {"tree": {"groups": _array(value.groups), "paths": _array(value.paths)}}
+    if isinstance(value, np.ndarray):
+        return {"array": _array(value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    return value
+
+
+def _read_argument(f: Fields, value: Any, program: Program, path: tuple[str | int, ...]) -> Any:
+    if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise f.error("must be a value, or an object with one key", *path)
+        return value
+    if len(value) != 1:
+        raise f.error("must have one key", *path)
+    (kind, inner), *_ = value.items()
+    if kind == "ref":
+        return Ref(_index(f, inner, program, *path, kind))
+    if kind == "dynamic":
+        if not isinstance(inner, str) or inner not in program.dynamics:
+            raise f.error("is no dynamic parameter of the program", *path, kind)
+        return Dyn(inner)
+    if kind == "list" and isinstance(inner, list):
+        return tuple(_read_argument(f, v, program, (*path, kind, i)) for i, v in enumerate(inner))
+    if kind == "number" and inner in ("inf", "-inf", "nan"):
+        return float(inner)
+    at = (*f.path, *path, kind)
+    if kind == "array":
+        return _read_array(Fields(inner, f.where, at))
+    if kind == "tree":
+        tree = Fields(inner, f.where, at)
+        parts = {n: _read_array(Fields(tree.mapping.get(n), f.where, (*at, n))) for n in ("groups", "paths")}
+        return Tree(**parts)
+    raise f.error(f"unknown kind of argument {str(kind)[:40]!r}", *path)
+
+
+def _array(values: NDArray[Any]) -> dict[str, Any]:
+    little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"dtype": values.dtype.name, "shape": list(values.shape), "data": data}
+
+
+def _read_array(f: Fields) -> NDArray[Any]:
+    dtype = f.text("dtype")
+    if dtype not in DTYPES:
+        raise f.error(f"unknown dtype {dtype[:40]!r}", "dtype")
+    shape = _shape(f, "shape")
+    try:
+        data = base64.b64decode(f.text("data"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise f.error(f"is not base64 ({error})", "data") from error
+    kind = np.dtype(dtype).newbyteorder("<")
+    nbytes = math.prod(shape) * kind.itemsize
+    if len(data) != nbytes:
+        raise f.error(f"holds {len(data)} bytes, {list(shape)} {dtype} needs {nbytes}", "data")
+    return np.frombuffer(data, kind).reshape(shape).astype(dtype)
+
+
+def _shape(f: Fields, key: str) -> tuple[int, ...]:
+    shape = f.array(key)
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape):
+        raise f.error("must be whole numbers from 0", key)
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise f.error(f"has more than {MAX_ELEMENTS:,} elements", key)
+    return tuple(shape)
+
+
+def _mapping(f: Fields, key: str) -> dict[str, Any]:
+    value = f.mapping.get(key)
+    if not isinstance(value, dict):
+        raise f.error("must be an object", key)
+    return value
+
+
+def _index(f: Fields, value: Any, program: Program, *path: str | int) -> int:
+    """A buffer's number, also from a key."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(program.buffers):
+        raise f.error(f"is none of the {len(program.buffers)} buffers", *path)
+    return value
+
+

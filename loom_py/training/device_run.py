@@ -1,0 +1,49 @@
+"""How much a device does at once: enough updates to be fast, few enough milliseconds to be stopped and watched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..runtime.device import Waiting
+from .device_step import LONGEST_RUN, DeviceUpdates
+from .state import TrainingState
+
+SLICE_SECONDS = 0.008
+FIRST = 8
+"""Updates of the first slice, whose time tells how many the next may have."""
+
+
+class DeviceRun:
+    """Updates on a device in slices.
+
+    **Arguments:**
+
+    - `updates`: the device's side.
+    - `ahead`: whether a slice may have several epochs, which are then told together.
+    """
+
+    def __init__(self, updates: DeviceUpdates, *, ahead: bool) -> None:
+        self.updates = updates
+        self.ahead = ahead and not updates.stateful
+        self.slice = FIRST
+        """Updates of the next slice."""
+
+    def advance(
+        self, rows: Sequence[int], rates: Sequence[float], state: TrainingState
+    ) -> Generator[Waiting, None, tuple[NDArray[Any], NDArray[Any]]]:
+        """Updates from batches `rows` with learning rates `rates` → losses and gradient norms.
+
+        Weights, slots and counts of updates of the network are true after it.
+        """
+        start = time.perf_counter()
+        losses, norms = yield from self.updates.run(rows, rates, state.step + 1)
+        yield from self.updates.pull()
+        seconds = (time.perf_counter() - start) / len(rows)
+        self.slice = min(LONGEST_RUN, max(1, int(SLICE_SECONDS / max(seconds, 1e-7))))
+        state.step += len(rows)
+        state.schedule_step += len(rows)
+        return losses, norms

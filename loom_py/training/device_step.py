@@ -1,0 +1,206 @@
+"""Updates on a device: whole training steps as recorded programs, many replayed without Python in between."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..nn.layer import Params
+from ..runtime.choice import Choice, devices
+from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
+from ..runtime.program import Program
+from ..runtime.trace import TraceError
+from ..runtime.trace_network import trace_training_step
+from .data import Data
+from .step import StepPlan
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+LONGEST_RUN = 4096
+"""Most updates of one `run_many`."""
+TABLE_BYTES = 256 * 1024 * 1024
+"""Most training data kept on a device."""
+
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def choose_updates(
+    network: Network, plan: StepPlan, data: Data, wish: str | None
+) -> tuple[Choice, DeviceUpdates | None]:
+    """The best device for this training, and the updates on it (None for NumPy). Says why a better one is not taken."""
+    rows = max(len(x) for x, _ in data)
+    operations = 3.0 * rows * network.get_total_parameters()
+    reasons: list[str] = []
+    for choice in devices.candidates(operations, wish):
+        if choice.device is None:
+            return Choice(choice.name, "; ".join(reasons) or choice.reason), None
+        reason = _refusal(network, choice.device, data)
+        if reason is None:
+            try:
+                return choice, DeviceUpdates(network, choice.device, plan, data)
+            except TraceError as error:
+                reason = f"{error.where}: {error.message}"
+            except Unsupported as error:
+                reason = str(error)
+        reasons.append(f"{choice.name}: {reason}")
+    raise AssertionError("NumPy is always a candidate")
+
+
+class Unsupported(Exception):
+    """Why a device does not take a network."""
+
+
+def _refusal(network: Network, device: Device, data: Data) -> str | None:
+    if network.dtype != np.float32:
+        return f"the network is {network.dtype}"
+    if sum(x.nbytes + t.nbytes for x, t in data) > TABLE_BYTES:
+        return f"the training data are more than {TABLE_BYTES >> 20} MiB"
+    return None
+
+
+class DeviceUpdates:
+    """Weights, optimiser slots and training data in a device's memory, and a program for each shape of batch.
+
+    **Arguments:**
+
+    - `network`: whose weights and `training_state.slots` `pull` brings up to date.
+    - `data`: checked batches; updates name them by their index.
+
+    Raises `TraceError` or `Unsupported` when the device cannot run the network.
+    """
+
+    def __init__(self, network: Network, device: Device, plan: StepPlan, data: Data) -> None:
+        self._network, self._device = network, device
+        self._state: dict[str, DeviceTensor] = {}
+        self._carried: list[str] = []
+        self._executables: dict[Shapes, Executable] = {}
+        self._place = [0] * len(data)  # row of each batch in its shape's table
+        self._shapes: list[Shapes] = [(x.shape, t.shape) for x, t in data]
+        self._drawn = 0
+        self._last: Executable | None = None
+        programs = {shapes: _program(network, plan, *_first(data, shapes)) for shapes in dict.fromkeys(self._shapes)}
+        for program in programs.values():
+            reason = device.supports(program)
+            if reason is not None:
+                raise Unsupported(reason)
+        try:
+            self._host = self._host_state()
+            self._state = {name: device.upload(a) for name, a in self._host.items()}
+            for shapes, program in programs.items():
+                self._executables[shapes] = self._compile(program, shapes, data)
+        except BaseException:
+            self.free()
+            raise
+        self.stateful = bool(self._carried)
+
+    def _host_state(self) -> dict[str, NDArray[Any]]:
+        """Program's name → the network's own array."""
+        named = dict(self._network.parameters)
+        for slot, tensors in self._network.training_state.slots.items():
+            named |= {f"{slot}.{i}": a for i, a in enumerate(tensors)}
+        return named
+
+    def _compile(self, program: Program, shapes: Shapes, data: Data) -> Executable:
+        members = [i for i, s in enumerate(self._shapes) if s == shapes]
+        for row, i in enumerate(members):
+            self._place[i] = row
+        tables = {
+            "x": np.stack([data[i][0] for i in members]),
+            "target": np.stack([data[i][1] for i in members]),
+        }
+        # What layers carry depends on the number of samples, so every shape has its own.
+        carried = [name for name in program.state if name.startswith("carried.")]
+        mine = dict(self._state)
+        for name in carried:
+            buffer = program.buffers[program.state[name]]
+            key = f"{name} {shapes}"
+            mine[name] = self._state[key] = self._device.upload(np.zeros(buffer.shape, buffer.dtype))
+            self._carried.append(key)
+        return self._device.compile(
+            program, mine, tables=tables, keep=LONGEST_RUN, kept=("loss", "norm")
+        )
+
+    def begin_epoch(self, drawn: int) -> None:
+        """Forget what layers carried; noise goes on from draw number `drawn`."""
+        for key in self._carried:
+            tensor = self._state[key]
+            self._device.write(tensor, np.zeros(tensor.shape, tensor.dtype))
+        self._drawn = drawn
+
+    def run(
+        self, rows: Sequence[int], rates: Sequence[float], step: int
+    ) -> Generator[Waiting, None, tuple[NDArray[Any], NDArray[Any]]]:
+        """Updates from batches `rows` with learning rates `rates`, the first being number `step` → losses, norms."""
+        losses, norms, at = np.empty(len(rows)), np.empty(len(rows)), 0
+        while at < len(rows):
+            shapes = self._shapes[rows[at]]
+            end = at + 1
+            while end < len(rows) and end - at < LONGEST_RUN and self._shapes[rows[end]] == shapes:
+                end += 1
+            self._last = executable = self._executables[shapes]
+            numbers = np.arange(at, end)
+            dynamics: dict[str, Any] = {
+                "row": [self._place[i] for i in rows[at:end]],
+                "lr": rates[at:end],
+                "step": step + numbers,
+                "draw": self._drawn + numbers,
+            }
+            known = {"row", *executable.program.dynamics}
+            used = {name: values for name, values in dynamics.items() if name in known}
+            out = yield from settle(executable.submit_many(used, end - at))
+            losses[at:end], norms[at:end] = out["loss"], out["norm"]
+            at = end
+        self._drawn += len(rows)
+        return losses, norms
+
+    def pull(self) -> Generator[Waiting, None, None]:
+        """Weights and optimiser slots back into the network's own arrays."""
+        found = yield from settle(self._device.read({name: self._state[name] for name in self._host}))
+        for name, array in self._host.items():
+            array[...] = found[name]
+
+    def gradients(self) -> Generator[Waiting, None, list[Params] | None]:
+        """The gradients of the last update, as clipped; None before one."""
+        if self._last is None:
+            return None
+        names = [name for name in self._last.program.outputs if name.startswith("gradient.")]
+        found = yield from settle(self._last.last(names))
+        return [_tree(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
+
+    def free(self) -> None:
+        """Give the device's memory back."""
+        for executable in self._executables.values():
+            executable.free()
+        for tensor in self._state.values():
+            self._device.free(tensor)
+        self._executables, self._state = {}, {}
+
+
+def _first(data: Data, shapes: Shapes) -> tuple[NDArray[Any], NDArray[Any]]:
+    return next((x, t) for x, t in data if (x.shape, t.shape) == shapes)
+
+
+def _tree(like: Params, path: str, found: dict[str, NDArray[Any]]) -> Params:
+    """The parameter tree with the arrays of that path."""
+    return {
+        name: [_tree(child, f"{path}.{name}.{i}", found) for i, child in enumerate(value)]
+        if isinstance(value, list)
+        else found[f"{path}.{name}"]
+        for name, value in like.items()
+    }
+
+
+def _program(network: Network, plan: StepPlan, x: NDArray[Any], target: NDArray[Any]) -> Program:
+    """The recorded step; kept with the network, since pages train in many short calls."""
+    key = plan, x.shape, target.shape
+    layers, program = network.recorded.get(key, ([], None))
+    if program is None or list(map(id, layers)) != list(map(id, network.layers)):
+        program = trace_training_step(network, plan, x, target)
+        network.recorded[key] = list(network.layers), program
+    return program
+
+

@@ -1,0 +1,70 @@
+"""The kernels in C to WebAssembly, by the `zig` that PyPI brings. `python -m tools.simd` builds them when they changed.
+
+Four binaries from one source: with and without relaxed SIMD, with and without threads. Which one runs is decided where
+it runs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import console, files, paths
+
+SOURCES = paths.REPOSITORY / "simd"
+BINARIES = paths.REPOSITORY / "loom_py" / "runtime" / "simd" / "bin"
+STAMP = ".stamp"
+
+# No fast-math: sums are in the order that the source says, so that results repeat.
+FLAGS = (
+    "-target", "wasm32-freestanding", "-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno",
+    "-msimd128", "-mbulk-memory", "-mnontrapping-fptoint", "-msign-ext",
+    "-Wall", "-Wextra", "-Werror", "-Wno-unused-command-line-argument",
+    "-Wl,--no-entry", "-Wl,--import-memory", "-Wl,--export=__stack_pointer", "-Wl,--export=__heap_base",
+    "-Wl,--strip-all",
+)  # fmt: skip
+RELAXED = ("-mrelaxed-simd",)
+# 4 GiB less one page: the linker takes no more.
+THREADS = ("-matomics", "-Wl,--shared-memory", "-Wl,--max-memory=4294901760")
+VARIANTS = {
+    "loom.wasm": (),
+    "loom-relaxed.wasm": RELAXED,
+    "loom-threads.wasm": THREADS,
+    "loom-relaxed-threads.wasm": RELAXED + THREADS,
+}
+
+
+def provide() -> list[Path]:
+    """The four binaries, built if the sources, the flags or the compiler changed."""
+    stamp = files.sha256_of_tree([SOURCES, Path(__file__)]) + _compiler()
+    targets = [BINARIES / name for name in VARIANTS]
+    mark = BINARIES / STAMP
+    if mark.is_file() and mark.read_text(encoding="utf-8") == stamp and all(t.is_file() for t in targets):
+        return targets
+    console.detail("kernels: " + ", ".join(VARIANTS))
+    BINARIES.mkdir(exist_ok=True)
+    mark.unlink(missing_ok=True)
+    for name, extra in VARIANTS.items():
+        _compile(BINARIES / name, extra)
+    mark.write_text(stamp, encoding="utf-8")
+    return targets
+
+
+def _compiler() -> str:
+    from importlib.metadata import version
+
+    return version("ziglang")
+
+
+def _compile(target: Path, extra: tuple[str, ...]) -> None:
+    sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
+    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *extra, "-o", str(target), *sources]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        print(ran.stderr, file=sys.stderr)
+        raise console.Failure(f"{target.name} could not be compiled; the compiler's words stand above.")
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(lambda: 0 * len(provide())))

@@ -1,0 +1,49 @@
+/** What can compute in this page besides NumPy: opened beside Python's start, told to Python when it is there. */
+
+import { InputError, explain } from "./errors.js";
+import { SimdHost } from "./simd_host.js";
+
+/**
+ * @typedef {object} DeviceOptions
+ * @property {"auto" | "numpy" | "simd" | "webgpu"} [device] what to compute with; `auto` chooses by size and availability
+ * @property {number} [threads] most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+ */
+/**
+ * @typedef {object} DeviceFacts
+ * @property {string} device
+ * @property {boolean} available
+ * @property {string} [reason] why it is not there
+ * @property {number} [threads]
+ * @property {boolean} [relaxed] relaxed SIMD is in use
+ * @property {number} [memory] bytes
+ * @property {number} [used] bytes
+ */
+/** @typedef {{tell: (bridge: any) => void, close: () => void}} Opened */
+
+const NAMES = ["auto", "numpy", "simd", "webgpu"];
+
+/**
+ * Never fails for a device that is missing; a wish for what is none is an `InputError`.
+ * @param {DeviceOptions & {baseURL: string | URL}} options
+ * @returns {Promise<Opened>}
+ */
+export async function openDevices({ device = "auto", threads, baseURL }) {
+  if (!NAMES.includes(device)) {
+    throw new InputError(`there is no device «${device}»`, { where: "device", remedy: `Choose one of ${NAMES.join(", ")}.` });
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    throw new InputError(`must be a whole number from 1, got ${threads}`, { where: "threads" });
+  }
+  /** @type {SimdHost | string} */
+  const simd = await SimdHost.open({ threads, baseURL }).catch(explain);
+  return {
+    tell(bridge) {
+      if (typeof simd === "string") bridge.missing_device("simd", simd);
+      else bridge.add_simd(simd);
+      bridge.use_device(device);
+    },
+    close() {
+      if (typeof simd !== "string") simd.close();
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * The compiled kernels (`simd/*.c`) in a page: an instance of the binary that fits, its memory, and its threads. Python's
+ * `runtime/simd/js_host.py` is the other side.
+ *
+ * Threads need shared memory, so a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
+ */
+
+import { LoomError, RuntimeFailure } from "./errors.js";
+
+const PAGE = 65536;
+const STACK_BYTES = 65536;
+const SCRATCH_BYTES = 256 * 1024; // as in simd/loom.h
+const MAX_THREADS = 16;
+/** Memory limits to ask for, in pages: some machines do not give addresses for the largest. */
+const LIMITS = [65535, 32768, 16384, 8192];
+
+/** `i32x4.relaxed_dot_i8x16_i7x16_add_s` of three constants: valid where relaxed SIMD is. */
+const RELAXED = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15,
+  65, 0, 253, 15, 253, 147, 2, 11,
+);
+/** `i8x16.splat` of a constant: valid where SIMD is. */
+const SIMD = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
+);
+
+/** @typedef {{threads?: number, relaxed?: boolean, baseURL?: string | URL}} SimdOptions */
+
+/** Whether the engine knows relaxed SIMD. */
+export const hasRelaxed = () => WebAssembly.validate(RELAXED);
+/** Whether the engine knows SIMD. */
+export const hasSimd = () => WebAssembly.validate(SIMD);
+/** Whether workers can share WebAssembly memory here. */
+export const hasThreads = () =>
+  globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
+
+/** See `Host` in `runtime/simd/host.py`. */
+export class SimdHost {
+  /** @type {Worker[]} */
+  #pool = [];
+
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {WebAssembly.Memory} memory
+   * @param {boolean} relaxed
+   */
+  constructor(module, memory, relaxed) {
+    this.memory = memory;
+    this.relaxed = relaxed;
+    this.threads = 1;
+    this.exports = /** @type {Record<string, any>} */ (new WebAssembly.Instance(module, { env: { memory } }).exports);
+    this.base = this.exports.__heap_base.value;
+  }
+
+  /**
+   * Throws a `RuntimeFailure` with the reason when there is no SIMD or the binary cannot be had.
+   * @param {SimdOptions} [options] `threads`: at most this many (default: one a core); `relaxed`: false never uses it
+   * @returns {Promise<SimdHost>}
+   */
+  static async open({ threads = navigator.hardwareConcurrency || 1, relaxed = true, baseURL = new URL("./", import.meta.url) } = {}) {
+    if (!hasSimd()) throw new RuntimeFailure("this browser's WebAssembly has no SIMD", { where: "simd" });
+    const fast = relaxed && hasRelaxed();
+    const count = hasThreads() ? Math.max(1, Math.min(threads, MAX_THREADS)) : 1;
+    const name = `loom${fast ? "-relaxed" : ""}${count > 1 ? "-threads" : ""}.wasm`;
+    try {
+      const module = await compile(new URL(`simd/${name}`, baseURL));
+      const host = new SimdHost(module, makeMemory(module, count > 1), fast);
+      await host.#start(module, count);
+      return host;
+    } catch (error) {
+      if (error instanceof LoomError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new RuntimeFailure(`the compiled kernels could not be started (${reason})`, { where: name, cause: error });
+    }
+  }
+
+  /**
+   * Every pool thread has an instance of its own with its own stack, and waits inside it for work.
+   * @param {WebAssembly.Module} module
+   * @param {number} count
+   */
+  async #start(module, count) {
+    const ready = [];
+    for (let index = 1; index < count; index++) {
+      const stack = this.base + STACK_BYTES;
+      this.base = stack + SCRATCH_BYTES;
+      if (!this.grow(this.base)) break;
+      const worker = new Worker(new URL("simd_worker.js", import.meta.url), { type: "module", name: `loom-simd-${index}` });
+      this.#pool.push(worker);
+      ready.push(
+        new Promise((resolve, reject) => {
+          worker.onmessage = resolve;
+          worker.onerror = (event) => reject(new Error(event.message || "a thread could not be started"));
+        }),
+      );
+      worker.postMessage({ module, memory: this.memory, index, stack });
+    }
+    try {
+      await Promise.all(ready);
+      this.threads = this.#pool.length + 1;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Bytes of memory. */
+  size() {
+    return this.memory.buffer.byteLength;
+  }
+
+  /**
+   * Make the memory at least `size` bytes.
+   * @param {number} size
+   * @returns {boolean} false when there is no more
+   */
+  grow(size) {
+    const missing = Math.ceil((size - this.size()) / PAGE);
+    if (missing <= 0) return true;
+    try {
+      this.memory.grow(missing);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * The bytes at an address; good until the memory grows.
+   * @param {number} address
+   * @param {number} size
+   */
+  view(address, size) {
+    return new Uint8Array(this.memory.buffer, address, size);
+  }
+
+  /**
+   * @param {string} name of an exported function
+   * @param {...number} args
+   * @returns {number}
+   */
+  call(name, ...args) {
+    return (this.exports[name](...args) ?? 0) >>> 0;
+  }
+
+  /** Stop the threads and forget the memory. */
+  close() {
+    if (this.#pool.length) this.exports.quit();
+    for (const worker of this.#pool) worker.terminate();
+    this.#pool = [];
+  }
+}
+
+/** @param {URL} url */
+async function compile(url) {
+  if (url.protocol === "file:") {
+    const files = "node:fs/promises"; // a variable, so that bundlers for the web leave it alone
+    const { readFile } = await import(files);
+    return WebAssembly.compile(await readFile(url));
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const streams = response.headers.get("Content-Type") === "application/wasm";
+  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {boolean} shared
+ */
+function makeMemory(module, shared) {
+  const initial = minimum(module);
+  for (const maximum of LIMITS) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared });
+    } catch (error) {
+      if (maximum === LIMITS.at(-1)) throw error;
+    }
+  }
+  throw new Error("no memory");
+}
+
+/**
+ * Pages that the binary's own data needs; the standard way to ask for them is not everywhere yet.
+ * @param {WebAssembly.Module} module
+ * @returns {number}
+ */
+function minimum(module) {
+  const wanted = WebAssembly.Module.imports(module).find((entry) => entry.name === "memory");
+  const type = /** @type {{type?: {minimum?: number}} | undefined} */ (wanted)?.type;
+  return type?.minimum ?? 64;
+}

@@ -1,0 +1,10 @@
+/** A pool thread of `simd_host.js`: an instance over the shared memory that serves until the pool is closed. */
+
+/** @param {MessageEvent<{module: WebAssembly.Module, memory: WebAssembly.Memory, index: number, stack: number}>} message */
+globalThis.onmessage = ({ data: { module, memory, index, stack } }) => {
+  const exports = /** @type {Record<string, any>} */ (new WebAssembly.Instance(module, { env: { memory } }).exports);
+  exports.__stack_pointer.value = stack;
+  postMessage("ready");
+  exports.serve(index, stack); // its scratch begins where its stack does
+  globalThis.close();
+};
