@@ -118,4 +118,7 @@ def _open(name: str, threads: int) -> Device:
         from .simd import SimdDevice
 
         return SimdDevice(threads=threads)
-    raise DeviceError("is not there", where=name)
+    from .webgpu import WebGPUDevice
+    from .webgpu.wgpu_host import WgpuHost
+
+    return WebGPUDevice(WgpuHost())

@@ -1,7 +1,6 @@
-"""The `webgpu` and `wgpu` devices: programs as WGSL (`wgsl/*.wgsl`) through a host, in a page or natively."""
+"""The `webgpu` device: programs as WGSL (`wgsl/*.wgsl`) through a host, JavaScript's in a page, wgpu-py natively."""
 
 from .device import WebGPUDevice
 from .host import Host
-from .wgpu_host import WgpuHost
 
-__all__ = ["Host", "WebGPUDevice", "WgpuHost"]
+__all__ = ["Host", "WebGPUDevice"]

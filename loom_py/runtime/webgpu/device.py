@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError, InputError
-from ..device import DeviceTensor
+from ..device import DeviceTensor, Values
 from ..program import Program
 from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
 from .host import Host, Reading
 
-DTYPES = {"float64": "float32", "int64": "int32", "bool": "int32"}
+DTYPES = {"float64": "float32", "int64": "int32", "bool": "int32", "uint8": "int32"}
 """NumPy dtype → what it is on the device, where that differs."""
 
 
@@ -28,16 +28,23 @@ def device_array(array: Any) -> NDArray[Any]:
 class WebGPUDevice:
     """See `runtime.device.Device`. `DeviceTensor.address` is the host's number of the tensor's buffer."""
 
-    def __init__(self, host: Host, name: str = "webgpu") -> None:
+    name = "webgpu"
+
+    def __init__(self, host: Host) -> None:
         self.host = host
-        self.name = name
 
     def info(self) -> dict[str, Any]:
         nbytes, buffers = self.host.used()
         return {
-            "device": self.name, **self.host.adapter, "features": list(self.host.features),
+            "device": self.name, "hardware": self.hardware, **self.host.adapter, "features": list(self.host.features),
             "limits": dict(self.host.limits), "used": nbytes, "buffers": buffers,
         }  # fmt: skip
+
+    @property
+    def hardware(self) -> bool:
+        """Whether this is a real GPU, and not one that the CPU plays."""
+        said = " ".join(str(v) for v in self.host.adapter.values()).lower()
+        return not any(word in said for word in ("cpu", "swiftshader", "llvmpipe", "fallback"))
 
     # --- memory -------------------------------------------------------------------------------------------------
     def upload(self, array: NDArray[Any]) -> DeviceTensor:
@@ -65,15 +72,14 @@ class WebGPUDevice:
         self.host.write(tensor.address, 0, values)
 
     def download(self, tensor: DeviceTensor) -> NDArray[Any]:
-        return self.fetch({"": tensor}).result()[""]
+        return self.read({"": tensor}).result()[""]
 
-    def fetch(self, tensors: Mapping[str, DeviceTensor]) -> Pending:
-        """Copies of tensors on their way back."""
+    def read(self, tensors: Mapping[str, DeviceTensor]) -> Readback:
         kinds = [(name, t.shape, t.dtype) for name, t in tensors.items()]
         sizes = [padded(int(np.prod(shape, dtype=np.int64)) * 4) for _, shape, _ in kinds]
         addresses = [t.address for t in tensors.values()]
         pieces = [(address, 0, size) for address, size in zip(addresses, sizes, strict=True)]
-        return Pending(self.host.read(pieces), kinds)
+        return Readback(self.host.read(pieces), kinds)
 
     def free(self, tensor: DeviceTensor) -> None:
         self.host.destroy(tensor.address)
@@ -93,32 +99,27 @@ class WebGPUDevice:
         *,
         tables: Mapping[str, NDArray[Any]] | None = None,
         keep: int = 0,
+        kept: Sequence[str] | None = None,
     ) -> WebGPUExecutable:
         reason = self.supports(program)
         if reason is not None:
             raise DeviceError(reason, where=f"{self.name}, program {program.name}", remedy="Run it on NumPy.")
-        return WebGPUExecutable(self, program, state, tables or {}, keep)
+        return WebGPUExecutable(self, program, state, tables or {}, keep, program.outputs if kept is None else kept)
 
     def close(self) -> None:
         self.host.close()
 
 
-class Pending:
-    """Results that are still being computed. `ready` and `promise` are the host's, see `Reading`."""
+class Readback:
+    """Arrays on their way back: a `runtime.device.Pending`."""
 
     def __init__(self, reading: Reading, kinds: Sequence[tuple[str, tuple[int, ...], str]]) -> None:
         self._reading = reading
         self._kinds = kinds
 
-    @property
-    def ready(self) -> bool:
-        return self._reading.ready
+        self.promise: Any = reading.promise
 
-    @property
-    def promise(self) -> Any:
-        return self._reading.promise
-
-    def result(self) -> dict[str, NDArray[Any]]:
+    def result(self) -> Values:
         """The arrays by name, once; waits where waiting is possible."""
         data = self._reading.result()
         found, at = {}, 0
@@ -139,12 +140,13 @@ class WebGPUExecutable:
         state: Mapping[str, DeviceTensor],
         tables: Mapping[str, NDArray[Any]],
         keep: int,
+        kept: Iterable[str],
     ) -> None:
         self.device, self.program, self.keep = device, program, keep
         self._owned: list[int] = []
         self._handle: int | None = None
         try:
-            self._build(state, tables)
+            self._build(state, tables, kept)
         except BaseException:
             self.free()
             raise
@@ -166,7 +168,9 @@ class WebGPUExecutable:
     def _bytes(self, index: int) -> int:
         return 4 * int(np.prod(self.program.buffers[index].shape, dtype=np.int64))
 
-    def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]]) -> None:
+    def _build(
+        self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
+    ) -> None:
         program, host = self.program, self.device.host
         places: dict[int, Slice] = {}
         storage: dict[int, str] = {}
@@ -186,21 +190,19 @@ class WebGPUExecutable:
         self.plan: Plan = encoder.encode()
         own = [self._buffer(size) for size in self.plan.own]
         self._dynamics: dict[str, Any] = dict(program.dynamics)
-        row = self._buffer(8 * max(len(self.plan.slots), 1))
+        row = self._buffer(self.plan.row_bytes())
         table_specs = [self._table(name, rows) for name, rows in tables.items()]
         self._outputs: dict[str, DeviceTensor] = {}
         self._kept: dict[str, DeviceTensor] = {}
         keeps = []
         for name, index in program.outputs.items():
             place = places.get(index) or places[program.root(index)]
-            out = self._tensor(index, own[place.buffer] if place.owned else place.buffer)
-            self._outputs[name] = out
-            if self.keep:
-                nbytes = self._bytes(index)
-                kept = self._kept[name] = DeviceTensor(
-                    self._buffer(nbytes * self.keep), (self.keep, *out.shape), out.dtype
-                )
-                keeps.append({"from": out.address, "to": kept.address, "nbytes": nbytes})
+            self._outputs[name] = self._tensor(index, own[place.buffer] if place.kind == "own" else place.buffer)
+        for name in kept if self.keep else ():
+            out, nbytes = self._outputs[name], self._bytes(program.outputs[name])
+            buffer = self._buffer(nbytes * self.keep)
+            self._kept[name] = DeviceTensor(buffer, (self.keep, *out.shape), out.dtype)
+            keeps.append({"from": out.address, "to": buffer, "nbytes": nbytes})
         spec = self.plan.spec(own, row, table_specs, keeps)
         self._handle = host.plan(spec, bytes(self.plan.uniforms))
 
@@ -213,10 +215,10 @@ class WebGPUExecutable:
         return {"from": self._constant(rows).buffer, "to": to, "nbytes": rows.nbytes // len(rows), "rows": len(rows)}
 
     # --- replaying ----------------------------------------------------------------------------------------------
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
         return self.submit(inputs, **dynamics).result()
 
-    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Pending:
+    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Readback:
         """One replay whose outputs are fetched later; several may be under way."""
         for name, value in inputs.items():
             tensor = self._inputs[name]
@@ -224,20 +226,23 @@ class WebGPUExecutable:
             self.device.host.write(tensor.address, 0, values)
         self._dynamics |= dynamics
         self._replay(self._dynamics, 1, (), keep=False)
-        return self.device.fetch(self._outputs)
+        return self.device.read(self._outputs)
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> dict[str, NDArray[Any]]:
+    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         return self.submit_many(dynamics, steps).result()
 
-    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Pending:
+    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Readback:
         """As `run_many`, fetched later."""
         if not 0 < steps <= self.keep:
             raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
         indices = np.broadcast_to(np.asarray(dynamics.get("row", 0), np.int64), (steps,)).tolist()
         self._replay({**self._dynamics, **dynamics}, steps, indices, keep=True)
-        return self.device.fetch(
+        return self.device.read(
             {name: DeviceTensor(t.address, (steps, *t.shape[1:]), t.dtype) for name, t in self._kept.items()}
         )
+
+    def last(self, names: Sequence[str]) -> Readback:
+        return self.device.read({name: self._outputs[name] for name in names})
 
     def _replay(self, dynamics: dict[str, Any], steps: int, indices: Sequence[int], *, keep: bool) -> None:
         if self._handle is None:

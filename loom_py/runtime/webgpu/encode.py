@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ Encode = Callable[["Encoder", Dispatch], None]
 KERNELS: dict[str, Encode] = {}
 """Kernel of the vocabulary → what makes its dispatches."""
 
-UNIFORM_ALIGNMENT = 256
+ALIGNMENT = 256
 MAX_GROUPS = 65535
 
 
@@ -48,43 +48,55 @@ def padded(nbytes: int) -> int:
     return max(-(-nbytes // 16) * 16, 16)
 
 
+def aligned(nbytes: int) -> int:
+    """Offsets of bindings are multiples of this on every device."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
 @dataclass(frozen=True)
 class Slice:
-    """Bytes of a buffer: of the host's if `owned` is False, else of a buffer that the plan makes for itself."""
+    """Bytes of a buffer: one of the host's, one that the plan makes for itself, or a vector of the dynamic row."""
 
     buffer: int
     nbytes: int
     offset: int = 0
-    owned: bool = False
+    kind: Literal["host", "own", "vector"] = "host"
 
     def part(self, offset: int, nbytes: int) -> Slice:
-        return Slice(self.buffer, nbytes, self.offset + offset, self.owned)
+        return Slice(self.buffer, nbytes, self.offset + offset, self.kind)
 
 
-@dataclass
-class Slot:
-    """One number of the row."""
-
-    value: Callable[[dict[str, Any]], Any]
+Number = Callable[[Mapping[str, Any]], Any]
+"""Dynamic numbers by name, each one value or one a step → a slot's values, (steps,) or one."""
+Vector = Callable[[Mapping[str, Any]], NDArray[np.float32]]
+"""Dynamic numbers by name → (steps or 1, length)."""
 
 
 @dataclass
 class Plan:
-    """What was encoded; `own` are sizes of the buffers to be made, `rows` the slots of the dynamic row."""
+    """What was encoded; `own` are sizes of the buffers to be made.
+
+    The dynamic row holds the slots, then each vector from the next multiple of 256 bytes on.
+    """
 
     label: str
     pipelines: list[dict[str, Any]] = field(default_factory=list)
     dispatches: list[tuple[int, tuple[int, int, int], int, list[tuple[int, Slice]]]] = field(default_factory=list)
     uniforms: bytearray = field(default_factory=bytearray)
     own: list[int] = field(default_factory=list)
-    slots: list[Slot] = field(default_factory=list)
+    slots: list[Number] = field(default_factory=list)
+    vectors: list[tuple[int, Vector]] = field(default_factory=list)
 
     def spec(self, buffers: Sequence[int], row: int, tables: list[dict[str, int]], keeps: list[dict[str, int]]) -> str:
         """JSON for the host; `buffers` are the host's numbers of `own`."""
         used = sorted({p["shader"] for p in self.pipelines})
 
+        starts = self._starts()
+
         def place(binding: int, s: Slice) -> list[int]:
-            return [binding, buffers[s.buffer] if s.owned else s.buffer, s.offset, s.nbytes]
+            if s.kind == "vector":
+                return [binding, row, starts[s.buffer] + s.offset, s.nbytes]
+            return [binding, buffers[s.buffer] if s.kind == "own" else s.buffer, s.offset, s.nbytes]
 
         return json.dumps(
             {
@@ -95,19 +107,31 @@ class Plan:
                     {"pipeline": p, "groups": groups, "uniform": at, "buffers": [place(*b) for b in bound]}
                     for p, groups, at, bound in self.dispatches
                 ],
-                "row": {"buffer": row, "nbytes": 8 * len(self.slots)},
+                "row": {"buffer": row, "nbytes": self.row_bytes(), "used": bool(self.slots or self.vectors)},
                 "tables": tables,
                 "keeps": keeps,
             }
         )
 
-    def row(self, dynamics: dict[str, Any], steps: int) -> NDArray[np.uint32]:
-        """(steps, slots, 2) words; a dynamic number may be an array of one a step."""
-        words = np.empty((steps, len(self.slots), 2), np.uint32)
+    def _starts(self) -> list[int]:
+        """Where each vector begins, and at last the end, in bytes."""
+        starts = [aligned(8 * len(self.slots))]
+        for length, _ in self.vectors:
+            starts.append(aligned(starts[-1] + 4 * length))
+        return starts
+
+    def row_bytes(self) -> int:
+        return max(self._starts()[-1], ALIGNMENT)
+
+    def row(self, dynamics: Mapping[str, Any], steps: int) -> NDArray[np.uint32]:
+        """(steps, words of a row); a dynamic number may be an array of one a step."""
+        words = np.zeros((steps, self.row_bytes() // 4), np.uint32)
         for i, slot in enumerate(self.slots):
-            value = np.broadcast_to(np.asarray(slot.value(dynamics), np.float64), (steps,))
-            words[:, i, 0] = value.astype(np.float32).view(np.uint32)
-            words[:, i, 1] = (np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
+            value = np.broadcast_to(np.asarray(slot(dynamics), np.float64), (steps,))
+            words[:, 2 * i] = value.astype(np.float32).view(np.uint32)
+            words[:, 2 * i + 1] = (np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
+        for start, (length, vector) in zip(self._starts(), self.vectors, strict=False):
+            words[:, start // 4 : start // 4 + length].view(np.float32)[...] = vector(dynamics)
         return words
 
 
@@ -172,7 +196,7 @@ class Encoder:
             self._free.remove(buffer)
         self.plan.own[buffer] = max(self.plan.own[buffer], size)
         self._busy.setdefault(until, []).append(buffer)
-        return Slice(buffer, size, owned=True)
+        return Slice(buffer, size, kind="own")
 
     def scratch(self, nbytes: int) -> Slice:
         """Memory for the dispatches of this kernel call only."""
@@ -210,18 +234,26 @@ class Encoder:
     # --- numbers ------------------------------------------------------------------------------------------------
     def slot(self, value: Any, key: str = "", derive: Callable[[Any], Any] | None = None) -> int:
         """Slot of a number, dynamic or not, or of `derive(number)`; `key` tells different derivations apart."""
-        name = value.name if isinstance(value, Dyn) else None
-        number = 0.0 if name is not None else float(value)
-        known = (name, number, key)
+        known = (str(value), key)
         if known not in self._numbers:
             self._numbers[known] = len(self.plan.slots)
-
-            def given(dynamics: dict[str, Any]) -> Any:
-                plain = np.asarray(dynamics[name], np.float64) if name is not None else number
-                return derive(plain) if derive else plain
-
-            self.plan.slots.append(Slot(given))
+            given = _number(value)
+            self.plan.slots.append((lambda numbers: derive(given(numbers))) if derive else given)
         return self._numbers[known]
+
+    def vector(self, value: Any, key: str, length: int, derive: Callable[[Any], Any]) -> Slice:
+        """`length` floats computed from a number at each replay: `derive` takes (steps,) to (steps, length).
+
+        They are a constant where the number does not change.
+        """
+        if not isinstance(value, Dyn):
+            return self.keep((key, value), lambda: np.asarray(derive(np.array([value])), np.float32))
+        known = (str(value), key)
+        if known not in self._numbers:
+            self._numbers[known] = len(self.plan.vectors)
+            given = _number(value)
+            self.plan.vectors.append((length, lambda numbers: derive(np.atleast_1d(given(numbers)))))
+        return Slice(self._numbers[known], padded(4 * length), kind="vector")
 
     # --- dispatches ---------------------------------------------------------------------------------------------
     def run(
@@ -266,7 +298,7 @@ class Encoder:
     def _uniform(self, words: bytes) -> int:
         if words not in self._uniforms:
             self._uniforms[words] = len(self.plan.uniforms)
-            self.plan.uniforms += words.ljust(-(-len(words) // UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT, b"\0")
+            self.plan.uniforms += words.ljust(aligned(len(words)), b"\0")
         return self._uniforms[words]
 
     def elements(self, n: int, size: int = 256) -> int:
@@ -279,8 +311,8 @@ class Encoder:
     def _check(self, shader: str, bound: list[tuple[int, Slice]], layout: list[list[Any]]) -> None:
         """WebGPU's own rules, said in words: no buffer both read and written, no binding beyond the limit."""
         access = {binding: kind for binding, kind in layout}
-        written = {(s.buffer, s.owned) for b, s in bound if access[b] == "write"}
-        others = [(s.buffer, s.owned) for b, s in bound if access[b] == "read"]
+        written = {(s.buffer, s.kind) for b, s in bound if access[b] == "write"}
+        others = [(s.buffer, s.kind) for b, s in bound if access[b] == "read"]
         if len(written) + len(others) < len(bound) or written & set(others):
             raise DeviceError(f"{shader} would read and write one buffer", where=self.program.name, remedy="Copy it.")
         limit = self.limits["maxStorageBufferBindingSize"]
@@ -291,3 +323,9 @@ class Encoder:
                     where=self.program.name,
                     remedy="Use a smaller batch, context or model, or another device.",
                 )
+
+
+def _number(value: Any) -> Number:
+    if isinstance(value, Dyn):
+        return lambda numbers: np.asarray(numbers[value.name], np.float64)
+    return lambda numbers: float(value)

@@ -13,11 +13,6 @@ class Reading(Protocol):
     """Bytes on their way back from the GPU."""
 
     @property
-    def ready(self) -> bool:
-        """Whether `result` answers at once."""
-        ...
-
-    @property
     def promise(self) -> Any:
         """What a page can wait for, a promise that always resolves; None natively."""
         ...

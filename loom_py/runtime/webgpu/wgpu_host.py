@@ -57,7 +57,6 @@ def describe(adapter: Any) -> dict[str, Any]:
 class WgpuReading:
     """See `Reading`: it waits when asked."""
 
-    ready = True
     promise = None
 
     def __init__(self, buffer: Any) -> None:
@@ -197,9 +196,9 @@ class WgpuHost:
         ready, spec = found["ready"], found["spec"]
         row, nbytes = self._buffers[spec["row"]["buffer"]], spec["row"]["nbytes"]
         table = None
-        if nbytes and steps == 1:
+        if spec["row"]["used"] and steps == 1:
             self._queue.write_buffer(row, 0, rows.reshape(-1))
-        elif nbytes:
+        elif spec["row"]["used"]:
             table = self._device.create_buffer(size=rows.nbytes, usage=STORAGE_USAGE)
             self._queue.write_buffer(table, 0, rows.reshape(-1))
         chunk = max(1, MAX_DISPATCHES // max(len(ready), 1))
