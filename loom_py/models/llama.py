@@ -136,14 +136,27 @@ class Llama:
     ) -> Tensor:
         """The decoder as a function of its arguments: rows `position …` of the caches are written (*dynamic*)."""
         c = self.config
-        x = ops.embedding(ids, weights[EMBEDDING])
-        for i in range(c.num_hidden_layers):
-            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
+        x = self.trace_hidden(ops, weights, ids, keys, values, position)
         if not every:
             x = ops.narrow(x, 0, x.shape[0] - 1, 1)
         x = ops.rms_norm(x, weights[FINAL_NORM], c.rms_norm_eps)
         logits = ops.linear(x, weights[EMBEDDING if c.tie_word_embeddings else HEAD])
         return logits if every else ops.reshape(logits, (c.vocab_size,))
+
+    def trace_hidden(
+        self,
+        ops: Ops,
+        weights: Mapping[str, Tensor],
+        ids: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
+        position: int,
+    ) -> Tensor:
+        """Everything before the last norm: ids (T,) → (T, hidden)."""
+        x = ops.embedding(ids, weights[EMBEDDING])
+        for i in range(self.config.num_hidden_layers):
+            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
+        return x
 
     def _block(
         self,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .program import Program
@@ -22,6 +24,11 @@ class DeviceTensor:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a tensor of a NumPy dtype."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 Values = dict[str, NDArray[Any]]

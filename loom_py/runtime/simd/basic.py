@@ -41,3 +41,11 @@ def matmul(e: Encoder, d: Dispatch) -> None:
 def sgd_step(e: Encoder, d: Dispatch) -> None:
     w = d.arguments["w"]
     e.emit("sgd_step", e.at(w), e.at(d.arguments["g"]), e.size(w), e.slot(d.arguments["learning_rate"]))
+
+
+@encodes("narrow")
+def narrow(e: Encoder, d: Dispatch) -> None:
+    a = d.arguments
+    shape = e.shape(a["x"])
+    row = 4 * e.size(a["x"]) // shape[0]
+    e.emit("copy", e.at(d.outputs[0]), e.at(a["x"]) + a["start"] * row, a["length"] * row)

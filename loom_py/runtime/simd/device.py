@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values
 from ..program import Program
-from . import basic  # noqa: F401 (registers its kernels)
+from . import basic, decoder, linear  # noqa: F401 (they register their kernels)
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
+from .linear import BLOCK, BLOCKS, GROUP, STORAGES
 from .memory import Memory
 
+STAGING_BYTES = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
 """NumPy dtype → what it is on the device, where that differs."""
 
@@ -58,6 +60,42 @@ class SimdDevice:
         self.host.write(tensor.address, values)
         return tensor
 
+    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+        """Weights as a file stores them (`Checkpoint.raw_rows`), block storages rearranged for the kernels.
+
+        **Arguments:**
+
+        - `rows`: (rows, bytes of a row).
+        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`; anything else raises `DeviceError`.
+        - `shape`: (rows, elements of a row).
+        """
+        if storage not in STORAGES:
+            raise DeviceError(f"weights stored as {storage} are not supported", where="simd")
+        if storage not in BLOCKS:
+            address = self.memory.allocate(rows.nbytes)
+            self.host.write(address, np.ascontiguousarray(rows))
+            return DeviceTensor(address, shape, storage)
+        count, k = shape
+        address = self.memory.allocate(-(-count // GROUP) * (k // BLOCK) * BLOCKS[storage])
+        step = max(GROUP, STAGING_BYTES // max(rows.shape[1], 1) // GROUP * GROUP)
+        try:
+            staging = self.memory.allocate(min(step, count) * rows.shape[1])
+        except DeviceError:
+            self.memory.free(address)
+            raise
+        for first in range(0, count, step):
+            part = np.ascontiguousarray(rows[first : first + step])
+            self.host.write(staging, part)
+            self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
+        self.memory.free(staging)
+        return DeviceTensor(address, shape, storage)
+
+    def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
+        """The bytes of `source` to the start of `target`."""
+        if source.nbytes > target.nbytes:
+            raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
+        self.host.call("move", target.address, source.address, source.nbytes)
+
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
         values = device_array(array)
         if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
@@ -93,12 +131,14 @@ class SimdDevice:
         keep: int = 0,
         kept: Sequence[str] | None = None,
         threads: int | None = None,
+        activations: str = "f32",
     ) -> SimdExecutable:
         reason = self.supports(program)
         if reason is not None:
             raise DeviceError(reason, where=f"simd, program {program.name}", remedy="Run it on NumPy.")
         names = program.outputs if kept is None else kept
-        return SimdExecutable(self, program, state, tables or {}, keep, names, threads or self.host.threads)
+        threads = threads or self.host.threads
+        return SimdExecutable(self, program, state, tables or {}, keep, names, threads, activations)
 
     def close(self) -> None:
         self.host.close()
@@ -116,8 +156,10 @@ class SimdExecutable:
         keep: int,
         kept: Iterable[str],
         threads: int,
+        activations: str,
     ) -> None:
         self.device, self.program, self.keep = device, program, keep
+        self.activations = activations
         self.threads = min(threads, device.host.threads)
         self._owned: list[int] = []
         try:
@@ -165,7 +207,17 @@ class SimdExecutable:
         self._slots = self._allocate(8 * len(self._dynamics))
         slots = {name: self._slots + 8 * i for i, name in enumerate(self._dynamics)}
         self._values = np.array([0.0, *program.dynamics.values()])
-        encoder = Encoder(program, self.device.codes, addresses, slots, self._constant, storage)
+        encoder = Encoder(
+            program,
+            self.device.codes,
+            addresses,
+            slots,
+            self._constant,
+            storage,
+            self._allocate,
+            activations=self.activations,
+            relaxed=self.device.host.relaxed,
+        )
         for name, rows in tables.items():
             shape = buffers[program.inputs[name]].shape
             rows = device_array(rows)

@@ -44,8 +44,17 @@ class Encoder:
         slots: dict[str, int],
         constant: Callable[[NDArray[Any]], int],
         storage: dict[int, str],
+        allocate: Callable[[int], int],
+        *,
+        activations: str = "f32",
+        relaxed: bool = True,
     ) -> None:
         self.program = program
+        self.allocate = allocate
+        """Memory that lives as long as the compiled program: bytes → address."""
+        self.activations, self.relaxed = activations, relaxed
+        self.shared: dict[Any, int] = {}
+        """Addresses of what several dispatches use and the first of them makes."""
         self.words = array("I")
         self.storage = storage
         """Buffer index → how its elements are stored, where that is not its dtype."""
