@@ -1,9 +1,9 @@
 // Few rows times a matrix of weights in any storage: out (T, stride) = f(x) weights' + bias + residual.
 // Sixteen invocations share a row of weights and read it side by side, eight elements each; a workgroup has four rows.
 // NORM: x is normalised on the way, x / rms(x) * gamma; the factor follows from the sum of squares met anyway.
-// ADD: with residual. `pair`: silu(x gate') * (x up'), the second matrix in `weights2`, same storage.
+// ADD: with residual. The matrix may be bound in parts: this one has `rows` rows from `first` on.
 
-struct P { groups: u32, rows: u32, first: u32, stride: u32, has_bias: u32, eps: f32 }
+struct P { eights: u32, rows: u32, first: u32, stride: u32, has_bias: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> gamma: array<vec4<f32>>;
@@ -12,7 +12,7 @@ struct P { groups: u32, rows: u32, first: u32, stride: u32, has_bias: u32, eps: 
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-//: include weights
+//: include weights_bound
 
 override NORM: bool = false;
 override ADD: bool = false;
@@ -26,15 +26,15 @@ fn dot_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     var sum = vec4<f32>();
     var squares = vec4<f32>();
     if (row < p.rows) {
-        for (var g = lane % LANES; g < p.groups; g += LANES) {
-            var low = x[2u * (t * p.groups + g)];
-            var high = x[2u * (t * p.groups + g) + 1u];
+        for (var g = lane % LANES; g < p.eights; g += LANES) {
+            var low = x[2u * (t * p.eights + g)];
+            var high = x[2u * (t * p.eights + g) + 1u];
             if (NORM) {
                 squares += low * low + high * high;
                 low *= gamma[2u * g];
                 high *= gamma[2u * g + 1u];
             }
-            let w = eight(row * p.groups + g);
+            let w = eight(row * p.eights + g);
             sum += low * w.low + high * w.high;
         }
     }
@@ -46,7 +46,7 @@ fn dot_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     }
     if (lane % LANES == 0u && row < p.rows) {
         var value = partial[lane].x;
-        if (NORM) { value /= sqrt(partial[lane].y / f32(p.groups * 8u) + p.eps); }
+        if (NORM) { value /= sqrt(partial[lane].y / f32(p.eights * 8u) + p.eps); }
         if (p.has_bias != 0u) { value += bias[p.first + row]; }
         let at = t * p.stride + p.first + row;
         if (ADD) { value += residual[at]; }

@@ -36,20 +36,21 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let tx = lane % 16u;
     var sum = array<vec4<f32>, 4>();
     for (var k0 = 0u; k0 < p.k; k0 += DEPTH) {
+        // One vector of four rows (or columns) of each operand; neighbours read neighbours, whichever way it lies.
+        let ak = select(lane / 16u, lane % 16u, p.a_col == 1u);
+        let ar = select(lane % 16u, lane / 16u, p.a_col == 1u);
+        let bk = select(lane / 16u, lane % 16u, p.b_col != 1u);
+        let bc = select(lane % 16u, lane / 16u, p.b_col != 1u);
+        var u = vec4<f32>();
+        var v = vec4<f32>();
         for (var j = 0u; j < 4u; j++) {
-            let i = lane + 256u * j;
-            // Neighbours read neighbours, whichever way the operand lies.
-            let ak = select(i / TILE, i % DEPTH, p.a_col == 1u);
-            let ar = select(i % TILE, i / DEPTH, p.a_col == 1u);
-            let bk = select(i / TILE, i % DEPTH, p.b_col != 1u);
-            let bc = select(i % TILE, i / DEPTH, p.b_col != 1u);
-            var x = 0.0;
-            var y = 0.0;
-            if (row0 + ar < p.m && k0 + ak < p.k) { x = a[(row0 + ar) * p.a_row + (k0 + ak) * p.a_col]; }
-            if (col0 + bc < p.n && k0 + bk < p.k) { y = b[(k0 + bk) * p.b_row + (col0 + bc) * p.b_col]; }
-            left[ak * PITCH + ar / 4u][ar % 4u] = x;
-            right[bk * PITCH + bc / 4u][bc % 4u] = y;
+            let row = row0 + 4u * ar + j;
+            let col = col0 + 4u * bc + j;
+            if (row < p.m && k0 + ak < p.k) { u[j] = a[row * p.a_row + (k0 + ak) * p.a_col]; }
+            if (col < p.n && k0 + bk < p.k) { v[j] = b[(k0 + bk) * p.b_row + col * p.b_col]; }
         }
+        left[ak * PITCH + ar] = u;
+        right[bk * PITCH + bc] = v;
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
             let x = left[k * PITCH + ty];

@@ -14,6 +14,7 @@ from ..program import Program
 from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
 from .host import Host, Reading
+from .storage import SCALES, buffer_bytes, rearranged
 
 DTYPES = {"float64": "float32", "int64": "int32", "bool": "int32", "uint8": "int32"}
 """NumPy dtype → what it is on the device, where that differs."""
@@ -51,6 +52,25 @@ class WebGPUDevice:
         values = device_array(array)
         return DeviceTensor(self.place(values).buffer, values.shape, values.dtype.name)
 
+    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+        """Weights as a file stores them, rearranged as `storage.py` says; nothing is lost, nothing grows.
+
+        **Arguments:**
+
+        - `rows`: (rows, bytes of a row).
+        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`; anything else raises `DeviceError`.
+        - `shape`: (rows, elements of a row).
+        """
+        words, storage = rearranged(rows, storage, shape)
+        return DeviceTensor(self.place(words).buffer, shape, storage)
+
+    def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
+        """The words of `source` to the start of `target`."""
+        nbytes = buffer_bytes(source.shape, source.dtype)
+        if nbytes > buffer_bytes(target.shape, target.dtype):
+            raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
+        self.host.copy(source.address, target.address, nbytes)
+
     def place(self, values: NDArray[Any]) -> Slice:
         """A new buffer with these words."""
         size = padded(values.nbytes)
@@ -75,7 +95,10 @@ class WebGPUDevice:
         return self.read({"": tensor}).result()[""]
 
     def read(self, tensors: Mapping[str, DeviceTensor]) -> Readback:
-        kinds = [(name, t.shape, t.dtype) for name, t in tensors.items()]
+        blocks = [f"{name} is stored as {t.dtype}" for name, t in tensors.items() if t.dtype in (*SCALES, "F16", "BF16")]
+        if blocks:
+            raise DeviceError(blocks[0], where=self.name, remedy="Read it from its file.")
+        kinds = [(name, t.shape, {"F32": "float32"}.get(t.dtype, t.dtype)) for name, t in tensors.items()]
         sizes = [padded(int(np.prod(shape, dtype=np.int64)) * 4) for _, shape, _ in kinds]
         addresses = [t.address for t in tensors.values()]
         pieces = [(address, 0, size) for address, size in zip(addresses, sizes, strict=True)]
@@ -180,7 +203,8 @@ class WebGPUExecutable:
                 raise DeviceError(f"the state {name} is missing", where=program.name)
             if tensor.shape != shape:
                 raise DeviceError(f"{name} is {tensor.shape}, expected {shape}", where=program.name)
-            places[index], storage[index] = Slice(tensor.address, padded(self._bytes(index))), tensor.dtype
+            place = Slice(tensor.address, padded(buffer_bytes(shape, tensor.dtype)))
+            places[index], storage[index] = place, tensor.dtype
         for index, values in program.constants.items():
             places[index] = self._constant(values)
         self._inputs = {n: self._tensor(i, self._buffer(self._bytes(i))) for n, i in program.inputs.items()}

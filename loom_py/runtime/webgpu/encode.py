@@ -15,6 +15,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +65,14 @@ class Slice:
 
     def part(self, offset: int, nbytes: int) -> Slice:
         return Slice(self.buffer, nbytes, self.offset + offset, self.kind)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A tensor that is no buffer of the program: an operand for the dispatches of one kernel call."""
+
+    place: Slice
+    shape: tuple[int, ...]
 
 
 Number = Callable[[Mapping[str, Any]], Any]
@@ -202,6 +211,10 @@ class Encoder:
         """Memory for the dispatches of this kernel call only."""
         return self._own(nbytes, self._at)
 
+    def temporary(self, shape: tuple[int, ...]) -> Sized:
+        """As `scratch`, for float32 of that shape."""
+        return Sized(self.scratch(4 * prod(shape)), shape)
+
     def keep(self, key: Any, make: Callable[[], NDArray[Any]]) -> Slice:
         """A constant made here, once for each key."""
         if key not in self._kept:
@@ -211,14 +224,18 @@ class Encoder:
     # --- operands -----------------------------------------------------------------------------------------------
     def place(self, operand: Any) -> Slice:
         """Where a tensor is."""
+        if isinstance(operand, Sized):
+            return operand.place
         return self._places[operand.index if isinstance(operand, Ref) else int(operand)]
 
     def shape(self, operand: Any) -> tuple[int, ...]:
+        if isinstance(operand, Sized):
+            return operand.shape
         return self.program.buffers[operand.index if isinstance(operand, Ref) else int(operand)].shape
 
     def size(self, operand: Any) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape(operand), dtype=np.int64))
+        return prod(self.shape(operand))
 
     def stored(self, operand: Ref) -> str:
         """`float32`, `int32`, or a storage such as `Q4_1`."""

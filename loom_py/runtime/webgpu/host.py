@@ -47,6 +47,10 @@ class Host(Protocol):
         """Copy a contiguous array of whole 4-byte words into a buffer, in the order of the calls."""
         ...
 
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """From the start of one buffer to the start of another."""
+        ...
+
     def read(self, pieces: Sequence[tuple[int, int, int]]) -> Reading:
         """Ask for (buffer, offset, bytes) …, one after another, as they are after everything submitted so far."""
         ...

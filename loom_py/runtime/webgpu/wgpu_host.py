@@ -128,6 +128,12 @@ class WgpuHost:
         if data.nbytes:
             self._queue.write_buffer(self._buffers[buffer], offset, np.ascontiguousarray(data).reshape(-1))
 
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        self._there()
+        encoder = self._device.create_command_encoder()
+        encoder.copy_buffer_to_buffer(self._buffers[source], 0, self._buffers[target], 0, nbytes)
+        self._queue.submit([encoder.finish()])
+
     def read(self, pieces: Sequence[tuple[int, int, int]]) -> WgpuReading:
         self._there()
         total = sum(nbytes for _, _, nbytes in pieces)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...kernels.activation import FORMULAS
 from ...program import Dispatch
 from ..encode import Encoder, encodes
@@ -31,9 +33,12 @@ def accumulate(e: Encoder, d: Dispatch) -> None:
 
 @encodes("silu_mul")
 def silu_mul(e: Encoder, d: Dispatch) -> None:
-    n = e.size(d.outputs[0])
-    gate, up = d.arguments["gate"], d.arguments["up"]
-    e.run("elementwise", "silu_mul", e.elements(n), n=n, factor=0.0, a=gate, b=up, out=d.outputs[0])
+    silu_product(e, d.arguments["gate"], d.arguments["up"], d.outputs[0])
+
+
+def silu_product(e: Encoder, gate: Any, up: Any, out: Any) -> None:
+    n = e.size(gate)
+    e.run("elementwise", "silu_mul", e.elements(n), n=n, factor=0.0, a=gate, b=up, out=out)
 
 
 @encodes("silu_mul_grad")
