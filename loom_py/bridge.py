@@ -72,6 +72,14 @@ def add_simd(host: Any) -> None:
     devices.add(SimdDevice(JsHost(host)))
 
 
+def add_webgpu(host: Any) -> None:
+    """Tell of the page's GPU; `host` is a `WebGPUHost`."""
+    from .runtime.webgpu import WebGPUDevice
+    from .runtime.webgpu.js_host import JsHost as GPUHost
+
+    devices.add(WebGPUDevice(GPUHost(host)))
+
+
 def missing_device(name: str, reason: str) -> None:
     """Tell of a device that could not be opened."""
     devices.missing(name, reason)
@@ -172,6 +180,17 @@ def call_values(handle: int, method: str, arguments: str) -> str:
         raise InputError(f"method {method} not found", remedy="ListMethods names them all.")
     function = getattr(Network, name)
     return to_json_text(function(network, *bind(function, parse_json(arguments, where="arguments"))))
+
+
+def call_start(handle: int, method: str, arguments: str) -> int:
+    """Handle of a task, for a method that may have to wait for a device; 0 for one that `call_values` answers."""
+    network = take(handle, Network)
+    name = introspection.methods(Network).get(method, "")
+    steps = getattr(network, f"{name}_steps", None) if name else None
+    if steps is None:
+        return 0
+    bound = bind(getattr(Network, name), parse_json(arguments, where="arguments"))
+    return keep(Task(steps(*bound), lambda _: None, lambda result: result))
 
 
 def forward(handle: int, values: Any) -> Any:

@@ -18,10 +18,11 @@ from .introspection import Duration, Floats
 from .layer_config import from_config, to_config
 from .nn import chain
 from .nn.activation import NAMES
-from .nn.layer import Array, Layer, Params, State, initial_params, leaves, tree_map
+from .nn.layer import Array, Layer, Params, State, initial_params, leaves, nest, tree_map
 from .nn.registry import check_skip
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
+from .runtime.accelerated import Accelerated
 from .runtime.choice import NUMPY, Choice
 from .runtime.program import Program
 from .stepping.methods import Steppable
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
-class Network(Observable, Steppable, Tweenable):
+class Network(Observable, Steppable, Tweenable, Accelerated):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
@@ -106,6 +107,11 @@ class Network(Observable, Steppable, Tweenable):
     def gradients(self) -> dict[str, Array]:
         """Dotted path → gradient of the last `backward`; empty before one."""
         return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}
+
+    @introspection.native
+    def set_gradients(self, gradients: Mapping[str, Array]) -> None:
+        """Those of a pass made elsewhere, by parameter path."""
+        self._gradients = [nest(p, f"layers.{i}", gradients) for i, p in enumerate(self.params)]
 
     @introspection.native
     def astype(self, dtype: Any) -> Network:

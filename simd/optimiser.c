@@ -1,18 +1,113 @@
-/* Optimiser steps, in place. */
-#include "loom.h"
+/* Clipping and optimiser steps, in place, over lists of tensors cut into chunks: one instruction for all weights. */
+#include "vecmath.h"
 
-#define GRAIN 8192
+typedef struct {
+    f32 *w, *g;
+    u32 n;
+    f32 *s, *u; /* slots, where the optimiser has them */
+} Chunk;
 
-/* w, g, n, learning rate (dynamic): w ← w − lr · g */
+/* Every kernel's first words: chunks, how many, chunks a piece. */
+#define EACH_CHUNK                                                                                   \
+    for (Range r = pieces(w[1].u, w[2].u); take(t, &r);)                                             \
+        for (const Chunk *c = (const Chunk *)floats(w[0]) + r.start, *e = c + (r.end - r.start); c < e; c++)
+#define EACH_FOUR for (u32 i = 0, n = c->n; i < n; i += 4)
+#define GET(p) load_some(p, i, n)
+#define PUT(p, v) store_some(p, i, n, v)
+
+static f64 square(const Chunk *c) {
+    Wide s = {zero4(), zero4()};
+    EACH_FOUR {
+        v128 g = GET(c->g);
+        s = add_product(s, g, g);
+    }
+    return sum_wide(s);
+}
+
+/* chunks, how many, chunks a piece, squares (double, one a chunk): ‖g‖² of each */
+KERNEL(norm_squares) {
+    f64 *squares = (f64 *)(uintptr_t)w[3].u;
+    EACH_CHUNK squares[c - (const Chunk *)floats(w[0])] = square(c);
+}
+
+/* chunks, how many, chunks a piece, squares (0: computed here, by one thread), norm before (out), largest (slot):
+ * g ← g · min(1, largest / ‖all g‖) */
+KERNEL(clip_by_norm) {
+    const f64 *squares = (const f64 *)(uintptr_t)w[3].u;
+    const Chunk *chunks = (const Chunk *)floats(w[0]);
+    if (!squares && t->index) return;
+    f64 total = 0, limit = number(w[5]);
+    for (u32 i = 0; i < w[1].u; i++) total += squares ? squares[i] : square(chunks + i);
+    f64 norm = __builtin_sqrt(total);
+    if (!t->index) *floats(w[4]) = (f32)norm;
+    if (!(norm > limit)) return;
+    v128 factor = splat((f32)(limit / norm));
+    EACH_CHUNK EACH_FOUR PUT(c->g, mul4(GET(c->g), factor));
+}
+
+/* chunks, how many, chunks a piece, limit (slot) */
+KERNEL(clip_by_value) {
+    f32 limit = (f32)number(w[3]);
+    EACH_CHUNK EACH_FOUR PUT(c->g, at_most(at_least(GET(c->g), -limit), limit));
+}
+
+/* chunks, how many, chunks a piece, learning rate (slot): w ← w − lr · g */
 KERNEL(sgd_step) {
-    f32 *p = floats(w[0]);
-    const f32 *g = floats(w[1]);
-    f32 rate = (f32)number(w[3]);
-    v128 rates = wasm_f32x4_splat(rate);
-    for (Range r = pieces(w[2].u, GRAIN); take(t, &r);) {
-        u32 i = r.start;
-        for (; i + 4 <= r.end; i += 4)
-            store4(p + i, wasm_f32x4_sub(load4(p + i), wasm_f32x4_mul(rates, load4(g + i))));
-        for (; i < r.end; i++) p[i] -= rate * g[i];
+    v128 rate = splat((f32)number(w[3]));
+    EACH_CHUNK EACH_FOUR PUT(c->w, sub4(GET(c->w), mul4(rate, GET(c->g))));
+}
+
+/* chunks (s: velocity), how many, chunks a piece; slots: learning rate, μ, 1 − dampening; whether Nesterov */
+KERNEL(sgd_momentum_step) {
+    v128 rate = splat((f32)number(w[3])), mu = splat((f32)number(w[4])), fresh = splat((f32)number(w[5]));
+    int nesterov = w[6].i;
+    EACH_CHUNK EACH_FOUR {
+        v128 g = GET(c->g), v = add4(mul4(GET(c->s), mu), mul4(fresh, g));
+        PUT(c->s, v);
+        PUT(c->w, sub4(GET(c->w), mul4(rate, nesterov ? add4(g, mul4(mu, v)) : v)));
+    }
+}
+
+/* βⁿ for whole n */
+static f64 power(f64 base, u64 n) {
+    f64 y = 1;
+    for (; n; n >>= 1, base *= base)
+        if (n & 1) y *= base;
+    return y;
+}
+
+/* chunks (s, u: the moments), how many, chunks a piece; slots: learning rate, step, β₁, β₂, 1 − β₁, 1 − β₂, ε, decay */
+KERNEL(adamw_step) {
+    f64 b1 = number(w[5]), b2 = number(w[6]);
+    u64 step = (u64)number(w[4]);
+    v128 rate = splat((f32)number(w[3])), keep1 = splat((f32)b1), keep2 = splat((f32)b2);
+    v128 fresh1 = splat((f32)number(w[7])), fresh2 = splat((f32)number(w[8]));
+    v128 scale1 = splat((f32)(1 / (1 - power(b1, step)))), scale2 = splat((f32)(1 / (1 - power(b2, step))));
+    v128 eps = splat((f32)number(w[9])), decay = splat((f32)number(w[10]));
+    EACH_CHUNK EACH_FOUR {
+        v128 g = GET(c->g), p = GET(c->w);
+        v128 m = add4(mul4(GET(c->s), keep1), mul4(fresh1, g));
+        v128 v = add4(mul4(GET(c->u), keep2), mul4(fresh2, mul4(g, g)));
+        PUT(c->s, m);
+        PUT(c->u, v);
+        v128 root = add4(wasm_f32x4_sqrt(mul4(v, scale2)), eps);
+        v128 change = add4(div4(mul4(m, scale1), root), mul4(decay, p));
+        PUT(c->w, sub4(p, mul4(rate, change)));
+    }
+}
+
+/* chunks (s: v; u: the momentum buffer or 0), how many, chunks a piece; slots: learning rate, α, 1 − α, ε, μ */
+KERNEL(rmsprop_step) {
+    v128 rate = splat((f32)number(w[3])), alpha = splat((f32)number(w[4])), fresh = splat((f32)number(w[5]));
+    v128 eps = splat((f32)number(w[6])), mu = splat((f32)number(w[7]));
+    EACH_CHUNK EACH_FOUR {
+        v128 g = GET(c->g), v = add4(mul4(GET(c->s), alpha), mul4(fresh, mul4(g, g)));
+        PUT(c->s, v);
+        v128 step = div4(g, wasm_f32x4_sqrt(add4(v, eps)));
+        if (c->u) {
+            step = add4(mul4(GET(c->u), mu), step);
+            PUT(c->u, step);
+        }
+        PUT(c->w, sub4(GET(c->w), mul4(rate, step)));
     }
 }

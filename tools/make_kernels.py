@@ -20,8 +20,8 @@ by `python -m tools.make_kernels`; a test fails when it is stale. `loom_py/runti
 each under the same name, `tests/runtime/test_kernels.py` compares all implementations with it on random shapes.
 
 `B` is the batch, `T` time steps, `I`/`O`/`H` input, output and hidden width. Floating tensors are float32 (float64 on
-NumPy for gradient checks); sums accumulate at least in float32. Arguments after `*` are parameters, known when a program
-is recorded, except those called *dynamic*, which are given at each replay. **In place** names the operands a kernel
+NumPy for gradient checks); sums accumulate at least in float32. Numbers are parameters, known when a program is
+recorded, except those called *dynamic*, which are given at each replay. **In place** names the operands that a kernel
 changes; all others make new tensors.
 
 `simd` marks kernels of the compiled device, `webgpu` those of the GPU.
@@ -48,7 +48,8 @@ def kernels() -> dict[str, list[Kernel]]:
             continue
         above = [line.strip() for line in lines[: node.lineno] if line.strip().startswith("# ---")]
         title = above[-1].strip("# -") if above else "kernels"
-        arguments = ast.unparse(node.args).removeprefix("self, ").replace(": Tensor", "").replace("Sequence[Tensor]", "[…]")
+        arguments = ast.unparse(node.args).removeprefix("self, ").replace("Sequence[Tensor]", "[…]")
+        arguments = arguments.replace(": Tensor | None=None", "=None").replace(": Tensor", "")
         text = " ".join((ast.get_docstring(node) or "").split())
         sections.setdefault(title, []).append(Kernel(node.name, f"{node.name}({arguments})", text))
     return sections

@@ -1,5 +1,6 @@
 /** What can compute in this page besides NumPy: opened beside Python's start, told to Python when it is there. */
 
+import { WebGPUHost } from "./device_webgpu.js";
 import { InputError, explain } from "./errors.js";
 import { SimdHost } from "./simd_host.js";
 
@@ -34,16 +35,22 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
     throw new InputError(`must be a whole number from 1, got ${threads}`, { where: "threads" });
   }
-  /** @type {SimdHost | string} */
-  const simd = await SimdHost.open({ threads, baseURL }).catch(explain);
+  /** @type {[SimdHost | string, WebGPUHost | string]} */
+  const [simd, webgpu] = await Promise.all([
+    SimdHost.open({ threads, baseURL }).catch(explain),
+    WebGPUHost.open().catch(explain),
+  ]);
   return {
     tell(bridge) {
       if (typeof simd === "string") bridge.missing_device("simd", simd);
       else bridge.add_simd(simd);
+      if (typeof webgpu === "string") bridge.missing_device("webgpu", webgpu);
+      else bridge.add_webgpu(webgpu);
       bridge.use_device(device);
     },
     close() {
       if (typeof simd !== "string") simd.close();
+      if (typeof webgpu !== "string") webgpu.close();
     },
   };
 }

@@ -59,7 +59,11 @@ const METHODS = {
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
   loadNetwork: (runtime, { text, id }) => inPython(runtime, (b) => b.load_network(text, id)),
   methods: (runtime) => JSON.parse(inPython(runtime, (b) => b.methods())),
-  call: (runtime, { handle, method, args }) => JSON.parse(inPython(runtime, (b) => b.call_values(handle, method, args))),
+  call(runtime, { handle, method, args }, { signal }) {
+    const task = inPython(runtime, (b) => b.call_start(handle, method, args));
+    if (task) return runTask(runtime, task, { signal });
+    return JSON.parse(inPython(runtime, (b) => b.call_values(handle, method, args)));
+  },
   forward: (runtime, { handle, input }) => inPython(runtime, (b) => b.forward(handle, input)),
   evaluate: (runtime, { handle, inputs, expected }) =>
     JSON.parse(inPython(runtime, (b) => b.evaluate(handle, inputs, expected))),

@@ -797,6 +797,8 @@ export interface NetworkMethods {
   Backward(gy: Floats): number[][];
   /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
   BackwardCPU(grad_output: Floats): [number[], Nanoseconds];
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  BackwardGPU(grad_output: Floats): [number[], Nanoseconds];
   /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
   BiasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
@@ -809,6 +811,8 @@ export interface NetworkMethods {
   Forward(x: Floats): number[][];
   /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
   ForwardCPU(input: Floats): [number[], Nanoseconds];
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  ForwardGPU(input: Floats): [number[], Nanoseconds];
   /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
   GetActivation(row: number, col: number, layer: number): number;
   /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
@@ -835,12 +839,16 @@ export interface NetworkMethods {
   GetTotalParameters(): number;
   /** Whether a method of that name can be called. */
   HasMethod(name: string): boolean;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  InitGPU(): null;
   /** Fresh random weights; the same seed gives the same weights. */
   InitializeWeights(seed?: number | null): null;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
   KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  ReleaseGPU(): null;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
   ResetOptimizer(): null;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
@@ -936,6 +944,12 @@ export interface LoomNetwork {
    */
   BackwardCPU(args: string): Results<[string, string]>;
   /**
+   * Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns).
+   * @param args JSON of [grad_output: Floats]
+   * @returns JSON of each of [number[], Nanoseconds]
+   */
+  BackwardGPU(args: string): Results<[string, string]>;
+  /**
    * Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM).
    * @returns JSON of (number[] | null)[]
    */
@@ -970,6 +984,12 @@ export interface LoomNetwork {
    * @returns JSON of each of [number[], Nanoseconds]
    */
   ForwardCPU(args: string): Results<[string, string]>;
+  /**
+   * As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds).
+   * @param args JSON of [input: Floats]
+   * @returns JSON of each of [number[], Nanoseconds]
+   */
+  ForwardGPU(args: string): Results<[string, string]>;
   /**
    * Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one.
    * @param args JSON of [row: number, col: number, layer: number]
@@ -1040,6 +1060,8 @@ export interface LoomNetwork {
    * @returns JSON of boolean
    */
   HasMethod(args: string): Results<[value: string, error?: string]>;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  InitGPU(args?: string): Results<[]>;
   /**
    * Fresh random weights; the same seed gives the same weights.
    * @param args JSON of [seed: number | null]
@@ -1055,6 +1077,8 @@ export interface LoomNetwork {
    * @returns JSON of string[]
    */
   ListMethods(args?: string): Results<[value: string, error?: string]>;
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  ReleaseGPU(args?: string): Results<[]>;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
   ResetOptimizer(args?: string): Results<[]>;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */

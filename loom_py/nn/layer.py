@@ -166,6 +166,16 @@ def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Array]]:
             yield here, value
 
 
+def nest(like: Params, path: str, named: Mapping[str, Array]) -> Params:
+    """The reverse of `leaves`: a tree of the shape of `like` with the arrays that lie at its paths."""
+    return {
+        name: [nest(child, f"{path}.{name}.{i}", named) for i, child in enumerate(value)]
+        if isinstance(value, list)
+        else named[f"{path}.{name}"]
+        for name, value in like.items()
+    }
+
+
 def tree_map(function: Any, tree: Params) -> Params:
     """The same tree with `function` applied to every tensor."""
     return {

@@ -79,6 +79,10 @@ class Executable(Protocol):
         """One replay: inputs by name → outputs by name. State stays on the device."""
         ...
 
+    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Pending[Values]:
+        """`run` without waiting for the results."""
+        ...
+
     def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         """`steps` replays without Python in between.
 

@@ -129,7 +129,7 @@ class TracingOps:
             self._kept.append(value)
         return known
 
-    def _call(self, kernel: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _call(self, kernel: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         names = _parameters(function)
         bound = dict(zip(names, args, strict=False)) | kwargs
         recorded: dict[str, Any] = {}

@@ -69,6 +69,31 @@ def trace_forward(network: Network, x: Any) -> Program:
     return ops.program
 
 
+def trace_backward(network: Network, x: Any) -> Program:
+    """`x` (B, I) and `gy` (B, O), the gradient of the output → `gx` (B, I) and `gradient.<path>` of every parameter.
+
+    The forward pass runs again inside, so that nothing has to be kept from an earlier one.
+    """
+    ops = TracingOps("backward")
+    sample = np.asarray(x, network.dtype)
+    traced = ops.tensor(sample, "input", "x")
+    params = _params(ops, network)
+    y, _, caches = network.trace_forward(ops, params, traced, _states(ops, network, len(sample)))  # type: ignore[arg-type]
+    gy = ops.tensor(np.zeros(y.shape, y.dtype), "input", "gy")
+    done: Any = network.trace_backward(ops, params, caches, gy)  # type: ignore[arg-type]
+    gx, gradients = done
+    ops.output("gx", gx)
+    _output_gradients(ops, gradients)
+    return ops.program
+
+
+def _output_gradients(ops: TracingOps, gradients: list[Any]) -> None:
+    """Every parameter's gradient as `gradient.<path>`."""
+    for i, tree in enumerate(gradients):
+        for path, g in leaves(tree, f"gradient.layers.{i}"):
+            ops.output(path, cast("Traced", g))
+
+
 def trace_training_step(
     network: Network, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
 ) -> Program:
@@ -101,7 +126,5 @@ def trace_training_step(
     losses, norm, gradients = done
     ops.output("loss", losses[0])
     ops.output("norm", norm)
-    for i, tree in enumerate(gradients):
-        for path, g in cast("list[tuple[str, Any]]", leaves(tree, f"gradient.layers.{i}")):
-            ops.output(path, g)
+    _output_gradients(ops, gradients)
     return ops.program

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nn.layer import Params
+from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
 from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
 from ..runtime.program import Program
@@ -169,7 +169,7 @@ class DeviceUpdates:
             return None
         names = [name for name in self._last.program.outputs if name.startswith("gradient.")]
         found = yield from settle(self._last.last(names))
-        return [_tree(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
+        return [nest(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
 
     def free(self) -> None:
         """Give the device's memory back."""
@@ -182,16 +182,6 @@ class DeviceUpdates:
 
 def _first(data: Data, shapes: Shapes) -> tuple[NDArray[Any], NDArray[Any]]:
     return next((x, t) for x, t in data if (x.shape, t.shape) == shapes)
-
-
-def _tree(like: Params, path: str, found: dict[str, NDArray[Any]]) -> Params:
-    """The parameter tree with the arrays of that path."""
-    return {
-        name: [_tree(child, f"{path}.{name}.{i}", found) for i, child in enumerate(value)]
-        if isinstance(value, list)
-        else found[f"{path}.{name}"]
-        for name, value in like.items()
-    }
 
 
 def _program(network: Network, plan: StepPlan, x: NDArray[Any], target: NDArray[Any]) -> Program:

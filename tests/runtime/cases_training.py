@@ -35,14 +35,14 @@ def outputs(n: Numbers, name: str, shape: tuple[int, ...]) -> dict[str, Any]:
 @cases("loss")
 def loss(n: Numbers) -> Cases:
     for name in FORMULAS:
-        for shape in SHAPES[name == "cross_entropy_logits" :]:
+        for shape in SHAPES[name.startswith("cross_entropy") :]:
             yield f"{name}-{size(*shape)}", {"name": name, **outputs(n, name, shape), "delta": 0.7}
 
 
 @cases("loss_grad")
 def loss_grad(n: Numbers) -> Cases:
     for name in FORMULAS:
-        for shape in SHAPES[name == "cross_entropy_logits" :]:
+        for shape in SHAPES[name.startswith("cross_entropy") :]:
             yield f"{name}-{size(*shape)}", {"name": name, **outputs(n, name, shape), "delta": 0.7}
 
 

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values
 from ..program import Program
+<<<<<<< HEAD
 from . import basic, decoder, linear  # noqa: F401 (they register their kernels)
+=======
+from . import elementwise, products, sequences, softmaxes, training  # noqa: F401 (they register their kernels)
+>>>>>>> main
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
 from .linear import BLOCK, BLOCKS, GROUP, STORAGES
 from .memory import Memory
+from .simplify import simplify
 
 STAGING_BYTES = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
@@ -181,7 +186,7 @@ class SimdExecutable:
     def _build(
         self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
     ) -> None:
-        program = self.program
+        program, shifts = simplify(self.program)
         buffers = program.buffers
         offsets, arena_bytes = program.plan()
         arena = self._allocate(arena_bytes)
@@ -202,7 +207,8 @@ class SimdExecutable:
             self._inputs[name] = DeviceTensor(addresses[index], *self._kind(index))
         for buffer in buffers:
             if buffer.index not in addresses:
-                addresses[buffer.index] = addresses[program.root(buffer.index)]
+                root = addresses.get(program.root(buffer.index), 0)  # 0: nobody needs it any more
+                addresses[buffer.index] = root + shifts.get(buffer.index, 0)
         self._dynamics = ["row", *program.dynamics]
         self._slots = self._allocate(8 * len(self._dynamics))
         slots = {name: self._slots + 8 * i for i, name in enumerate(self._dynamics)}
@@ -235,6 +241,7 @@ class SimdExecutable:
                 encoder.emit("keep", self._kept[name].address, out.address, nbytes, self.keep)
             self._table = self._allocate(8 * len(self._dynamics) * self.keep)
         encoder.place_scratch(self._allocate(encoder.scratch_bytes))
+        self._report = encoder.report_at
         self._words = len(encoder.words)
         self._code = self._constant(np.frombuffer(encoder.words, np.uint32))
 
@@ -256,6 +263,9 @@ class SimdExecutable:
         self.device.host.write(self._slots, self._values)
         self._run(1, 0)
         return {name: self.device.download(tensor) for name, tensor in self._outputs.items()}
+
+    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Done[Values]:
+        return Done(self.run(inputs, **dynamics))
 
     def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
         if not 0 < steps <= self.keep:
@@ -281,6 +291,18 @@ class SimdExecutable:
         self.device.host.call(
             "run", self._code, self._words, steps, self._slots, len(self._dynamics), table, self.threads
         )
+        if self._report:
+            self._check_report()
+
+    def _check_report(self) -> None:
+        """Raise what a kernel found wrong with an input; replaying stopped there."""
+        report = np.zeros(4, np.uint32)
+        self.device.host.read(self._report, report)
+        found, at, value, limit = report
+        if found:
+            self.device.host.write(self._report, np.zeros_like(report))
+            number = value.view(np.float32)
+            raise InputError(f"{number:g} is not a token id below {limit}", where=f"input[{at}]")
 
     def free(self) -> None:
         for address in self._owned:

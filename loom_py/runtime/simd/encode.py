@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,33 @@ from ...errors import DeviceError
 from ..program import Dispatch, Dyn, Program, Ref
 
 Encode = Callable[["Encoder", Dispatch], None]
-KERNELS: dict[str, Encode] = {}
-"""Kernel of the vocabulary → what writes its words."""
+EncodeRun = Callable[["Encoder", Sequence[Dispatch]], None]
+KERNELS: dict[str, EncodeRun] = {}
+"""Kernel of the vocabulary → what writes the words of one or more calls in a row."""
+MERGED: set[str] = set()
+"""Kernels of which calls in a row that differ in nothing but their tensors make one instruction."""
 
 
 def encodes(*names: str) -> Callable[[Encode], Encode]:
     """Register the encoder of one or several kernels."""
 
     def add(function: Encode) -> Encode:
-        for name in names:
-            KERNELS[name] = function
+        def each(e: Encoder, run: Sequence[Dispatch]) -> None:
+            for d in run:
+                function(e, d)
+
+        KERNELS.update(dict.fromkeys(names, each))
+        return function
+
+    return add
+
+
+def encodes_runs(name: str) -> Callable[[EncodeRun], EncodeRun]:
+    """Register the encoder of a kernel whose calls in a row make one instruction; they change different tensors."""
+
+    def add(function: EncodeRun) -> EncodeRun:
+        KERNELS[name] = function
+        MERGED.add(name)
         return function
 
     return add
@@ -66,11 +83,35 @@ class Encoder:
         self._numbers: dict[float, int] = {}
         self._converted: dict[tuple[int, str], int] = {}
         self._scratch_at: list[tuple[int, int]] = []  # (index of the word, offset) to be filled in with the address
+        self._report = 0
+        read = {i for d in program.dispatches for i in d.reads()} | set(program.outputs.values())
+        self._read = {program.root(i) for i in read}
 
     def encode(self) -> None:
         """All dispatches, in order."""
+        for run in self._runs():
+            KERNELS[run[0].kernel](self, run)
+
+    def _runs(self) -> Iterator[list[Dispatch]]:
+        """Dispatches one by one, or several in a row that one instruction can do."""
+        run: list[Dispatch] = []
         for d in self.program.dispatches:
-            KERNELS[d.kernel](self, d)
+            if run and not (d.kernel in MERGED and self._alike(run, d)):
+                yield run
+                run = []
+            run.append(d)
+        if run:
+            yield run
+
+    @staticmethod
+    def _alike(run: list[Dispatch], d: Dispatch) -> bool:
+        """Whether a call has the kernel and the numbers of a run, and touches none of the tensors that it changes."""
+
+        def numbers(of: Dispatch) -> dict[str, Any]:
+            return {name: value for name, value in of.arguments.items() if not isinstance(value, Ref)}
+
+        changed = {i for other in run for i in other.changes}
+        return d.kernel == run[0].kernel and numbers(d) == numbers(run[0]) and changed.isdisjoint(d.reads())
 
     # --- operands -----------------------------------------------------------------------------------------------
     def at(self, operand: Any) -> int:
@@ -86,6 +127,10 @@ class Encoder:
     def size(self, operand: Any) -> int:
         """Number of elements."""
         return int(np.prod(self.shape(operand), dtype=np.int64))
+
+    def wanted(self, output: int) -> bool:
+        """Whether anyone reads a result."""
+        return self.program.root(output) in self._read
 
     def stored(self, operand: Ref) -> str:
         """`float32`, `int32`, or a storage such as `Q4_1`."""
@@ -112,6 +157,17 @@ class Encoder:
     def table(self, values: NDArray[Any]) -> int:
         """Address of a constant made here."""
         return self._constant(values)
+
+    def report(self) -> int:
+        """Address of four words in which a kernel says what was wrong with an input, and all 0 otherwise."""
+        if not self._report:
+            self._report = self._constant(np.zeros(4, np.uint32))
+        return self._report
+
+    @property
+    def report_at(self) -> int:
+        """That address; 0 if no kernel asked for it."""
+        return self._report
 
     # --- words --------------------------------------------------------------------------------------------------
     @staticmethod

@@ -40,7 +40,7 @@ class Host(Protocol):
     def destroy(self, buffer: int) -> None: ...
 
     def used(self) -> tuple[int, int]:
-        """Bytes in buffers, and the number of buffers, staging included."""
+        """Bytes in the buffers made and not destroyed, and their number."""
         ...
 
     def write(self, buffer: int, offset: int, data: Any) -> None:

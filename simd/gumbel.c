@@ -1,0 +1,24 @@
+/* Gumbel noise from Philox 2×32-10 (runtime/philox.py): number i depends on the seed, the step and i alone. */
+#include "vecmath.h"
+
+static u32 philox(u32 key, u32 step, u32 element) {
+    u32 left = element, right = step;
+    for (int round = 0; round < 10; round++, key += 0x9E3779B9u) {
+        u64 product = (u64)left * 0xD256D193u;
+        left = (u32)(product >> 32) ^ key ^ right;
+        right = (u32)product;
+    }
+    return left;
+}
+
+/* y, n, seed (immediate), step (slot, mod 2³²): −ln(−ln u), u an odd multiple of 2⁻²⁴ */
+KERNEL(gumbel) {
+    u32 n = w[1].u, step = (u32)(u64)number(w[3]);
+    for (Range r = pieces(n, 512); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i += 4) {
+            u32 words[4];
+            for (u32 j = 0; j < 4; j++) words[j] = philox(w[2].u, step, i + j) >> 9;
+            v128 u = mul4(add4(wasm_f32x4_convert_i32x4(wasm_v128_load(words)), splat(0.5f)), splat(0x1p-23f));
+            store_some(floats(w[0]), i, r.end, neg4(log4(neg4(log4(u)))));
+        }
+}

@@ -1,0 +1,135 @@
+/* Losses and their gradients: means over all values, formulas as in `kernels/loss.py`. */
+#include "vecmath.h"
+
+enum { MSE, MAE, HUBER, CROSS_ENTROPY, CROSS_ENTROPY_LOGITS, BCE, BCE_LOGITS }; /* as in runtime/simd/training.py */
+
+#define EPSILON 1e-7f
+
+static inline v128 clipped(v128 p) { return at_most(at_least(p, EPSILON), 1 - EPSILON); }
+static inline v128 first_lanes(v128 v, u32 n) {
+    return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
+}
+
+static inline v128 value(u32 name, v128 y, v128 t, f32 delta) {
+    switch (name) {
+    case MSE: {
+        v128 d = sub4(y, t);
+        return mul4(d, d);
+    }
+    case MAE:
+        return abs4(sub4(y, t));
+    case HUBER: {
+        v128 size = abs4(sub4(y, t)), near = at_most(size, delta);
+        return mul4(near, sub4(size, mul4(splat(0.5f), near)));
+    }
+    case CROSS_ENTROPY:
+        return neg4(mul4(at_least(t, 0), log4(clipped(y))));
+    case BCE: {
+        v128 p = clipped(y);
+        return neg4(add4(mul4(t, log4(p)), mul4(sub4(splat(1), t), log1p4(neg4(p)))));
+    }
+    default:
+        return add4(sub4(at_least(y, 0), mul4(y, t)), log1p4(exp4(neg4(abs4(y)))));
+    }
+}
+
+static inline v128 slope(u32 name, v128 y, v128 t, f32 delta) {
+    v128 d = sub4(y, t);
+    switch (name) {
+    case MSE:
+        return add4(d, d);
+    case MAE: {
+        v128 up = wasm_v128_and(wasm_f32x4_gt(d, zero4()), splat(1));
+        return sub4(up, wasm_v128_and(wasm_f32x4_lt(d, zero4()), splat(1)));
+    }
+    case HUBER:
+        return at_most(at_least(d, -delta), delta);
+    case CROSS_ENTROPY:
+        return neg4(div4(at_least(t, 0), at_least(y, EPSILON)));
+    case BCE: {
+        v128 p = clipped(y);
+        return div4(sub4(p, t), mul4(p, sub4(splat(1), p)));
+    }
+    default:
+        return sub4(sigmoid4(y), t);
+    }
+}
+
+/* The largest of a row, and ln Σ e^(z − largest). */
+static void log_sum(const f32 *z, u32 n, f32 *top, f32 *log) {
+    v128 m = splat(z[0]), s = zero4();
+    for (u32 i = 0; i < n; i += 4) m = wasm_f32x4_pmax(m, i + 4 <= n ? load4(z + i) : load_part(z + i, n - i, z[0]));
+    *top = max4(m);
+    for (u32 i = 0; i < n; i += 4) s = add4(s, first_lanes(exp4(sub4(load_some(z, i, n), splat(*top))), n - i));
+    *log = wasm_f32x4_extract_lane(log4(splat(sum4(s))), 0);
+}
+
+static f64 logits_sum(const f32 *y, const f32 *target, u32 rows, u32 n) {
+    Wide s = {zero4(), zero4()};
+    for (u32 row = 0; row < rows; row++, y += n, target += n) {
+        f32 top, log;
+        log_sum(y, n, &top, &log);
+        for (u32 i = 0; i < n; i += 4) {
+            v128 logp = sub4(sub4(load_some(y, i, n), splat(top)), splat(log));
+            s = add_wide(s, neg4(mul4(load_some(target, i, n), logp)));
+        }
+    }
+    return sum_wide(s);
+}
+
+static f64 value_sum(u32 which, const f32 *y, const f32 *target, u32 n, f32 delta) {
+    Wide s = {zero4(), zero4()};
+    for (u32 i = 0; i < n; i += 4)
+        s = add_wide(s, first_lanes(value(which, load_some(y, i, n), load_some(target, i, n), delta), n - i));
+    return sum_wide(s);
+}
+
+/* loss, partial sums (double, one a piece), y, target, rows, width, which, delta (immediate), rows a piece, 1 / values
+ * (slot). A single piece gives the loss itself. */
+KERNEL(loss) {
+    u32 rows = w[4].u, n = w[5].u, which = w[6].u, each = w[8].u;
+    for (Range r = pieces(rows, each); take(t, &r);)
+        for (u32 start = r.start; start < r.end; start += each) {
+            u32 some = min_u32(each, r.end - start);
+            const f32 *y = floats(w[2]) + (size_t)start * n, *target = floats(w[3]) + (size_t)start * n;
+            f64 sum = which == CROSS_ENTROPY_LOGITS ? logits_sum(y, target, some, n)
+                                                    : value_sum(which, y, target, some * n, w[7].f);
+            if (rows <= each) *floats(w[0]) = (f32)(sum * number(w[9]));
+            else ((f64 *)(uintptr_t)w[1].u)[start / each] = sum;
+        }
+}
+
+/* loss, partial sums, how many, 1 / values (slot) */
+KERNEL(loss_total) {
+    if (t->index) return;
+    f64 s = 0;
+    for (u32 i = 0; i < w[2].u; i++) s += ((const f64 *)(uintptr_t)w[1].u)[i];
+    *floats(w[0]) = (f32)(s * number(w[3]));
+}
+
+/* gy, y, target, rows, width, which, delta (immediate), 1 / values (immediate) */
+KERNEL(loss_grad) {
+    u32 n = w[4].u, which = w[5].u;
+    v128 share = splat(w[7].f);
+    for (Range r = pieces(w[3].u, 1 + 4096 / (n + 1)); take(t, &r);) {
+        f32 *g = floats(w[0]) + (size_t)r.start * n;
+        const f32 *y = floats(w[1]) + (size_t)r.start * n, *target = floats(w[2]) + (size_t)r.start * n;
+        if (which == CROSS_ENTROPY_LOGITS) {
+            for (u32 row = r.start; row < r.end; row++, g += n, y += n, target += n) {
+                f32 top, log;
+                log_sum(y, n, &top, &log);
+                v128 total = zero4();
+                for (u32 i = 0; i < n; i += 4) total = add4(total, load_some(target, i, n));
+                v128 mass = splat(sum4(total));
+                for (u32 i = 0; i < n; i += 4) {
+                    v128 p = exp4(sub4(sub4(load_some(y, i, n), splat(top)), splat(log)));
+                    store_some(g, i, n, mul4(sub4(mul4(p, mass), load_some(target, i, n)), share));
+                }
+            }
+        } else {
+            u32 end = (r.end - r.start) * n;
+            for (u32 i = 0; i < end; i += 4)
+                store_some(g, i, end, mul4(slope(which, load_some(y, i, end), load_some(target, i, end), w[6].f), share));
+        }
+    }
+}
