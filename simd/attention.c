@@ -90,7 +90,7 @@ static f32 exponents(f32 *scores, u32 count, f32 *most) {
     for (i = count; i & 3; i++) scores[i] = -__builtin_inff();
     v128 sum = wasm_f32x4_splat(0), by = wasm_f32x4_splat(max);
     for (i = 0; i < count; i += 4) {
-        v128 e = exp4(wasm_f32x4_sub(load4(scores + i), by));
+        v128 e = weight4(wasm_f32x4_sub(load4(scores + i), by));
         store4(scores + i, e);
         sum = wasm_f32x4_add(sum, e);
     }
@@ -146,7 +146,7 @@ KERNEL(attention_join) {
             memset(y, 0, size * sizeof(f32));
             for (u32 c = 0; c < chunks; c++) {
                 const f32 *p = parts + c * next;
-                v128 e = exp4(wasm_f32x4_splat(p[size] - max));
+                v128 e = weight4(wasm_f32x4_splat(p[size] - max));
                 f32 by = wasm_f32x4_extract_lane(e, 0);
                 sum += by * p[size + 1];
                 u32 i = 0;
@@ -220,12 +220,12 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
             f32 most = max4(m);
             v128 by = wasm_f32x4_splat(most), sum = wasm_f32x4_splat(0);
             for (u32 p = 0; p < across; p += 4) {
-                v128 e = exp4(wasm_f32x4_sub(load4(s + p), by));
+                v128 e = weight4(wasm_f32x4_sub(load4(s + p), by));
                 store4(s + p, e);
                 sum = wasm_f32x4_add(sum, e);
             }
             if (most != max[r]) {
-                v128 fade = exp4(wasm_f32x4_splat(max[r] - most));
+                v128 fade = weight4(wasm_f32x4_splat(max[r] - most));
                 for (u32 i = 0; i < wide; i += 4) store4(sums + r * wide + i, wasm_f32x4_mul(load4(sums + r * wide + i), fade));
                 total[r] *= wasm_f32x4_extract_lane(fade, 0);
                 max[r] = most;

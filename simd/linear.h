@@ -5,8 +5,11 @@
  * of 16 bytes belongs to four rows, four bytes to each: one broadcast of four activations meets four rows, and the sums
  * of four rows come out in four lanes. Rows are padded with zeros to whole groups. F32, F16 and BF16 stay row by row.
  *
- * Activations are either float32 as they are, or *digits*: per block of 32 a float scale and integers, of 8 bits for the
- * 4-bit storages and of 14 bits for Q8_0, so that every product of integers and every sum of them is exact.
+ * Activations are either float32 as they are, or *digits*: per block of 32 a float scale and integers of 16 bits for
+ * the 4-bit storages and of 14 bits for Q8_0, in two digits each, so that every product and every sum is exact and the
+ * dot of bytes can be used.
+ *
+ * Inner loops are kept from unrolling: V8 holds the sums in registers only then (measured: twice as fast).
  */
 #pragma once
 #include "loom.h"
@@ -22,21 +25,17 @@ enum { F32, F16, BF16, Q8_0, Q4_0, Q4_1, STORAGES };
 /* Bytes of a block of a group. */
 static inline u32 block_bytes(u32 storage) { return storage == Q4_1 ? 160 : storage == Q4_0 ? 144 : 272; }
 
-/* The digits of a tile of `width` tokens (1 or TILE), 4 activations of each token after the other:
- * 8 bits:  relaxed i8[4], else i16[4]; scale[block][width], sum[block][width] = scale · Σ digits
- * 14 bits: relaxed u8[4] high, u8[4] low of digit + 8192, else i16[4]; scale[block][width] */
-#ifdef __wasm_relaxed_simd__
-#define BYTES8 1
-#else
-#define BYTES8 2
-#endif
-#define BYTES14 2
-#define WANT8 1
+/* The digits of a tile of `width` tokens (1 or TILE), all parts block after block:
+ * q16: for the 4-bit storages, 256 · high + low, both signed bytes; scale, and sum = scale · Σ.
+ * q14: for Q8_0, 128 · high + low − 8192, both 0 … 127; scale.
+ * Relaxed build, in bytes: [group of four][high, low][4] for one token, [high, low][group of four][token][4] for a tile.
+ * Otherwise the number itself, 16 bits: [group of four][token][4]. */
+#define WANT16 1
 #define WANT14 2
 
 typedef struct {
-    u8 *q8;
-    f32 *scale8, *sum8;
+    i8 *q16;
+    f32 *scale16, *sum16;
     u8 *q14;
     f32 *scale14;
 } Digits;
@@ -44,27 +43,27 @@ typedef struct {
 /* How many bytes the digits of a tile take, and where its parts lie. Mirrored in loom_py/runtime/simd/linear.py. */
 static inline u32 digits_bytes(u32 want, u32 k, u32 width) {
     u32 blocks = k / BLOCK;
-    return ((want & WANT8 ? k * BYTES8 + 8 * blocks : 0) + (want & WANT14 ? k * BYTES14 + 4 * blocks : 0)) * width;
+    return ((want & WANT16 ? 2 * k + 8 * blocks : 0) + (want & WANT14 ? 2 * k + 4 * blocks : 0)) * width;
 }
 static inline Digits digits_at(u8 *p, u32 want, u32 k, u32 width) {
     u32 blocks = k / BLOCK;
     Digits d = {0};
-    if (want & WANT8) {
-        d.q8 = p;
-        d.scale8 = (f32 *)(p + k * BYTES8 * width);
-        d.sum8 = d.scale8 + blocks * width;
-        p = (u8 *)(d.sum8 + blocks * width);
+    if (want & WANT16) {
+        d.q16 = (i8 *)p;
+        d.scale16 = (f32 *)(p + 2 * k * width);
+        d.sum16 = d.scale16 + blocks * width;
+        p = (u8 *)(d.sum16 + blocks * width);
     }
     if (want & WANT14) {
         d.q14 = p;
-        d.scale14 = (f32 *)(p + k * BYTES14 * width);
+        d.scale14 = (f32 *)(p + 2 * k * width);
     }
     return d;
 }
 /* Digits of one token of a tile. x: k floats. */
-void quantise_token(const f32 *x, u32 k, Digits *d, u32 want, u32 width, u32 token);
+void quantise_token(const f32 *x, u32 k, const Digits *d, u32 want, u32 width, u32 token);
 /* Digits of tokens that are not there. */
-void quantise_nothing(u32 k, Digits *d, u32 want, u32 width, u32 token);
+void quantise_nothing(u32 k, const Digits *d, u32 want, u32 width, u32 token);
 
 /* Eight rows times one token. */
 void group_vector_digits(u32 storage, const u8 *group, const Digits *d, u32 k, f32 *out8);

@@ -1,23 +1,9 @@
-/* Elementary functions on vectors, and a row's norm. */
+/* What the kernels of a decoder need of functions. */
 #pragma once
-#include "loom.h"
+#include "vecmath.h"
 
-/* e^x, relative error below 2e-7: 2^n · e^r with |r| ≤ ln2/2, a polynomial of degree 6 (Cody and Waite's reduction). */
-static inline v128 exp4(v128 x) {
-    x = wasm_f32x4_pmin(x, wasm_f32x4_splat(88.3f)); /* NaN stays */
-    v128 tiny = wasm_f32x4_lt(x, wasm_f32x4_splat(-87.3f));
-    v128 n = wasm_f32x4_nearest(wasm_f32x4_mul(x, wasm_f32x4_splat(1.44269504f)));
-    v128 r = wasm_f32x4_sub(x, wasm_f32x4_mul(n, wasm_f32x4_splat(0.693359375f)));
-    r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, wasm_f32x4_splat(-2.12194440e-4f)));
-    v128 p = wasm_f32x4_splat(1.3981999507e-3f);
-    p = fma4(p, r, wasm_f32x4_splat(8.3334519073e-3f));
-    p = fma4(p, r, wasm_f32x4_splat(4.1665795894e-2f));
-    p = fma4(p, r, wasm_f32x4_splat(1.6666665459e-1f));
-    p = fma4(p, r, wasm_f32x4_splat(5.0000001201e-1f));
-    p = wasm_f32x4_add(fma4(p, wasm_f32x4_mul(r, r), r), wasm_f32x4_splat(1));
-    v128 power = wasm_i32x4_shl(wasm_i32x4_add(wasm_i32x4_trunc_sat_f32x4(n), wasm_i32x4_splat(127)), 23);
-    return wasm_v128_andnot(wasm_f32x4_mul(p, power), tiny);
-}
+/* e^x with 0 for what would be subnormal: such numbers are slow, and nothing next to the largest, which is 1. */
+static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, splat(-87))); }
 /* x / (1 + e^−x) */
 static inline v128 silu4(v128 x) {
     return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1), exp4(wasm_f32x4_neg(x))));

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.llama import Llama
 from .abstract import Abstract
 from .program import Program
 from .trace import TracingOps
+
+if TYPE_CHECKING:
+    from ..models.llama import Llama
 
 Want = Literal["nothing", "logits", "every", "next"]
 """Of a chunk: nothing but its keys and values, the last logits, all logits, or the next token."""

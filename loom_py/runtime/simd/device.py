@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,7 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values
 from ..program import Program
-<<<<<<< HEAD
-from . import basic, decoder, linear  # noqa: F401 (they register their kernels)
-=======
-from . import elementwise, products, sequences, softmaxes, training  # noqa: F401 (they register their kernels)
->>>>>>> main
+from . import decoder, elementwise, linear, products, sequences, softmaxes, training  # noqa: F401 (they register)
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
 from .linear import BLOCK, BLOCKS, GROUP, STORAGES
@@ -94,6 +91,10 @@ class SimdDevice:
             self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
         self.memory.free(staging)
         return DeviceTensor(address, shape, storage)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        """A tensor with whatever its memory holds."""
+        return DeviceTensor(self.memory.allocate(prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
         """The bytes of `source` to the start of `target`."""
@@ -222,7 +223,6 @@ class SimdExecutable:
             storage,
             self._allocate,
             activations=self.activations,
-            relaxed=self.device.host.relaxed,
         )
         for name, rows in tables.items():
             shape = buffers[program.inputs[name]].shape

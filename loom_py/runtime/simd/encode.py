@@ -64,12 +64,12 @@ class Encoder:
         allocate: Callable[[int], int],
         *,
         activations: str = "f32",
-        relaxed: bool = True,
     ) -> None:
         self.program = program
         self.allocate = allocate
         """Memory that lives as long as the compiled program: bytes → address."""
-        self.activations, self.relaxed = activations, relaxed
+        self.activations = activations
+        """`f32`, or `q16`: what quantised weights are multiplied with (simd/linear.h)."""
         self.shared: dict[Any, int] = {}
         """Addresses of what several dispatches use and the first of them makes."""
         self.words = array("I")

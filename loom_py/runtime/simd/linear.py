@@ -14,7 +14,7 @@ STORAGES = {"float32": 0, "F32": 0, "float16": 1, "F16": 1, "BF16": 2, "Q8_0": 3
 BLOCKS = {"Q8_0": 272, "Q4_0": 144, "Q4_1": 160}
 """Block storage → bytes of a block of eight rows."""
 BLOCK, GROUP, TILE, MAX_K = 32, 8, 4, 16384
-DIGITS8, DIGITS14 = 1, 2
+DIGITS16, DIGITS14 = 1, 2
 """Kinds of digits, as bits of `want`."""
 MAX_NORM = 65536
 
@@ -27,11 +27,10 @@ def storage(e: Encoder, weight: Ref) -> int:
     return STORAGES[name]
 
 
-def digits_bytes(want: int, k: int, relaxed: bool) -> int:
+def digits_bytes(want: int, k: int) -> int:
     """As in simd/linear.h, for one token."""
     blocks = k // BLOCK
-    eight = k * (1 if relaxed else 2) + 8 * blocks if want & DIGITS8 else 0
-    return eight + (2 * k + 4 * blocks if want & DIGITS14 else 0)
+    return (2 * k + 8 * blocks if want & DIGITS16 else 0) + (2 * k + 4 * blocks if want & DIGITS14 else 0)
 
 
 def product(
@@ -50,9 +49,9 @@ def product(
     tokens = e.size(x) // k if k else 0
     kinds = [storage(e, weight) for weight in weights]
     want = 0
-    if e.activations == "q8" and k <= MAX_K:
+    if e.activations == "q16" and k <= MAX_K:
         for kind in kinds:
-            want |= 0 if kind < STORAGES["Q8_0"] else DIGITS14 if kind == STORAGES["Q8_0"] else DIGITS8
+            want |= 0 if kind < STORAGES["Q8_0"] else DIGITS14 if kind == STORAGES["Q8_0"] else DIGITS16
     if norm and k > MAX_NORM:
         raise DeviceError(f"rows of {k} are too long for a norm in one piece", where="simd")
     matrices: list[int] = []
@@ -65,11 +64,11 @@ def product(
         e.emit("linear_vector", e.at(x), k, gamma, eps, want, *after)
         return
     tiles = -(-tokens // TILE)
-    digits = e.scratch(tiles * TILE * digits_bytes(want, k, e.relaxed))
+    digits = e.scratch(tiles * TILE * digits_bytes(want, k))
     source: int = e.at(x)
     floats: int = 0
     if norm and (not want or any(kind < STORAGES["Q8_0"] for kind in kinds)):
-        floats = source = e.scratch(4 * tokens * k, -(-tiles * TILE * digits_bytes(want, k, e.relaxed) // 16) * 16)
+        floats = source = e.scratch(4 * tokens * k, -(-tiles * TILE * digits_bytes(want, k) // 16) * 16)
     if want or norm:
         e.emit("linear_digits", digits, e.at(x), tokens, k, gamma, eps, want, floats)
     e.emit("linear_matrix", digits, source, tokens, k, want, *after)
