@@ -71,6 +71,10 @@ class WebGPUDevice:
             raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
         self.host.copy(source.address, target.address, nbytes)
 
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        """A tensor of zeros."""
+        return DeviceTensor(self.host.create(padded(4 * int(np.prod(shape, dtype=np.int64)))), shape, dtype)
+
     def place(self, values: NDArray[Any]) -> Slice:
         """A new buffer with these words."""
         size = padded(values.nbytes)
@@ -123,7 +127,9 @@ class WebGPUDevice:
         tables: Mapping[str, NDArray[Any]] | None = None,
         keep: int = 0,
         kept: Sequence[str] | None = None,
+        activations: str = "f32",
     ) -> WebGPUExecutable:
+        """See `Device`. Activations are float32 here, whatever is asked for."""
         reason = self.supports(program)
         if reason is not None:
             raise DeviceError(reason, where=f"{self.name}, program {program.name}", remedy="Run it on NumPy.")
