@@ -95,6 +95,16 @@ def describe_devices() -> str:
     return to_json_text(devices.describe())
 
 
+def verify_start(name: str) -> int:
+    """Handle of a task that compares every kernel of a device with NumPy in float64, telling of each."""
+    from .runtime.verify import Checked, check_device
+
+    device = devices.get(name)
+    if device is None:
+        raise InputError(f"there is no device {name!r} here", where="device", remedy="See the list of devices.")
+    return keep(Task(check_device(device), Checked.to_json, lambda found: [c.to_json() for c in found]))
+
+
 # --- networks -------------------------------------------------------------------------------------------------------
 def create_network(config: str, seed: int | None = None) -> int:
     """Handle of a network built from a JSON configuration (or a saved bundle)."""

@@ -55,6 +55,11 @@ const METHODS = {
     inPython(runtime, (b) => b.use_device(device));
     return devices(runtime);
   },
+  verifyDevice(runtime, { device }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.verify_start(device));
+    const onEvents = (/** @type {any[]} */ events) => events.forEach((event) => onEvent({ status: "verify", ...event }));
+    return runTask(runtime, task, { signal, onEvents });
+  },
 
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
   loadNetwork: (runtime, { text, id }) => inPython(runtime, (b) => b.load_network(text, id)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.trace_network import trace_forward
 from loom_py.runtime.webgpu import WebGPUDevice, shaders
 from loom_py.runtime.webgpu.encode import KERNELS
+from loom_py.runtime.verify import Checked, cases, check_device
+from loom_py.runtime.verify.cases import Case
+from loom_py.runtime.verify.check import LIMIT, error, reference
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
-from . import cases
-from .test_kernels import LIMIT, Case, error, on_device, reference
+from .test_kernels import on_device
 
 CASES = [case for kernel in cases.GENERATORS if kernel in KERNELS for case in cases.of(kernel)]
 DENSE = {
@@ -51,6 +54,17 @@ def test_kernel(device: WebGPUDevice, case: Case) -> None:
         assert np.isfinite(found[name]).all(), name
         assert error(found[name], ref) < LIMIT, name
     assert device.host.used() == (0, 0)
+
+
+def test_a_wrong_kernel_is_found(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check for users: all well, or the kernel, the case and the error."""
+    monkeypatch.setattr(cases, "GENERATORS", {name: cases.GENERATORS[name] for name in ("add", "mul", "sgd_step")})
+    assert [c.problem for c in check_device(device) if isinstance(c, Checked)] == ["", "", ""]
+    monkeypatch.setitem(KERNELS, "mul", lambda e, d: KERNELS["add"](e, replace(d, kernel="add")))
+    broken = [c for c in check_device(device) if isinstance(c, Checked) and c.problem]
+    assert [c.kernel for c in broken] == ["mul"]
+    assert "error" in broken[0].problem
+    assert broken[0].error > 0.1
 
 
 def mlp(activation: str, loss: str) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from loom_py.runtime.program import Program
 from loom_py.runtime.stored import StoredWeight
 from loom_py.runtime.trace import TracingOps, replay
 from loom_py.runtime.trace_llama import trace_decoder
+from loom_py.runtime.verify import error
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
 from ..models import tiny
-from .test_kernels import error
 
 STORAGES = {"F32": (1, 4), "F16": (1, 2), "BF16": (1, 2), "Q8_0": (32, 34), "Q4_0": (32, 18), "Q4_1": (32, 20)}
 

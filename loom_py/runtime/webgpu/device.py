@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class WebGPUDevice:
     """See `runtime.device.Device`. `DeviceTensor.address` is the host's number of the tensor's buffer."""
 
     name = "webgpu"
+    kernels: Collection[str] = KERNELS.keys()
 
     def __init__(self, host: Host) -> None:
         self.host = host
