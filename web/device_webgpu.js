@@ -27,6 +27,7 @@ import { DeviceError, DeviceLost, explain } from "./errors.js";
  * @typedef {object} Plan
  * @property {PlanSpec} spec
  * @property {{pipeline: Pipeline, group: any, groups: [number, number, number]}[]} calls
+ * @property {Uint8Array} words of the uniforms
  * @property {GPUBuffer | null} uniforms
  * @property {GPUBuffer | null} table dynamic rows of many steps
  * @property {Promise<unknown> | null} ready null once everything is compiled
@@ -65,6 +66,9 @@ export class WebGPUHost {
   #next = 1;
   /** @type {Map<number, GPUBuffer>} */
   #buffers = new Map();
+  /** What to write again after a loss: the only copy of weights besides the GPU's.
+   * @type {Map<number, Uint8Array>} */
+  #kept = new Map();
   /** @type {Map<number, Plan>} */
   #plans = new Map();
   /** @type {Map<string, any>} */
@@ -100,7 +104,10 @@ export class WebGPUHost {
     return host;
   }
 
-  /** A new device in the place of a lost one; every buffer and plan of before is gone. */
+  /**
+   * A new device in the place of a lost one. Buffers and plans keep their names; those written with `keep` have their
+   * contents again, the others are zeros.
+   */
   async reopen() {
     const gpu = /** @type {any} */ (globalThis.navigator)?.gpu;
     if (!gpu) throw new DeviceError("this browser has no WebGPU", { where: "webgpu" });
@@ -115,7 +122,10 @@ export class WebGPUHost {
     }
     limits.maxStorageBuffersPerShaderStage = adapter.limits.maxStorageBuffersPerShaderStage;
     const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
-    this.#forget();
+    for (const map of [this.#modules, this.#pipelines, this.#staging]) map.clear();
+    this.#line = null;
+    this.#failure = "";
+    this.compiled = this.compiling = 0;
     this.#device = device;
     this.lost = "";
     this.#closed = false;
@@ -128,14 +138,13 @@ export class WebGPUHost {
     const said = { vendor, architecture, name, description, type: isFallbackAdapter ? "CPU (fallback)" : "GPU", backend: "WebGPU" };
     for (const key in device.limits) limits[key] = device.limits[key];
     this.facts = JSON.stringify({ adapter: said, features, limits });
-  }
-
-  #forget() {
-    for (const map of [this.#buffers, this.#plans, this.#modules, this.#pipelines, this.#staging]) map.clear();
-    this.#line = null;
-    this.#failure = "";
-    this.#bytes = 0;
-    this.compiled = this.compiling = 0;
+    for (const [name, old] of this.#buffers) {
+      const kept = this.#kept.get(name);
+      const buffer = this.#watched("a buffer", () => device.createBuffer({ size: old.size, usage: STORAGE }));
+      if (kept) device.queue.writeBuffer(buffer, 0, kept);
+      this.#buffers.set(name, buffer);
+    }
+    for (const [name, { spec, words }] of this.#plans) this.#plans.set(name, this.#make(spec, words));
   }
 
   /** @param {string} message */
@@ -188,6 +197,7 @@ export class WebGPUHost {
     const buffer = this.#buffers.get(name);
     if (!buffer) return;
     this.#buffers.delete(name);
+    this.#kept.delete(name);
     this.#bytes -= buffer.size;
     this.#inOrder(() => buffer.destroy());
   }
@@ -207,16 +217,14 @@ export class WebGPUHost {
   /**
    * @param {number} name
    * @param {number} offset
-   * @param {Uint8Array} data whole words; may change afterwards
+   * @param {Uint8Array} data whole words, not to be changed afterwards
+   * @param {boolean} keep write it again after a loss; `offset` is 0 then
    */
-  write(name, offset, data) {
+  write(name, offset, data, keep) {
+    if (keep || this.#kept.has(name)) this.#kept.set(name, data);
     const buffer = this.#buffer(name);
     const queue = this.#device.queue;
-    if (!this.#line) queue.writeBuffer(buffer, offset, data);
-    else {
-      const copy = data.slice();
-      this.#inOrder(() => queue.writeBuffer(buffer, offset, copy));
-    }
+    this.#inOrder(() => queue.writeBuffer(buffer, offset, data));
   }
 
   /** @param {number} source @param {number} target @param {number} nbytes */
@@ -245,10 +253,11 @@ export class WebGPUHost {
     }
     reading.promise = new Promise((resolve) => {
       this.#inOrder(() => {
+        const device = this.#device;
         const staging = this.#takeStaging(total);
-        const encoder = this.#device.createCommandEncoder();
+        const encoder = device.createCommandEncoder();
         for (const { buffer, offset, nbytes, at } of parts) encoder.copyBufferToBuffer(buffer, offset, staging, at, nbytes);
-        this.#device.queue.submit([encoder.finish()]);
+        device.queue.submit([encoder.finish()]);
         staging.mapAsync(1, 0, total).then(
           () => {
             reading.bytes = new Uint8Array(staging.getMappedRange(0, total)).slice();
@@ -257,11 +266,11 @@ export class WebGPUHost {
             resolve();
           },
           (/** @type {unknown} */ error) => {
-            reading.error = this.lost || explain(error);
             staging.destroy();
-            // The reason of a loss may be told a moment later than the loss.
-            void Promise.resolve(this.#device.lost && !this.lost ? new Promise((next) => setTimeout(next, 20)) : null).then(() => {
-              if (this.lost) reading.error = this.lost;
+            // A loss may be told a moment after what it stopped.
+            const patience = new Promise((next) => setTimeout(next, 200));
+            void Promise.race([device.lost, patience]).then(() => {
+              reading.error = this.lost || explain(error);
               resolve();
             });
           },
@@ -382,7 +391,7 @@ export class WebGPUHost {
       return { pipeline, group: device.createBindGroup({ layout: pipeline.layout, entries }), groups };
     });
     /** @type {Plan} */
-    const plan = { spec, calls, uniforms, table: null, ready: null };
+    const plan = { spec, words, calls, uniforms, table: null, ready: null };
     if (pipelines.some((p) => !p.pipeline)) {
       plan.ready = Promise.all(pipelines.map((p) => p.ready)).then(() => void (plan.ready = null));
     }
@@ -391,7 +400,7 @@ export class WebGPUHost {
 
   /**
    * @param {number} name
-   * @param {Uint8Array} rows words of each step's dynamic numbers; may change afterwards
+   * @param {Uint8Array} rows words of each step's dynamic numbers, not to be changed afterwards
    * @param {number} steps
    * @param {number[]} indices
    * @param {boolean} keep
@@ -400,9 +409,7 @@ export class WebGPUHost {
     if (this.lost) throw new DeviceLost(this.lost, { where: "webgpu" });
     const plan = this.#plans.get(name);
     if (!plan) throw new DeviceError(`${name} is not a plan of this device`, { where: "webgpu" });
-    const { ready } = plan;
-    const words = ready || this.#line ? rows.slice() : rows;
-    this.#inOrder(() => this.#encode(plan, words, steps, indices, keep), ready);
+    this.#inOrder(() => this.#encode(plan, rows, steps, indices, keep), plan.ready);
   }
 
   /** @param {Plan} plan @param {Uint8Array} rows @param {number} steps @param {number[]} indices @param {boolean} keep */
@@ -468,6 +475,7 @@ export class WebGPUHost {
     this.#closed = true;
     this.lost = "the device was closed";
     this.#device.destroy();
-    this.#forget();
+    for (const map of [this.#buffers, this.#kept, this.#plans, this.#modules, this.#pipelines, this.#staging]) map.clear();
+    this.#bytes = 0;
   }
 }

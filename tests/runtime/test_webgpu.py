@@ -158,6 +158,28 @@ def test_what_a_device_cannot_do_is_said(device: WebGPUDevice) -> None:
         device.compile(trace_forward(network, np.zeros((1, 2))), {})
 
 
+def test_a_lost_device_is_opened_again(device: WebGPUDevice) -> None:
+    """Programs and tensors go on; what was uploaded is there, what was computed is not."""
+    ops: Any = TracingOps("counter")
+    total = ops.tensor(np.zeros(3, np.float32), "state", "total")
+    ops.accumulate(total, np.full(3, 2, np.float32), ops.dynamic("factor", 1.0).value)
+    ops.output("y", ops.scale(total, 10.0))
+    state = {"total": device.upload(np.ones(3, np.float32))}
+    run = device.compile(ops.program, state)
+    assert run.run({})["y"].tolist() == [30, 30, 30]
+    device.host.lose("unknown")
+    with pytest.raises(DeviceLost, match=r"the GPU was lost \(unknown\)"):
+        run.run({})
+    assert device.lost
+    assert list(device.reopen()) == []
+    assert not device.lost
+    assert [run.run({})["y"].tolist() for _ in range(2)] == [[30, 30, 30], [50, 50, 50]]
+    device.write(state["total"], np.zeros(3, np.float32))
+    run.free()
+    device.free(state["total"])
+    assert device.host.used() == (0, 0)
+
+
 @pytest.mark.parametrize("name", shaders.names())
 def test_files_say_what_they_bind(name: str) -> None:
     shader = shaders.shader(name)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DeviceError, InputError
-from ..device import DeviceTensor, Values
+from ...errors import DeviceError, DeviceLost, InputError
+from ..device import DeviceTensor, Values, Waiting
 from ..program import Program
 from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
@@ -87,7 +87,7 @@ class WebGPUDevice:
                 remedy="Use a smaller or more strongly quantised model.",
             )
         buffer = self.host.create(size)
-        self.host.write(buffer, 0, values)
+        self.host.write(buffer, 0, values, keep=True)
         return Slice(buffer, size)
 
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
@@ -111,6 +111,23 @@ class WebGPUDevice:
 
     def free(self, tensor: DeviceTensor) -> None:
         self.host.destroy(tensor.address)
+
+    @property
+    def lost(self) -> str:
+        """Why the device is gone; empty while it is there."""
+        return self.host.lost
+
+    def reopen(self) -> Generator[Waiting, None, None]:
+        """Go on with a new device after a loss.
+
+        Tensors and programs stay valid. What was uploaded or written is there again, what programs computed is not:
+        state that they changed is as it was written last.
+        """
+        promise = self.host.reopen()
+        if promise is not None:
+            yield Waiting(promise)
+        if self.host.lost:
+            raise DeviceLost(self.host.lost, where=self.name, remedy="Choose another device, or load the page again.")
 
     # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:

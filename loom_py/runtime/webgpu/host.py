@@ -43,8 +43,22 @@ class Host(Protocol):
         """Bytes in the buffers made and not destroyed, and their number."""
         ...
 
-    def write(self, buffer: int, offset: int, data: Any) -> None:
-        """Copy a contiguous array of whole 4-byte words into a buffer, in the order of the calls."""
+    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
+        """Copy a contiguous array of whole 4-byte words into a buffer, in the order of the calls.
+
+        With `keep` a copy stays with the host and is written again by `reopen`.
+        """
+        ...
+
+    def reopen(self) -> Any:
+        """Put a new device in the place of a lost one: a promise to wait for, or None if it is there.
+
+        Buffers and plans keep their numbers; buffers that were not kept are zeros.
+        """
+        ...
+
+    def lose(self, reason: str) -> None:
+        """Lose the device on purpose: what a test does."""
         ...
 
     def copy(self, source: int, target: int, nbytes: int) -> None:

@@ -66,6 +66,14 @@ class JsHost:
         if failure:
             raise DeviceError(failure, where="webgpu", remedy="Choose another device, or a smaller model.")
 
+    def reopen(self) -> Any:
+        """A promise of a new device in place of this one."""
+        return self._js.reopen()
+
+    def lose(self, reason: str) -> None:
+        """Lose the device on purpose."""
+        self._js.lose(reason)
+
     def create(self, nbytes: int) -> int:
         self.check()
         return int(self._js.create(nbytes))
@@ -77,10 +85,10 @@ class JsHost:
         nbytes, buffers = self._js.used()
         return int(nbytes), int(buffers)
 
-    def write(self, buffer: int, offset: int, data: Any) -> None:
+    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
         self.check()
         if data.nbytes:
-            self._js.write(buffer, offset, _bytes(data))
+            self._js.write(buffer, offset, _bytes(data), keep)
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
         self.check()

@@ -85,19 +85,42 @@ class WgpuHost:
                 )
             adapter = found[0]
         self.adapter: Mapping[str, Any] = describe(adapter)
+        self._adapter, self._given = adapter, dict(limits or {})
+        self._buffers: dict[int, Any] = {}
+        self._kept: dict[int, Any] = {}
+        self._plans: dict[int, dict[str, Any]] = {}
+        self._open()
+        self._next = 1
+        self._closed = False
+
+    def _open(self) -> None:
+        adapter = self._adapter
         wanted = [name for name in ("shader-f16", "subgroup", "timestamp-query") if name in adapter.features]
         offered = {name: value for name, value in adapter.limits.items() if "storage" in name or "compute" in name}
         offered["max-buffer-size"] = adapter.limits["max-buffer-size"]
         self._device = adapter.request_device_sync(required_features=wanted, required_limits=offered)
         self.features: Sequence[str] = wanted
-        self.limits: Mapping[str, int] = {camel(k): v for k, v in self._device.limits.items()} | dict(limits or {})
+        self.limits: Mapping[str, int] = {camel(k): v for k, v in self._device.limits.items()} | self._given
         self.lost = ""
         self._queue = self._device.queue
-        self._buffers: dict[int, Any] = {}
-        self._plans: dict[int, dict[str, Any]] = {}
         self._modules: dict[str, Any] = {}
         self._pipelines: dict[str, tuple[Any, Any]] = {}
-        self._next = 1
+
+    def reopen(self) -> None:
+        if self._closed:
+            return
+        self._adapter = next(a for a in adapters() if describe(a) == self.adapter)
+        self._open()
+        for name, old in self._buffers.items():
+            self._buffers[name] = self._device.create_buffer(size=old.size, usage=STORAGE_USAGE)
+        for name, data in self._kept.items():
+            self._queue.write_buffer(self._buffers[name], 0, data)
+        for name, plan in self._plans.items():
+            self._plans[name] = self._make(plan["spec"], plan["words"])
+
+    def lose(self, reason: str) -> None:
+        self.lost = f"the GPU was lost ({reason}): on purpose"
+        self._device.destroy()
 
     # --- memory -------------------------------------------------------------------------------------------------
     def _name(self) -> int:
@@ -116,6 +139,7 @@ class WgpuHost:
 
     def destroy(self, buffer: int) -> None:
         found = self._buffers.pop(buffer, None)
+        self._kept.pop(buffer, None)
         if found is None:
             raise DeviceError(f"{buffer} is not a buffer", where="wgpu")
         found.destroy()
@@ -123,10 +147,13 @@ class WgpuHost:
     def used(self) -> tuple[int, int]:
         return sum(b.size for b in self._buffers.values()), len(self._buffers)
 
-    def write(self, buffer: int, offset: int, data: Any) -> None:
+    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
         self._there()
         if data.nbytes:
-            self._queue.write_buffer(self._buffers[buffer], offset, np.ascontiguousarray(data).reshape(-1))
+            flat = np.ascontiguousarray(data).reshape(-1)
+            if keep or buffer in self._kept:
+                self._kept[buffer] = flat.copy()
+            self._queue.write_buffer(self._buffers[buffer], offset, flat)
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
         self._there()
@@ -170,7 +197,11 @@ class WgpuHost:
 
     def plan(self, spec: str, uniforms: bytes) -> int:
         self._there()
-        plan = json.loads(spec)
+        name = self._name()
+        self._plans[name] = self._make(json.loads(spec), uniforms)
+        return name
+
+    def _make(self, plan: dict[str, Any], uniforms: bytes) -> dict[str, Any]:
         uniform = None
         if uniforms:
             uniform = self._device.create_buffer(size=len(uniforms), usage=UNIFORM_USAGE)
@@ -192,9 +223,7 @@ class WgpuHost:
                     entries.append({"binding": binding, "resource": resource})
             group = self._device.create_bind_group(layout=layout, entries=entries)
             ready.append((pipeline, group, d["groups"]))
-        name = self._name()
-        self._plans[name] = {"ready": ready, "uniform": uniform, "spec": plan}
-        return name
+        return {"ready": ready, "uniform": uniform, "spec": plan, "words": uniforms}
 
     def replay(self, plan: int, rows: Any, steps: int, indices: Sequence[int], keep: bool) -> None:
         self._there()
@@ -235,6 +264,7 @@ class WgpuHost:
             found["uniform"].destroy()
 
     def close(self) -> None:
+        self._closed = True
         if not self.lost:
             self.lost = "the device was closed"
             self._device.destroy()
