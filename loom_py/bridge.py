@@ -95,6 +95,13 @@ def describe_devices() -> str:
     return to_json_text(devices.describe())
 
 
+def detect_all_json() -> str:
+    """JSON: the original detector's reports."""
+    from . import detector
+
+    return detector.detect_all_json()
+
+
 def verify_start(name: str) -> int:
     """Handle of a task that compares every kernel of a device with NumPy in float64, telling of each."""
     from .runtime.verify import Checked, check_device

@@ -16,10 +16,20 @@ import { SimdHost } from "./simd_host.js";
  * @property {string} [reason] why it is not there
  * @property {number} [threads]
  * @property {boolean} [relaxed] relaxed SIMD is in use
+ * @property {boolean} [hardware] a real GPU, not one played by the CPU
+ * @property {string} [vendor]
+ * @property {string} [architecture]
+ * @property {string} [description]
+ * @property {string[]} [features]
+ * @property {Record<string, number>} [limits]
+ * @property {number} [buffers]
  * @property {number} [memory] bytes
  * @property {number} [used] bytes
  */
-/** @typedef {{tell: (bridge: any) => void, close: () => void}} Opened */
+/**
+ * `reopen` gives a lost GPU back if it can be had again.
+ * @typedef {{tell: (bridge: any) => void, reopen: () => Promise<void>, close: () => void}} Opened
+ */
 
 const NAMES = ["auto", "numpy", "simd", "webgpu"];
 
@@ -47,6 +57,9 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
       if (typeof webgpu === "string") bridge.missing_device("webgpu", webgpu);
       else bridge.add_webgpu(webgpu);
       bridge.use_device(device);
+    },
+    async reopen() {
+      if (typeof webgpu !== "string" && webgpu.lost) await webgpu.reopen().catch(() => {}); // it then says that it is lost
     },
     close() {
       if (typeof simd !== "string") simd.close();

@@ -132,6 +132,14 @@ export class Session {
   }
 
   /**
+   * The original detector's report of every GPU adapter: key, limits, features, recommended workgroup sizes.
+   * @returns {Promise<Record<string, any>[]>}
+   */
+  detect() {
+    return this.#engine.call("detect");
+  }
+
+  /**
    * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
    *
    * Progress tells of each as `{status: "verify", loaded, total, …}`.

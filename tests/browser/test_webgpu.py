@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from loom_py.runtime.webgpu import KERNELS
 
@@ -90,3 +91,60 @@ def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> No
     trained = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 2})
     assert trained["where"]["device"] in ("simd", "numpy")
     assert trained["where"]["reason"].startswith("webgpu is not there")
+
+
+LOSE = """(() => {
+  const gpus = [];
+  const original = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await original.apply(this, options);
+    gpus.push(device);
+    return device;
+  };
+  globalThis.gpus = gpus;
+})()"""
+
+
+def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str) -> None:
+    """`device.destroy()` in mid-training: a typed error; the next training goes elsewhere, and back when asked."""
+    context = gpu_chromium.new_context()
+    context.add_init_script(LOSE)
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    page.evaluate(START, {"device": "webgpu", "worker": False})
+    first = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
+    assert first["where"]["device"] == "webgpu"
+    lost = page.evaluate("""async () => {
+      const network = await session.createNetwork({ layers: [{ type: "dense", input_size: 4, output_size: 4 }] }, { seed: 1 });
+      const batch = { input: new Float32Array(4).fill(1), target: new Float32Array(4).fill(2) };
+      let seen = 0;
+      try {
+        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress: () => seen++ || gpus.at(-1).destroy() });
+      } catch (error) {
+        return { seen, name: error.name, message: error.message, remedy: error.remedy };
+      }
+    }""")
+    assert lost["name"] == "DeviceLost"
+    assert "lost" in lost["message"]
+    assert lost["remedy"]
+    assert lost["seen"] >= 1
+    again = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
+    assert again["where"]["device"] == "webgpu"
+    assert again["history"] == first["history"]
+    assert page.evaluate("gpus.length") == 2
+    context.close()
+
+
+def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
+    contexts: list[Any] = []
+    watches: list[Any] = []
+    page = _opener(gpu_chromium, contexts, watches)(f"{plain_url}devices.html")
+    button = page.get_by_role("button", name="Verify on my device")
+    expect(button).to_be_enabled(timeout=60_000)
+    rows = page.locator("#devices tr")
+    expect(rows.filter(has_text="swiftshader, played by the CPU, WGSL kernels")).to_have_count(1)
+    expect(page.locator("#adapter tr").filter(has_text="maxStorageBufferBindingSize")).to_have_count(1)
+    button.click()
+    expect(page.locator("#summary")).to_have_text(re.compile(r"All \d+ kernels are right\."), timeout=180_000)
+    assert page.locator("#kernels tr").filter(has_text="webgpu").count() > 25
+    _finish(contexts, watches)

@@ -54,6 +54,11 @@ def describe(adapter: Any) -> dict[str, Any]:
     }
 
 
+def described(adapter: Any) -> tuple[dict[str, Any], list[str], dict[str, int]]:
+    """(what it says of itself, features, limits in WebGPU's spelling)."""
+    return describe(adapter), sorted(adapter.features), {camel(k): v for k, v in adapter.limits.items()}
+
+
 class WgpuReading:
     """See `Reading`: it waits when asked."""
 
