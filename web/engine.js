@@ -85,7 +85,7 @@ const METHODS = {
   async loadModel(runtime, source, context) {
     const readers = await openModelFiles(source, await storage(), { onProgress: context.onEvent, signal: context.signal });
     try {
-      const task = inPython(runtime, (b) => b.load_start(readers));
+      const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
       const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
         context.onEvent({ status: "load", ...events.at(-1) });
       return await runTask(runtime, task, { signal: context.signal, onEvents });

@@ -344,7 +344,7 @@ export declare class Session {
    * when there is something to tell.
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
-  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict }?: LoadOptions): Promise<LanguageModel>;
+  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict, activations }?: LoadOptions): Promise<LanguageModel>;
   /**
    * Prefer a device for what is trained and loaded from now on.
    */
@@ -421,10 +421,11 @@ export type WorkOptions = {
 };
 
 /**
- * `hubURL`: a mirror of the hub
+ * `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32
  */
 export type LoadOptions = WorkOptions & KeepOptions & {
   hubURL?: string;
+  activations?: "q16" | "f32";
 };
 
 /**

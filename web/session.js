@@ -11,7 +11,7 @@ import { ModelStorage } from "./model_storage.js";
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
-/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string}} LoadOptions `hubURL`: a mirror of the hub */
+/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
 /** @typedef {import("./devices.js").DeviceFacts} DeviceFacts */
 /**
  * A kernel of a device against NumPy.
@@ -112,8 +112,8 @@ export class Session {
    * @param {LoadOptions} [options]
    * @returns {Promise<LanguageModel>}
    */
-  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict } = {}) {
-    const params = { ...modelSource(source), hubURL, keep, evict };
+  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict, activations } = {}) {
+    const params = { ...modelSource(source), hubURL, keep, evict, activations };
     const onEvent = (/** @type {import("./boot.js").Progress} */ event) => {
       onProgress(event);
       if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);

@@ -19,6 +19,9 @@ from ..text.sampling import GenerationOptions
 from .llama import KVCache, Llama
 
 
+ACTIVATIONS = ("q16", "f32")
+
+
 def _release(device: Device, tensors: Mapping[str, DeviceTensor], programs: Mapping[Any, Executable]) -> None:
     for program in programs.values():
         program.free()
@@ -73,7 +76,7 @@ class DeviceLlama(Llama):
 
     **Arguments:**
 
-    - `weights`: on the device; they are freed with this object.
+    - `weights`: on the device; once this object is made they are freed with it.
     - `activations`: what quantised weights are multiplied with, `f32` or `q16` (16 bits a number, scaled by 32s).
     """
 
@@ -83,10 +86,14 @@ class DeviceLlama(Llama):
         super().__init__(config, weights)
         self.device, self.activations = device, activations
         self._stored = dict(weights)
-        self._tensors = {name: weight.tensor for name, weight in weights.items()}
+        self._tensors = {"token": device.upload(np.zeros(1, np.int64))}
+        try:
+            self._tensors["seen"] = device.upload(np.zeros(config.vocab_size, np.uint8))
+        except BaseException:
+            device.free(self._tensors["token"])
+            raise
+        self._tensors |= {name: weight.tensor for name, weight in weights.items()}
         self._finalizer = weakref.finalize(self, _release, device, self._tensors, {})
-        self._tensors["token"] = device.upload(np.zeros(1, np.int64))
-        self._tensors["seen"] = device.upload(np.zeros(config.vocab_size, np.uint8))
         self._held: int | None = None  # the id in `token`, if it is known
 
     def close(self) -> None:
@@ -152,4 +159,3 @@ class DeviceLlama(Llama):
             state = {name: {**self._tensors, **cache.tensors}[name] for name in program.state}
             cache.programs[key] = self.device.compile(program, state, activations=self.activations)
         return cache.programs[key]
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Dynamic(float):
     name: str
     value: float
 
-    def __new__(cls, name: str, value: float) -> Dynamic:
+    def __new__(cls, name: str, value: float) -> Self:
         made = super().__new__(cls, value)
         made.name, made.value = name, value
         return made
@@ -55,6 +55,20 @@ class Dynamic(float):
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _frozen
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = _frozen
+
+
+class Counter(Dynamic):
+    """A count that a layer uses and then raises, once a replay: whoever replays gives the next value."""
+
+    def __add__(self, other: Any) -> Spent:  # type: ignore[override]
+        return Spent(self.value + other)
+
+
+class Spent(float):
+    """A counter that was raised: it can be compared and put back, but no kernel of this program may use it."""
+
+    def __add__(self, other: Any) -> Spent:
+        return Spent(float(self) + other)
 
 
 class Traced:
@@ -112,6 +126,11 @@ class TracingOps:
         self.program.dynamics[name] = value
         return Dynamic(name, value)
 
+    def counter(self, name: str, value: int) -> Counter:
+        """A dynamic number that layers may raise once."""
+        self.program.dynamics[name] = value
+        return Counter(name, value)
+
     def output(self, name: str, tensor: Traced) -> None:
         """Name a result."""
         self.program.outputs[name] = tensor.index
@@ -165,6 +184,8 @@ class TracingOps:
             return Ref(constant.index), constant._value
         if isinstance(value, Dynamic):
             return Dyn(value.name), value.value
+        if isinstance(value, Spent):
+            raise TraceError("a layer that counts its calls was called twice in one program")
         if isinstance(value, (list, tuple)):
             return tuple(value), value
         return value, value
