@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from loom_py.errors import DeviceLost
 from loom_py.formats.quant import widen
+from loom_py.models.loading import load_model
 from loom_py.runtime.fuse import fuse
 from loom_py.runtime.numpy_ops import NumpyOps
 from loom_py.runtime.program import Program
@@ -19,7 +22,9 @@ from loom_py.runtime.trace_llama import trace_decoder
 from loom_py.runtime.verify import error
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
+from loom_py.text.sampling import GenerationOptions
 
+from ..formats.tiny_gguf import write_tiny_gguf
 from ..models import tiny
 
 STORAGES = {"F32": (1, 4), "F16": (1, 2), "BF16": (1, 2), "Q8_0": (32, 34), "Q4_0": (32, 18), "Q4_1": (32, 20)}
@@ -183,3 +188,37 @@ def test_sampling_draws_what_numpy_draws(device: WebGPUDevice) -> None:
             assert found == int(NumpyOps().sample(values, flags, **numbers)[0]), (n, numbers)
         run.free()
         device.free(state["seen"])
+
+
+OPTIONS = [
+    GenerationOptions(max_tokens=20),
+    GenerationOptions(max_tokens=20, temperature=0.9, top_k=9, top_p=0.9, repetition_penalty=1.3, seed=1 << 40),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["greedy", "drawn"])
+@pytest.mark.parametrize("kind", ["F16", "Q4_1", "Q8_0"])
+def test_text_goes_on_after_a_loss(tmp_path: Path, kind: str, options: GenerationOptions) -> None:
+    """The tokens of NumPy, also when the GPU goes away in the prompt and in mid-sentence."""
+    device = WebGPUDevice(WgpuHost())
+    path = write_tiny_gguf(tmp_path / "m.gguf", kind=kind, tied=kind == "Q4_1").path
+    prompt = "hello world " * 3
+    expected = [t.id for t in load_model(path).generate(prompt, options)]
+    model = load_model(path, device=device)
+    assert (model.device, model.activations) == ("webgpu", "f32")
+    assert [t.id for t in model.generate(prompt, options)] == expected
+    used = []
+    for _ in range(3):
+        found: list[int] = []
+        for token in model.generate(prompt, options):
+            if len(found) in (0, 7):
+                device.host.lose("unknown")
+            found.append(token.id)
+        assert found == expected
+        used.append(device.host.used())
+    assert used[1] == used[2], "a loss leaves nothing behind"
+    device.host.lose("unknown")
+    assert [t.id for t in model.generate("world " + prompt, options)] != []
+    device.host.close()
+    with pytest.raises(DeviceLost):
+        list(model.generate(prompt, options))

@@ -31,6 +31,8 @@ class WebGPUDevice:
 
     name = "webgpu"
     kernels: Collection[str] = KERNELS.keys()
+    activations = ("f32",)
+    """What weights are multiplied with."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
