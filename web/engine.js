@@ -51,9 +51,16 @@ const METHODS = {
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
   },
   devices: (runtime) => devices(runtime),
-  useDevice(runtime, { device }) {
+  async useDevice(runtime, { device }) {
+    await runtime.reopen();
     inPython(runtime, (b) => b.use_device(device));
     return devices(runtime);
+  },
+  detect: (runtime) => JSON.parse(inPython(runtime, (b) => b.detect_all_json())),
+  verifyDevice(runtime, { device }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.verify_start(device));
+    const onEvents = (/** @type {any[]} */ events) => events.forEach((event) => onEvent({ status: "verify", ...event }));
+    return runTask(runtime, task, { signal, onEvents });
   },
 
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
