@@ -1,16 +1,17 @@
 /* y = op(a) op(b) + bias, many at once if wanted.
  *
- * Blocks of 6 × 8 results live in registers. Each panel of 8 columns of b is packed for one block of K; a is read in
- * place where its rows are contiguous and packed where its columns are. Every result is the sum over k in order within
- * each block, then over the blocks, whatever the tiles: neither tiles nor threads change a bit.
+ * Blocks of 4 × 8 results live in registers: 8 sums, 2 pieces of b and 1 of a leave room among 16. Each panel of 8
+ * columns of b is packed for one block of K; a is read in place where its rows are contiguous and packed where its
+ * columns are. Every result is the sum over k in order within each block, then over the blocks, whatever the tiles:
+ * neither tiles nor threads change a bit.
  */
 #include "vecmath.h"
 #include "vectors.h"
 
-#define ROWS 6
-#define PANEL 8 /* columns of a panel of b; floats from one k to the next in a packed panel of a */
+#define ROWS 4
+#define PANEL 8 /* columns of a panel of b */
 #define BLOCK 256
-#define TILE_ROWS 120 /* at most: 20 packed panels of a beside one of b */
+#define TILE_ROWS 240 /* at most: what fits the scratch memory packed, beside one panel of b */
 #define INLINE static inline __attribute__((always_inline))
 
 enum { ADD = 1, BIAS_PER_ROW = 2 };
@@ -25,7 +26,7 @@ typedef struct {
 INLINE void sums(const u32 R, const f32 *a, u32 ar, u32 ac, const f32 *b, u32 bk, u32 k, v128 s[ROWS][2]) {
 #pragma unroll
     for (u32 r = 0; r < R; r++) s[r][0] = s[r][1] = zero4();
-#pragma unroll 2
+#pragma clang loop unroll(disable) /* unrolled, V8 runs out of registers and takes twice as long */
     for (u32 l = 0; l < k; l++) {
         v128 left = load4(b), right = load4(b + 4);
 #pragma unroll
@@ -85,28 +86,23 @@ INLINE void put(const u32 R, const Place *p, v128 s[ROWS][2]) {
     }                                                                                                              \
     static void packed##R(const f32 *a, const f32 *b, u32 bk, u32 k, const Place *p) {                             \
         v128 s[ROWS][2];                                                                                           \
-        sums(R, a, 1, PANEL, b, bk, k, s);                                                                         \
+        sums(R, a, 1, ROWS, b, bk, k, s);                                                                         \
         put(R, p, s);                                                                                              \
     }
 MICRO(1)
 MICRO(2)
 MICRO(3)
 MICRO(4)
-MICRO(5)
-MICRO(6)
 
 static void pack_a(f32 *to, const f32 *a, u32 ar, u32 ac, u32 rows, u32 k) {
-    for (u32 i = 0; i < rows; i += ROWS, to += (size_t)PANEL * k) {
+    for (u32 i = 0; i < rows; i += ROWS, to += (size_t)ROWS * k) {
         u32 r = min_u32(ROWS, rows - i);
         const f32 *from = a + (size_t)i * ar;
-        if (ar == 1 && i + PANEL <= rows) {
-            for (u32 l = 0; l < k; l++, from += ac) {
-                store4(to + PANEL * l, load4(from));
-                store4(to + PANEL * l + 4, load4(from + 4));
-            }
+        if (ar == 1 && r == ROWS) {
+            for (u32 l = 0; l < k; l++, from += ac) store4(to + ROWS * l, load4(from));
         } else {
             for (u32 l = 0; l < k; l++, from += ac)
-                for (u32 j = 0; j < r; j++) to[PANEL * l + j] = from[(size_t)j * ar];
+                for (u32 j = 0; j < r; j++) to[ROWS * l + j] = from[(size_t)j * ar];
         }
     }
 }
@@ -163,14 +159,14 @@ static void blocked(const Product *p, f32 *scratch) {
                     if (p->flags & BIAS_PER_ROW) to.row_bias = p->bias + r;
                     else to.column_bias = p->bias + c;
                 }
-                const f32 *from = pack ? packed + (size_t)(r / ROWS) * PANEL * k : a + (size_t)r * p->ar;
+                const f32 *from = pack ? packed + (size_t)r * k : a + (size_t)r * p->ar;
                 switch (min_u32(ROWS, p->m - r)) {
 #define CASE(R)                                               \
     case R:                                                   \
         if (pack) packed##R(from, b, bk, k, &to);             \
         else in_place##R(from, p->ar, b, bk, k, &to);         \
         break;
-                    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+                    CASE(1) CASE(2) CASE(3) CASE(4)
 #undef CASE
                 }
             }

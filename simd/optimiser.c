@@ -15,13 +15,26 @@ typedef struct {
 #define GET(p) load_some(p, i, n)
 #define PUT(p, v) store_some(p, i, n, v)
 
+/* ‖g‖²: float32 within 64 values, double between them */
 static f64 square(const Chunk *c) {
-    Wide s = {zero4(), zero4()};
-    EACH_FOUR {
-        v128 g = GET(c->g);
-        s = add_product(s, g, g);
+    const f32 *g = c->g;
+    u32 n = c->n, i = 0;
+    f64 total = 0;
+    for (; i + 64 <= n; i += 64) {
+        v128 s[4] = {zero4(), zero4(), zero4(), zero4()};
+        for (u32 j = 0; j < 64; j += 16)
+            for (u32 k = 0; k < 4; k++) {
+                v128 v = load4(g + i + j + 4 * k);
+                s[k] = fma4(v, v, s[k]);
+            }
+        total += sum4(add4(add4(s[0], s[1]), add4(s[2], s[3])));
     }
-    return sum_wide(s);
+    v128 rest = zero4();
+    for (; i < n; i += 4) {
+        v128 v = load_some(g, i, n);
+        rest = fma4(v, v, rest);
+    }
+    return total + sum4(rest);
 }
 
 /* chunks, how many, chunks a piece, squares (double, one a chunk): ‖g‖² of each */

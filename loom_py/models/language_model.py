@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import TemplateError
+from ..runtime.device import Waiting
 from ..text.chat_template import ChatTemplate
 from ..text.generate import GeneratedToken, PrefillProgress, generate
 from ..text.sampling import GenerationOptions
 from ..text.tokenizer import Tokenizer
+from .device_llama import DeviceKVCache, DeviceLlama
 from .llama import KVCache, Llama
 
-Event = PrefillProgress | GeneratedToken
+Event = PrefillProgress | GeneratedToken | Waiting
 
 
 @dataclass
@@ -35,6 +37,23 @@ class LanguageModel:
     eos_ids: frozenset[int]
     _cache: KVCache | None = None
     _cached: list[int] = field(default_factory=list)
+
+    @property
+    def device(self) -> str:
+        """Name of the device it runs on."""
+        return self.model.device.name if isinstance(self.model, DeviceLlama) else "numpy"
+
+    @property
+    def activations(self) -> str:
+        """What quantised weights are multiplied with: `f32`, or `q16`."""
+        return self.model.activations if isinstance(self.model, DeviceLlama) else "f32"
+
+    def close(self) -> None:
+        """Give a device's memory back now; the model cannot be used afterwards."""
+        if isinstance(self._cache, DeviceKVCache):
+            self._cache.close()
+        if isinstance(self.model, DeviceLlama):
+            self.model.close()
 
     def chat_prompt(self, messages: Sequence[dict[str, Any]]) -> str:
         """The template's text for `[{"role", "content"}, …]`, ready for the assistant's answer."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from ..errors import InputError, ModelError
 from ..formats.hf_config import LlamaConfig
 from ..runtime import Ops, Tensor, numpy_ops
+from ..runtime.device import Waiting
+from ..text.sampling import GenerationOptions, sample
 
+PREFILL_CHUNK = 64
 EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
 
 
@@ -62,6 +65,13 @@ class KVCache:
     length: int = 0
     keys: list[Any] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
+    smallest: ClassVar[int] = 256
+    """Capacity to begin with."""
+
+    @property
+    def capacity(self) -> int:
+        """Positions there is room for."""
+        return len(self.keys[0]) if self.keys else 0
 
     def reserve(self, length: int) -> None:
         """Room for `length` positions in all. Raises `InputError` beyond `limit`."""
@@ -71,10 +81,11 @@ class KVCache:
                 where="context",
                 remedy="Shorten the prompt or the conversation.",
             )
-        capacity = len(self.keys[0]) if self.keys else 0
-        if length <= capacity:
-            return
-        capacity = min(self.limit, max(256, length, 2 * capacity))
+        if length > self.capacity:
+            self.grow(min(self.limit, max(self.smallest, length, 2 * self.capacity)))
+
+    def grow(self, capacity: int) -> None:
+        """Make room for `capacity` positions."""
         shape = (capacity, self.config.num_key_value_heads, self.config.head_dim)
         for store in (self.keys, self.values):
             for i in range(self.config.num_hidden_layers):
@@ -116,6 +127,35 @@ class Llama:
             self.config, min(limit or self.config.max_position_embeddings, self.config.max_position_embeddings)
         )
 
+    def chunk(self, remaining: int) -> int:
+        """How many of so many prompt tokens to feed at once."""
+        return min(remaining, PREFILL_CHUNK)
+
+    def feed(self, ids: NDArray[np.integer[Any]], cache: KVCache) -> Generator[Waiting, None, None]:
+        """Append ids (T,) to `cache`. A generator, as a device may have to be waited for."""
+        cache.reserve(cache.length + len(ids))
+        self.trace_hidden(self.ops, self.weights, ids, cache.keys, cache.values, cache.length)
+        cache.length += len(ids)
+        yield from ()
+
+    def next_token(
+        self,
+        ids: NDArray[np.integer[Any]],
+        cache: KVCache,
+        options: GenerationOptions,
+        step: int,
+        seen: Sequence[int],
+    ) -> Generator[Waiting, None, int]:
+        """Append ids (T,) to `cache` → the token drawn from the logits of the last.
+
+        **Arguments:**
+
+        - `step`: number of the draw.
+        - `seen`: every token so far, `ids` too; for the repetition penalty.
+        """
+        yield from ()
+        return sample(np.asarray(self.forward(ids, cache)), options, step, seen)
+
     def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> Tensor:
         """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
         cache.reserve(cache.length + len(ids))
@@ -136,14 +176,27 @@ class Llama:
     ) -> Tensor:
         """The decoder as a function of its arguments: rows `position …` of the caches are written (*dynamic*)."""
         c = self.config
-        x = ops.embedding(ids, weights[EMBEDDING])
-        for i in range(c.num_hidden_layers):
-            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
+        x = self.trace_hidden(ops, weights, ids, keys, values, position)
         if not every:
             x = ops.narrow(x, 0, x.shape[0] - 1, 1)
         x = ops.rms_norm(x, weights[FINAL_NORM], c.rms_norm_eps)
         logits = ops.linear(x, weights[EMBEDDING if c.tie_word_embeddings else HEAD])
         return logits if every else ops.reshape(logits, (c.vocab_size,))
+
+    def trace_hidden(
+        self,
+        ops: Ops,
+        weights: Mapping[str, Tensor],
+        ids: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
+        position: int,
+    ) -> Tensor:
+        """Everything before the last norm: ids (T,) → (T, hidden)."""
+        x = ops.embedding(ids, weights[EMBEDDING])
+        for i in range(self.config.num_hidden_layers):
+            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
+        return x
 
     def _block(
         self,

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.gguf import GGUFFile
 from ..formats.hf_config import LlamaConfig, read_json_file
@@ -20,9 +17,11 @@ from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
-from .gguf_llama import config_from_gguf, gguf_name, unpermute_rope_rows
+from .device_llama import ACTIVATIONS, DeviceLlama
+from .gguf_llama import config_from_gguf, gguf_name
 from .language_model import LanguageModel
 from .llama import EMBEDDING, Llama, weight_shapes
+from .weights import Weights
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
@@ -36,10 +35,9 @@ class LoadProgress:
     total: int
 
 
-Read = Callable[[str], NDArray[Any]]
-
-
-def load_steps(files: Mapping[str, Source], name: str = "model") -> Generator[LoadProgress, None, LanguageModel]:
+def load_steps(
+    files: Mapping[str, Source], name: str = "model", *, device: Any = None, activations: str = "q16"
+) -> Generator[LoadProgress, None, LanguageModel]:
     """Read a model; yields after each tensor and returns the `LanguageModel`.
 
     **Arguments:**
@@ -47,17 +45,37 @@ def load_steps(files: Mapping[str, Source], name: str = "model") -> Generator[Lo
     - `files`: file name → source: one `.gguf`, or `config.json`, `tokenizer.json`, `*.safetensors` (with
       `model.safetensors.index.json` if there are several) and, for chat, `tokenizer_config.json` or
       `chat_template.jinja`. Directory parts of the names are ignored.
+    - `device`: where weights go, as they are stored; None for float32 on NumPy. Whoever stops iterating, or meets an
+      error, leaves nothing behind there.
+    - `activations`: for a device, see `DeviceLlama`.
     """
     by_name = {path.replace("\\", "/").rsplit("/", 1)[-1]: source for path, source in files.items()}
     ggufs = [n for n in by_name if n.lower().endswith(".gguf")]
     if len(ggufs) > 1:
         raise ModelError(f"{len(ggufs)} GGUF files at once", where=", ".join(sorted(ggufs)), remedy="Choose one.")
-    return _load_gguf(by_name[ggufs[0]]) if ggufs else _load_hugging_face(by_name, name)
+    if activations not in ACTIVATIONS:
+        raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
+    to = _Target(device, activations)
+    return _load_gguf(by_name[ggufs[0]], to) if ggufs else _load_hugging_face(by_name, name, to)
 
 
-def load_model(path: str | os.PathLike[str], progress: Callable[[LoadProgress], None] | None = None) -> LanguageModel:
+@dataclass(frozen=True)
+class _Target:
+    """Where weights go."""
+
+    device: Any
+    activations: str
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    progress: Callable[[LoadProgress], None] | None = None,
+    *,
+    device: Any = None,
+    activations: str = "q16",
+) -> LanguageModel:
     """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
-    steps = load_steps(model_files(path), Path(path).name)
+    steps = load_steps(model_files(path), Path(path).name, device=device, activations=activations)
     while True:
         try:
             step = next(steps)
@@ -101,27 +119,22 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     raise ModelError("the directory holds neither tokenizer.json nor a GGUF file", where=str(path))
 
 
-def _load_gguf(source: Source) -> Generator[LoadProgress, None, LanguageModel]:
+def _load_gguf(source: Source, to: _Target) -> Generator[LoadProgress, None, LanguageModel]:
     file = GGUFFile(source)
     config = LlamaConfig.from_json(config_from_gguf(file.metadata, file), where=source.name)
     tokenizer = Tokenizer.from_gguf(file.metadata)
     template = file.metadata.get("tokenizer.chat_template")
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
 
-    def read(name: str) -> NDArray[Any]:
-        weight = file.load(gguf_name(name))
-        for part, count in heads.items():
-            if f".{part}." in name:
-                return unpermute_rope_rows(weight, count)
-        return weight
-
-    llama = yield from _load_weights(file, config, read, gguf_name)
+    llama = yield from _load_weights(Weights(file, gguf_name, heads), config, to)
     bos, eos = _special(tokenizer, config)
     chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None
     return LanguageModel(source.name, llama, tokenizer, chat, frozenset(config.eos_token_ids))
 
 
-def _load_hugging_face(files: Mapping[str, Source], name: str) -> Generator[LoadProgress, None, LanguageModel]:
+def _load_hugging_face(
+    files: Mapping[str, Source], name: str, to: _Target
+) -> Generator[LoadProgress, None, LanguageModel]:
     for needed in ("config.json", "tokenizer.json"):
         if needed not in files:
             raise ModelError(
@@ -149,7 +162,7 @@ def _load_hugging_face(files: Mapping[str, Source], name: str) -> Generator[Load
     def stored_name(weight: str) -> str:
         return weight if weight in stored.values() else stored.get(weight.removeprefix("model."), weight)
 
-    llama = yield from _load_weights(checkpoint, config, lambda n: checkpoint.load(stored_name(n)), stored_name)
+    llama = yield from _load_weights(Weights(checkpoint, stored_name, {}), config, to)
     eos = set(config.eos_token_ids)
     if "generation_config.json" in files:
         value = read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES)
@@ -158,15 +171,14 @@ def _load_hugging_face(files: Mapping[str, Source], name: str) -> Generator[Load
     return LanguageModel(name, llama, tokenizer, chat, frozenset(eos))
 
 
-def _load_weights(
-    checkpoint: Checkpoint, config: LlamaConfig, read: Read, stored_name: Callable[[str], str]
-) -> Generator[LoadProgress, None, Llama]:
+def _load_weights(source: Weights, config: LlamaConfig, to: _Target) -> Generator[LoadProgress, None, Llama]:
     """Every weight the model needs, checked against the shape it must have before its bytes are read."""
+    checkpoint = source.checkpoint
     names = set(checkpoint.names())
     plan = list(weight_shapes(config))
     total = 0
     for name, shape in plan:
-        stored = stored_name(name)
+        stored = source.stored_name(name)
         if stored not in names:
             raise ModelError(f"the weight {stored} is missing", where=checkpoint.name)
         info = checkpoint.info(stored)
@@ -176,20 +188,19 @@ def _load_weights(
                 where=f"{checkpoint.name} at byte {info.offset}",
             )
         total += info.nbytes
-    weights: dict[str, NDArray[Any]] = {}
+    weights: dict[str, Any] = {}
     loaded = 0
-    for name, _ in plan:
-        weight = np.ascontiguousarray(read(name), dtype=np.float32)
-        if not np.isfinite(weight).all():
-            info = checkpoint.info(stored_name(name))
-            raise ModelError(
-                f"the weight {info.name} holds NaN or infinity", where=f"{checkpoint.name} at byte {info.offset}"
-            )
-        weights[name] = weight
-        loaded += checkpoint.info(stored_name(name)).nbytes
-        yield LoadProgress(stored_name(name), loaded, total)
-    assert EMBEDDING in weights
-    return Llama(config, weights)
+    try:
+        for name, _ in plan:
+            weights[name] = source.upload(name, to.device) if to.device else source.numbers(name)
+            loaded += source.info(name).nbytes
+            yield LoadProgress(source.stored_name(name), loaded, total)
+        assert EMBEDDING in weights
+        return DeviceLlama(config, weights, to.device, to.activations) if to.device else Llama(config, weights)
+    except BaseException:  # also when nobody asks for the next step
+        for weight in weights.values() if to.device else ():
+            to.device.free(weight.tensor)
+        raise
 
 
 def _special(tokenizer: Tokenizer, config: LlamaConfig) -> tuple[str, str]:

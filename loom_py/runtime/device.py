@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .program import Program
@@ -22,6 +24,11 @@ class DeviceTensor:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a tensor of a NumPy dtype."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 Values = dict[str, NDArray[Any]]
@@ -101,6 +108,8 @@ class Device(Protocol):
     """About ten methods; implementations are `simd.SimdDevice` and the WebGPU ones."""
 
     name: str
+    kernels: Collection[str]
+    """Those of the vocabulary that it has."""
 
     def info(self) -> dict[str, Any]:
         """What a page shows: kind, threads, features, bytes in use."""

@@ -59,6 +59,14 @@ class NumpyOps:
     attend = staticmethod(k.attention.attend)
     attend_grad = staticmethod(k.attention.attend_grad)
 
+    mark = staticmethod(k.sampling.mark)
+    sample = staticmethod(k.sampling.sample)
+
+    norm_linear = staticmethod(k.fused.norm_linear)
+    norm_gate_up = staticmethod(k.fused.norm_gate_up)
+    linear_add = staticmethod(k.fused.linear_add)
+    rope_cache = staticmethod(k.fused.rope_cache)
+
     loss = staticmethod(k.loss.loss)
     loss_grad = staticmethod(k.loss.loss_grad)
     accumulate = staticmethod(k.optimiser.accumulate)

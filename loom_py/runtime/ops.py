@@ -215,6 +215,63 @@ class Ops(Protocol):
         """→ (gq, gk, gv)."""
         ...
 
+    # --- sampling -------------------------------------------------------------------------------------------------
+    def mark(self, seen: Tensor, ids: Tensor) -> None:
+        """*In place*: flags seen (V,) at integer ids (T,) become 1."""
+        ...
+
+    def sample(
+        self,
+        logits: Tensor,
+        seen: Tensor,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        repetition_penalty: float,
+        seed: int,
+        step: int,
+    ) -> Tensor:
+        """logits (V,), seen (V,) flags → the next token (1,); every number is *dynamic*, `seed` has 32 bits."""
+        ...
+
+    # --- several at once: what `fuse.py` makes of the above ---------------------------------------------------------
+    def norm_linear(
+        self, x: Tensor, gamma: Tensor, eps: float, weights: Sequence[Tensor], biases: Sequence[Tensor | None]
+    ) -> tuple[Tensor, ...]:
+        """`linear(rms_norm(x), weight, bias)` for each of several weights."""
+        ...
+
+    def norm_gate_up(
+        self,
+        x: Tensor,
+        gamma: Tensor,
+        eps: float,
+        gate: Tensor,
+        up: Tensor,
+        gate_bias: Tensor | None = None,
+        up_bias: Tensor | None = None,
+    ) -> Tensor:
+        """`silu_mul(linear(h, gate), linear(h, up))` with `h = rms_norm(x)`."""
+        ...
+
+    def linear_add(self, x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor) -> Tensor:
+        """`residual + linear(x, weight, bias)`."""
+        ...
+
+    def rope_cache(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        position: int,
+        inverse_frequencies: Tensor,
+    ) -> Tensor:
+        """*In place*: rotated `k` and `v` go to the caches (`rope`, `cache_write`) → rotated `q`."""
+        ...
+
     # --- losses and optimisers ----------------------------------------------------------------------------------------
     def loss(self, name: str, y: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
         """A loss of `training.losses` → scalar; `delta` is Huber's."""

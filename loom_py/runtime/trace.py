@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LoomError
+from .abstract import Abstract, abstract_result, is_abstract
 from .numpy_ops import NumpyOps
 from .program import Buffer, Dispatch, Dyn, Kind, Program, Ref
 
@@ -25,7 +26,9 @@ IN_PLACE: dict[str, tuple[str, ...]] = {
     "cache_write": ("cache",),
     "clip_by_norm": ("grads",),
     "clip_by_value": ("grads",),
+    "mark": ("seen",),
     "rmsprop_step": ("w", "v", "buffer"),
+    "rope_cache": ("keys", "values"),
     "sgd_momentum_step": ("w", "velocity"),
     "sgd_step": ("w",),
 }
@@ -42,7 +45,7 @@ class Dynamic(float):
     name: str
     value: float
 
-    def __new__(cls, name: str, value: float) -> Dynamic:
+    def __new__(cls, name: str, value: float) -> Self:
         made = super().__new__(cls, value)
         made.name, made.value = name, value
         return made
@@ -54,10 +57,24 @@ class Dynamic(float):
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = _frozen
 
 
+class Counter(Dynamic):
+    """A count that a layer uses and then raises, once a replay: whoever replays gives the next value."""
+
+    def __add__(self, other: Any) -> Spent:  # type: ignore[override]
+        return Spent(self.value + other)
+
+
+class Spent(float):
+    """A counter that was raised: it can be compared and put back, but no kernel of this program may use it."""
+
+    def __add__(self, other: Any) -> Spent:
+        return Spent(float(self) + other)
+
+
 class Traced:
     """A tensor while tracing: shape and dtype, but no values for Python to branch on."""
 
-    def __init__(self, value: NDArray[Any], index: int) -> None:
+    def __init__(self, value: NDArray[Any] | Abstract, index: int) -> None:
         self._value = value
         self.index = index
         self.shape: tuple[int, ...] = value.shape
@@ -95,9 +112,12 @@ class TracingOps:
             raise AttributeError(kernel)
         return partial(self._call, kernel, function)
 
-    def tensor(self, value: NDArray[Any], kind: Kind, name: str, *, copy: bool = True) -> Traced:
-        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to."""
-        traced = self._new(value.copy() if copy else value, kind, name)
+    def tensor(self, value: NDArray[Any] | Abstract, kind: Kind, name: str, *, copy: bool = True) -> Traced:
+        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to.
+
+        Whatever an `Abstract` goes into is not computed either.
+        """
+        traced = self._new(value.copy() if copy and isinstance(value, np.ndarray) else value, kind, name)
         (self.program.inputs if kind == "input" else self.program.state)[name] = traced.index
         return traced
 
@@ -106,11 +126,16 @@ class TracingOps:
         self.program.dynamics[name] = value
         return Dynamic(name, value)
 
+    def counter(self, name: str, value: int) -> Counter:
+        """A dynamic number that layers may raise once."""
+        self.program.dynamics[name] = value
+        return Counter(name, value)
+
     def output(self, name: str, tensor: Traced) -> None:
         """Name a result."""
         self.program.outputs[name] = tensor.index
 
-    def _new(self, value: NDArray[Any], kind: Kind, name: str = "", source: int = -1) -> Traced:
+    def _new(self, value: NDArray[Any] | Abstract, kind: Kind, name: str = "", source: int = -1) -> Traced:
         index = len(self.program.buffers)
         self.program.buffers.append(Buffer(index, value.shape, value.dtype.name, kind, name, source))
         return Traced(value, index)
@@ -119,7 +144,7 @@ class TracingOps:
         known = self._constants.get(id(value))
         if known is None:
             known = self._constants[id(value)] = self._new(np.array(value), "constant")
-            self.program.constants[known.index] = known._value
+            self.program.constants[known.index] = np.asarray(known._value)
             self._kept.append(value)
         return known
 
@@ -135,7 +160,7 @@ class TracingOps:
                 concrete[name] = [v._value for v in operands]
             else:
                 recorded[name], concrete[name] = self._argument(value)
-        result = function(**concrete)
+        result = abstract_result(kernel, concrete) if is_abstract(concrete.values()) else function(**concrete)
         changes = tuple(
             ref.index
             for name in IN_PLACE.get(kernel, ())
@@ -145,7 +170,8 @@ class TracingOps:
         many = isinstance(result, tuple)
         values = () if result is None else result if many else (result,)
         source = recorded["x"].index if kernel == "reshape" else -1
-        made = [self._new(np.asarray(value), "temporary", source=source) for value in values]
+        arrays = [value if isinstance(value, Abstract) else np.asarray(value) for value in values]
+        made = [self._new(value, "temporary", source=source) for value in arrays]
         self.program.dispatches.append(Dispatch(kernel, recorded, tuple(t.index for t in made), changes))
         return None if result is None else tuple(made) if many else made[0]
 
@@ -158,6 +184,8 @@ class TracingOps:
             return Ref(constant.index), constant._value
         if isinstance(value, Dynamic):
             return Dyn(value.name), value.value
+        if isinstance(value, Spent):
+            raise TraceError("a layer that counts its calls was called twice in one program")
         if isinstance(value, (list, tuple)):
             return tuple(value), value
         return value, value

@@ -25,14 +25,26 @@ class _OneBatch:
         return self._states
 
 
+COUNTERS = {"step": "draw", "length": "position"}
+"""What layers count in their state → the dynamic parameter that it is in a program, at first 0."""
+
+
 def _tree(ops: TracingOps, tree: Params, path: str) -> Params:
-    """The same tree with every tensor a state buffer named by its path."""
-    return {
-        name: [_tree(ops, child, f"{path}.{name}.{i}") for i, child in enumerate(value)]
-        if isinstance(value, list)
-        else ops.tensor(value, "state", f"{path}.{name}")
-        for name, value in tree.items()
-    }
+    """The same tree with every tensor a state buffer named by its path, and every counter a dynamic parameter."""
+
+    def traced(name: str, value: Any) -> Any:
+        here = f"{path}.{name}"
+        if isinstance(value, list):
+            return [_tree(ops, child, f"{here}.{i}") for i, child in enumerate(value)]
+        if isinstance(value, dict):
+            return _tree(ops, value, here)
+        if isinstance(value, np.ndarray):
+            return ops.tensor(value, "state", here)
+        if name not in COUNTERS or type(value) is not int:
+            raise TraceError(f"keeps {value!r} from call to call, which no program can change", where=here)
+        return ops.counter(COUNTERS[name], value)
+
+    return {name: traced(name, value) for name, value in tree.items()}
 
 
 def _params(ops: TracingOps, network: Network) -> list[Params]:
@@ -41,24 +53,17 @@ def _params(ops: TracingOps, network: Network) -> list[Params]:
 
 def _states(ops: TracingOps, network: Network, batch: int) -> list[State]:
     """What layers carry from call to call, as state buffers `carried.<layer>.<name>`."""
-    states: list[State] = []
-    for i, layer in enumerate(network.layers):
-        state = layer.init_state(batch, network.dtype)
-        counters = [path for path, value in leaves(state) if not isinstance(value, np.ndarray)]
-        if counters:
-            raise TraceError(
-                f"a {layer.kind} layer counts calls in {counters[0]!r}, which a program cannot do yet",
-                where=f"layers[{i}]",
-                remedy="Run this network without a program.",
-            )
-        states.append(_tree(ops, state, f"carried.{i}"))
-    return states
+    return [
+        _tree(ops, layer.init_state(batch, network.dtype), f"carried.{i}") for i, layer in enumerate(network.layers)
+    ]
 
 
 def trace_forward(network: Network, x: Any) -> Program:
     """`x` (B, I) → `y` (B, O); parameters are state under the names of `network.parameters`.
 
-    The values of `x` only serve to run the layers once; its shape is the program's.
+    The values of `x` only serve to run the layers once; its shape is the program's. Where layers count, the counts are
+    dynamic: `draw` numbers the passes of gumbel noise, `position` is how much an attention cache holds, and whoever
+    replays must leave room in it.
     """
     ops = TracingOps("forward")
     sample = np.asarray(x, network.dtype)
@@ -99,8 +104,8 @@ def trace_training_step(
 ) -> Program:
     """`x` (B, I), `target` (B, O) → `loss`, `norm` (the gradient's before clipping by it), `gradient.<path>`.
 
-    Weights and optimiser slots are state, `lr` and `step` are dynamic. Weights are named as in `network.parameters`,
-    slots `<slot>.<i>` in the order of the parameters.
+    Weights and optimiser slots are state; `lr`, `step` and, where there is noise, `draw` are dynamic. Weights are named
+    as in `network.parameters`, slots `<slot>.<i>` in the order of the parameters.
     """
     ops = TracingOps("training step")
     inputs: list[Traced] = [

@@ -10,9 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..models.llama import KVCache, Llama
-from .sampling import GenerationOptions, sample
-
-PREFILL_CHUNK = 64
+from ..runtime.device import Waiting
+from .sampling import GenerationOptions
 
 
 class TokenDecoder(Protocol):
@@ -74,10 +73,11 @@ def generate(
     cache: KVCache,
     decoder: TokenDecoder,
     eos_ids: frozenset[int],
-) -> Iterator[PrefillProgress | GeneratedToken]:
+) -> Iterator[PrefillProgress | GeneratedToken | Waiting]:
     """Continue `ids`, of which the first `cache.length` are in the cache already.
 
-    Yields `PrefillProgress` after each chunk and a `GeneratedToken` for each new token. Whoever stops iterating leaves
+    Yields `PrefillProgress` after each chunk, a `GeneratedToken` for each new token, and `Waiting` where a device must
+    be waited for. Whoever stops iterating leaves
     the cache whole: it holds exactly the tokens fed so far.
     """
     if not ids:
@@ -94,14 +94,19 @@ def generate(
             f"token id {bad} is outside the model's vocabulary of {model.config.vocab_size}", where="prompt"
         )
     tokens = list(ids)
-    logits = None
+    token = -1
     while cache.length < len(tokens):
-        chunk = tokens[cache.length : cache.length + PREFILL_CHUNK]
-        logits = model.forward(np.asarray(chunk, dtype=np.int64), cache)
+        count = model.chunk(len(tokens) - cache.length)
+        chunk = np.asarray(tokens[cache.length : cache.length + count], dtype=np.int64)
+        if cache.length + count < len(tokens):
+            yield from model.feed(chunk, cache)
+        else:
+            token = yield from model.next_token(chunk, cache, options, 0, tokens)
         yield PrefillProgress(cache.length, len(tokens))
     stop = StopFilter(options.stop)
     for step in range(options.max_tokens):
-        token = sample(np.asarray(logits), options, step, tokens)
+        if step:
+            token = yield from model.next_token(np.asarray([token]), cache, options, step, tokens)
         tokens.append(token)
         ended = token in eos_ids
         text, stopped = stop.add("" if ended else decoder.add(token))
@@ -113,4 +118,3 @@ def generate(
             yield GeneratedToken(token, text, "stop" if ended or stopped else "length")
             return
         yield GeneratedToken(token, text)
-        logits = model.forward(np.asarray([token], dtype=np.int64), cache)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..nn.fields import Fields
-from ..runtime.philox import uniform
+from ..runtime.kernels import sampling as kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,12 @@ class GenerationOptions:
         if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
             raise InputError("must be a list of non-empty strings", where="stop")
 
+    def numbers(self, step: int) -> dict[str, Any]:
+        """The dynamic numbers of the kernel `sample`."""
+        names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+        seed = (self.seed ^ (self.seed >> 32)) & 0xFFFFFFFF
+        return {**{name: getattr(self, name) for name in names}, "seed": seed, "step": step}
+
     @classmethod
     def from_json(cls, value: object, where: str = "options") -> Self:
         """From a JSON object with the same names; unknown names are errors."""
@@ -73,28 +79,8 @@ class GenerationOptions:
 
 
 def sample(logits: NDArray[Any], options: GenerationOptions, step: int, seen: Sequence[int] = ()) -> int:
-    """The next token id from logits (V,).
-
-    Order: repetition penalty, temperature, top-k, top-p, min-p, then one draw from what is left, with number
-    `step` of the counter-based generator.
-    """
-    scores = np.asarray(logits, dtype=np.float32)
-    if options.repetition_penalty != 1 and len(seen):
-        scores = scores.copy()
-        ids = np.unique(np.asarray(seen, dtype=np.int64))
-        penalty = np.float32(options.repetition_penalty)
-        scores[ids] = np.where(scores[ids] > 0, scores[ids] / penalty, scores[ids] * penalty)
-    if options.temperature == 0:
-        return int(np.argmax(scores))
-    order = np.argsort(-scores, kind="stable")
-    if options.top_k:
-        order = order[: options.top_k]
-    top = scores[order].astype(np.float64) / options.temperature
-    p = np.exp(top - top[0])
-    p /= p.sum()
-    keep = np.cumsum(p) - p < max(options.top_p, 1e-9)  # the first token is always kept
-    keep &= p >= options.min_p * p[0]
-    p = np.where(keep, p, 0.0)
-    cumulative = np.cumsum(p)
-    draw = float(uniform(options.seed ^ (options.seed >> 32), step, 1)[0]) * cumulative[-1]
-    return int(order[min(int(np.searchsorted(cumulative, draw, side="right")), len(order) - 1)])
+    """The next token id from logits (V,): the kernel `sample` on NumPy. `seen` are the tokens already there."""
+    flags = np.zeros(len(logits), np.uint8)
+    if options.repetition_penalty != 1:
+        flags[np.asarray(seen, dtype=np.int64)] = 1
+    return int(kernel.sample(logits, flags, **options.numbers(step))[0])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom_py.errors import InputError
-from loom_py.models.llama import KVCache, Llama
-from loom_py.text.generate import PREFILL_CHUNK, GeneratedToken, PrefillProgress, StopFilter, generate
+from loom_py.models.llama import PREFILL_CHUNK, KVCache, Llama
+from loom_py.text.generate import GeneratedToken, PrefillProgress, StopFilter, generate
 from loom_py.text.sampling import GenerationOptions
 
 from ..models import tiny

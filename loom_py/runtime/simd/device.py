@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values
 from ..program import Program
-from . import elementwise, products, sequences, softmaxes, training  # noqa: F401 (they register their kernels)
+from . import decoder, elementwise, linear, products, sequences, softmaxes, training  # noqa: F401 (they register)
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
+from .linear import BLOCK, BLOCKS, GROUP, STORAGES
 from .memory import Memory
 from .simplify import simplify
 
+STAGING_BYTES = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
 """NumPy dtype → what it is on the device, where that differs."""
 
@@ -37,6 +40,7 @@ class SimdDevice:
     """
 
     name = "simd"
+    kernels: Collection[str] = KERNELS.keys()
 
     def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:
         self.host = host if host is not None else open_host(threads=threads, relaxed=relaxed)
@@ -58,6 +62,46 @@ class SimdDevice:
         tensor = DeviceTensor(self.memory.allocate(values.nbytes), values.shape, values.dtype.name)
         self.host.write(tensor.address, values)
         return tensor
+
+    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+        """Weights as a file stores them (`Checkpoint.raw_rows`), block storages rearranged for the kernels.
+
+        **Arguments:**
+
+        - `rows`: (rows, bytes of a row).
+        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`; anything else raises `DeviceError`.
+        - `shape`: (rows, elements of a row).
+        """
+        if storage not in STORAGES:
+            raise DeviceError(f"weights stored as {storage} are not supported", where="simd")
+        if storage not in BLOCKS:
+            address = self.memory.allocate(rows.nbytes)
+            self.host.write(address, np.ascontiguousarray(rows))
+            return DeviceTensor(address, shape, storage)
+        count, k = shape
+        address = self.memory.allocate(-(-count // GROUP) * (k // BLOCK) * BLOCKS[storage])
+        step = max(GROUP, STAGING_BYTES // max(rows.shape[1], 1) // GROUP * GROUP)
+        try:
+            staging = self.memory.allocate(min(step, count) * rows.shape[1])
+        except DeviceError:
+            self.memory.free(address)
+            raise
+        for first in range(0, count, step):
+            part = np.ascontiguousarray(rows[first : first + step])
+            self.host.write(staging, part)
+            self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
+        self.memory.free(staging)
+        return DeviceTensor(address, shape, storage)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        """A tensor with whatever its memory holds."""
+        return DeviceTensor(self.memory.allocate(prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
+
+    def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
+        """The bytes of `source` to the start of `target`."""
+        if source.nbytes > target.nbytes:
+            raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
+        self.host.call("move", target.address, source.address, source.nbytes)
 
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
         values = device_array(array)
@@ -94,12 +138,14 @@ class SimdDevice:
         keep: int = 0,
         kept: Sequence[str] | None = None,
         threads: int | None = None,
+        activations: str = "f32",
     ) -> SimdExecutable:
         reason = self.supports(program)
         if reason is not None:
             raise DeviceError(reason, where=f"simd, program {program.name}", remedy="Run it on NumPy.")
         names = program.outputs if kept is None else kept
-        return SimdExecutable(self, program, state, tables or {}, keep, names, threads or self.host.threads)
+        threads = threads or self.host.threads
+        return SimdExecutable(self, program, state, tables or {}, keep, names, threads, activations)
 
     def close(self) -> None:
         self.host.close()
@@ -117,8 +163,10 @@ class SimdExecutable:
         keep: int,
         kept: Iterable[str],
         threads: int,
+        activations: str,
     ) -> None:
         self.device, self.program, self.keep = device, program, keep
+        self.activations = activations
         self.threads = min(threads, device.host.threads)
         self._owned: list[int] = []
         try:
@@ -167,7 +215,16 @@ class SimdExecutable:
         self._slots = self._allocate(8 * len(self._dynamics))
         slots = {name: self._slots + 8 * i for i, name in enumerate(self._dynamics)}
         self._values = np.array([0.0, *program.dynamics.values()])
-        encoder = Encoder(program, self.device.codes, addresses, slots, self._constant, storage)
+        encoder = Encoder(
+            program,
+            self.device.codes,
+            addresses,
+            slots,
+            self._constant,
+            storage,
+            self._allocate,
+            activations=self.activations,
+        )
         for name, rows in tables.items():
             shape = buffers[program.inputs[name]].shape
             rows = device_array(rows)

@@ -61,8 +61,17 @@ class Encoder:
         slots: dict[str, int],
         constant: Callable[[NDArray[Any]], int],
         storage: dict[int, str],
+        allocate: Callable[[int], int],
+        *,
+        activations: str = "f32",
     ) -> None:
         self.program = program
+        self.allocate = allocate
+        """Memory that lives as long as the compiled program: bytes → address."""
+        self.activations = activations
+        """`f32`, or `q16`: what quantised weights are multiplied with (simd/linear.h)."""
+        self.shared: dict[Any, int] = {}
+        """Addresses of what several dispatches use and the first of them makes."""
         self.words = array("I")
         self.storage = storage
         """Buffer index → how its elements are stored, where that is not its dtype."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..program import Dispatch
 from .encode import Encoder, Scratch, encodes
 
-TILE_ROWS = 120  # as in simd/matmul.c
+TILE_ROWS = 240  # as in simd/matmul.c
 PIECE = 100_000
 """Multiply-adds that are worth a thread's while."""
 MAX_PIECES = 32
@@ -49,8 +49,9 @@ def product(
     results = len(offsets) // chain
     down = -(-m // TILE_ROWS)
     wanted = min(MAX_PIECES, max(1, m * n * k * len(offsets) // PIECE))
-    across = max(1, min(-(-n // 8), wanted // (results * down)))
-    tile_columns = -(-(-(-n // across)) // 8) * 8
+    panels = -(-n // 8)
+    across = max(1, min(panels, wanted // (results * down)))
+    tile_columns = -(-panels // across) * 8
     tiles = results * down * -(-n // tile_columns)
     table = e.table(np.array(offsets, np.uint32)) if any(map(any, offsets)) else 0
     e.emit(
@@ -62,12 +63,12 @@ def product(
 @encodes("matmul")
 def matmul(e: Encoder, d: Dispatch) -> None:
     a, b = d.arguments["a"], d.arguments["b"]
-    left, right = (e.shape(a)[1], 1), (e.shape(b)[1], 1)
-    k = e.shape(a)[1]
+    (rows, k), width = e.shape(a), e.shape(b)[1]
+    left, right = (k, 1), (width, 1)
     if d.arguments.get("transpose_a"):
-        left, k = left[::-1], e.shape(a)[0]
+        left, k = (1, k), rows
     if d.arguments.get("transpose_b"):
-        right = right[::-1]
+        right = (1, width)
     m, n = e.shape(d.outputs[0])
     bias = e.at(d.arguments.get("bias"))
     product(e, e.at(d.outputs[0]), e.at(a), e.at(b), (m, n, k), left=left, right=right, bias=bias)
@@ -142,7 +143,7 @@ def attend_grad(e: Encoder, d: Dispatch) -> None:
     gs = e.scratch(4 * len(at.all) * t * t)
     rows, columns = (at.q_row, 1), (at.kv_row, 1)
     offsets = [(at.p(*i), at.q(*i), at.k(*i)) for i in at.all]
-    product(e, gs, gy, v, (t, t, size), left=rows, right=columns[::-1], offsets=offsets)
+    product(e, gs, gy, v, (t, t, size), left=rows, right=(1, at.kv_row), offsets=offsets)
     e.emit("softmax_grad", gs, p, gs, len(at.all) * t, t, e.f32(size**-0.5))
     offsets = [(at.q(*i), at.p(*i), at.k(*i)) for i in at.all]
     product(e, gq, gs, k, (t, size, t), rows=at.q_row, left=(t, 1), right=columns, offsets=offsets)
@@ -153,7 +154,7 @@ def attend_grad(e: Encoder, d: Dispatch) -> None:
         )  # fmt: skip
 
 
-def _windows(e: Encoder, d: Dispatch) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _windows(e: Encoder, d: Dispatch) -> tuple[tuple[int, ...], tuple[int, int, int, int]]:
     """(words of the shape, (B, F, C·KH·KW, OH·OW))."""
     batch, channels, height, width = e.shape(d.arguments["x"])
     filters, _, tall, broad = e.shape(d.arguments["kernel"])

@@ -16,12 +16,9 @@ from ..program import Dispatch, Program, Ref
 
 def simplify(program: Program) -> tuple[Program, dict[int, int]]:
     """An equivalent program, and for each buffer that shares another's bytes where in it it begins, in bytes."""
-    made = Program(
-        *(program.name, list(program.buffers), list(program.dispatches), program.inputs, program.outputs, program.state),
-        dynamics=program.dynamics,
-        constants=dict(program.constants),
+    made = replace(
+        program, buffers=list(program.buffers), dispatches=_needed(program), constants=dict(program.constants)
     )
-    made.dispatches = _needed(made)
     views = _Views(made)
     made.dispatches = [d for at, d in enumerate(made.dispatches) if not views.replaces(at, d)]
     return made, {b.index: views.offset(b.index) for b in made.buffers if made.root(b.index) != b.index}

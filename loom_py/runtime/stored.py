@@ -1,0 +1,33 @@
+"""Weights that live on a device only: what tracing and layers need to know of them is their shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .device import DeviceTensor
+
+
+@dataclass(frozen=True)
+class StoredWeight:
+    """A weight in a device's memory, in a storage of `formats.dtypes`; `linear` and `embedding` take it as it is."""
+
+    tensor: DeviceTensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.tensor.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def storage(self) -> str:
+        return self.tensor.dtype
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """Of its elements, once widened."""
+        return np.dtype(np.float32)

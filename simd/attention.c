@@ -1,0 +1,255 @@
+/* Causal grouped-query attention over a key–value cache with a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
+ * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
+ *
+ * One token: positions in chunks of fixed size, each for one key–value head, whose parts are joined afterwards.
+ * Many tokens: query rows in tiles, each over all its positions.
+ */
+#include "maths.h"
+
+#define CHUNK 256 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
+#define ROWS 48   /* query rows of one piece of work, many tokens */
+#define SPAN 64   /* positions at a time, many tokens */
+
+typedef struct {
+    f32 *y;
+    const f32 *q, *keys, *values;
+    u32 position, tokens, heads, kv, size, group;
+    f32 scale;
+} Attention;
+
+static int attention_of(const Word *w, Attention *a) {
+    f64 at = number(w[4]);
+    *a = (Attention){.y = floats(w[0]), .q = floats(w[1]), .keys = floats(w[2]), .values = floats(w[3]),
+                     .position = (u32)at, .tokens = w[5].u, .heads = w[6].u, .kv = w[7].u, .size = w[8].u,
+                     .group = w[6].u / w[7].u, .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
+    return at >= 0 && at + a->tokens <= w[9].u;
+}
+
+/* --- one token ---------------------------------------------------------------------------------------------------- */
+
+/* Scores of `heads` (≤ 4) queries with positions from … from+count of one key head. */
+static inline __attribute__((always_inline)) void scores_of(const Attention *a, const f32 *q, u32 heads, const f32 *key,
+                                                            u32 count, f32 *scores) {
+    u32 size = a->size, stride = a->kv * size;
+    for (u32 p = 0; p < count; p += 2, key += 2 * (size_t)stride) {
+        const f32 *next = p + 1 < count ? key + stride : key;
+        v128 x[4], z[4];
+        for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
+        u32 i = 0;
+        for (; i + 4 <= size; i += 4) {
+            v128 k0 = load4(key + i), k1 = load4(next + i);
+            for (u32 h = 0; h < heads; h++) {
+                v128 v = load4(q + h * size + i);
+                x[h] = fma4(k0, v, x[h]);
+                z[h] = fma4(k1, v, z[h]);
+            }
+        }
+        for (u32 h = 0; h < heads; h++) {
+            f32 s0 = sum4(x[h]), s1 = sum4(z[h]);
+            for (u32 j = i; j < size; j++) s0 += q[h * size + j] * key[j], s1 += q[h * size + j] * next[j];
+            scores[h * CHUNK + p] = s0 * a->scale;
+            scores[h * CHUNK + p + 1] = s1 * a->scale; /* one past the end where count is odd */
+        }
+    }
+}
+
+/* out (heads, D) = Σ over positions of weight · value */
+static inline __attribute__((always_inline)) void mix_of(const Attention *a, const f32 *weights, u32 heads, const f32 *value,
+                                                         u32 count, f32 *out, u32 out_stride) {
+    u32 size = a->size, i = 0;
+    size_t stride = (size_t)a->kv * size;
+    for (; i + 8 <= size; i += 8) {
+        v128 x[4], z[4];
+        for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
+        const f32 *v = value + i;
+        for (u32 p = 0; p < count; p++, v += stride) {
+            v128 v0 = load4(v), v1 = load4(v + 4);
+            for (u32 h = 0; h < heads; h++) {
+                v128 by = wasm_v128_load32_splat(weights + h * CHUNK + p);
+                x[h] = fma4(v0, by, x[h]);
+                z[h] = fma4(v1, by, z[h]);
+            }
+        }
+        for (u32 h = 0; h < heads; h++) store4(out + h * out_stride + i, x[h]), store4(out + h * out_stride + i + 4, z[h]);
+    }
+    for (; i < size; i++)
+        for (u32 h = 0; h < heads; h++) {
+            f32 s = 0;
+            for (u32 p = 0; p < count; p++) s += weights[h * CHUNK + p] * value[p * stride + i];
+            out[h * out_stride + i] = s;
+        }
+}
+
+/* scores → e^(score − max) in place; returns Σ, and the maximum through `most`. */
+static f32 exponents(f32 *scores, u32 count, f32 *most) {
+    v128 m = wasm_f32x4_splat(scores[0]);
+    u32 i = 0;
+    for (; i + 4 <= count; i += 4) m = wasm_f32x4_pmax(m, load4(scores + i));
+    f32 max = max4(m);
+    for (; i < count; i++) max = scores[i] > max ? scores[i] : max;
+    for (i = count; i & 3; i++) scores[i] = -__builtin_inff();
+    v128 sum = wasm_f32x4_splat(0), by = wasm_f32x4_splat(max);
+    for (i = 0; i < count; i += 4) {
+        v128 e = weight4(wasm_f32x4_sub(load4(scores + i), by));
+        store4(scores + i, e);
+        sum = wasm_f32x4_add(sum, e);
+    }
+    *most = max;
+    return sum4(sum);
+}
+
+static inline __attribute__((always_inline)) void part(const Attention *a, u32 heads, u32 head, u32 kv, u32 start, u32 count,
+                                                       f32 *scores, f32 *out) {
+    size_t from = ((size_t)start * a->kv + kv) * a->size;
+    scores_of(a, a->q + (size_t)head * a->size, heads, a->keys + from, count, scores);
+    u32 stride = a->size + 2;
+    for (u32 h = 0; h < heads; h++) {
+        f32 *end = out + h * stride + a->size;
+        end[1] = exponents(scores + h * CHUNK, count, end);
+    }
+    mix_of(a, scores, heads, a->values + from, count, out, stride);
+}
+
+/* parts (chunks, heads, D + 2), q, keys, values, position slot, T = 1, heads, kv, D, capacity: of each chunk of positions
+ * Σ e^(s − max) · value, max and Σ e^(s − max). */
+KERNEL(attention_parts) {
+    Attention a;
+    if (!attention_of(w, &a)) return;
+    u32 length = a.position + 1, chunks = (length + CHUNK - 1) / CHUNK;
+    f32 *scores = (f32 *)t->scratch;
+    for (Range r = pieces(chunks * a.kv, 1); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            u32 chunk = i / a.kv, kv = i % a.kv, start = chunk * CHUNK, count = min_u32(CHUNK, length - start);
+            for (u32 g = 0; g < a.group; g += 4) {
+                u32 head = kv * a.group + g;
+                f32 *out = a.y + ((size_t)chunk * a.heads + head) * (a.size + 2);
+                switch (min_u32(4, a.group - g)) {
+                case 1: part(&a, 1, head, kv, start, count, scores, out); break;
+                case 2: part(&a, 2, head, kv, start, count, scores, out); break;
+                case 3: part(&a, 3, head, kv, start, count, scores, out); break;
+                default: part(&a, 4, head, kv, start, count, scores, out);
+                }
+            }
+        }
+}
+
+/* y (heads, D), parts, position slot, heads, D: the parts joined. */
+KERNEL(attention_join) {
+    u32 heads = w[3].u, size = w[4].u, stride = size + 2, chunks = ((u32)number(w[2]) + CHUNK) / CHUNK;
+    for (Range r = pieces(heads, heads); take(t, &r);)
+        for (u32 h = r.start; h < r.end; h++) {
+            const f32 *parts = floats(w[1]) + (size_t)h * stride;
+            size_t next = (size_t)heads * stride;
+            f32 max = parts[size], sum = 0;
+            for (u32 c = 1; c < chunks; c++) max = parts[c * next + size] > max ? parts[c * next + size] : max;
+            f32 *y = floats(w[0]) + (size_t)h * size;
+            memset(y, 0, size * sizeof(f32));
+            for (u32 c = 0; c < chunks; c++) {
+                const f32 *p = parts + c * next;
+                v128 e = weight4(wasm_f32x4_splat(p[size] - max));
+                f32 by = wasm_f32x4_extract_lane(e, 0);
+                sum += by * p[size + 1];
+                u32 i = 0;
+                for (; i + 4 <= size; i += 4) store4(y + i, fma4(load4(p + i), e, load4(y + i)));
+                for (; i < size; i++) y[i] += by * p[i];
+            }
+            for (u32 i = 0; i < size; i++) y[i] /= sum;
+        }
+}
+
+/* --- many tokens ---------------------------------------------------------------------------------------------------- */
+
+/* c (4 rows, stride) for two vectors of columns: Σ over n of a (4, n) · b (n, stride). */
+static inline __attribute__((always_inline)) void product4(const f32 *a, u32 a_stride, const f32 *b, size_t b_stride, u32 n,
+                                                           f32 *c, u32 c_stride, int add) {
+    v128 x[4], z[4];
+    for (u32 i = 0; i < 4; i++) {
+        x[i] = add ? load4(c + i * c_stride) : wasm_f32x4_splat(0);
+        z[i] = add ? load4(c + i * c_stride + 4) : wasm_f32x4_splat(0);
+    }
+    const f32 *a1 = a + a_stride, *a2 = a1 + a_stride, *a3 = a2 + a_stride;
+    for (u32 i = 0; i < n; i++, b += b_stride) {
+        v128 v = load4(b), u = load4(b + 4), f = wasm_v128_load32_splat(a + i);
+        x[0] = fma4(v, f, x[0]), z[0] = fma4(u, f, z[0]);
+        f = wasm_v128_load32_splat(a1 + i);
+        x[1] = fma4(v, f, x[1]), z[1] = fma4(u, f, z[1]);
+        f = wasm_v128_load32_splat(a2 + i);
+        x[2] = fma4(v, f, x[2]), z[2] = fma4(u, f, z[2]);
+        f = wasm_v128_load32_splat(a3 + i);
+        x[3] = fma4(v, f, x[3]), z[3] = fma4(u, f, z[3]);
+    }
+    for (u32 i = 0; i < 4; i++) store4(c + i * c_stride, x[i]), store4(c + i * c_stride + 4, z[i]);
+}
+
+/* One tile of query rows; row r is token r / group, head kv · group + r % group. Scratch memory holds, with D rounded up
+ * to 8 as `wide`: queries (ROWS, wide), sums (ROWS, wide), keys (wide, SPAN), values (SPAN, wide), scores (ROWS, SPAN). */
+static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch) {
+    u32 size = a->size, wide = (size + 7) & ~7u, rows = (count + 3) & ~3u;
+    f32 *q = scratch, *sums = q + ROWS * wide, *keys = sums + ROWS * wide, *values = keys + SPAN * wide,
+        *scores = values + SPAN * wide, max[ROWS], total[ROWS];
+    memset(q, 0, sizeof(f32) * 2 * ROWS * wide);
+    memset(keys, 0, sizeof(f32) * 2 * SPAN * wide);
+    for (u32 r = 0; r < rows; r++) {
+        max[r] = -__builtin_inff(), total[r] = 0;
+        if (r >= count) continue;
+        u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
+        const f32 *from = a->q + ((size_t)token * a->heads + head) * size;
+        for (u32 i = 0; i < size; i++) q[r * wide + i] = from[i] * a->scale;
+    }
+    u32 length = a->position + (first + count - 1) / a->group + 1;
+    for (u32 start = 0; start < length; start += SPAN) {
+        u32 span = min_u32(SPAN, length - start), across = (span + 7) & ~7u;
+        for (u32 p = 0; p < span; p++) {
+            size_t from = ((size_t)(start + p) * a->kv + kv) * size;
+            for (u32 i = 0; i < size; i++) keys[i * SPAN + p] = a->keys[from + i];
+            memcpy(values + p * wide, a->values + from, size * sizeof(f32));
+        }
+        for (u32 r = 0; r < rows; r += 4)
+            for (u32 p = 0; p < across; p += 8) product4(q + r * wide, wide, keys + p, SPAN, size, scores + r * SPAN + p, SPAN, 0);
+        for (u32 r = 0; r < rows; r++) {
+            f32 *s = scores + r * SPAN;
+            u32 seen = r < count ? a->position + (first + r) / a->group + 1 : 0; /* positions this row may look at */
+            u32 n = seen > start ? min_u32(span, seen - start) : 0;
+            for (u32 p = n; p < across; p++) s[p] = -__builtin_inff();
+            if (!n) {
+                memset(s, 0, across * sizeof(f32));
+                continue;
+            }
+            v128 m = wasm_f32x4_splat(max[r]);
+            for (u32 p = 0; p < across; p += 4) m = wasm_f32x4_pmax(m, load4(s + p));
+            f32 most = max4(m);
+            v128 by = wasm_f32x4_splat(most), sum = wasm_f32x4_splat(0);
+            for (u32 p = 0; p < across; p += 4) {
+                v128 e = weight4(wasm_f32x4_sub(load4(s + p), by));
+                store4(s + p, e);
+                sum = wasm_f32x4_add(sum, e);
+            }
+            if (most != max[r]) {
+                v128 fade = weight4(wasm_f32x4_splat(max[r] - most));
+                for (u32 i = 0; i < wide; i += 4) store4(sums + r * wide + i, wasm_f32x4_mul(load4(sums + r * wide + i), fade));
+                total[r] *= wasm_f32x4_extract_lane(fade, 0);
+                max[r] = most;
+            }
+            total[r] += sum4(sum);
+        }
+        for (u32 r = 0; r < rows; r += 4)
+            for (u32 i = 0; i < wide; i += 8) product4(scores + r * SPAN, SPAN, values + i, wide, span, sums + r * wide + i, wide, 1);
+    }
+    for (u32 r = 0; r < count; r++) {
+        u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
+        f32 *y = a->y + ((size_t)token * a->heads + head) * size;
+        for (u32 i = 0; i < size; i++) y[i] = sums[r * wide + i] / total[r];
+    }
+}
+
+/* y, q, keys, values, position slot, T, heads, kv, D, capacity */
+KERNEL(attention) {
+    Attention a;
+    if (!attention_of(w, &a)) return;
+    u32 rows = a.tokens * a.group, tiles = (rows + ROWS - 1) / ROWS;
+    for (Range r = pieces(tiles * a.kv, 1); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            u32 first = i / a.kv * ROWS;
+            tile(&a, i % a.kv, first, min_u32(ROWS, rows - first), (f32 *)t->scratch);
+        }
+}

@@ -1,0 +1,157 @@
+/* The drivers: rows shared over the threads in groups of eight, what goes before a product and what comes after it.
+ *
+ * Several matrices may share one input (queries, keys and values; gate and up). What comes after: bias, then either
+ * `y = residual + …`, or for a pair `y = silu(first) · second`.
+ */
+#include "linear.h"
+#include "maths.h"
+
+/* Five words a matrix. */
+typedef struct {
+    Word y, weight, storage, rows, bias;
+} Matrix;
+
+/* Rows 8g … of `out` (tokens, 8) go to y (from row of tokens `first` on). */
+static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out, const f32 *second, const f32 *residual) {
+    u32 rows = m->rows.u, at = g * GROUP, count = min_u32(GROUP, rows - at);
+    const f32 *bias = m->bias.u ? floats(m->bias) + at : 0, *bias2 = second && m[1].bias.u ? floats(m[1].bias) + at : 0;
+    for (u32 t = 0; t < tokens; t++, out += GROUP) {
+        f32 v[GROUP];
+        size_t to = (size_t)(first + t) * rows + at;
+        for (u32 h = 0; h < GROUP; h += 4) {
+            v128 a = load4(out + h);
+            if (bias || bias2) {
+                f32 pad[4];
+                for (u32 j = 0; j < 4; j++) pad[j] = bias && h + j < count ? bias[h + j] : 0;
+                a = wasm_f32x4_add(a, load4(pad));
+            }
+            if (second) {
+                v128 b = load4(second + t * GROUP + h);
+                if (bias2) {
+                    f32 pad[4];
+                    for (u32 j = 0; j < 4; j++) pad[j] = h + j < count ? bias2[h + j] : 0;
+                    b = wasm_f32x4_add(b, load4(pad));
+                }
+                a = wasm_f32x4_mul(silu4(a), b);
+            }
+            store4(v + h, a);
+        }
+        f32 *y = floats(m->y) + to;
+        if (residual)
+            for (u32 j = 0; j < count; j++) y[j] = residual[to + j] + v[j];
+        else if (count == GROUP)
+            store4(y, load4(v)), store4(y + 4, load4(v + 4));
+        else
+            for (u32 j = 0; j < count; j++) y[j] = v[j];
+    }
+}
+
+static u32 groups_of(const Matrix *m) { return (m->rows.u + GROUP - 1) / GROUP; }
+static u32 all_groups(const Matrix *m, u32 count, int pair) {
+    u32 total = groups_of(m);
+    for (u32 i = 1; i < count && !pair; i++) total += groups_of(m + i);
+    return total;
+}
+/* Pieces of about equal work: some eight to a thread, but none under some ten thousand products. */
+static u32 grain_of(u32 groups, u32 k, u32 tokens, u32 threads) {
+    u32 least = 16384 / (k * GROUP * tokens / 4 + 1) + 1;
+    u32 grain = groups / (threads * 8);
+    return grain > least ? grain : least;
+}
+
+/* x (K), K, gamma (or 0), eps (immediate), want, residual (or 0), pair, count, then y, weight, storage, rows, bias of each.
+ * One token: every thread makes the digits (and the norm) for itself, which is quicker than waiting for another. */
+KERNEL(linear_vector) {
+    const f32 *x = floats(w[0]), *gamma = floats(w[2]), *residual = w[5].u ? floats(w[5]) : 0;
+    u32 k = w[1].u, want = w[4].u, pair = w[6].u, count = w[7].u;
+    const Matrix *m = (const Matrix *)(w + 8);
+    u8 *free = t->scratch;
+    Digits d = {0};
+    u32 ready = 0;
+    u32 groups = all_groups(m, count, pair);
+    for (Range r = pieces(groups, grain_of(groups, k, 4, t->count)); take(t, &r);) {
+        if (!ready) {
+            ready = 1;
+            if (w[2].u) {
+                rms_norm_row(x, gamma, w[3].f, k, (f32 *)free);
+                x = (const f32 *)free;
+                free += k * sizeof(f32);
+            }
+            if (want) {
+                d = digits_at(free, want, k, 1);
+                quantise_token(x, k, &d, want, 1, 0);
+            }
+        }
+        const Matrix *of = m;
+        u32 before = 0;
+        for (u32 i = r.start; i < r.end; i++) {
+            while (!pair && i - before >= groups_of(of)) before += groups_of(of), of++;
+            f32 out[2][GROUP];
+            for (u32 j = 0; j <= pair; j++) {
+                u32 storage = of[j].storage.u;
+                if (want && storage >= Q8_0)
+                    group_vector_digits(storage, bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
+                                        &d, k, out[j]);
+                else
+                    group_vector_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x, k, out[j]);
+            }
+            finish(of, i - before, 0, 1, out[0], pair ? out[1] : 0, residual);
+        }
+    }
+}
+
+/* digits, x (T, K), T, K, gamma (or 0), eps (immediate), want, normed (T, K) or 0: tiles of digits of x, or of its norm. */
+KERNEL(linear_digits) {
+    u32 tokens = w[2].u, k = w[3].u, want = w[6].u, bytes_of_tile = digits_bytes(want, k, TILE);
+    for (Range r = pieces((tokens + TILE - 1) / TILE, 1); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            Digits d = digits_at(bytes(w[0]) + (size_t)i * bytes_of_tile, want, k, TILE);
+            for (u32 j = 0; j < TILE; j++) {
+                u32 token = i * TILE + j;
+                if (token >= tokens) {
+                    if (want) quantise_nothing(k, &d, want, TILE, j);
+                    continue;
+                }
+                const f32 *x = floats(w[1]) + (size_t)token * k;
+                if (w[4].u) {
+                    f32 *to = w[7].u ? floats(w[7]) + (size_t)token * k : (f32 *)t->scratch;
+                    rms_norm_row(x, floats(w[4]), w[5].f, k, to);
+                    x = to;
+                }
+                if (want) quantise_token(x, k, &d, want, TILE, j);
+            }
+        }
+}
+
+/* digits, x (T, K), T, K, want, residual (or 0), pair, count, then as above: many tokens. */
+KERNEL(linear_matrix) {
+    const f32 *x = floats(w[1]), *residual = w[5].u ? floats(w[5]) : 0;
+    u32 tokens = w[2].u, k = w[3].u, want = w[4].u, pair = w[6].u, count = w[7].u;
+    const Matrix *m = (const Matrix *)(w + 8);
+    f32 *out = (f32 *)t->scratch;
+    u8 *panel = t->scratch + 2 * CHUNK * GROUP * sizeof(f32);
+    u32 groups = all_groups(m, count, pair);
+    for (Range r = pieces(groups, grain_of(groups, k, tokens, t->count)); take(t, &r);) {
+        const Matrix *of = m;
+        u32 before = 0;
+        for (u32 i = r.start; i < r.end; i++) {
+            while (!pair && i - before >= groups_of(of)) before += groups_of(of), of++;
+            for (u32 first = 0; first < tokens; first += CHUNK) {
+                u32 now = min_u32(CHUNK, tokens - first), tiles = (now + TILE - 1) / TILE;
+                for (u32 j = 0; j <= pair; j++) {
+                    u32 storage = of[j].storage.u;
+                    f32 *to = out + j * CHUNK * GROUP;
+                    if (want && storage >= Q8_0)
+                        group_matrix_digits(storage,
+                                            bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
+                                            bytes(w[0]) + (size_t)first / TILE * digits_bytes(want, k, TILE), want, k, tiles,
+                                            to, panel);
+                    else
+                        group_matrix_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x + (size_t)first * k, k,
+                                            now, to, panel);
+                }
+                finish(of, i - before, first, now, out, pair ? out + CHUNK * GROUP : 0, residual);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/* y = x Wᵀ for weights in six storages: what the files of this family share.
+ *
+ * Weights of the block storages lie as `repack` leaves them: eight rows together, a *group*, block after block. A block
+ * of a group holds eight float16 scales, for Q4_1 eight float16 minimums, and the 256 small integers so that a vector
+ * of 16 bytes belongs to four rows, four bytes to each: one broadcast of four activations meets four rows, and the sums
+ * of four rows come out in four lanes. Rows are padded with zeros to whole groups. F32, F16 and BF16 stay row by row.
+ *
+ * Activations are either float32 as they are, or *digits*: per block of 32 a float scale and integers of 16 bits for
+ * the 4-bit storages and of 14 bits for Q8_0, in two digits each, so that every product and every sum is exact and the
+ * dot of bytes can be used.
+ *
+ * Inner loops are kept from unrolling: V8 holds the sums in registers only then (measured: twice as fast).
+ */
+#pragma once
+#include "loom.h"
+
+enum { F32, F16, BF16, Q8_0, Q4_0, Q4_1, STORAGES };
+
+#define GROUP 8   /* rows repacked together */
+#define TILE 4    /* tokens multiplied together */
+#define CHUNK 128 /* tokens whose results wait in scratch memory */
+#define BLOCK 32
+#define MAX_K 16384
+
+/* Bytes of a block of a group. */
+static inline u32 block_bytes(u32 storage) { return storage == Q4_1 ? 160 : storage == Q4_0 ? 144 : 272; }
+
+/* The digits of a tile of `width` tokens (1 or TILE), all parts block after block:
+ * q16: for the 4-bit storages, 256 · high + low, both signed bytes; scale, and sum = scale · Σ.
+ * q14: for Q8_0, 128 · high + low − 8192, both 0 … 127; scale.
+ * Relaxed build, in bytes: [group of four][high, low][4] for one token, [high, low][group of four][token][4] for a tile.
+ * Otherwise the number itself, 16 bits: [group of four][token][4]. */
+#define WANT16 1
+#define WANT14 2
+
+typedef struct {
+    i8 *q16;
+    f32 *scale16, *sum16;
+    u8 *q14;
+    f32 *scale14;
+} Digits;
+
+/* How many bytes the digits of a tile take, and where its parts lie. Mirrored in loom_py/runtime/simd/linear.py. */
+static inline u32 digits_bytes(u32 want, u32 k, u32 width) {
+    u32 blocks = k / BLOCK;
+    return ((want & WANT16 ? 2 * k + 8 * blocks : 0) + (want & WANT14 ? 2 * k + 4 * blocks : 0)) * width;
+}
+static inline Digits digits_at(u8 *p, u32 want, u32 k, u32 width) {
+    u32 blocks = k / BLOCK;
+    Digits d = {0};
+    if (want & WANT16) {
+        d.q16 = (i8 *)p;
+        d.scale16 = (f32 *)(p + 2 * k * width);
+        d.sum16 = d.scale16 + blocks * width;
+        p = (u8 *)(d.sum16 + blocks * width);
+    }
+    if (want & WANT14) {
+        d.q14 = p;
+        d.scale14 = (f32 *)(p + 2 * k * width);
+    }
+    return d;
+}
+/* Digits of one token of a tile. x: k floats. */
+void quantise_token(const f32 *x, u32 k, const Digits *d, u32 want, u32 width, u32 token);
+/* Digits of tokens that are not there. */
+void quantise_nothing(u32 k, const Digits *d, u32 want, u32 width, u32 token);
+
+/* Eight rows times one token. */
+void group_vector_digits(u32 storage, const u8 *group, const Digits *d, u32 k, f32 *out8);
+void group_vector_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, f32 *out8);
+/* Eight rows times many tokens: out (tokens, 8). `panel` is scratch memory. */
+void group_matrix_digits(u32 storage, const u8 *group, u8 *digits, u32 want, u32 k, u32 tiles, f32 *out, u8 *panel);
+void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, u32 tokens, f32 *out,
+                         u8 *panel);
+
+/* Four float16 (in the low halves of sign-extended lanes) as floats; infinities and NaN do not occur in scales. */
+static inline v128 half4(v128 extended) {
+    v128 bits = wasm_v128_and(wasm_i32x4_shl(extended, 13), wasm_i32x4_splat((i32)0x8fffe000));
+    return wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+}
+static inline v128 half_low(v128 halves) { return half4(wasm_i32x4_extend_low_i16x8(halves)); }
+static inline v128 half_high(v128 halves) { return half4(wasm_i32x4_extend_high_i16x8(halves)); }
+/* All float16, infinities and NaN too. */
+static inline v128 half4_any(v128 extended) {
+    v128 big = wasm_i32x4_eq(wasm_v128_and(extended, wasm_i32x4_splat(0x7c00)), wasm_i32x4_splat(0x7c00));
+    return wasm_v128_or(half4(extended), wasm_v128_and(big, wasm_i32x4_splat(0x7f800000)));
+}

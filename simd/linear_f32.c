@@ -1,0 +1,230 @@
+/* Products of weights in any storage with float activations: weights widened in registers, float sums. */
+#include "linear.h"
+
+/* Four elements of a row in an element storage. */
+static inline __attribute__((always_inline)) v128 widen4(u32 storage, const u8 *row, u32 i) {
+    if (storage == F32) return load4((const f32 *)row + i);
+    if (storage == BF16) return wasm_i32x4_shl(wasm_u32x4_load16x4((const u16 *)row + i), 16);
+    return half4_any(wasm_i32x4_load16x4((const i16 *)row + i));
+}
+static inline f32 widen1(u32 storage, const u8 *row, u32 i) {
+    if (storage == F32) return ((const f32 *)row)[i];
+    i32 bits = storage == BF16 ? ((const u16 *)row)[i] : ((const i16 *)row)[i];
+    v128 v = wasm_i32x4_splat(bits);
+    return wasm_f32x4_extract_lane(storage == BF16 ? wasm_i32x4_shl(v, 16) : half4_any(v), 0);
+}
+static inline u32 element_bytes(u32 storage) { return storage == F32 ? 4 : 2; }
+
+/* --- eight rows times one token ----------------------------------------------------------------------------------- */
+
+static inline __attribute__((always_inline)) void vector_rows(u32 storage, const u8 *w, u32 count, const f32 *x, u32 k,
+                                                              f32 *out) {
+    size_t stride = (size_t)k * element_bytes(storage);
+    for (u32 r = 0; r < count; r += 4) {
+        const u8 *p0 = w + r * stride, *p1 = r + 1 < count ? p0 + stride : p0, *p2 = r + 2 < count ? p1 + stride : p0,
+                 *p3 = r + 3 < count ? p2 + stride : p0;
+        v128 a0 = wasm_f32x4_splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        u32 i = 0;
+        for (; i + 8 <= k; i += 8) {
+            v128 v = load4(x + i), u = load4(x + i + 4);
+            a0 = fma4(widen4(storage, p0, i), v, a0), b0 = fma4(widen4(storage, p0, i + 4), u, b0);
+            a1 = fma4(widen4(storage, p1, i), v, a1), b1 = fma4(widen4(storage, p1, i + 4), u, b1);
+            a2 = fma4(widen4(storage, p2, i), v, a2), b2 = fma4(widen4(storage, p2, i + 4), u, b2);
+            a3 = fma4(widen4(storage, p3, i), v, a3), b3 = fma4(widen4(storage, p3, i + 4), u, b3);
+        }
+        f32 y[4] = {sum4(wasm_f32x4_add(a0, b0)), sum4(wasm_f32x4_add(a1, b1)), sum4(wasm_f32x4_add(a2, b2)),
+                    sum4(wasm_f32x4_add(a3, b3))};
+        for (; i < k; i++) {
+            y[0] += widen1(storage, p0, i) * x[i];
+            y[1] += widen1(storage, p1, i) * x[i];
+            y[2] += widen1(storage, p2, i) * x[i];
+            y[3] += widen1(storage, p3, i) * x[i];
+        }
+        for (u32 j = 0; j < 4; j++) out[r + j] = y[j];
+    }
+}
+
+/* The nibble at `shift` of every lane, as floats. */
+#define NIBBLE(v, shift) wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_u32x4_shr(v, shift), wasm_i32x4_splat(15)))
+
+static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const f32 *x, u32 k, f32 *out, int minimums) {
+    v128 y0 = wasm_f32x4_splat(0), y1 = y0;
+    for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += minimums ? 160 : 144) {
+        const u8 *q = w + (minimums ? 32 : 16);
+        v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0, sum = s0;
+#pragma clang loop unroll(full)
+        for (u32 i = 0; i < 4; i++) {
+            v128 v = wasm_v128_load(q + 32 * i), u = wasm_v128_load(q + 32 * i + 16);
+            sum = wasm_f32x4_add(sum, wasm_f32x4_add(load4(x + 8 * i), load4(x + 8 * i + 4)));
+#define STEP(c)                                                                                                     \
+    {                                                                                                               \
+        v128 low = wasm_v128_load32_splat(x + 8 * i + c), high = wasm_v128_load32_splat(x + 8 * i + 4 + c);         \
+        s0 = fma4(NIBBLE(v, 8 * c), low, s0);                                                                       \
+        s1 = fma4(NIBBLE(u, 8 * c), low, s1);                                                                       \
+        t0 = fma4(NIBBLE(v, 8 * c + 4), high, t0);                                                                  \
+        t1 = fma4(NIBBLE(u, 8 * c + 4), high, t1);                                                                  \
+    }
+            STEP(0) STEP(1) STEP(2) STEP(3)
+#undef STEP
+        }
+        v128 halves = wasm_v128_load(w), d0 = half_low(halves), d1 = half_high(halves), m0, m1;
+        if (minimums) {
+            halves = wasm_v128_load(w + 16);
+            m0 = half_low(halves), m1 = half_high(halves);
+        } else {
+            m0 = wasm_f32x4_mul(d0, wasm_f32x4_splat(-8)), m1 = wasm_f32x4_mul(d1, wasm_f32x4_splat(-8));
+        }
+        v128 all = wasm_f32x4_splat(sum4(sum));
+        y0 = fma4(m0, all, fma4(d0, wasm_f32x4_add(s0, t0), y0));
+        y1 = fma4(m1, all, fma4(d1, wasm_f32x4_add(s1, t1), y1));
+    }
+    store4(out, y0);
+    store4(out + 4, y1);
+}
+
+/* The signed byte c of every lane, as floats. */
+#define BYTE(v, c) wasm_f32x4_convert_i32x4(wasm_i32x4_shr(wasm_i32x4_shl(v, 24 - 8 * c), 24))
+
+static void vector_q8(const u8 *w, const f32 *x, u32 k, f32 *out) {
+    v128 y0 = wasm_f32x4_splat(0), y1 = y0;
+    for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += 272) {
+        v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0;
+#pragma clang loop unroll(full)
+        for (u32 i = 0; i < 8; i++) {
+            v128 v = wasm_v128_load(w + 16 + 32 * i), u = wasm_v128_load(w + 32 + 32 * i);
+            v128 f = wasm_v128_load32_splat(x + 4 * i);
+            s0 = fma4(BYTE(v, 0), f, s0), s1 = fma4(BYTE(u, 0), f, s1);
+            f = wasm_v128_load32_splat(x + 4 * i + 1);
+            t0 = fma4(BYTE(v, 1), f, t0), t1 = fma4(BYTE(u, 1), f, t1);
+            f = wasm_v128_load32_splat(x + 4 * i + 2);
+            s0 = fma4(BYTE(v, 2), f, s0), s1 = fma4(BYTE(u, 2), f, s1);
+            f = wasm_v128_load32_splat(x + 4 * i + 3);
+            t0 = fma4(BYTE(v, 3), f, t0), t1 = fma4(BYTE(u, 3), f, t1);
+        }
+        v128 halves = wasm_v128_load(w);
+        y0 = fma4(half_low(halves), wasm_f32x4_add(s0, t0), y0);
+        y1 = fma4(half_high(halves), wasm_f32x4_add(s1, t1), y1);
+    }
+    store4(out, y0);
+    store4(out + 4, y1);
+}
+
+static inline const u8 *row_of(const u8 *weight, u32 storage, u32 group, u32 k) {
+    return weight + (size_t)group * GROUP * k * element_bytes(storage);
+}
+
+void group_vector_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, f32 *out8) {
+    u32 count = min_u32(GROUP, rows - group * GROUP);
+    const u8 *packed = weight + (size_t)group * (k / BLOCK) * block_bytes(storage);
+    switch (storage) {
+    case F32: vector_rows(F32, row_of(weight, F32, group, k), count, x, k, out8); break;
+    case F16: vector_rows(F16, row_of(weight, F16, group, k), count, x, k, out8); break;
+    case BF16: vector_rows(BF16, row_of(weight, BF16, group, k), count, x, k, out8); break;
+    case Q8_0: vector_q8(packed, x, k, out8); break;
+    case Q4_0: vector_q4(packed, x, k, out8, 0); break;
+    default: vector_q4(packed, x, k, out8, 1);
+    }
+}
+
+/* --- eight rows times many tokens: a panel (k, 8) of widened weights times tiles of four tokens ---------------------- */
+
+#define PANEL 1024 /* columns widened together */
+
+static inline __attribute__((always_inline)) void widen_rows(u32 storage, const u8 *w, u32 count, u32 k, u32 from, u32 to,
+                                                             f32 *panel) {
+    const u8 *p[GROUP];
+    for (u32 r = 0; r < GROUP; r++) p[r] = w + (size_t)min_u32(r, count - 1) * k * element_bytes(storage);
+    u32 i = from;
+    for (; i + 4 <= to; i += 4, panel += 32)
+        for (u32 h = 0; h < 8; h += 4) {
+            v128 a = widen4(storage, p[h], i), b = widen4(storage, p[h + 1], i), c = widen4(storage, p[h + 2], i),
+                 d = widen4(storage, p[h + 3], i);
+            v128 ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+            store4(panel + h, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+            store4(panel + h + 8, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+            ab = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cd = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+            store4(panel + h + 16, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+            store4(panel + h + 24, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+        }
+    for (; i < to; i++, panel += 8)
+        for (u32 r = 0; r < GROUP; r++) panel[r] = widen1(storage, p[r], i);
+}
+
+static void widen_blocks(u32 storage, const u8 *w, u32 blocks, f32 *panel) {
+    for (u32 b = 0; b < blocks; b++, w += block_bytes(storage), panel += BLOCK * GROUP) {
+        v128 halves = wasm_v128_load(w);
+        for (u32 half = 0; half < 2; half++) {
+            v128 d = half ? half_high(halves) : half_low(halves);
+            f32 *to = panel + 4 * half;
+            if (storage == Q8_0) {
+                for (u32 i = 0; i < 8; i++, to += 32) {
+                    v128 v = wasm_v128_load(w + 16 + 32 * i + 16 * half);
+                    store4(to, wasm_f32x4_mul(d, BYTE(v, 0)));
+                    store4(to + 8, wasm_f32x4_mul(d, BYTE(v, 1)));
+                    store4(to + 16, wasm_f32x4_mul(d, BYTE(v, 2)));
+                    store4(to + 24, wasm_f32x4_mul(d, BYTE(v, 3)));
+                }
+                continue;
+            }
+            v128 m = wasm_f32x4_mul(d, wasm_f32x4_splat(-8));
+            if (storage == Q4_1) {
+                v128 minimums = wasm_v128_load(w + 16);
+                m = half ? half_high(minimums) : half_low(minimums);
+            }
+            for (u32 i = 0; i < 4; i++, to += 64) {
+                v128 v = wasm_v128_load(w + (storage == Q4_1 ? 32 : 16) + 32 * i + 16 * half);
+                store4(to, fma4(d, NIBBLE(v, 0), m));
+                store4(to + 8, fma4(d, NIBBLE(v, 8), m));
+                store4(to + 16, fma4(d, NIBBLE(v, 16), m));
+                store4(to + 24, fma4(d, NIBBLE(v, 24), m));
+                store4(to + 32, fma4(d, NIBBLE(v, 4), m));
+                store4(to + 40, fma4(d, NIBBLE(v, 12), m));
+                store4(to + 48, fma4(d, NIBBLE(v, 20), m));
+                store4(to + 56, fma4(d, NIBBLE(v, 28), m));
+            }
+        }
+    }
+}
+
+/* out (tokens ≤ 4, 8) += x (tokens, stride k) · panel (n, 8) */
+static void tile_floats(const f32 *panel, u32 n, const f32 *x, u32 k, u32 tokens, f32 *out) {
+    const f32 *p0 = x, *p1 = tokens > 1 ? x + k : x, *p2 = tokens > 2 ? x + 2 * (size_t)k : x,
+              *p3 = tokens > 3 ? x + 3 * (size_t)k : x;
+    v128 a0 = wasm_f32x4_splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+    for (u32 i = 0; i < n; i++) {
+        v128 v = load4(panel + 8 * i), u = load4(panel + 8 * i + 4), f = wasm_v128_load32_splat(p0 + i);
+        a0 = fma4(v, f, a0), b0 = fma4(u, f, b0);
+        f = wasm_v128_load32_splat(p1 + i);
+        a1 = fma4(v, f, a1), b1 = fma4(u, f, b1);
+        f = wasm_v128_load32_splat(p2 + i);
+        a2 = fma4(v, f, a2), b2 = fma4(u, f, b2);
+        f = wasm_v128_load32_splat(p3 + i);
+        a3 = fma4(v, f, a3), b3 = fma4(u, f, b3);
+    }
+    v128 low[4] = {a0, a1, a2, a3}, high[4] = {b0, b1, b2, b3};
+    for (u32 t = 0; t < tokens; t++, out += 8) {
+        store4(out, wasm_f32x4_add(load4(out), low[t]));
+        store4(out + 4, wasm_f32x4_add(load4(out + 4), high[t]));
+    }
+}
+
+void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, u32 tokens, f32 *out,
+                         u8 *scratch) {
+    f32 *panel = (f32 *)scratch;
+    u32 count = min_u32(GROUP, rows - group * GROUP);
+    memset(out, 0, (size_t)tokens * GROUP * sizeof(f32));
+    for (u32 from = 0; from < k; from += PANEL) {
+        u32 to = min_u32(k, from + PANEL);
+        switch (storage) {
+        case F32: widen_rows(F32, row_of(weight, F32, group, k), count, k, from, to, panel); break;
+        case F16: widen_rows(F16, row_of(weight, F16, group, k), count, k, from, to, panel); break;
+        case BF16: widen_rows(BF16, row_of(weight, BF16, group, k), count, k, from, to, panel); break;
+        default: {
+            size_t block = (size_t)group * (k / BLOCK) + from / BLOCK;
+            widen_blocks(storage, weight + block * block_bytes(storage), (to - from) / BLOCK, panel);
+        }
+        }
+        for (u32 t = 0; t < tokens; t += TILE)
+            tile_floats(panel, to - from, x + (size_t)t * k + from, k, min_u32(TILE, tokens - t), out + t * GROUP);
+    }
+}

@@ -1,0 +1,192 @@
+"""Training on a device: as on NumPy, the network true whenever it yields, and the memory given back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loom_py import Network, build_network_from_json
+from loom_py.errors import DeviceError, InputError
+from loom_py.runtime import choice
+from loom_py.runtime.simd import SimdDevice
+from loom_py.training.loop import training_steps, training_work
+from loom_py.training.result import TrainingProgress
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = json.loads((ROOT / "examples" / "grid_scatter.json").read_text("utf-8"))
+LAYERS: list[dict[str, Any]] = [
+    {"type": "dense", "input_size": 4, "output_size": 6, "activation": "tanh"},
+    {"type": "rnn", "input_size": 3, "hidden_size": 3, "seq_length": 2},
+    {"type": "dense", "output_size": 2, "activation": "sigmoid"},
+]
+CONFIGS: dict[str, dict[str, Any]] = {
+    "sgd": {"Epochs": 7, "LearningRate": 0.1, "GradientClip": 0.5},
+    "momentum, shuffled": {
+        **{"Epochs": 6, "LearningRate": 0.05, "Shuffle": True, "Seed": 3},
+        "Optimizer": {"Type": "sgd_momentum", "Nesterov": True},
+    },
+    "adamw, cosine": {
+        **{"Epochs": 9, "LearningRate": 0.02, "Optimizer": "adamw"},
+        "Scheduler": {"Type": "cosine"},
+    },
+    "rmsprop, clipped by value": {
+        **{"Epochs": 5, "LearningRate": 0.01, "GradientClipValue": 0.01},
+        "Optimizer": {"Type": "rmsprop", "Momentum": 0.5},
+    },
+}
+
+
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[choice.Devices]:
+    """Devices of one test's own, with `simd` open and wished for."""
+    own = choice.Devices()
+    device = SimdDevice()
+    own.add(device)
+    own.wishes("simd")
+    monkeypatch.setattr("loom_py.training.device_step.devices", own)
+    yield own
+    assert device.info()["used"] == 0, "the training kept memory"
+    device.close()
+
+
+def data(sizes: tuple[int, ...] = (2, 2, 2, 2, 2)) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(5)
+    return [
+        {"Input": rng.normal(size=4 * n).round(2).tolist(), "Target": rng.uniform(size=2 * n).round(2).tolist()}
+        for n in sizes
+    ]
+
+
+def train(network: Network, batches: list[dict[str, Any]], config: dict[str, Any], device: str) -> Any:
+    steps = training_work(network, batches, config, ahead=True, device=device)
+    told: list[TrainingProgress] = []
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return stop.value, told
+        assert isinstance(step, TrainingProgress)
+        told.append(step)
+
+
+def same(a: Network, b: Network, rtol: float = 2e-4) -> None:
+    for (path, x), y in zip(a.parameters.items(), b.parameters.values(), strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-5, err_msg=path)
+    for slot, tensors in a.training_state.slots.items():
+        for x, y in zip(tensors, b.training_state.slots[slot], strict=True):
+            np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-5, err_msg=slot)
+    left, right = a.training_state, b.training_state
+    assert (left.step, left.schedule_step, left.epoch) == (right.step, right.schedule_step, right.epoch)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("sizes", [(2, 2, 2, 2, 2), (2, 1, 2, 3, 3)], ids=["equal", "unequal"])
+def test_as_on_numpy(devices: choice.Devices, name: str, sizes: tuple[int, ...]) -> None:
+    networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
+    batches = data(sizes)
+    (slow, _), (fast, told) = (
+        train(n, batches, CONFIGS[name], d) for n, d in zip(networks, ("numpy", "simd"), strict=True)
+    )
+    assert networks[1].get_device() == {"device": "simd", "reason": "asked for"}
+    np.testing.assert_allclose(fast.loss_history, slow.loss_history, rtol=1e-4)
+    np.testing.assert_allclose(fast.lr_history, slow.lr_history)
+    assert (fast.steps, fast.best_epoch) == (slow.steps, slow.best_epoch)
+    same(networks[0], networks[1])
+    for (path, g), h in zip(networks[0].gradients.items(), networks[1].gradients.values(), strict=True):
+        np.testing.assert_allclose(h, g, rtol=1e-3, atol=1e-5, err_msg=path)
+    assert [loss for p in told for loss in (p.losses or (p.loss,))] == fast.loss_history
+    assert [p.epoch for p in told] == sorted({p.epoch for p in told})
+
+
+def test_the_demo_learns(devices: choice.Devices) -> None:
+    network = build_network_from_json(DEMO["network"], seed=1)
+    result, told = train(network, DEMO["batches"], {"Epochs": 800, "LearningRate": 0.15, "GradientClip": 1.0}, "simd")
+    assert result.final_loss < 5e-4
+    assert len(result.loss_history) == 800
+    assert len(told) < 400, "epochs are told together"
+
+
+def test_a_network_is_true_whenever_it_yields(devices: choice.Devices) -> None:
+    """Stopped after any progress, it is what NumPy makes of as many updates."""
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    steps = training_steps(network, data(), {"Epochs": 50, "LearningRate": 0.1}, every_step=True)
+    step = [next(steps) for _ in range(4)][-1]
+    steps.close()
+    count = network.training_state.step
+    assert count == step.step > 0
+    other = build_network_from_json({"layers": LAYERS}, seed=2)
+    rest = training_steps(other, data(), {"Epochs": 50, "LearningRate": 0.1}, every_step=True, device="numpy")
+    while other.training_state.step < count:
+        next(rest)
+    rest.close()
+    for (path, a), b in zip(network.parameters.items(), other.parameters.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=path)
+
+
+def test_callbacks_see_every_epoch(devices: choice.Devices) -> None:
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    seen: list[tuple[int, float]] = []
+
+    def look(p: TrainingProgress) -> bool:
+        seen.append((p.epoch, float(network.parameters["layers.0.kernel"][0, 0])))
+        return p.epoch == 3
+
+    from loom_py.training.config import TrainingConfig
+
+    result = network.train(data(), TrainingConfig(epochs=20, learning_rate=0.1, callbacks=[look]))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert len({value for _, value in seen}) == 3
+    assert result.stop_reason == "callback"
+
+
+def test_resume_from_a_checkpoint(devices: choice.Devices) -> None:
+    """Five epochs, save, load, five epochs: bit for bit ten epochs, on the same device."""
+    from loom_py import load_model_from_string
+
+    config = {"LearningRate": 0.05, "Optimizer": "adamw", "Shuffle": True, "Seed": 9}
+    whole = build_network_from_json({"layers": LAYERS}, seed=2)
+    whole.train(data(), config | {"Epochs": 10})
+    half = build_network_from_json({"layers": LAYERS}, seed=2)
+    half.train(data(), config | {"Epochs": 5})
+    again = load_model_from_string(half.save_model_to_string("x"), "x")
+    again.train(data(), config | {"Epochs": 10, "InitialEpoch": 5})
+    for (path, a), b in zip(whole.parameters.items(), again.parameters.values(), strict=True):
+        assert a.tobytes() == b.tobytes(), path
+
+
+def test_what_cannot_go_there_says_why(devices: choice.Devices) -> None:
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    network.train(data(), {"Epochs": 1, "AccumulationSteps": 2})
+    assert network.get_device()["device"] == "numpy"
+    assert "accumulation" in network.get_device()["reason"]
+    double = build_network_from_json({"layers": LAYERS}, seed=2).astype(np.float64)
+    double.train(data(), {"Epochs": 1})
+    assert double.get_device() == {"device": "numpy", "reason": "simd: the network is float64"}
+    devices.wishes("webgpu")
+    devices.missing("webgpu", "no adapter")
+    network.train(data(), {"Epochs": 1})
+    assert network.get_device()["device"] == "simd"
+    assert "no adapter" in network.get_device()["reason"]
+
+
+def test_a_loss_that_explodes_is_an_error(devices: choice.Devices) -> None:
+    layers = [{"type": "dense", "input_size": 4, "output_size": 2, "activation": "linear"}]
+    network = build_network_from_json({"layers": layers}, seed=2)
+    with pytest.raises(InputError, match="the loss is"):
+        network.train(data(), {"Epochs": 2000, "LearningRate": 1e6})
+
+
+def test_names_of_devices() -> None:
+    with pytest.raises(InputError, match="Known: auto"):
+        choice.Devices().wishes("cuda")
+    with pytest.raises(InputError):
+        SimdDevice(threads=0)
+    device = SimdDevice()
+    with pytest.raises(DeviceError):
+        device.memory.free(12345)
+    device.close()
