@@ -26,7 +26,7 @@ TWENTY = 20
 
 
 def build(group: str, model: str, outputs: int, seed: int) -> Network:
-    """The network `model` of a group with its first weights; small, large, twenty, depth or agent: the functions below."""
+    """The network `model` of a group (small, large, twenty, depth, agent: the functions below) with its first weights."""
     makers: dict[str, Callable[[str], tuple[int, list[Config]]]] = {
         "small": _small,
         "large": _large,
