@@ -146,7 +146,7 @@ class NormalBP(Collecting):
 
 
 class CollectingTween(Collecting):
-    """A tween step for every sample of the interval; `rule` is the tweening mode."""
+    """The original's `TweenChain`: a chain-rule tween step for every sample since the last time."""
 
     rule = "chain_rule"
 
@@ -160,6 +160,8 @@ class CollectingTween(Collecting):
 
 
 class CollectingLegacyTween(CollectingTween):
+    """The original's `Tween` by its legacy rule: a tween step for every sample since the last time."""
+
     rule = "legacy"
 
 
@@ -233,7 +235,7 @@ class StepTweenChain(Stepped):
 
 
 class StepTween(StepTweenChain):
-    """The same by the legacy rule."""
+    """As `StepTweenChain`, by the legacy rule."""
 
     rule = "legacy"
 

@@ -26,7 +26,7 @@ TWENTY = 20
 
 
 def build(group: str, model: str, outputs: int, seed: int) -> Network:
-    """The network `model` of a group (small, large, twenty, depth, agent: the functions below) with its first weights."""
+    """The network `model` of a group (small, large, twenty, depth, agent: the functions below), freshly drawn."""
     makers: dict[str, Callable[[str], tuple[int, list[Config]]]] = {
         "small": _small,
         "large": _large,

@@ -59,11 +59,11 @@ class Clock:
     def __init__(self, kind: str, rate: int) -> None:
         if kind not in CLOCKS:
             raise InputError(f"unknown clock {kind!r}", where="clock", remedy=f"Known: {', '.join(CLOCKS)}.")
-        self.ticks, self._step, self._wall = 0, SECOND // rate, kind == "wall"
+        self.ticks, self._rate, self._wall = 0, rate, kind == "wall"
         self._start = time.monotonic_ns()
 
     def __call__(self) -> int:
-        return time.monotonic_ns() - self._start if self._wall else self.ticks * self._step
+        return time.monotonic_ns() - self._start if self._wall else self.ticks * SECOND // self._rate
 
 
 def run(job: Job) -> dict[str, Any]:
