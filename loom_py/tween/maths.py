@@ -87,6 +87,9 @@ def as_rows(w: Array, rows: int, width: int) -> Array:
 def add_rows(w: Array, delta: Array) -> None:
     """*In place*: the numbers of `delta` added to those of `w` in order; what is beyond either is left out."""
     numbers = delta.reshape(-1)[: w.size]
+    if w.flags.c_contiguous:
+        move(w.reshape(-1)[: numbers.size], numbers)  # a view, many times as fast as `flat`
+        return
     before = w.flat[: numbers.size]
     moved = before + numbers
     w.flat[: numbers.size] = np.where(np.isfinite(moved), moved, before)

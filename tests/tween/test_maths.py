@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loom_py.tween.maths import all_finite, move, safe
+from loom_py.tween.maths import add_rows, all_finite, move, safe
 
 BIG = 1e30  # its square is beyond float32
 
@@ -43,3 +43,12 @@ def test_all_finite() -> None:
     assert all_finite(np.array([BIG, -BIG], np.float32))
     assert not all_finite(np.array([1.0, np.nan], np.float32))
     assert not all_finite(np.array([[1.0, np.inf]], np.float32))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_add_rows_goes_through_the_numbers_in_order(order: str) -> None:
+    w = np.zeros((2, 3), np.float32, order=order)  # type: ignore[call-overload]
+    add_rows(w, np.array([1.0, np.nan, 3.0, 4.0], np.float32))
+    assert w.tolist() == [[1, 0, 3], [4, 0, 0]]
+    add_rows(w, np.ones((3, 3), np.float32))
+    assert w.tolist() == [[2, 1, 4], [5, 1, 1]]
