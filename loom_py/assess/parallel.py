@@ -58,13 +58,15 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def _pool(joblib: Any, backend: str, count: int) -> Any:
+    """`joblib.Parallel` on that backend; by `parallel_config`, which alone knows how to find Dask's."""
     try:
-        try:
-            return joblib.Parallel(n_jobs=count, backend=backend, return_as="generator_unordered")
-        except ValueError as error:
-            if "return_as" not in str(error):
-                raise
-            return joblib.Parallel(n_jobs=count, backend=backend)  # such a backend gives all results at the end
+        with joblib.parallel_config(backend=backend, n_jobs=count):
+            try:
+                return joblib.Parallel(return_as="generator_unordered")
+            except ValueError as error:
+                if "return_as" not in str(error):
+                    raise
+                return joblib.Parallel()  # such a backend gives all results at the end
     except ValueError as error:
         raise InputError(
             f"joblib has no backend {backend!r}", where="backend", remedy="Such as loky, multiprocessing, dask or ray."
@@ -78,11 +80,9 @@ def _numbered(i: int, job: Job) -> tuple[int, dict[str, Any]]:
 def _connect(backend: str, address: str, count: int) -> Callable[[], object]:
     """Make a cluster known to joblib → how to leave it."""
     if backend == "dask":
-        client = _module("distributed", "backend").Client(address) if address else None
-        if client is None:
-            distributed = _module("distributed", "backend")
-            client = distributed.Client(n_workers=count, threads_per_worker=1, dashboard_address=None)
-        return client.close
+        client = _module("distributed", "backend").Client
+        local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        return (client(address) if address else client(**local)).close
     if backend == "ray":
         ray = _module("ray", "backend")
         _module("ray.util.joblib", "backend").register_ray()
