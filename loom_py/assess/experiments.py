@@ -47,10 +47,10 @@ _CHASE = (
     *("StepBPTrue", "TickTween"),
     *BASELINES,
 )
-_STEPPED = ("StepBP", "StepTween", "StepTweenChain", "StepBPTrue", *BASELINES)
+_STEPPED = ("StepBP", "StepTween", "StepTweenChain", "StepBPTrue", "EqualBP", *BASELINES)
 _ALL = (
     *("NormalBP", "StepBP", "Tween", "TweenChain", "StepTween", "StepTweenChain", "BatchTween", "StepBatchTween"),
-    *("StepBPTrue", *BASELINES),
+    *("StepBPTrue", "EqualBP", *BASELINES),
 )
 _DECAY = (("rate", 0.02), ("decay", 0.9999), ("floor", 0.001), ("delayed", 1), ("collect", 20))
 

@@ -116,6 +116,19 @@ class TickBP(Learner):
         self.c.updates += 1
 
 
+class EqualBP(TickBP):
+    """`TickBP` at the rate of the tweening methods and with their samples, one after the other."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.rate = context.settings.tween_rate
+
+    def learn(self, x: Array, target: Array, output: Array) -> None:
+        self.network.backward(output - target)
+        self.network.update_weights(self.rate)
+        self.c.updates += 1
+
+
 class Collecting(Learner):
     """Keeps the samples until `interval` has passed, or `collect` have come, and then learns from all of them."""
 
@@ -284,6 +297,7 @@ METHODS: dict[str, Method] = {
     "StepBPTrue": Method(StepBPTrue, "variant"),
     "TickTween": Method(TickTween, "variant"),
     "TickBP": Method(TickBP, "baseline"),
+    "EqualBP": Method(EqualBP, "baseline", in_order=True),
     "Random": Method(Random, "baseline"),
     "Constant": Method(Constant, "baseline"),
 }
