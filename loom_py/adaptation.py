@@ -224,6 +224,7 @@ class AdaptationComparison:
         self.results = list(results)
 
     def add_result(self, result: AdaptationResult) -> None:
+        """One more."""
         self.results.append(result)
 
     def get_best_by_avg_accuracy(self) -> AdaptationResult | None:
@@ -231,8 +232,11 @@ class AdaptationComparison:
         return max(self.results, key=lambda r: r.avg_accuracy, default=None)
 
     def get_most_stable(self) -> AdaptationResult | None:
-        """The one whose window accuracies vary least (population variance), the first of equals."""
-        return min((r for r in self.results if r.windows), key=_variance, default=None)
+        """The one whose window accuracies vary least (population variance), the first of equals.
+
+        Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+        """
+        return min((r for r in self.results if _measured(r)), key=_variance, default=None)
 
     def timeline(self, title: str, windows: int = 10) -> str:
         """Accuracy by window, a row a result, as a text table."""
@@ -280,8 +284,13 @@ def _read(cls: Any, f: Fields) -> Any:
     return cls(**values)
 
 
+def _measured(result: AdaptationResult) -> list[float]:
+    """Accuracies of the windows that had outputs."""
+    return [w.accuracy for w in result.windows if w.outputs]
+
+
 def _variance(result: AdaptationResult) -> float:
-    values = [w.accuracy for w in result.windows]
+    values = _measured(result)
     mean = sum(values) / len(values)
     return sum((v - mean) ** 2 for v in values) / len(values)
 
