@@ -107,12 +107,12 @@ class TickBP(Learner):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.rate = self.settings.rate
+        self.rate, self.decay = self.settings.rate, self.settings.decay
 
     def learn(self, x: Array, target: Array, output: Array) -> None:
         self.network.backward(output - target)
         self.network.update_weights(self.rate)
-        self.rate = max(self.rate * self.settings.decay, self.settings.floor)
+        self.rate = max(self.rate * self.decay, self.settings.floor)
         self.c.updates += 1
 
 
@@ -121,12 +121,7 @@ class EqualBP(TickBP):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.rate = context.settings.tween_rate
-
-    def learn(self, x: Array, target: Array, output: Array) -> None:
-        self.network.backward(output - target)
-        self.network.update_weights(self.rate)
-        self.c.updates += 1
+        self.rate, self.decay = self.settings.tween_rate, 1.0
 
 
 class Collecting(Learner):
