@@ -110,7 +110,7 @@ EXPERIMENTS: dict[int, Experiment] = {
             models=("Dense-6L",),
             methods=_CHASE,
             seconds=15,
-            rate=1000,
+            rate=500,
         ),
         Experiment(
             number=18,
@@ -120,7 +120,7 @@ EXPERIMENTS: dict[int, Experiment] = {
             models=DEEP,
             methods=_CHASE,
             seconds=10,
-            rate=1000,
+            rate=500,
             shares=19,
         ),
         Experiment(
@@ -131,7 +131,7 @@ EXPERIMENTS: dict[int, Experiment] = {
             models=DEEP,
             methods=_CHASE,
             seconds=10,
-            rate=1000,
+            rate=500,
         ),
     )
 }
