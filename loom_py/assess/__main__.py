@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--processes", type=int, default=1, metavar="N", help="runs at a time, by joblib; 0: one a processor (1)")
     add("--backend", default="", metavar="NAME", help="of joblib: loky, multiprocessing, dask, ray, …")
     add("--address", default="", metavar="URL", help="of the Dask scheduler or the Ray cluster")
+    add("--keep", metavar="FILE", help="write every run here as it ends, and go on from what the file holds")
     add("--json", action="store_true", help="print the record instead of tables")
     add("--output", metavar="FILE", help="write the record as JSON")
     add("--input", metavar="FILE", help="run nothing: show the record that --output has written")
@@ -93,6 +94,7 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
             processes=args.processes,
             backend=args.backend,
             address=args.address,
+            keep=args.keep,
             progress=bar.update,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .methods import METHODS
 from .parallel import results
 from .runs import Job
 from .statistics import Summary
+from .store import Store
 
 FORMAT, VERSION = "loom-assessment", 1
 Progress = Callable[[int, int, str], Any]
@@ -28,6 +30,7 @@ def assess(
     processes: int = 1,
     backend: str = "",
     address: str = "",
+    keep: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run the experiments → the record, JSON values.
@@ -35,16 +38,23 @@ def assess(
     `experiments` follows from `options` alone when ticks are counted, whatever the number of processes; `machine` says
     where and how long it ran.
 
+    With `keep`, every run is written to that file as it ends, and not run again when it is there already.
+
     Raises `InputError` for unknown names, and where joblib is needed and not installed.
     """
     experiments = chosen(options)
     todo: dict[tuple[str, ...], Job] = {job.key: job for e in experiments for job in jobs(e, options)}
-    listed = list(todo.values())
+    store = Store(keep) if keep is not None else None
     start, records = time.perf_counter(), {}
-    for i, record in results(listed, processes, backend, address):
+    if store is not None:
+        records = {key: found for key, job in todo.items() if (found := store.get(job)) is not None}
+    listed = [job for key, job in todo.items() if key not in records]
+    for i, record in results(listed, processes, backend, address) if listed else ():
         records[listed[i].key] = record
+        if store is not None:
+            store.add(listed[i], record)
         if progress is not None:
-            progress(len(records), len(listed), f"{listed[i].model} {listed[i].method}")
+            progress(len(records), len(todo), f"{listed[i].model} {listed[i].method}")
     seconds = time.perf_counter() - start
     return {
         "format": FORMAT,

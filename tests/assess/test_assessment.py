@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import math
@@ -15,7 +16,7 @@ from loom_py.assess.__main__ import dump, main
 from loom_py.assess.claims import claim
 from loom_py.assess.experiments import chosen, jobs
 from loom_py.assess.report import tables, wins
-from loom_py.errors import InputError
+from loom_py.errors import FormatError, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Options(only=(13, 17, 18, 19), models=("Dense", "Dense-6L", "Dense-3L"), runs=2, scale=0.01)
@@ -121,6 +122,41 @@ def test_the_record_is_plain_json_and_reads_back(record: dict[str, Any]) -> None
         for row in e["rows"]:
             assert set(row) == (chase if e["task"] == "chase" else common | {"held_out", "reached"})
             assert 0 <= row["accuracy"]["mean"] <= 100
+
+
+def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(only=(19,), models=("Dense-3L",), methods=("TickBP", "Random"), runs=2, scale=0.02)
+    whole = assess(options)["experiments"]
+    file = tmp_path / "runs.jsonl"
+
+    def broken_off(done: int, total: int, name: str) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        assess(options, keep=file, progress=broken_off)
+    lines = file.read_text().splitlines()
+    assert len(lines) == 3
+    file.write_text("\n".join(lines) + '\n{"job": {"task"')  # broken off while writing
+    ran: list[tuple[int, int]] = []
+    assert assess(options, keep=file, progress=lambda a, b, _: ran.append((a, b)))["experiments"] == whole
+    assert ran == [(4, 4)]
+    assert len(file.read_text().splitlines()) == 4
+    again: list[int] = []
+    assert assess(options, keep=file, progress=lambda a, b, _: again.append(a))["experiments"] == whole
+    assert again == []
+    longer = dataclasses.replace(options, scale=0.03)  # other runs
+    assess(longer, keep=file, progress=lambda a, b, _: again.append(a))
+    assert again == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["{}\n", '{"job": {}, "record": 1}\n', "no json\n", "half"])
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "runs.jsonl"
+    file.write_text(text)
+    with pytest.raises(FormatError, match="line 1"):
+        assess(SMALL, keep=file)
+    assert file.read_text() == text
 
 
 def test_wins() -> None:
