@@ -25,16 +25,18 @@ def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
     number = experiment["number"]
     if number == 18:
         return [("Before → after each change, windows until 50 % again", _changes(experiment))]
-    first = [("Accuracy, %: mean ± deviation over the runs [what the original claims]", _accuracy(experiment))]
+    claims = "Accuracy, %, of the original's methods: mean ± deviation over the runs [what it claims]"
+    found = [(claims, _accuracy(experiment, ("original",)))]
+    found.append(("Accuracy, %, of variants and baselines", _accuracy(experiment, ("variant", "baseline"))))
     if experiment["task"] == "chase":
-        first.append(("While chasing alone, %", _grid(experiment, lambda row: _pm(row["chase"], row))))
-        first.append(("Accuracy by window, %, means", _windows(experiment)))
+        found.append(("While chasing alone, %", _grid(experiment, lambda row: _pm(row["chase"], row))))
+        found.append(("Accuracy by window, %, means", _windows(experiment)))
     else:
-        first.append(("On fresh samples, %", _grid(experiment, lambda row: _pm(row["held_out"], row))))
-        first.append((f"Seconds until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
+        found.append(("On fresh samples, %", _grid(experiment, lambda row: _pm(row["held_out"], row))))
+        found.append((f"Seconds until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
     if "TickBP" in _methods(experiment):
-        first.append(("Difference to TickBP, run by run, points", _differences(experiment)))
-    return first
+        found.append(("Difference to TickBP, run by run, points", _differences(experiment)))
+    return [(title, table) for title, table in found if table]
 
 
 def _heading(record: dict[str, Any]) -> str:
@@ -55,8 +57,8 @@ def _length(e: dict[str, Any]) -> str:
     return f"{e['seconds']:g} s a run: {how}."
 
 
-def _accuracy(e: dict[str, Any]) -> str:
-    """The mean of every method by model, the best in bold, claims in brackets."""
+def _accuracy(e: dict[str, Any], origins: Sequence[str]) -> str:
+    """Means of the methods of some origins by network, the best of all methods in bold, claims in brackets."""
     best = {m: max(row["accuracy"]["mean"] for row in e["rows"] if row["model"] == m) for m in _models(e)}
 
     def cell(row: Row) -> str:
@@ -67,7 +69,7 @@ def _accuracy(e: dict[str, Any]) -> str:
         lost = f" ({row['diverged']} diverged)" if row["diverged"] else ""
         return own + (f" [{claimed}]" if claimed else "") + lost
 
-    return _grid(e, cell)
+    return _grid(e | {"rows": [row for row in e["rows"] if row["origin"] in origins]}, cell)
 
 
 def _changes(e: dict[str, Any]) -> str:
@@ -128,10 +130,12 @@ def _methods(e: dict[str, Any]) -> list[str]:
 
 
 def _grid(e: dict[str, Any], cell: Any, without: str = "") -> str:
-    """Networks down, methods across."""
+    """Networks down, methods across; nothing without methods."""
     rows = {(row["model"], row["method"]): row for row in e["rows"]}
     methods = [m for m in _methods(e) if m != without]
     lines = [[model, *(cell(rows[model, method]) for method in methods)] for model in _models(e)]
+    if not methods:
+        return ""
     return _table(["network", *methods], lines)
 
 
