@@ -45,9 +45,10 @@ def _heading(record: dict[str, Any]) -> str:
         kind = "by ticks: the same on every machine up to rounding"
     else:
         kind = "by the machine's clock: NOT reproducible"
+    last = o["seed"] + o["runs"] - 1
     return (
-        f"# Assessment\n\n{o['runs']} runs, seeds {o['seed']} to {o['seed'] + o['runs'] - 1}, {kind}; "
-        f"{m['seconds']:g} s on {m['processes'] or 'all'} processes, Python {m['python']}, NumPy {m['numpy']}."
+        f"# Assessment\n\nRuns: {o['runs']}, seeds {o['seed']} to {last}, {kind}. Took {m['seconds']:g} s, "
+        f"processes: {m['processes'] or 'all'}, Python {m['python']}, NumPy {m['numpy']}."
     )
 
 
