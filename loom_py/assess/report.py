@@ -41,10 +41,7 @@ def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _heading(record: dict[str, Any]) -> str:
     o, m = record["options"], record["machine"]
-    if record["reproducible"]:
-        kind = "by ticks (reproducible)"
-    else:
-        kind = "by the machine's clock (not reproducible)"
+    kind = "by ticks (reproducible)" if record["reproducible"] else "by the machine's clock (not reproducible)"
     last = o["seed"] + o["runs"] - 1
     return (
         f"# Assessment\n\nRuns: {o['runs']}, seeds {o['seed']} to {last}, {kind}. Took {m['seconds']:g} s, "
