@@ -43,8 +43,9 @@ def _heading(record: dict[str, Any]) -> str:
     o, m = record["options"], record["machine"]
     kind = "by ticks (reproducible)" if record["reproducible"] else "by the machine's clock (not reproducible)"
     last = o["seed"] + o["runs"] - 1
+    kept = f", besides {m['kept']} runs kept from before" if m["kept"] else ""
     return (
-        f"# Assessment\n\nRuns: {o['runs']}, seeds {o['seed']} to {last}, {kind}. Took {m['seconds']:g} s, "
+        f"# Assessment\n\nRuns: {o['runs']}, seeds {o['seed']} to {last}, {kind}. Took {m['seconds']:g} s{kept}, "
         f"processes: {m['processes'] or 'all'}, Python {m['python']}, NumPy {m['numpy']}."
     )
 
