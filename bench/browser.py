@@ -40,6 +40,8 @@ NEEDED = {
     "@jax-js/jax": ("dist/*.js",),
 }
 """Package → the files that a page loads."""
+PATIENCE = 600
+"""Seconds for one answer: a thousand tokens read by a rival on a slow machine."""
 ROOFLINES = {"roofline.wasm": (), "roofline-relaxed.wasm": ("-mrelaxed-simd",)}
 COMPILE = ("-target", "wasm32-freestanding", "-O3", "-msimd128", "-mnontrapping-fptoint", "-nostdlib", "-Wl,--no-entry",
            "-Wl,--export=start", "-Wl,--export=read", "-Wl,--export=madd", "-Wl,--export=dot")  # fmt: skip
@@ -122,19 +124,29 @@ class Seat:
 
     def __init__(self, contestant: Contestant, page: Page) -> None:
         self.contestant, self._page = contestant, page
+        self.closed = False
         self.errors: list[str] = []
         self.facts: dict[str, Any] = {}
 
     def call(self, method: str, *arguments: Any) -> dict[str, Any]:
-        """Raises `console.Skipped` with the contestant's words when it fails."""
-        script = "([method, args]) => globalThis.contestant[method](...args)"
+        """Raises `console.Skipped` with the contestant's words when it fails; one that hangs is closed."""
+        if self.closed:
+            raise console.Skipped("its page was closed")
+        script = """([method, args, limit]) => Promise.race([
+            globalThis.contestant[method](...args),
+            new Promise((_, reject) => setTimeout(() => reject(new Error("no answer in time")), limit)),
+        ])"""
         try:
-            return self._page.evaluate(script, [method, list(arguments)])
+            return self._page.evaluate(script, [method, list(arguments), 1000 * PATIENCE])
         except BrowserError as error:
+            if "no answer in time" in error.message:
+                self.close()
             raise console.Skipped("; ".join([_words(error), *self.errors])) from error
 
     def close(self) -> None:
-        self._page.context.close()
+        if not self.closed:
+            self.closed = True
+            self._page.context.close()
 
 
 def _words(error: BrowserError) -> str:

@@ -30,7 +30,7 @@ MLP: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Work:
-    """The least that one unit of a row needs, for the roofline: bytes from memory, and operations (a multiply-add is two).
+    """The least that one unit of a row needs: bytes from memory, and operations (a multiply-add is two).
 
     `dot` says that the operations are products of int8, else float32. Nought bytes: everything fits the caches.
     """
@@ -42,7 +42,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the result: what a contestant is timed at. `unit` is "ms" each or "tokens/s"; `tokens` the prompt's."""
+    """One line of the result. `unit` is "ms" each or "tokens/s"; `tokens` the prompt's."""
 
     name: str
     title: str

@@ -1,7 +1,7 @@
 """LOOM beside its rivals in one browser: `./build_pyodide.sh bench [--only CASE] [--runs N] [--quick]`.
 
-Every contestant has its own page; within a case they take turns, so that what slows the machine for a while slows all of
-them. Results go to bench/results/rivals.json and into the table of docs/performance.md.
+Every contestant has its own page; within a case they take turns, so that what slows the machine for a while slows all
+of them. Results go to bench/results/rivals.json and into the table of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def missing(device: str, there: list[dict[str, Any]]) -> str:
         return ""
     for facts in there:
         if facts["device"] == device:
+            if facts.get("hardware") is False:
+                return "its adapter is software, which says nothing about a GPU"
             return "" if facts["available"] else facts.get("reason", "it is not there")
     return "this build does not have it yet"
 
@@ -162,14 +164,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", choices=known, action="append", help="this case only; may be given several times")
     parser.add_argument("--runs", type=int, help=f"rounds, {ROUNDS} if not given")
     parser.add_argument("--quick", action="store_true", help="few rounds and short cases only; changes no file")
-    parser.add_argument("--output", type=Path, help="where the result goes as JSON; a full run knows by itself")
-    parser.add_argument("--formats", default="q4_1,f32", help=f"of the language model: {','.join(FORMATS)}")
+    parser.add_argument("--output", type=Path, help="where the result goes as JSON; bench/results/rivals.json (a full run's) renews the page too")
+    parser.add_argument(
+        "--formats", help=f"of the language model: {','.join(FORMATS)}; if not given, q4_1,f32, and with --quick q4_1"
+    )
     options = parser.parse_args(arguments)
-    options.formats = options.formats.split(",")
+    options.formats = (options.formats or ("q4_1" if options.quick else "q4_1,f32")).split(",")
     for name in options.formats:
         if name not in FORMATS:
             parser.error(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
-    options.runs = options.runs or (QUICK_ROUNDS if options.quick else ROUNDS)
+    options.runs = options.runs if options.runs is not None else QUICK_ROUNDS if options.quick else ROUNDS
     if options.runs < 1:
         parser.error("--runs must be at least 1")
     return options
@@ -231,7 +235,7 @@ def main() -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         console.detail(f"written: {output}")
-    if full:
+    if output and output.resolve() == (RESULTS / "rivals.json").resolve():
         PAGE.write_text(table.replace_section(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
         console.detail(f"written: the table of {PAGE.relative_to(paths.REPOSITORY)}")
     console.detail(f"done in {time.monotonic() - started:.0f} s")

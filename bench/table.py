@@ -38,10 +38,10 @@ def rows(
                 record: dict[str, Any] = {"row": row.name, "title": row.title, "unit": row.unit, "weights": weights}
                 record["contestants"] = {name: Figures.of(values).to_json() for name, values in times[key].items()}
                 for name in filter(is_ours, times[key]):
-                    machine = limits[str(cores if threads_of(name, cores) > 1 else 1)]
-                    least, by = limit(case.work[key], machine)
-                    share = least / statistics.median(times[key][name])
-                    record["contestants"][name] |= {"roofline": share, "limited_by": by}
+                    if not on_gpu(name):
+                        least, by = limit(case.work[key], limits[str(threads_of(name, cores))])
+                        share = least / statistics.median(times[key][name])
+                        record["contestants"][name] |= {"roofline": share, "limited_by": by}
                     record["contestants"][name]["faster_than"] = {
                         rival: ratio(values, times[key][name])
                         for rival, values in times[key].items()
@@ -56,8 +56,12 @@ def is_ours(name: str) -> bool:
 
 
 def threads_of(name: str, cores: int) -> int:
-    """Threads by the name's ending; what has none runs on one."""
-    return cores if f"×{cores}" in name else 1
+    """Threads by the name's ending; what has none runs on one. A GPU is measured against all cores."""
+    return cores if f"×{cores}" in name or on_gpu(name) else 1
+
+
+def on_gpu(name: str) -> bool:
+    return "webgpu" in name
 
 
 def speed(ms: float, unit: str) -> str:
@@ -125,7 +129,7 @@ def _against(found: list[dict[str, Any]]) -> str:
             ]
             best = min(anywhere) / figures["median"]
             title = f"{row['title']}, {FORMATS[row['weights']]}" if row["weights"] else row["title"]
-            share = f"{100 * figures['roofline']:.1f} % ({figures['limited_by']})"
+            share = f"{100 * figures['roofline']:.1f} % ({figures['limited_by']})" if "roofline" in figures else ""
             body.append(
                 [title, name, rival, f"{ratios[rival]:.2f} ×", f"{best:.2f} ×" if row["weights"] else "", share]
             )
@@ -144,7 +148,7 @@ def _limits(limits: Mapping[str, dict[str, float]]) -> str:
 
 
 def replace_section(page: str, text: str) -> str:
-    """The page with the text between the two marks exchanged. Raises `ValueError` if they are not there once, in order."""
+    """The page with the text between the two marks exchanged. Raises `ValueError` without them once, in order."""
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
         raise ValueError(f"the page needs one {BEGIN} and after it one {END}")
     before, _, rest = page.partition(BEGIN)
