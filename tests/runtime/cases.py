@@ -23,6 +23,8 @@ DYNAMIC: dict[str, tuple[str, ...]] = {
     "gumbel": ("step",),
     "rmsprop_step": ("learning_rate",),
     "rope": ("position",),
+    "rope_cache": ("position",),
+    "sample": ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "step"),
     "sgd_momentum_step": ("learning_rate",),
     "sgd_step": ("learning_rate",),
 }
@@ -114,5 +116,5 @@ def size(*shape: int) -> str:
     return "x".join(map(str, shape))
 
 
-for family in ("dense", "softmax", "sequence", "transformer", "training"):
+for family in ("dense", "softmax", "sequence", "transformer", "decoder", "training"):
     import_module(f"{__package__}.cases_{family}")

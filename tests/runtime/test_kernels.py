@@ -46,6 +46,10 @@ def reference(case: Case) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def has_arrays(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or (isinstance(value, list) and any(map(has_arrays, value)))
+
+
 def on_device(device: Device, case: Case) -> dict[str, Any]:
     """The same by a device, run twice from the same start: what it answers must not depend on what it did before."""
     ops: Any = TracingOps(str(case))
@@ -63,7 +67,7 @@ def on_device(device: Device, case: Case) -> dict[str, Any]:
     for name, value in case.arguments.items():
         if name in case.dynamic:
             arguments[name] = ops.dynamic(name, value)
-        elif name in case.constants or not isinstance(value, (np.ndarray, list)):
+        elif name in case.constants or not has_arrays(value):
             arguments[name] = value
         else:
             arguments[name] = tensor(name, value, "state" if name in changed else "input")
