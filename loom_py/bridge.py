@@ -72,6 +72,14 @@ def add_simd(host: Any) -> None:
     devices.add(SimdDevice(JsHost(host)))
 
 
+def add_webgpu(host: Any) -> None:
+    """Tell of the page's GPU; `host` is a `WebGPUHost`."""
+    from .runtime.webgpu import WebGPUDevice
+    from .runtime.webgpu.js_host import JsHost as GPUHost
+
+    devices.add(WebGPUDevice(GPUHost(host)))
+
+
 def missing_device(name: str, reason: str) -> None:
     """Tell of a device that could not be opened."""
     devices.missing(name, reason)
@@ -85,6 +93,23 @@ def use_device(name: str) -> None:
 def describe_devices() -> str:
     """JSON: every device with its facts, or why it is not there."""
     return to_json_text(devices.describe())
+
+
+def detect_all_json() -> str:
+    """JSON: the original detector's reports."""
+    from . import detector
+
+    return detector.detect_all_json()
+
+
+def verify_start(name: str) -> int:
+    """Handle of a task that compares every kernel of a device with NumPy in float64, telling of each."""
+    from .runtime.verify import Checked, check_device
+
+    device = devices.get(name)
+    if device is None:
+        raise InputError(f"there is no device {name!r} here", where="device", remedy="See the list of devices.")
+    return keep(Task(check_device(device), Checked.to_json, lambda found: [c.to_json() for c in found]))
 
 
 # --- networks -------------------------------------------------------------------------------------------------------

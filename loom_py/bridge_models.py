@@ -14,22 +14,30 @@ from .errors import InputError
 from .formats.json_strict import parse_json
 from .models.language_model import LanguageModel
 from .models.loading import LoadProgress, load_steps
+from .runtime.choice import devices
 from .text.generate import PrefillProgress
 from .text.sampling import GenerationOptions
 
+OPERATIONS = 1e8
+"""Multiply-adds of one token, about: a small model's."""
 _generating: dict[int, int] = {}
 """Model handle → its last generation task."""
 
 
-def load_start(readers: Iterable[Reader]) -> int:
-    """Handle of a loading task over JavaScript files; its result is the model's handle and description."""
+def load_start(readers: Iterable[Reader], activations: str | None = None) -> int:
+    """Handle of a loading task over JavaScript files; its result is the model's handle and description.
+
+    The model goes to the best device that takes weights as they are stored; `activations` as in `DeviceLlama`.
+    """
     sources = {source.name: source for source in map(JsSource, readers)}
+    choice = next(c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored"))
 
     def result(model: LanguageModel) -> dict[str, Any]:
-        return {"handle": keep(model), **describe_model(model)}
+        return {"handle": keep(model), **describe_model(model), "reason": choice.reason}
 
     name = next(iter(sources), "model")
-    return keep(Task(load_steps(sources, name), _load_event, result))
+    steps = load_steps(sources, name, device=choice.device, activations=activations or "q16")
+    return keep(Task(steps, _load_event, result))
 
 
 def _load_event(progress: LoadProgress) -> dict[str, Any]:
@@ -40,7 +48,8 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
     """What a page shows about a model."""
     config = model.model.config
     names = ("hidden_size", "num_hidden_layers", "vocab_size", "max_position_embeddings")
-    return {"name": model.name, "chat": model.template is not None, **{n: getattr(config, n) for n in names}}
+    facts = {"name": model.name, "chat": model.template is not None, **{n: getattr(config, n) for n in names}}
+    return {**facts, "device": model.device, "activations": model.activations}
 
 
 def chat_start(handle: int, messages: str, options: str) -> int:

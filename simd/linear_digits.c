@@ -5,11 +5,16 @@
 
 /* --- activations → digits ----------------------------------------------------------------------------------------- */
 
+/* The largest magnitude of a block; NaN if there is one. */
 static inline f32 largest(const f32 *x) {
-    v128 m = wasm_f32x4_splat(0);
-    for (u32 i = 0; i < BLOCK; i += 4) m = wasm_f32x4_pmax(m, wasm_f32x4_abs(load4(x + i)));
-    f32 most = max4(m);
-    return most < 1e-30f ? 0 : most;
+    v128 m = wasm_f32x4_splat(0), all = m;
+    for (u32 i = 0; i < BLOCK; i += 4) {
+        v128 v = wasm_f32x4_abs(load4(x + i));
+        m = wasm_f32x4_pmax(m, v);
+        all = wasm_f32x4_add(all, v);
+    }
+    f32 most = max4(m), sum = sum4(all);
+    return sum != sum ? sum : most < 1e-30f ? 0 : most;
 }
 /* round(x · factor), 4 integers. */
 static inline v128 rounded(const f32 *x, v128 factor) {

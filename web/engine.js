@@ -51,9 +51,16 @@ const METHODS = {
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
   },
   devices: (runtime) => devices(runtime),
-  useDevice(runtime, { device }) {
+  async useDevice(runtime, { device }) {
+    await runtime.reopen();
     inPython(runtime, (b) => b.use_device(device));
     return devices(runtime);
+  },
+  detect: (runtime) => JSON.parse(inPython(runtime, (b) => b.detect_all_json())),
+  verifyDevice(runtime, { device }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.verify_start(device));
+    const onEvents = (/** @type {any[]} */ events) => events.forEach((event) => onEvent({ status: "verify", ...event }));
+    return runTask(runtime, task, { signal, onEvents });
   },
 
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
@@ -78,7 +85,7 @@ const METHODS = {
   async loadModel(runtime, source, context) {
     const readers = await openModelFiles(source, await storage(), { onProgress: context.onEvent, signal: context.signal });
     try {
-      const task = inPython(runtime, (b) => b.load_start(readers));
+      const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
       const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
         context.onEvent({ status: "load", ...events.at(-1) });
       return await runTask(runtime, task, { signal: context.signal, onEvents });

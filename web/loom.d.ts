@@ -64,6 +64,12 @@ export declare class TemplateError extends LoomError {}
 /** A checkpoint is readable but does not describe a model that can run here. */
 export declare class ModelError extends LoomError {}
 
+/** A device is missing, has no memory left, or cannot run what it was asked to. */
+export declare class DeviceError extends LoomError {}
+
+/** A device went away with everything in its memory. */
+export declare class DeviceLost extends DeviceError {}
+
 /** The work was stopped; everything done so far is whole and kept. */
 export declare class Cancelled extends LoomError {}
 
@@ -97,7 +103,7 @@ export type DeviceOptions = {
   /**
    * what to compute with; `auto` chooses by size and availability
    */
-  device?: "simd" | "auto" | "numpy" | "webgpu" | undefined;
+  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
   /**
    * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
    */
@@ -116,6 +122,16 @@ export type DeviceFacts = {
    * relaxed SIMD is in use
    */
   relaxed?: boolean | undefined;
+  /**
+   * a real GPU, not one played by the CPU
+   */
+  hardware?: boolean | undefined;
+  vendor?: string | undefined;
+  architecture?: string | undefined;
+  description?: string | undefined;
+  features?: string[] | undefined;
+  limits?: Record<string, number> | undefined;
+  buffers?: number | undefined;
   /**
    * bytes
    */
@@ -156,6 +172,7 @@ export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  reopen: () => Promise<void>;
   close: () => void;
 };
 
@@ -327,11 +344,21 @@ export declare class Session {
    * when there is something to tell.
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
-  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict }?: LoadOptions): Promise<LanguageModel>;
+  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict, activations }?: LoadOptions): Promise<LanguageModel>;
   /**
    * Prefer a device for what is trained and loaded from now on.
    */
   useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
+  /**
+   * The original detector's report of every GPU adapter: key, limits, features, recommended workgroup sizes.
+   */
+  detect(): Promise<Record<string, any>[]>;
+  /**
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   *
+   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   */
+  verifyDevice(device: "simd" | "webgpu", { onProgress, signal }?: WorkOptions): Promise<CheckedKernel[]>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -394,10 +421,30 @@ export type WorkOptions = {
 };
 
 /**
- * `hubURL`: a mirror of the hub
+ * `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32
  */
 export type LoadOptions = WorkOptions & KeepOptions & {
   hubURL?: string;
+  activations?: "q16" | "f32";
+};
+
+/**
+ * A kernel of a device against NumPy.
+ */
+export type CheckedKernel = {
+  kernel: string;
+  /**
+   * how many random shapes
+   */
+  cases: number;
+  /**
+   * the largest ‖out − ref‖ / ‖ref‖; null when there was no number
+   */
+  error: number | null;
+  /**
+   * what is wrong; empty when the error is rounding
+   */
+  problem: string;
 };
 
 export type StartOptions = {

@@ -11,8 +11,16 @@ import { ModelStorage } from "./model_storage.js";
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
-/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string}} LoadOptions `hubURL`: a mirror of the hub */
+/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
 /** @typedef {import("./devices.js").DeviceFacts} DeviceFacts */
+/**
+ * A kernel of a device against NumPy.
+ * @typedef {object} CheckedKernel
+ * @property {string} kernel
+ * @property {number} cases how many random shapes
+ * @property {number | null} error the largest ‖out − ref‖ / ‖ref‖; null when there was no number
+ * @property {string} problem what is wrong; empty when the error is rounding
+ */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & import("./devices.js").DeviceOptions & WorkOptions} StartOptions */
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
@@ -104,8 +112,8 @@ export class Session {
    * @param {LoadOptions} [options]
    * @returns {Promise<LanguageModel>}
    */
-  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict } = {}) {
-    const params = { ...modelSource(source), hubURL, keep, evict };
+  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict, activations } = {}) {
+    const params = { ...modelSource(source), hubURL, keep, evict, activations };
     const onEvent = (/** @type {import("./boot.js").Progress} */ event) => {
       onProgress(event);
       if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);
@@ -121,6 +129,26 @@ export class Session {
    */
   async useDevice(device) {
     return (this.devices = await this.#engine.call("useDevice", { device }));
+  }
+
+  /**
+   * The original detector's report of every GPU adapter: key, limits, features, recommended workgroup sizes.
+   * @returns {Promise<Record<string, any>[]>}
+   */
+  detect() {
+    return this.#engine.call("detect");
+  }
+
+  /**
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   *
+   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   * @param {"simd" | "webgpu"} device
+   * @param {WorkOptions} [options]
+   * @returns {Promise<CheckedKernel[]>}
+   */
+  verifyDevice(device, { onProgress = () => {}, signal } = {}) {
+    return this.#engine.call("verifyDevice", { device }, { onEvent: onProgress, signal });
   }
 
   /** Number of objects that live on Python's side. @returns {Promise<number>} */

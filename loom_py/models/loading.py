@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.gguf import GGUFFile
 from ..formats.hf_config import LlamaConfig, read_json_file
@@ -17,7 +17,7 @@ from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
-from .device_llama import DeviceLlama
+from .device_llama import ACTIVATIONS, DeviceLlama
 from .gguf_llama import config_from_gguf, gguf_name
 from .language_model import LanguageModel
 from .llama import EMBEDDING, Llama, weight_shapes
@@ -53,6 +53,8 @@ def load_steps(
     ggufs = [n for n in by_name if n.lower().endswith(".gguf")]
     if len(ggufs) > 1:
         raise ModelError(f"{len(ggufs)} GGUF files at once", where=", ".join(sorted(ggufs)), remedy="Choose one.")
+    if activations not in ACTIVATIONS:
+        raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
     to = _Target(device, activations)
     return _load_gguf(by_name[ggufs[0]], to) if ggufs else _load_hugging_face(by_name, name, to)
 

@@ -75,17 +75,17 @@ def _norm_linear(program: Program) -> None:
         linears = [program.dispatches[i] for i in readers]
         if not linears or not uses.private(h, set(readers)) or len(set(readers)) != len(readers):
             continue
-        if any(l.kernel != "linear" or l.arguments["x"] != Ref(h) for l in linears):
+        if any(y.kernel != "linear" or y.arguments["x"] != Ref(h) for y in linears):
             continue
         operands = [d.arguments["x"], d.arguments["gamma"]]
-        for l in linears:
-            operands += [l.arguments["weight"], l.arguments.get("bias")]
+        for y in linears:
+            operands += [y.arguments["weight"], y.arguments.get("bias")]
         if uses.changed(program, operands, at, readers[-1]):
             continue
         arguments = {name: d.arguments[name] for name in ("x", "gamma", "eps")}
-        arguments["weights"] = tuple(l.arguments["weight"] for l in linears)
-        arguments["biases"] = tuple(l.arguments.get("bias") for l in linears)
-        made[at] = Dispatch("norm_linear", arguments, tuple(l.outputs[0] for l in linears))
+        arguments["weights"] = tuple(y.arguments["weight"] for y in linears)
+        arguments["biases"] = tuple(y.arguments.get("bias") for y in linears)
+        made[at] = Dispatch("norm_linear", arguments, tuple(y.outputs[0] for y in linears))
         gone.update(readers)
     _finish(program, made, gone)
 
@@ -98,7 +98,13 @@ def _gate_up(program: Program) -> None:
         gate, up = d.arguments["gate"].index, d.arguments["up"].index
         source = uses.maker.get(gate, -1)
         norm = program.dispatches[source]
-        if source < 0 or source in gone or norm.kernel != "norm_linear" or set(norm.outputs) != {gate, up} or gate == up:
+        if (
+            source < 0
+            or source in gone
+            or norm.kernel != "norm_linear"
+            or set(norm.outputs) != {gate, up}
+            or gate == up
+        ):
             continue
         if len(norm.outputs) != 2 or not all(uses.private(i, {at}) for i in (gate, up)):
             continue

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .abstract import Abstract
 from .program import Program
+from .stored import StoredWeight
 from .trace import TracingOps
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def trace_logits(model: Llama, steps: int, capacity: int) -> Program:
 
 def trace_decoder(
     model: Llama,
-    weights: Mapping[str, NDArray[Any] | Abstract],
+    weights: Mapping[str, NDArray[Any] | StoredWeight],
     steps: int,
     capacity: int,
     want: Want,
@@ -44,14 +45,14 @@ def trace_decoder(
 ) -> Program:
     """As `trace_logits`; `weights` without values are not multiplied.
 
-    - `want`: `logits` is output for "logits" (V,) and "every" (T, V); "next" outputs `next` (1,), drawn by `sample` with
-      its dynamic numbers, and keeps it in the state `token` (1,).
+    - `want`: `logits` is output for "logits" (V,) and "every" (T, V); "next" outputs `next` (1,), drawn by `sample`
+      with its dynamic numbers, and keeps it in the state `token` (1,).
     - `fed`: the input is the state `token` instead of `ids`, and it is marked as seen.
 
     The state `seen` (V,) uint8 flags the tokens that the repetition penalty is for.
     """
     c = model.config
-    ops = TracingOps(f"decoder, {steps} tokens, {want}")
+    ops: Any = TracingOps(f"decoder, {steps} tokens, {want}")
     token: Any = ops.tensor(Abstract((1,), IDS), "state", "token") if want == "next" or fed else None
     ids: Any = token if fed else ops.tensor(Abstract((steps,), IDS), "input", "ids")
     operands = {name: ops.tensor(_operand(w), "state", name, copy=False) for name, w in weights.items()}
@@ -78,5 +79,5 @@ def trace_decoder(
     return ops.program
 
 
-def _operand(weight: Any) -> Any:
-    return weight if isinstance(weight, (Abstract, np.ndarray)) else Abstract(tuple(weight.shape))
+def _operand(weight: NDArray[Any] | StoredWeight) -> NDArray[Any] | Abstract:
+    return Abstract(weight.shape) if isinstance(weight, StoredWeight) else weight

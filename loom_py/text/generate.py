@@ -14,7 +14,6 @@ from ..runtime.device import Waiting
 from .sampling import GenerationOptions
 
 
-
 class TokenDecoder(Protocol):
     """Turns ids into text as they come, never half a character."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from loom_py.formats.source import FileSource
 from loom_py.models.convert import convert_gguf
 from loom_py.models.language_model import LanguageModel
 from loom_py.models.loading import load_model
+from loom_py.runtime.simd import SimdDevice
 from loom_py.text.sampling import GenerationOptions
 
 from ..formats.conftest import real_gguf  # noqa: F401 (a fixture)
@@ -23,13 +25,28 @@ ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" /
 ]
 
 
-@pytest.fixture(scope="module", params=["gguf", "safetensors"])
-def model(request: pytest.FixtureRequest, real_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:  # noqa: F811
-    if request.param == "gguf":
-        return load_model(real_gguf)
+KINDS = ["gguf", "safetensors", "simd-f32", "simd-q16", "simd-2-f32", "simd-2-q16", "simd-plain-q16"]
+"""Files on NumPy, or the GGUF on a device: threads, activations, with or without relaxed SIMD."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(
+    request: pytest.FixtureRequest,
+    real_gguf: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[LanguageModel]:
+    kind: str = request.param
+    if kind.startswith("simd"):
+        device = SimdDevice(threads=2 if "-2-" in kind else 1, relaxed="plain" not in kind)
+        yield load_model(real_gguf, device=device, activations=kind.rsplit("-", 1)[1])
+        device.close()
+        return
+    if kind == "gguf":
+        yield load_model(real_gguf)
+        return
     directory = tmp_path_factory.mktemp("smollm2") / "model"
     convert_gguf(FileSource(real_gguf), directory)
-    return load_model(directory)
+    yield load_model(directory)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: r["prompt"][:20])
@@ -38,7 +55,8 @@ def test_greedy_tokens_and_logits(model: LanguageModel, row: dict[str, Any]) -> 
     assert ids == row["ids"]
     logits = model.model.forward(np.array(ids), model.model.new_cache())
     assert np.argsort(-logits)[:5].tolist() == row["top_ids"][:5]
-    np.testing.assert_allclose(logits[row["top_ids"]], row["top_logits"], atol=2e-3)
+    tolerance = 2e-2 if model.activations == "q16" else 2e-3
+    np.testing.assert_allclose(logits[row["top_ids"]], row["top_logits"], atol=tolerance)
     tokens = list(model.generate(row["prompt"], GenerationOptions(max_tokens=32)))
     assert [t.id for t in tokens] == row["generated"]
     assert "".join(t.text for t in tokens) == row["text"].removesuffix("<|im_end|>")

@@ -12,6 +12,9 @@ const VERBS = {
   resolve: "Looking up", waiting: "Waiting for another tab:", resume: "Checking what came before:", download: "Downloading", verify: "Checking", cached: "Kept from last time:", load: "Reading weights",
 };
 
+/** @type {Record<string, string>} */
+const ACTIVATIONS = { q16: "activations of 16 bits", f32: "activations of 32 bits" };
+
 export class ModelPanel {
   /** @type {import("../hub.js").SiteModel[]} */
   #models = [];
@@ -40,6 +43,7 @@ export class ModelPanel {
     this.error = element("load-error", HTMLElement);
     this.notice = element("load-notice", HTMLElement);
     this.room = element("room", HTMLElement);
+    this.precise = element("precise", HTMLInputElement);
     this.kept = new StoragePanel(session);
     this.form = element("chooser", HTMLFormElement);
   }
@@ -158,14 +162,16 @@ export class ModelPanel {
       // Where nothing can be kept anyway there is nothing to ask.
       const { kind } = await session.storage.usage();
       const place = keep ?? { keep: kind === "memory" ? "try" : "must" };
-      const model = await session.loadModel(source, { ...place, signal, onProgress: (progress) => this.#show(progress) });
+      const activations = this.precise.checked ? "f32" : "q16";
+      const model = await session.loadModel(source, { ...place, activations, signal, onProgress: (progress) => this.#show(progress) });
       await this.onModel(model);
       this.name.textContent = `Loaded: ${title}`;
       this.name.hidden = false;
       const facts = model.facts;
       this.status.textContent =
         `Ready after ${((performance.now() - started) / 1000).toFixed(1)} s: ${facts.num_hidden_layers} layers of ${facts.hidden_size}, ` +
-        `${facts.vocab_size} tokens, context ${facts.max_position_embeddings}${facts.chat ? "" : ", no chat template: use Complete"}.`;
+        `${facts.vocab_size} tokens, context ${facts.max_position_embeddings}${facts.chat ? "" : ", no chat template: use Complete"}. ` +
+        `Runs on ${facts.device} (${facts.reason})${facts.device === "numpy" ? "" : `, ${ACTIVATIONS[String(facts.activations)]}`}.`;
       this.load.textContent = "Load another";
       this.load.classList.remove("primary");
     } catch (error) {
