@@ -36,7 +36,7 @@ def assess(
     """Run the experiments → the record, JSON values.
 
     `experiments` follows from `options` alone when ticks are counted, whatever the number of processes; `machine` says
-    where and how long it ran.
+    where and how long it ran, and how many runs came from a file.
 
     With `keep`, every run is written to that file as it ends, and not run again when it is there already.
 
@@ -48,6 +48,7 @@ def assess(
     start, records = time.perf_counter(), {}
     if store is not None:
         records = {key: found for key, job in todo.items() if (found := store.get(job)) is not None}
+    kept = len(records)
     listed = [job for key, job in todo.items() if key not in records]
     for i, record in results(listed, processes, backend, address) if listed else ():
         records[listed[i].key] = record
@@ -69,6 +70,7 @@ def assess(
             "processes": processes,
             "backend": backend,
             "seconds": round(seconds, 1),
+            "kept": kept,
         },
     }
 

@@ -41,13 +41,12 @@ def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _heading(record: dict[str, Any]) -> str:
     o, m = record["options"], record["machine"]
-    if record["reproducible"]:
-        kind = "by ticks: the same on every machine up to rounding"
-    else:
-        kind = "by the machine's clock: NOT reproducible"
+    kind = "by ticks (reproducible)" if record["reproducible"] else "by the machine's clock (not reproducible)"
+    last = o["seed"] + o["runs"] - 1
+    kept = f", besides {m['kept']} runs kept from before" if m["kept"] else ""
     return (
-        f"# Assessment\n\n{o['runs']} runs, seeds {o['seed']} to {o['seed'] + o['runs'] - 1}, {kind}; "
-        f"{m['seconds']:g} s on {m['processes'] or 'all'} processes, Python {m['python']}, NumPy {m['numpy']}."
+        f"# Assessment\n\nRuns: {o['runs']}, seeds {o['seed']} to {last}, {kind}. Took {m['seconds']:g} s{kept}, "
+        f"processes: {m['processes'] or 'all'}, Python {m['python']}, NumPy {m['numpy']}."
     )
 
 

@@ -146,7 +146,10 @@ def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     assert ran == [(4, 4)]
     assert len(file.read_text().splitlines()) == 4
     again: list[int] = []
-    assert assess(options, keep=file, progress=lambda a, b, _: again.append(a))["experiments"] == whole
+    record = assess(options, keep=file, progress=lambda a, b, _: again.append(a))
+    assert record["experiments"] == whole
+    assert record["machine"]["kept"] == 4
+    assert "besides 4 runs" in text(record)
     assert again == []
     longer = dataclasses.replace(options, scale=0.03)  # other runs
     assess(longer, keep=file, progress=lambda a, b, _: again.append(a))
@@ -262,7 +265,7 @@ def test_command_line_explains_errors(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_the_machines_clock_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--clock", "wall"]) == 0
     shown = capsys.readouterr().out
-    assert "NOT reproducible" in shown
+    assert "not reproducible" in shown
     assert "seconds of the machine's clock" in shown
 
 
