@@ -1,4 +1,4 @@
-"""The stepping, optimiser and adaptation pages: what they show is right, they stop when told, and look as they should."""
+"""Stepping, optimiser and adaptation pages: what they show is right, they stop when told, and look as they should."""
 
 from __future__ import annotations
 
