@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from loom_py.runtime.webgpu import KERNELS
 
+from . import tiny_checkpoint
 from .conftest import FLAGS, GPU_FLAGS, Open, _finish, _opener, program
 
 START = """async (options) => {
@@ -148,3 +150,51 @@ def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
     expect(page.locator("#summary")).to_have_text(re.compile(r"All \d+ kernels are right\."), timeout=180_000)
     assert page.locator("#kernels tr").filter(has_text="webgpu").count() > 25
     _finish(contexts, watches)
+
+
+GENERATE = """async ({ files, device, loseAt, options }) => {
+  await session.useDevice(device);
+  const model = await session.loadModel(Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name)));
+  const buffers = async () => (await session.useDevice(device)).find((d) => d.device === "webgpu").buffers;
+  const told = [];
+  for (let round = 0; round < 3; round++) {
+    const ids = [];
+    let step = 0;
+    for await (const token of model.complete("abc ".repeat(9), options)) {
+      if (token.done) break;
+      ids.push(token.id);
+      if (loseAt.includes(step++)) gpus.at(-1).destroy();
+    }
+    told.push({ ids, buffers: await buffers() });
+  }
+  await model.dispose?.();
+  return { told, device: model.facts.device, activations: model.facts.activations };
+}"""
+
+
+@pytest.mark.parametrize(
+    "options", [{"maxTokens": 16}, {"maxTokens": 16, "temperature": 0.9, "seed": 7}], ids=["greedy", "drawn"]
+)
+def test_text_of_a_small_model(
+    gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """NumPy's tokens from the GPU, also when the GPU is destroyed in mid-sentence; buffers do not grow."""
+    directory = tiny_checkpoint.write(tmp_path)
+    files = {name: list((directory / name).read_bytes()) for name in tiny_checkpoint.FILES}
+    context = gpu_chromium.new_context()
+    context.add_init_script(LOSE)
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    page.evaluate(START, {"device": "webgpu", "worker": False})
+    given = {"files": files, "options": options}
+    expected = page.evaluate(GENERATE, {**given, "device": "numpy", "loseAt": []})
+    found = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": []})
+    assert (found["device"], found["activations"]) == ("webgpu", "f32")
+    assert len(expected["told"][0]["ids"]) > 10
+    assert [t["ids"] for t in found["told"]] == [t["ids"] for t in expected["told"]]
+    assert found["told"][1]["buffers"] == found["told"][2]["buffers"]
+    if "seed" in options:  # a loss means compiling everything again, which takes SwiftShader long
+        lost = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": [5]})
+        assert [t["ids"] for t in lost["told"]] == [t["ids"] for t in expected["told"]]
+        assert page.evaluate("gpus.length") == 4, "one for each loss"
+    context.close()
