@@ -26,7 +26,7 @@ from .formats.json_strict import parse_json
 from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
 from .runtime.choice import devices
-from .training.loop import training_steps
+from .training.loop import training_work
 
 
 def __getattr__(name: str) -> Any:
@@ -228,7 +228,7 @@ def train_start(handle: int, batches: Any, config: str) -> int:
     A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
     """
     options = parse_json(config, where="config")
-    steps = training_steps(take(handle, Network), _plain(batches), options, every_step=True, ahead=True)
+    steps = training_work(take(handle, Network), _plain(batches), options, every_step=True, ahead=True)
     return keep(Task(steps, lambda p: p.to_json() if p.epoch_done else None, lambda result: result.to_json()))
 
 
