@@ -117,11 +117,13 @@ def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str
     first = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
     assert first["where"]["device"] == "webgpu"
     lost = page.evaluate("""async () => {
-      const network = await session.createNetwork({ layers: [{ type: "dense", input_size: 4, output_size: 4 }] }, { seed: 1 });
+      const layers = [{ type: "dense", input_size: 4, output_size: 4 }];
+      const network = await session.createNetwork({ layers }, { seed: 1 });
       const batch = { input: new Float32Array(4).fill(1), target: new Float32Array(4).fill(2) };
       let seen = 0;
       try {
-        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress: () => seen++ || gpus.at(-1).destroy() });
+        const onProgress = () => seen++ || gpus.at(-1).destroy();
+        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress });
       } catch (error) {
         return { seen, name: error.name, message: error.message, remedy: error.remedy };
       }
@@ -154,7 +156,8 @@ def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
 
 GENERATE = """async ({ files, device, loseAt, options }) => {
   await session.useDevice(device);
-  const model = await session.loadModel(Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name)));
+  const given = Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
+  const model = await session.loadModel(given);
   const buffers = async () => (await session.useDevice(device)).find((d) => d.device === "webgpu").buffers;
   const told = [];
   for (let round = 0; round < 3; round++) {

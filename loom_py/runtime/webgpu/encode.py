@@ -138,7 +138,8 @@ class Plan:
         for i, slot in enumerate(self.slots):
             value = np.broadcast_to(np.asarray(slot(dynamics), np.float64), (steps,))
             words[:, 2 * i] = value.astype(np.float32).view(np.uint32)
-            words[:, 2 * i + 1] = (np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
+            whole = np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64)
+            words[:, 2 * i + 1] = (whole & 0xFFFFFFFF).astype(np.uint32)
         for start, (length, vector) in zip(self._starts(), self.vectors, strict=False):
             words[:, start // 4 : start // 4 + length].view(np.float32)[...] = vector(dynamics)
         return words
@@ -180,7 +181,8 @@ class Encoder:
 
     def encode(self) -> Plan:
         """All dispatches, in order."""
-        for self._at, d in enumerate(self.program.dispatches):
+        for at, d in enumerate(self.program.dispatches):
+            self._at = at
             for index in d.outputs:
                 root = self.program.root(index)
                 if root not in self._places:
@@ -278,14 +280,15 @@ class Encoder:
         shader: str,
         entry: str,
         groups: int | tuple[int, int] | tuple[int, int, int],
-        constants: dict[str, float] | None = None,
+        constants: Mapping[str, float] | None = None,
         **values: Any,
     ) -> None:
         """One dispatch: buffers and numbers by the names that the shader gives them."""
         source = shaders.shader(shader)
         x, y, z = (*((groups,) if isinstance(groups, int) else groups), 1, 1)[:3]
         if max(x, y, z) > MAX_GROUPS:
-            raise DeviceError(f"{shader} needs {x}×{y}×{z} workgroups", where=self.program.name, remedy="Use less data.")
+            many = f"{x}×{y}×{z} workgroups"
+            raise DeviceError(f"{shader} needs {many}", where=self.program.name, remedy="Use less data.")
         words = bytearray()
         for name, kind in source.fields.items():
             value = values.pop(name)
@@ -305,7 +308,7 @@ class Encoder:
         if words:
             layout.append([0, "uniform"])
             at = self._uniform(bytes(words))
-        pipeline = {"shader": shader, "entry": entry, "constants": constants or {}, "layout": sorted(layout)}
+        pipeline = {"shader": shader, "entry": entry, "constants": dict(constants or {}), "layout": sorted(layout)}
         key = json.dumps(pipeline)
         if key not in self._pipelines:
             self._pipelines[key] = len(self.plan.pipelines)
