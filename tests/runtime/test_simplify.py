@@ -122,6 +122,14 @@ def test_what_stays_a_copy() -> None:
     assert kernels(ops) == ["narrow", "zeros", "accumulate", "concat"]
 
 
+def test_a_part_of_something_larger_is_joined_by_a_copy() -> None:
+    ops: Any = TracingOps("part of a part")
+    x = ops.tensor(np.ones((1, 6), np.float32), "input", "x")
+    middle = ops.narrow(ops.scale(x, 2.0), 1, 2, 2)
+    ops.output("y", ops.concat([middle, ops.scale(middle, 3.0)], 1))
+    assert kernels(ops) == ["scale", "scale", "concat"]
+
+
 def test_a_training_step_of_grid_scatter_copies_nothing(grid_scatter: dict[str, Any]) -> None:
     network = build_network_from_json(grid_scatter["network"], seed=1)
     plan = StepPlan(loss=Loss("mse"), optimiser=SGD(), clip_norm=1.0)
