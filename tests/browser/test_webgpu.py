@@ -84,6 +84,28 @@ def test_training_a_dense_network(page: Page) -> None:
     assert (gpu["used"], gpu["buffers"]) == (0, 0), "training gives its memory back"
 
 
+def test_the_originals_gpu_methods(page: Page) -> None:
+    found = page.evaluate("""async () => {
+      await session.useDevice("webgpu");
+      const layers = [{ type: "dense", input_size: 5, output_size: 3, activation: "tanh" }];
+      const network = await session.createNetwork({ layers }, { seed: 2 });
+      const x = [0.1, -0.2, 0.3, 0.4, -0.5];
+      const [cpu] = await network.call("ForwardCPU", x);
+      await network.call("InitGPU");
+      const [gpu, nanoseconds] = await network.call("ForwardGPU", x);
+      const [gradient] = await network.call("BackwardGPU", [1, 2, 3]);
+      await network.call("ForwardCPU", x);
+      const [expected] = await network.call("BackwardCPU", [1, 2, 3]);
+      await network.call("ReleaseGPU");
+      const [device] = (await session.useDevice("webgpu")).filter((d) => d.device === "webgpu");
+      return { cpu, gpu, nanoseconds, gradient, expected, buffers: device.buffers };
+    }""")
+    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-5)
+    assert found["gradient"] == pytest.approx(found["expected"], rel=1e-5)
+    assert found["nanoseconds"] > 0
+    assert found["buffers"] == 0
+
+
 def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> None:
     page = open_page(f"{plain_url}index.html")
     found = page.evaluate(START, {"device": "webgpu"})
