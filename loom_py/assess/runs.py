@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,16 @@ def _begin(job: Job, outputs: int) -> tuple[Clock, Context, Learner]:
 # --- chase and avoid (tests 17 to 19) ---
 def chase(job: Job) -> dict[str, Any]:
     """Act, be told the best action, learn; the task changes to avoiding and back without notice."""
+    steps = chase_steps(job)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
+def chase_steps(job: Job) -> Generator[tuple[ChaseWorld, AdaptationTracker], None, dict[str, Any]]:
+    """`chase` tick by tick: yields the world and the tracker after each."""
     world = ChaseWorld(np.random.default_rng([job.seed, 3]))
     clock, context, agent = _begin(job, 4)
     size = context.network.input_size or 0
@@ -109,6 +119,7 @@ def chase(job: Job) -> dict[str, Any]:
             agent.learn(x, eye[best], y)
         world.drift()
         clock.ticks += 1
+        yield world, tracker
     result = tracker.finalize()
     changes = [
         {"before": c.pre_accuracy, "after": c.post_accuracy, "recovery": c.recovery_windows}
