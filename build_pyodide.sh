@@ -140,9 +140,24 @@ with sync_playwright() as p: sys.exit(not Path(p.chromium.executable_path).exist
     fail "a Chromium for the browser tests is missing; install one and name it in LOOM_CHROMIUM."
 }
 
+# A Vulkan driver for the tests of shaders outside a browser; Debian has one that runs on the CPU.
+find_vulkan() {
+    "$PYTHON" -c 'import sys
+from loom_py.runtime.webgpu.wgpu_host import adapters
+sys.exit(not adapters())' 2>/dev/null && return
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        say "Vulkan driver for the shader tests (about 40 MB)"
+        try "no Vulkan driver could be installed; install one (Debian: apt-get install mesa-vulkan-drivers) and run this again." \
+            sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mesa-vulkan-drivers'
+        return
+    fi
+    fail "a Vulkan driver for the shader tests is missing; install one (Debian: apt-get install mesa-vulkan-drivers) and run this again."
+}
+
 run_tests() {
     build
     find_chromium
+    find_vulkan
     if [ $# -gt 0 ]; then
         say "pytest $*"
         check "the tests failed; the words above say which." "$PYTHON" -m pytest "$@"

@@ -164,7 +164,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", choices=known, action="append", help="this case only; may be given several times")
     parser.add_argument("--runs", type=int, help=f"rounds, {ROUNDS} if not given")
     parser.add_argument("--quick", action="store_true", help="few rounds and short cases only; changes no file")
-    parser.add_argument("--output", type=Path, help="where the result goes as JSON; bench/results/rivals.json (a full run's) renews the page too")
+    where = "where the result goes as JSON; bench/results/rivals.json (a full run's) renews the page too"
+    parser.add_argument("--output", type=Path, help=where)
     parser.add_argument(
         "--formats", help=f"of the language model: {','.join(FORMATS)}; if not given, q4_1,f32, and with --quick q4_1"
     )

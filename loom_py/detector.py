@@ -75,7 +75,8 @@ def report(adapter: Mapping[str, Any], features: Sequence[str], limits: Mapping[
     `recommended`: the largest power of two up to 256 that fits a workgroup, tiles of eight workgroups, and a budget of
     memory in bytes.
     """
-    backend, name = str(adapter.get("backend", "")).lower(), str(adapter.get("name") or adapter.get("architecture") or "")
+    backend = str(adapter.get("backend", "")).lower()
+    name = str(adapter.get("name") or adapter.get("architecture") or "")
     vendor, device = (f"0x{int(adapter.get(part, 0)):04x}" for part in ("vendor_id", "device_id"))
     most = min(limits["maxComputeInvocationsPerWorkgroup"], limits["maxComputeWorkgroupSizeX"])
     x = next(size for size in (256, 128, 64, 32, 16, 8, 4, 2, 1) if size <= most)

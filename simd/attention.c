@@ -6,14 +6,17 @@
  */
 #include "maths.h"
 
-#define CHUNK 256 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
+#define ROLLED _Pragma("clang loop unroll(disable)") /* see linear.h */
+
+#define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
+#define AHEAD 12  /* positions that memory is asked for ahead, one token */
 #define ROWS 48   /* query rows of one piece of work, many tokens */
 #define SPAN 64   /* positions at a time, many tokens */
 
 typedef struct {
     f32 *y;
     const f32 *q, *keys, *values;
-    u32 position, tokens, heads, kv, size, group;
+    u32 position, tokens, heads, kv, size, group, capacity;
     f32 scale;
 } Attention;
 
@@ -21,7 +24,7 @@ static int attention_of(const Word *w, Attention *a) {
     f64 at = number(w[4]);
     *a = (Attention){.y = floats(w[0]), .q = floats(w[1]), .keys = floats(w[2]), .values = floats(w[3]),
                      .position = (u32)at, .tokens = w[5].u, .heads = w[6].u, .kv = w[7].u, .size = w[8].u,
-                     .group = w[6].u / w[7].u, .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
+                     .group = w[6].u / w[7].u, .capacity = w[9].u, .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
     return at >= 0 && at + a->tokens <= w[9].u;
 }
 
@@ -29,14 +32,19 @@ static int attention_of(const Word *w, Attention *a) {
 
 /* Scores of `heads` (≤ 4) queries with positions from … from+count of one key head. */
 static inline __attribute__((always_inline)) void scores_of(const Attention *a, const f32 *q, u32 heads, const f32 *key,
-                                                            u32 count, f32 *scores) {
+                                                            u32 start, u32 count, f32 *scores) {
     u32 size = a->size, stride = a->kv * size;
+    i32 left = (i32)(a->capacity - start) - 2; /* rows from here to the last pair */
+    ptrdiff_t to_values = a->values - a->keys;
     for (u32 p = 0; p < count; p += 2, key += 2 * (size_t)stride) {
         const f32 *next = p + 1 < count ? key + stride : key;
+        i32 ahead = min_i32(AHEAD, left - (i32)p); /* touched early, keys and values are there in time */
+        const volatile f32 *k = key + (ptrdiff_t)max_i32(ahead, 0) * stride, *v = k + to_values;
+        for (u32 j = 0; ahead > 0 && j < size; j += 16) (void)k[j], (void)k[j + stride], (void)v[j], (void)v[j + stride];
         v128 x[4], z[4];
         for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
         u32 i = 0;
-        for (; i + 4 <= size; i += 4) {
+        ROLLED for (; i + 4 <= size; i += 4) {
             v128 k0 = load4(key + i), k1 = load4(next + i);
             for (u32 h = 0; h < heads; h++) {
                 v128 v = load4(q + h * size + i);
@@ -62,7 +70,7 @@ static inline __attribute__((always_inline)) void mix_of(const Attention *a, con
         v128 x[4], z[4];
         for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
         const f32 *v = value + i;
-        for (u32 p = 0; p < count; p++, v += stride) {
+        ROLLED for (u32 p = 0; p < count; p++, v += stride) {
             v128 v0 = load4(v), v1 = load4(v + 4);
             for (u32 h = 0; h < heads; h++) {
                 v128 by = wasm_v128_load32_splat(weights + h * CHUNK + p);
@@ -101,7 +109,7 @@ static f32 exponents(f32 *scores, u32 count, f32 *most) {
 static inline __attribute__((always_inline)) void part(const Attention *a, u32 heads, u32 head, u32 kv, u32 start, u32 count,
                                                        f32 *scores, f32 *out) {
     size_t from = ((size_t)start * a->kv + kv) * a->size;
-    scores_of(a, a->q + (size_t)head * a->size, heads, a->keys + from, count, scores);
+    scores_of(a, a->q + (size_t)head * a->size, heads, a->keys + from, start, count, scores);
     u32 stride = a->size + 2;
     for (u32 h = 0; h < heads; h++) {
         f32 *end = out + h * stride + a->size;
@@ -168,7 +176,7 @@ static inline __attribute__((always_inline)) void product4(const f32 *a, u32 a_s
         z[i] = add ? load4(c + i * c_stride + 4) : wasm_f32x4_splat(0);
     }
     const f32 *a1 = a + a_stride, *a2 = a1 + a_stride, *a3 = a2 + a_stride;
-    for (u32 i = 0; i < n; i++, b += b_stride) {
+    ROLLED for (u32 i = 0; i < n; i++, b += b_stride) {
         v128 v = load4(b), u = load4(b + 4), f = wasm_v128_load32_splat(a + i);
         x[0] = fma4(v, f, x[0]), z[0] = fma4(u, f, z[0]);
         f = wasm_v128_load32_splat(a1 + i);

@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const f
     for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += minimums ? 160 : 144) {
         const u8 *q = w + (minimums ? 32 : 16);
         v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0, sum = s0;
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
         for (u32 i = 0; i < 4; i++) {
             v128 v = wasm_v128_load(q + 32 * i), u = wasm_v128_load(q + 32 * i + 16);
             sum = wasm_f32x4_add(sum, wasm_f32x4_add(load4(x + 8 * i), load4(x + 8 * i + 4)));
@@ -89,7 +89,7 @@ static void vector_q8(const u8 *w, const f32 *x, u32 k, f32 *out) {
     v128 y0 = wasm_f32x4_splat(0), y1 = y0;
     for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += 272) {
         v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0;
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
         for (u32 i = 0; i < 8; i++) {
             v128 v = wasm_v128_load(w + 16 + 32 * i), u = wasm_v128_load(w + 32 + 32 * i);
             v128 f = wasm_v128_load32_splat(x + 4 * i);

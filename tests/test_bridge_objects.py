@@ -80,7 +80,7 @@ def test_a_step_state_in_both_forms_is_the_same_as_in_python(network: int) -> No
     direct = StepState(bridge.take(network, Network), 4)
     x = np.array([1, 2, 3, 4], np.float32)
     for _ in range(3):
-        assert plain(state, "SetInput", {"loom:array": 0}, arrays=[memoryview(x)]) is None
+        assert plain(state, "SetInput", {"loom:array": 0}, arrays=[memoryview(x.data)]) is None
         assert call(other[HANDLE], "SetInput", x.tolist()) == {"values": [], "strings": []}
         direct.set_input(x)
         assert 0 < plain(state, "StepForward") < 1000  # milliseconds

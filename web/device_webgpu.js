@@ -6,47 +6,19 @@
  */
 
 import { DeviceError, DeviceLost, explain } from "./errors.js";
+import { Pipelines, STORAGE, encodePlan, makePlan } from "./webgpu_plan.js";
 
-/** @typedef {any} GPUDevice */
-/** @typedef {any} GPUBuffer */
-/** @typedef {{shader: string, entry: string, constants: Record<string, number>, layout: [number, string][]}} PipelineSpec */
-/** @typedef {{pipeline: number, groups: [number, number, number], uniform: number, buffers: [number, number, number, number][]}} DispatchSpec */
-/** @typedef {{from: number, to: number, nbytes: number, rows: number}} CopySpec */
-/**
- * @typedef {object} PlanSpec
- * @property {string} label
- * @property {Record<string, string>} sources
- * @property {PipelineSpec[]} pipelines
- * @property {DispatchSpec[]} dispatches
- * @property {{buffer: number, nbytes: number, used: boolean}} row
- * @property {CopySpec[]} tables
- * @property {CopySpec[]} keeps
- */
-/** @typedef {{layout: any, pipeline: any, ready: Promise<void>}} Pipeline */
-/**
- * @typedef {object} Plan
- * @property {PlanSpec} spec
- * @property {{pipeline: Pipeline, group: any, groups: [number, number, number]}[]} calls
- * @property {Uint8Array} words of the uniforms
- * @property {GPUBuffer | null} uniforms
- * @property {GPUBuffer | null} table dynamic rows of many steps
- * @property {Promise<unknown> | null} ready null once everything is compiled
- */
+/** @typedef {import("./webgpu_plan.js").GPUDevice} GPUDevice */
+/** @typedef {import("./webgpu_plan.js").GPUBuffer} GPUBuffer */
+/** @typedef {import("./webgpu_plan.js").PlanSpec} PlanSpec */
+/** @typedef {import("./webgpu_plan.js").Plan} Plan */
 /** @typedef {{powerPreference?: "high-performance" | "low-power", onProgress?: (progress: {status: string, loaded: number, total: number}) => void}} WebGPUOptions */
 
-/** Bits of GPUBufferUsage and GPUMapMode, which workers of some browsers lack as globals. */
-const STORAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
-const UNIFORM = 0x40 | 0x08;
 const READBACK = 0x01 | 0x08; // MAP_READ | COPY_DST
-const COMPUTE = 4;
-/** Dispatches in one submit: more would keep others, and the browser's watchdog, waiting. */
-const MAX_DISPATCHES = 4096;
 /** Staging buffers are kept up to this size, so many of each. */
 const KEPT_BYTES = 1 << 22;
 const KEPT_COUNT = 4;
 const FEATURES = ["shader-f16", "subgroups", "timestamp-query"];
-/** @type {Record<string, string>} */
-const ACCESS = { uniform: "uniform", write: "storage", read: "read-only-storage", row: "read-only-storage" };
 
 /** Bytes on their way back. `promise` always resolves; then `bytes` or `error` is there. */
 class Reading {
@@ -71,10 +43,8 @@ export class WebGPUHost {
   #kept = new Map();
   /** @type {Map<number, Plan>} */
   #plans = new Map();
-  /** @type {Map<string, any>} */
-  #modules = new Map();
-  /** @type {Map<string, Pipeline>} */
-  #pipelines = new Map();
+  /** @type {Pipelines | null} */
+  #pipelines = null;
   /** @type {Map<number, GPUBuffer[]>} */
   #staging = new Map();
   /** What waits for pipelines, in order; null when nothing does.
@@ -88,8 +58,6 @@ export class WebGPUHost {
   /** @param {WebGPUOptions} options */
   constructor(options) {
     this.options = options;
-    this.compiled = 0;
-    this.compiling = 0;
     /** JSON of what the adapter says of itself, its features and limits. */
     this.facts = "{}";
   }
@@ -122,11 +90,11 @@ export class WebGPUHost {
     }
     limits.maxStorageBuffersPerShaderStage = adapter.limits.maxStorageBuffersPerShaderStage;
     const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
-    for (const map of [this.#modules, this.#pipelines, this.#staging]) map.clear();
+    this.#staging.clear();
     this.#line = null;
     this.#failure = "";
-    this.compiled = this.compiling = 0;
     this.#device = device;
+    this.#pipelines = new Pipelines(device, (message) => this.#fail(message), this.options.onProgress);
     this.lost = "";
     this.#closed = false;
     device.onuncapturederror = (/** @type {any} */ event) => this.#fail(event.error?.message ?? "unknown error");
@@ -323,79 +291,21 @@ export class WebGPUHost {
 
   // --- plans --------------------------------------------------------------------------------------------------
   /**
-   * @param {PipelineSpec} spec
-   * @param {Record<string, string>} sources
-   * @returns {Pipeline}
-   */
-  #pipeline(spec, sources) {
-    const key = JSON.stringify(spec);
-    const known = this.#pipelines.get(key);
-    if (known) return known;
-    const device = this.#device;
-    const label = `${spec.shader}.${spec.entry}`;
-    let module = this.#modules.get(spec.shader);
-    if (!module) {
-      module = device.createShaderModule({ label: spec.shader, code: sources[spec.shader] });
-      this.#modules.set(spec.shader, module);
-    }
-    const entries = spec.layout.map(([binding, kind]) => ({ binding, visibility: COMPUTE, buffer: { type: ACCESS[kind] } }));
-    const layout = device.createBindGroupLayout({ label, entries });
-    /** @type {Pipeline} */
-    const made = { layout, pipeline: null, ready: Promise.resolve() };
-    this.compiling++;
-    const told = () => this.options.onProgress?.({ status: "compile", loaded: ++this.compiled, total: this.compiling });
-    made.ready = device
-      .createComputePipelineAsync({
-        label,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: spec.entry, constants: spec.constants },
-      })
-      .then(
-        (/** @type {any} */ pipeline) => void (made.pipeline = pipeline),
-        (/** @type {unknown} */ error) => this.#fail(`the shader ${label} could not be compiled: ${explain(error)}`),
-      )
-      .then(told);
-    this.#pipelines.set(key, made);
-    return made;
-  }
-
-  /**
    * @param {string} text JSON of a `PlanSpec`
    * @param {Uint8Array} uniforms
    */
   plan(text, uniforms) {
     /** @type {PlanSpec} */
     const spec = JSON.parse(text);
-    const plan = this.#watched(`the program ${spec.label}`, () => this.#make(spec, uniforms));
+    const plan = this.#make(spec, uniforms);
     this.#plans.set(this.#next, plan);
     return this.#next++;
   }
 
-  /**
-   * @param {PlanSpec} spec
-   * @param {Uint8Array} words
-   * @returns {Plan}
-   */
+  /** @param {PlanSpec} spec @param {Uint8Array} words */
   #make(spec, words) {
-    const device = this.#device;
-    const uniforms = words.length ? device.createBuffer({ size: words.length, usage: UNIFORM }) : null;
-    if (uniforms) device.queue.writeBuffer(uniforms, 0, words);
-    const pipelines = spec.pipelines.map((p) => this.#pipeline(p, spec.sources));
-    const calls = spec.dispatches.map(({ pipeline: index, groups, uniform, buffers }) => {
-      const pipeline = /** @type {Pipeline} */ (pipelines[index]);
-      const entries = buffers.map(([binding, name, offset, size]) => ({ binding, resource: { buffer: this.#buffer(name), offset, size } }));
-      for (const [binding, kind] of spec.pipelines[index]?.layout ?? []) {
-        if (kind === "row") entries.push({ binding, resource: { buffer: this.#buffer(spec.row.buffer), offset: 0, size: spec.row.nbytes } });
-        if (kind === "uniform") entries.push({ binding, resource: { buffer: uniforms, offset: uniform, size: 256 } });
-      }
-      return { pipeline, group: device.createBindGroup({ layout: pipeline.layout, entries }), groups };
-    });
-    /** @type {Plan} */
-    const plan = { spec, words, calls, uniforms, table: null, ready: null };
-    if (pipelines.some((p) => !p.pipeline)) {
-      plan.ready = Promise.all(pipelines.map((p) => p.ready)).then(() => void (plan.ready = null));
-    }
-    return plan;
+    const pipelines = /** @type {Pipelines} */ (this.#pipelines);
+    return this.#watched(`the program ${spec.label}`, () => makePlan(pipelines, spec, words, (name) => this.#buffer(name)));
   }
 
   /**
@@ -409,46 +319,8 @@ export class WebGPUHost {
     if (this.lost) throw new DeviceLost(this.lost, { where: "webgpu" });
     const plan = this.#plans.get(name);
     if (!plan) throw new DeviceError(`${name} is not a plan of this device`, { where: "webgpu" });
-    this.#inOrder(() => this.#encode(plan, rows, steps, indices, keep), plan.ready);
-  }
-
-  /** @param {Plan} plan @param {Uint8Array} rows @param {number} steps @param {number[]} indices @param {boolean} keep */
-  #encode(plan, rows, steps, indices, keep) {
-    const { spec, calls } = plan;
-    const device = this.#device;
-    if (calls.some((call) => !call.pipeline.pipeline)) return; // said when it failed to compile
-    const row = this.#buffer(spec.row.buffer);
-    const { nbytes, used } = spec.row;
-    if (used && steps === 1) device.queue.writeBuffer(row, 0, rows);
-    else if (used) {
-      if (!plan.table || plan.table.size < rows.length) {
-        plan.table?.destroy();
-        plan.table = device.createBuffer({ size: rows.length, usage: STORAGE });
-      }
-      device.queue.writeBuffer(plan.table, 0, rows);
-    }
-    const copies = (/** @type {CopySpec} */ { from, to, ...rest }) => ({ from: this.#buffer(from), to: this.#buffer(to), ...rest });
-    const tables = indices.length ? spec.tables.map(copies) : [];
-    const keeps = keep ? spec.keeps.map(copies) : [];
-    const chunk = Math.max(1, Math.floor(MAX_DISPATCHES / Math.max(calls.length, 1)));
-    for (let start = 0; start < steps; start += chunk) {
-      const encoder = device.createCommandEncoder();
-      for (let step = start; step < Math.min(steps, start + chunk); step++) {
-        if (used && steps > 1) encoder.copyBufferToBuffer(plan.table, step * nbytes, row, 0, nbytes);
-        for (const t of tables) {
-          encoder.copyBufferToBuffer(t.from, ((indices[step] ?? 0) % t.rows) * t.nbytes, t.to, 0, t.nbytes);
-        }
-        const pass = encoder.beginComputePass();
-        for (const { pipeline, group, groups } of calls) {
-          pass.setPipeline(pipeline.pipeline);
-          pass.setBindGroup(0, group);
-          pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
-        }
-        pass.end();
-        for (const k of keeps) encoder.copyBufferToBuffer(k.from, 0, k.to, step * k.nbytes, k.nbytes);
-      }
-      device.queue.submit([encoder.finish()]);
-    }
+    const encode = () => encodePlan(this.#device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
+    this.#inOrder(encode, plan.ready);
   }
 
   /** @param {number} name */
@@ -475,7 +347,7 @@ export class WebGPUHost {
     this.#closed = true;
     this.lost = "the device was closed";
     this.#device.destroy();
-    for (const map of [this.#buffers, this.#kept, this.#plans, this.#modules, this.#pipelines, this.#staging]) map.clear();
+    for (const map of [this.#buffers, this.#kept, this.#plans, this.#staging]) map.clear();
     this.#bytes = 0;
   }
 }

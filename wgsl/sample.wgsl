@@ -24,7 +24,7 @@ fn score(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     for (var i = id.x; i < p.n; i += groups.x * GROUP) {
         var s = logits[i];
         if (seen[i] != 0u) { s = select(s * penalty, s / penalty, s > 0.0); }
-        let bits = bitcast<u32>(s + 0.0);
+        let bits = select(bitcast<u32>(s), 0u, s == 0.0);  // no difference between 0 and -0
         out[i] = select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
     }
 }

@@ -10,7 +10,7 @@ import time
 from ..errors import InputError
 from ..models.loading import LoadProgress, load_model
 from ..progress import Bar
-from ..text.generate import GeneratedToken
+from ..text.generate import GeneratedToken, PrefillProgress
 from ..text.sampling import GenerationOptions
 
 
@@ -59,8 +59,9 @@ def run(args: argparse.Namespace) -> int:
     ids: list[int] = []
     text, reason, prompt_tokens = "", "length", 0
     for event in model.events(prompt, options, chat=args.chat):
-        if not isinstance(event, GeneratedToken):
+        if isinstance(event, PrefillProgress):
             prompt_tokens = event.total
+        if not isinstance(event, GeneratedToken):
             continue
         first = first or time.perf_counter() - start
         ids.append(event.id)

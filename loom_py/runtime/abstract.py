@@ -12,12 +12,15 @@ import numpy as np
 from ..errors import InputError
 
 
+FLOAT32: np.dtype[Any] = np.dtype(np.float32)
+
+
 @dataclass(frozen=True)
 class Abstract:
     """A shape and a NumPy dtype."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any] = np.dtype(np.float32)
+    dtype: np.dtype[Any] = FLOAT32
 
     @property
     def ndim(self) -> int:
@@ -37,7 +40,7 @@ def is_abstract(operands: Iterable[Any]) -> bool:
 
 
 def abstract_result(kernel: str, arguments: Mapping[str, Any]) -> Any:
-    """What a kernel makes, as `Abstract`. Raises `InputError` for a kernel without a rule, or shapes that do not fit."""
+    """What a kernel makes, as `Abstract`. `InputError` for a kernel without a rule, or shapes that do not fit."""
     if kernel not in RULES:
         raise InputError(f"the kernel {kernel} has no rule for shapes alone", where="tracing")
     return RULES[kernel](**arguments)

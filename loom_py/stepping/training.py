@@ -213,7 +213,7 @@ class _Run:
 
     def _fits(self, x: Array, target: Array, i: int) -> None:
         data = self.state.get_layer_data()
-        for name, a, size in (("Input", x, data[0].size), ("Target", target, data[-1].size)):
+        for name, a, size in (("Input", x, np.size(data[0])), ("Target", target, np.size(data[-1]))):
             if a.size != size:
                 raise InputError(f"expected {size} values, got {a.size}", where=f"data[{i}].{name}")
 

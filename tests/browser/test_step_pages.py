@@ -1,4 +1,4 @@
-"""Stepping, optimiser and adaptation pages: what they show is right, they stop when told, and look as they should."""
+"""The stepping, optimiser and adaptation pages: what they show is right, they stop when told, they look right."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from loom_py.runtime.webgpu import KERNELS
 
+from . import tiny_checkpoint
 from .conftest import FLAGS, GPU_FLAGS, Open, _finish, _opener, program
 
 START = """async (options) => {
@@ -82,6 +84,28 @@ def test_training_a_dense_network(page: Page) -> None:
     assert (gpu["used"], gpu["buffers"]) == (0, 0), "training gives its memory back"
 
 
+def test_the_originals_gpu_methods(page: Page) -> None:
+    found = page.evaluate("""async () => {
+      await session.useDevice("webgpu");
+      const layers = [{ type: "dense", input_size: 5, output_size: 3, activation: "tanh" }];
+      const network = await session.createNetwork({ layers }, { seed: 2 });
+      const x = [0.1, -0.2, 0.3, 0.4, -0.5];
+      const [cpu] = await network.call("ForwardCPU", x);
+      await network.call("InitGPU");
+      const [gpu, nanoseconds] = await network.call("ForwardGPU", x);
+      const [gradient] = await network.call("BackwardGPU", [1, 2, 3]);
+      await network.call("ForwardCPU", x);
+      const [expected] = await network.call("BackwardCPU", [1, 2, 3]);
+      await network.call("ReleaseGPU");
+      const [device] = (await session.useDevice("webgpu")).filter((d) => d.device === "webgpu");
+      return { cpu, gpu, nanoseconds, gradient, expected, buffers: device.buffers };
+    }""")
+    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-5)
+    assert found["gradient"] == pytest.approx(found["expected"], rel=1e-5)
+    assert found["nanoseconds"] > 0
+    assert found["buffers"] == 0
+
+
 def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> None:
     page = open_page(f"{plain_url}index.html")
     found = page.evaluate(START, {"device": "webgpu"})
@@ -115,11 +139,13 @@ def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str
     first = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
     assert first["where"]["device"] == "webgpu"
     lost = page.evaluate("""async () => {
-      const network = await session.createNetwork({ layers: [{ type: "dense", input_size: 4, output_size: 4 }] }, { seed: 1 });
+      const layers = [{ type: "dense", input_size: 4, output_size: 4 }];
+      const network = await session.createNetwork({ layers }, { seed: 1 });
       const batch = { input: new Float32Array(4).fill(1), target: new Float32Array(4).fill(2) };
       let seen = 0;
       try {
-        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress: () => seen++ || gpus.at(-1).destroy() });
+        const onProgress = () => seen++ || gpus.at(-1).destroy();
+        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress });
       } catch (error) {
         return { seen, name: error.name, message: error.message, remedy: error.remedy };
       }
@@ -148,3 +174,52 @@ def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
     expect(page.locator("#summary")).to_have_text(re.compile(r"All \d+ kernels are right\."), timeout=180_000)
     assert page.locator("#kernels tr").filter(has_text="webgpu").count() > 25
     _finish(contexts, watches)
+
+
+GENERATE = """async ({ files, device, loseAt, options }) => {
+  await session.useDevice(device);
+  const given = Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
+  const model = await session.loadModel(given);
+  const buffers = async () => (await session.useDevice(device)).find((d) => d.device === "webgpu").buffers;
+  const told = [];
+  for (let round = 0; round < 3; round++) {
+    const ids = [];
+    let step = 0;
+    for await (const token of model.complete("abc ".repeat(9), options)) {
+      if (token.done) break;
+      ids.push(token.id);
+      if (loseAt.includes(step++)) gpus.at(-1).destroy();
+    }
+    told.push({ ids, buffers: await buffers() });
+  }
+  await model.dispose?.();
+  return { told, device: model.facts.device, activations: model.facts.activations };
+}"""
+
+
+@pytest.mark.parametrize(
+    "options", [{"maxTokens": 16}, {"maxTokens": 16, "temperature": 0.9, "seed": 7}], ids=["greedy", "drawn"]
+)
+def test_text_of_a_small_model(
+    gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """NumPy's tokens from the GPU, also when the GPU is destroyed in mid-sentence; buffers do not grow."""
+    directory = tiny_checkpoint.write(tmp_path)
+    files = {name: list((directory / name).read_bytes()) for name in tiny_checkpoint.FILES}
+    context = gpu_chromium.new_context()
+    context.add_init_script(LOSE)
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    page.evaluate(START, {"device": "webgpu", "worker": False})
+    given = {"files": files, "options": options}
+    expected = page.evaluate(GENERATE, {**given, "device": "numpy", "loseAt": []})
+    found = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": []})
+    assert (found["device"], found["activations"]) == ("webgpu", "f32")
+    assert len(expected["told"][0]["ids"]) > 10
+    assert [t["ids"] for t in found["told"]] == [t["ids"] for t in expected["told"]]
+    assert found["told"][1]["buffers"] == found["told"][2]["buffers"]
+    if "seed" in options:  # a loss means compiling everything again, which takes SwiftShader long
+        lost = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": [5]})
+        assert [t["ids"] for t in lost["told"]] == [t["ids"] for t in expected["told"]]
+        assert page.evaluate("gpus.length") == 4, "one for each loss"
+    context.close()

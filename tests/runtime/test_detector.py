@@ -33,7 +33,8 @@ def test_report_of_this_machine() -> None:
 def test_recommended_sizes(monkeypatch: pytest.MonkeyPatch, most: int, expected: int) -> None:
     monkeypatch.setenv("LOOM_BUDGET_MB", "32")
     limits = LIMITS | {"maxComputeWorkgroupSizeX": most}
-    found = detector.report({"backend": "Vulkan", "name": "X", "vendor_id": 4318, "type": "DiscreteGPU"}, ["b", "a"], limits)
+    adapter = {"backend": "Vulkan", "name": "X", "vendor_id": 4318, "type": "DiscreteGPU"}
+    found = detector.report(adapter, ["b", "a"], limits)
     assert found["recommended"] == {
         "workgroup_x": expected, "workgroup_y": 1, "workgroup_z": 1, "tile_x": 8 * expected, "tile_y": 8,
         "budget_bytes": 32 << 20,
@@ -56,5 +57,5 @@ def test_preference_and_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unknown_key_names_the_known_ones() -> None:
-    with pytest.raises(DeviceError, match="no adapter has the key 'x'.*Known: vulkan"):
+    with pytest.raises(DeviceError, match=r"no adapter has the key 'x'.*Known: vulkan"):
         detector.select_adapter_by_key("x")

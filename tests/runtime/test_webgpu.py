@@ -14,20 +14,20 @@ from loom_py.errors import DeviceError, DeviceLost
 from loom_py.runtime.choice import devices
 from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.trace_network import trace_forward
-from loom_py.runtime.webgpu import WebGPUDevice, shaders
-from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.runtime.verify import Checked, cases, check_device
 from loom_py.runtime.verify.cases import Case
 from loom_py.runtime.verify.check import LIMIT, error, reference
+from loom_py.runtime.webgpu import WebGPUDevice, shaders
+from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
 from .test_kernels import on_device
 
 CASES = [case for kernel in cases.GENERATORS if kernel in KERNELS for case in cases.of(kernel)]
 DENSE = {
-    "matmul", "add", "mul", "scale", "activate", "activate_grad", "softmax", "softmax_grad", "reshape", "zeros", "concat",
-    "narrow", "pad", "assign", "sum", "loss", "loss_grad", "accumulate", "clip_by_norm", "clip_by_value", "sgd_step",
-    "sgd_momentum_step", "adamw_step", "rmsprop_step",
+    "matmul", "add", "mul", "scale", "activate", "activate_grad", "softmax", "softmax_grad", "reshape", "zeros",
+    "concat", "narrow", "pad", "assign", "sum", "loss", "loss_grad", "accumulate", "clip_by_norm", "clip_by_value",
+    "sgd_step", "sgd_momentum_step", "adamw_step", "rmsprop_step",
 }  # fmt: skip
 DECODER = {
     "linear", "embedding", "rms_norm", "rope", "cache_write", "attention", "silu_mul", "add", "narrow", "reshape",

@@ -96,6 +96,7 @@ def test_can_be_closed_between_updates() -> None:
     network = build_network_from_json(LAYERS, seed=0)
     steps = stepping_steps(network, {"LogEvery": 10}, DATA, 1000)
     progress = next(steps)
+    assert progress is not None
     assert (progress.step, progress.to_json()["step"]) == (10, 10)
     steps.close()
     assert network.training_state.step == 8  # ten ticks, the first target due in the third

@@ -9,7 +9,7 @@ from ..program import Dispatch, Ref
 from .encode import Encoder, encodes
 from .linear import storage
 
-CHUNK = 256  # positions of one piece of work, as in simd/attention.c
+CHUNK = 128  # positions of one piece of work, as in simd/attention.c
 SCRATCH_FLOATS = 65536  # of a thread
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..kernels.activation import FORMULAS
-
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..kernels import recurrent as k
-
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..kernels import softmax as k
-
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..kernels.loss import FORMULAS
-
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

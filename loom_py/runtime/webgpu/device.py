@@ -95,14 +95,16 @@ class WebGPUDevice:
     def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
         values = device_array(array)
         if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
-            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {values.shape} {values.dtype}", where="write")
+            got = f"{values.shape} {values.dtype}"
+            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {got}", where="write")
         self.host.write(tensor.address, 0, values)
 
     def download(self, tensor: DeviceTensor) -> NDArray[Any]:
         return self.read({"": tensor}).result()[""]
 
     def read(self, tensors: Mapping[str, DeviceTensor]) -> Readback:
-        blocks = [f"{name} is stored as {t.dtype}" for name, t in tensors.items() if t.dtype in (*SCALES, "F16", "BF16")]
+        packed = (*SCALES, "F16", "BF16")
+        blocks = [f"{name} is stored as {t.dtype}" for name, t in tensors.items() if t.dtype in packed]
         if blocks:
             raise DeviceError(blocks[0], where=self.name, remedy="Read it from its file.")
         kinds = [(name, t.shape, {"F32": "float32"}.get(t.dtype, t.dtype)) for name, t in tensors.items()]

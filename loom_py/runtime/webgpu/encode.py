@@ -138,7 +138,8 @@ class Plan:
         for i, slot in enumerate(self.slots):
             value = np.broadcast_to(np.asarray(slot(dynamics), np.float64), (steps,))
             words[:, 2 * i] = value.astype(np.float32).view(np.uint32)
-            words[:, 2 * i + 1] = (np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
+            whole = np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64)
+            words[:, 2 * i + 1] = (whole & 0xFFFFFFFF).astype(np.uint32)
         for start, (length, vector) in zip(self._starts(), self.vectors, strict=False):
             words[:, start // 4 : start // 4 + length].view(np.float32)[...] = vector(dynamics)
         return words
@@ -179,8 +180,13 @@ class Encoder:
         self._at = 0
 
     def encode(self) -> Plan:
-        """All dispatches, in order."""
-        for self._at, d in enumerate(self.program.dispatches):
+        """All dispatches whose results somebody reads, in order."""
+        useful = _useful(self.program)
+        for at, d in enumerate(self.program.dispatches):
+            self._at = at
+            if at not in useful:
+                self._free += self._busy.pop(at, [])
+                continue
             for index in d.outputs:
                 root = self.program.root(index)
                 if root not in self._places:
@@ -278,14 +284,15 @@ class Encoder:
         shader: str,
         entry: str,
         groups: int | tuple[int, int] | tuple[int, int, int],
-        constants: dict[str, float] | None = None,
+        constants: Mapping[str, float] | None = None,
         **values: Any,
     ) -> None:
         """One dispatch: buffers and numbers by the names that the shader gives them."""
         source = shaders.shader(shader)
         x, y, z = (*((groups,) if isinstance(groups, int) else groups), 1, 1)[:3]
         if max(x, y, z) > MAX_GROUPS:
-            raise DeviceError(f"{shader} needs {x}×{y}×{z} workgroups", where=self.program.name, remedy="Use less data.")
+            many = f"{x}×{y}×{z} workgroups"
+            raise DeviceError(f"{shader} needs {many}", where=self.program.name, remedy="Use less data.")
         words = bytearray()
         for name, kind in source.fields.items():
             value = values.pop(name)
@@ -305,7 +312,7 @@ class Encoder:
         if words:
             layout.append([0, "uniform"])
             at = self._uniform(bytes(words))
-        pipeline = {"shader": shader, "entry": entry, "constants": constants or {}, "layout": sorted(layout)}
+        pipeline = {"shader": shader, "entry": entry, "constants": dict(constants or {}), "layout": sorted(layout)}
         key = json.dumps(pipeline)
         if key not in self._pipelines:
             self._pipelines[key] = len(self.plan.pipelines)
@@ -340,6 +347,18 @@ class Encoder:
                     where=self.program.name,
                     remedy="Use a smaller batch, context or model, or another device.",
                 )
+
+
+def _useful(program: Program) -> set[int]:
+    """Places of the dispatches that change something, or make what is read or put out."""
+    needed = {program.root(index) for index in program.outputs.values()}
+    useful: set[int] = set()
+    for at in reversed(range(len(program.dispatches))):
+        d = program.dispatches[at]
+        if d.changes or any(program.root(index) in needed for index in d.outputs):
+            useful.add(at)
+            needed |= {program.root(index) for index in d.reads()}
+    return useful
 
 
 def _number(value: Any) -> Number:

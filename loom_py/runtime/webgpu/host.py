@@ -30,8 +30,11 @@ class Host(Protocol):
     features: Sequence[str]
     limits: Mapping[str, int]
     """In WebGPU's own spelling, `maxStorageBufferBindingSize`."""
-    lost: str
-    """Why the device is gone; empty while it is there."""
+
+    @property
+    def lost(self) -> str:
+        """Why the device is gone; empty while it is there."""
+        ...
 
     def create(self, nbytes: int) -> int:
         """A new buffer of zeros."""

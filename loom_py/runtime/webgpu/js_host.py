@@ -15,7 +15,8 @@ class JsReading:
     """See `Reading`. It can only be waited for where WebAssembly can wait for promises (JSPI)."""
 
     def __init__(self, js: Any, host: JsHost) -> None:
-        self._js, self._host = js, host
+        self._js: Any = js
+        self._host = host
         self.promise: Any = js.promise
 
     def result(self) -> memoryview:
@@ -24,9 +25,10 @@ class JsReading:
         self._host.check()
         if self._js.error:
             raise DeviceError(str(self._js.error), where="webgpu")
-        out = np.empty(int(self._js.bytes.length), np.uint8)
-        self._js.bytes.assign_to(out)
-        return memoryview(out)
+        found: Any = self._js.bytes
+        out = np.empty(int(found.length), np.uint8)
+        found.assign_to(out)
+        return out.data
 
 
 def _wait(promise: Any) -> None:

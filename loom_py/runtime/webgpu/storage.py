@@ -8,7 +8,7 @@ A block storage becomes its quants, block after block, and from the next multipl
 | Q4_0 | 16 bytes of nibbles | d, float16 |
 | Q4_1 | 16 bytes of nibbles | d and m, float16 |
 
-`wgsl/weights.wgsl` widens them, eight elements at a time. Rows whose length is no multiple of eight are kept as float32.
+`wgsl/weights.wgsl` widens them, eight elements at a time. Rows whose length is no multiple of eight become float32.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def silu_product(e: Encoder, gate: Any, up: Any, out: Any) -> None:
 def silu_mul_grad(e: Encoder, d: Dispatch) -> None:
     n = e.size(d.outputs[0])
     operands = {"a": d.arguments["gate"], "b": d.arguments["up"], "c": d.arguments["g"]}
-    e.run("elementwise", "silu_mul_grad", e.elements(n), n=n, factor=0.0, **operands, out=d.outputs[0], out2=d.outputs[1])
+    operands |= {"out": d.outputs[0], "out2": d.outputs[1]}
+    e.run("elementwise", "silu_mul_grad", e.elements(n), n=n, factor=0.0, **operands)
 
 
 @encodes("activate", "activate_grad")

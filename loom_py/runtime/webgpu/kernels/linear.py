@@ -1,4 +1,4 @@
-"""`wgsl/linear_row.wgsl`, `linear_tile.wgsl`, `linear_gate.wgsl`, `embedding.wgsl`, `gather.wgsl`: weights in any storage.
+"""`wgsl/linear_*.wgsl`, `embedding.wgsl`, `gather.wgsl`: weights in any storage.
 
 A matrix that is larger than what a device binds at once is bound in parts, each a run of rows.
 """
@@ -88,7 +88,8 @@ def apply(
         if tokens <= FEW:
             gamma, eps = norm or (x, 0.0)
             some = constants | {"NORM": int(norm is not None)}
-            e.run("linear_row", "dot_rows", across(part.rows, tokens), some, **numbers, eps=eps, gamma=gamma, **operands)
+            operands |= {"gamma": gamma}
+            e.run("linear_row", "dot_rows", across(part.rows, tokens), some, **numbers, eps=eps, **operands)
         else:
             groups = (-(-part.rows // TILE), -(-tokens // TILE))
             e.run("linear_tile", "tiled", groups, constants, **numbers, tokens=tokens, **operands)
@@ -142,7 +143,8 @@ def norm_gate_up(e: Encoder, d: Dispatch) -> None:
     simple = tokens <= FEW and grouped(e, gate) and biases == (None, None) and e.stored(gate) == e.stored(up)
     if simple and len(found[0]) == len(found[1]) == 1:
         (first,), (second,) = found
-        operands = {"gate": first.weights, "gate_scales": first.scales, "up": second.weights, "up_scales": second.scales}
+        operands = {"gate": first.weights, "gate_scales": first.scales}
+        operands |= {"up": second.weights, "up_scales": second.scales}
         numbers = {"eights": width // GROUP, "rows": rows, "eps": a["eps"]}
         kind = {"STORAGE": KINDS[e.stored(gate)]}
         common = {"x": a["x"], "gamma": a["gamma"], "out": d.outputs[0]}

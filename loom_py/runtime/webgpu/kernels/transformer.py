@@ -42,7 +42,7 @@ def angles(e: Encoder, frequencies: Ref, position: Any, steps: int, inverse: boo
     return e.vector(position, key, 2 * steps * len(values), turn)
 
 
-def rotation(e: Encoder, x: Ref, position: Any, capacity: int = 0) -> dict[str, Any]:
+def rotation(e: Encoder, x: Ref, position: int = 0, capacity: int = 0) -> dict[str, Any]:
     """Numbers of `rope.wgsl` for x (…, T, heads, D)."""
     *_, steps, heads, size = e.shape(x)
     n = e.size(x) // 2
@@ -57,14 +57,14 @@ def rope(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     steps = e.shape(a["x"])[-3]
     table = angles(e, a["inverse_frequencies"], a["position"], steps, bool(a.get("inverse")))
-    numbers = rotation(e, a["x"], 0)
+    numbers = rotation(e, a["x"])
     e.run("rope", "rotate", e.elements(numbers["n"], 64), **numbers, x=a["x"], angles=table, out=d.outputs[0])
 
 
 @encodes("cache_write")
 def cache_write(e: Encoder, d: Dispatch) -> None:
     cache, x = d.arguments["cache"], d.arguments["x"]
-    numbers = {
+    numbers: dict[str, Any] = {
         "n": e.size(x), "steps": 0, "heads": 0, "half": 0, "row": prod(e.shape(x)[1:]), "capacity": e.size(cache),
         "position": e.slot(d.arguments["position"]),
     }  # fmt: skip
@@ -76,7 +76,7 @@ def rope_cache(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     steps = e.shape(a["q"])[0]
     table = angles(e, a["inverse_frequencies"], a["position"], steps, False)
-    turned = rotation(e, a["q"], 0)
+    turned = rotation(e, a["q"])
     e.run("rope", "rotate", e.elements(turned["n"], 64), **turned, x=a["q"], angles=table, out=d.outputs[0])
     kept = rotation(e, a["k"], e.slot(a["position"]), e.size(a["keys"]))
     operands = {"x": a["k"], "v": a["v"], "angles": table, "out": a["keys"], "values": a["values"]}
