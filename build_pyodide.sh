@@ -10,6 +10,7 @@ Usage: ./build_pyodide.sh COMMAND
   build                 make the environment, provide the runtime and the model, assemble the site in dist/
   serve [--port N]      build what is not up to date, then serve the site on this machine (port 8000)
   test [PYTEST ARGS]    build, then lint, check types and run the tests; with arguments run only pytest with them
+  bench [--quick] [...] build, then measure LOOM beside its rivals in Chromium (12 minutes; --help for the choices)
   clean [--all]         remove what was built in the repository; with --all the caches too
   --help                show this
 
@@ -90,14 +91,14 @@ make_venv() {
     touch "$venv/complete"
 }
 
-make_node_modules() {
-    local stamp
-    stamp="$(sha256 "$SYSTEM_PYTHON" package-lock.json)"
-    [ "$(cat node_modules/.loom-stamp 2>/dev/null || true)" = "$stamp" ] && return
-    say "npm packages"
-    try "npm could not install package-lock.json; give it access to a registry and run this again." \
-        npm ci --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
-    printf '%s' "$stamp" >node_modules/.loom-stamp
+make_node_modules() { # [FOLDER [WHAT]]
+    local folder="${1:-.}" stamp
+    stamp="$(sha256 "$SYSTEM_PYTHON" "$folder/package-lock.json")"
+    [ "$(cat "$folder/node_modules/.loom-stamp" 2>/dev/null || true)" = "$stamp" ] && return
+    say "npm packages${2:+ $2}"
+    try "npm could not install $folder/package-lock.json; give it access to a registry and run this again." \
+        npm ci --prefix "$folder" --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
+    printf '%s' "$stamp" >"$folder/node_modules/.loom-stamp"
 }
 
 build() {
@@ -139,9 +140,24 @@ with sync_playwright() as p: sys.exit(not Path(p.chromium.executable_path).exist
     fail "a Chromium for the browser tests is missing; install one and name it in LOOM_CHROMIUM."
 }
 
+# A Vulkan driver for the tests of shaders outside a browser; Debian has one that runs on the CPU.
+find_vulkan() {
+    "$PYTHON" -c 'import sys
+from loom_py.runtime.webgpu.wgpu_host import adapters
+sys.exit(not adapters())' 2>/dev/null && return
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        say "Vulkan driver for the shader tests (about 40 MB)"
+        try "no Vulkan driver could be installed; install one (Debian: apt-get install mesa-vulkan-drivers) and run this again." \
+            sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mesa-vulkan-drivers'
+        return
+    fi
+    fail "a Vulkan driver for the shader tests is missing; install one (Debian: apt-get install mesa-vulkan-drivers) and run this again."
+}
+
 run_tests() {
     build
     find_chromium
+    find_vulkan
     if [ $# -gt 0 ]; then
         say "pytest $*"
         check "the tests failed; the words above say which." "$PYTHON" -m pytest "$@"
@@ -159,6 +175,17 @@ run_tests() {
     check "the tests failed; the words above say which." "$PYTHON" -m pytest
 }
 
+run_bench() {
+    case " $* " in *" --help "* | *" -h "*) check_prerequisites; make_venv; tool_of_bench "$@"; return ;; esac
+    build
+    lock
+    make_node_modules bench/rivals "to measure against (330 MB, for this command only)"
+    find_chromium
+    unlock
+    tool_of_bench "$@"
+}
+tool_of_bench() { PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -m bench.run "$@" || { local status=$?; trap - ERR; exit "$status"; }; }
+
 check() {
     local sentence="$1"
     shift
@@ -166,7 +193,7 @@ check() {
 }
 
 clean() {
-    rm -rf dist build node_modules .pytest_cache .ruff_cache .hypothesis
+    rm -rf dist build node_modules bench/rivals/node_modules .pytest_cache .ruff_cache .hypothesis
     find . -name __pycache__ -type d -prune -exec rm -rf {} +
     say "Removed dist/, node_modules/ and the tools' caches in the repository"
     if [ "${1:-}" = --all ]; then
@@ -181,6 +208,7 @@ case "$command" in
     build) build ;;
     serve) build; exec "$PYTHON" -m tools.serve "$@" ;;
     test) run_tests "$@" ;;
+    bench) run_bench "$@" ;;
     clean) clean "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; fail "there is no command «$command»; choose one of those above." ;;

@@ -1,6 +1,8 @@
 """LOOM: neural networks that live in a web page, and small language models beside them."""
 
 from . import simple
+from .adaptation import AdaptationComparison, AdaptationTracker
+from .blueprint import network_blueprint
 from .config import build_network_from_json
 from .errors import LoomError
 from .formats.bundle import (
@@ -13,19 +15,27 @@ from .formats.bundle import (
 )
 from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
+from .stepping import StepState, TargetQueue
 from .training.classification import ClassificationReport
 from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 from .training.evaluation import DeviationMetrics
+from .tween import TweenConfig, TweenState, step_tween_chain
 
 __version__ = "0.1.0"
 __all__ = [
+    "AdaptationComparison",
+    "AdaptationTracker",
     "ClassificationReport",
     "DeviationMetrics",
     "LoomError",
     "Network",
+    "StepState",
+    "TargetQueue",
     "TrainingBatch",
     "TrainingConfig",
     "TrainingResult",
+    "TweenConfig",
+    "TweenState",
     "build_network_from_json",
     "call_layer_init",
     "dump_bundle",
@@ -34,6 +44,8 @@ __all__ = [
     "load_bundle_file",
     "load_model",
     "load_model_from_string",
+    "network_blueprint",
     "save_bundle",
     "simple",
+    "step_tween_chain",
 ]

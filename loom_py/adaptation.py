@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from .errors import ConfigError, InputError
 from .formats.json_strict import parse_json
+from .introspection import shared
 from .nn.fields import Fields, Json
 
 MILLISECOND = 1_000_000
@@ -97,6 +98,7 @@ class AdaptationResult:
         return _table(f"{self.model_name} — adaptation", SUMMARY, [_summary(self)])
 
 
+@shared
 class AdaptationTracker:
     """Counts outputs by time window of `window` milliseconds, `total` milliseconds in all.
 
@@ -217,6 +219,7 @@ class AdaptationTracker:
         return copy
 
 
+@shared
 class AdaptationComparison:
     """Results side by side."""
 
@@ -224,6 +227,7 @@ class AdaptationComparison:
         self.results = list(results)
 
     def add_result(self, result: AdaptationResult) -> None:
+        """One more."""
         self.results.append(result)
 
     def get_best_by_avg_accuracy(self) -> AdaptationResult | None:
@@ -231,8 +235,11 @@ class AdaptationComparison:
         return max(self.results, key=lambda r: r.avg_accuracy, default=None)
 
     def get_most_stable(self) -> AdaptationResult | None:
-        """The one whose window accuracies vary least (population variance), the first of equals."""
-        return min((r for r in self.results if r.windows), key=_variance, default=None)
+        """The one whose window accuracies vary least (population variance), the first of equals.
+
+        Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+        """
+        return min((r for r in self.results if _measured(r)), key=_variance, default=None)
 
     def timeline(self, title: str, windows: int = 10) -> str:
         """Accuracy by window, a row a result, as a text table."""
@@ -280,8 +287,13 @@ def _read(cls: Any, f: Fields) -> Any:
     return cls(**values)
 
 
+def _measured(result: AdaptationResult) -> list[float]:
+    """Accuracies of the windows that had outputs."""
+    return [w.accuracy for w in result.windows if w.outputs]
+
+
 def _variance(result: AdaptationResult) -> float:
-    values = [w.accuracy for w in result.windows]
+    values = _measured(result)
     mean = sum(values) / len(values)
     return sum((v - mean) ** 2 for v in values) / len(values)
 

@@ -14,34 +14,49 @@ from typing import Any
 import numpy as np
 
 from . import introspection
-from .errors import InputError
+from .bridge_objects import keep, take
+from .errors import InputError, LoomError
+from .formats.json_strict import parse_json
 from .introspection import Duration, Floats
 from .nn.fields import json_type
 from .training.config import TrainingBatch, TrainingConfig, as_batch, as_config
 
+HANDLE = "loom:handle"
+"""The key that marks a reference to a shared object in JSON."""
 INTEGER_LIMIT = 2**53
 """JavaScript's numbers count without gaps up to here."""
 
 
 def takes_text(method: Callable[..., Any]) -> bool:
     """Whether a method has exactly one parameter, a string: then JavaScript may give the string itself."""
-    parameters = list(inspect.signature(method).parameters.values())[1:]
+    parameters = introspection.parameters(method)
     return len(parameters) == 1 and introspection.hints(method)[parameters[0].name] is str
 
 
-def bind(method: Callable[..., Any], values: Sequence[Any]) -> list[Any]:
-    """Positional arguments of `method` (an unbound function with `self`) converted from JSON values.
+def bind(method: Callable[..., Any], values: Sequence[Any]) -> dict[str, Any]:
+    """Arguments of `method` (an unbound function with `self`) by name, converted from JSON values in its order.
 
     Raises `InputError` in the original's words: a wrong number of arguments, or `parameter i: expected …, got …`.
     """
-    parameters = list(inspect.signature(method).parameters.values())[1:]
+    parameters = introspection.parameters(method)
     required = sum(p.default is inspect.Parameter.empty for p in parameters)
     if not required <= len(values) <= len(parameters):
         wanted = str(required) if required == len(parameters) else f"{required} to {len(parameters)}"
         raise InputError(f"Expected {wanted} parameters, got {len(values)}")
     annotations = introspection.hints(method)
     pairs = zip(parameters, values, strict=False)
-    return [convert(value, annotations[p.name], f"parameter {i}") for i, (p, value) in enumerate(pairs)]
+    return {p.name: convert(value, annotations[p.name], f"parameter {i}") for i, (p, value) in enumerate(pairs)}
+
+
+def array_of(text: str) -> list[Any]:
+    """Parameters from a JSON array; the error is in the original's words."""
+    try:
+        values = parse_json(text, where="arguments")
+    except LoomError as error:
+        raise InputError(f"Invalid JSON input: {error}") from error
+    if not isinstance(values, list):
+        raise InputError("Invalid JSON input: expected an array of parameters")
+    return values
 
 
 def convert(value: Any, annotation: Any, where: str) -> Any:
@@ -50,16 +65,24 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
         return value
     if annotation == Floats:
         return _floats(value, where)
+    if introspection.is_shared(annotation):
+        return _referred(value, annotation, where)
     if annotation is TrainingBatch:
         return as_batch(value, where)
     if annotation is TrainingConfig:
         return as_config(value)
+    if isinstance(annotation, type) and hasattr(annotation, "from_json"):
+        return annotation.from_json(value, where)  # type: ignore[attr-defined]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         rest = [a for a in arguments if a is not type(None)]
         if value is None and len(rest) < len(arguments):
             return None
-        return convert(value, rest[0], where)
+        return convert(value, next(a for a in rest if introspection.crosses(a)), where)
+    if origin is np.ndarray:
+        return _floats(value, where)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if origin in (list, Sequence):
         if not isinstance(value, list):
             raise _mismatch("array", value, where)
@@ -69,6 +92,22 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
             raise _mismatch("object", value, where)
         return value
     return _scalar(value, annotation, where)
+
+
+def refer(value: Any) -> dict[str, Any]:
+    """How a shared object is written in JSON; it is kept until its handle is released."""
+    return {HANDLE: keep(value), "class": type(value).__name__}
+
+
+def _referred(value: Any, annotation: type, where: str) -> Any:
+    """The shared object that `refer` wrote."""
+    handle = value.get(HANDLE) if isinstance(value, dict) else None
+    if isinstance(handle, bool) or not isinstance(handle, (int, float)):
+        raise _mismatch(f"a {annotation.__name__}", value, where)
+    try:
+        return take(int(handle), annotation)
+    except InputError as error:
+        raise InputError(f"expected a {annotation.__name__}: {error.message}", where=where) from error
 
 
 def _scalar(value: Any, annotation: Any, where: str) -> Any:
@@ -125,6 +164,8 @@ def to_json_text(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, np.generic):
         return to_json_text(value.item()) if not isinstance(value, np.floating) else _array_text(value.reshape(1))[1:-1]
+    if introspection.is_shared(type(value)):
+        return json.dumps(refer(value))
     if hasattr(value, "to_json"):
         return to_json_text(value.to_json())
     if is_dataclass(value) and not isinstance(value, type):

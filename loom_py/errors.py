@@ -52,5 +52,9 @@ class DeviceError(LoomError, RuntimeError):
     """A device is missing, has no memory left, or cannot run what it was asked to."""
 
 
+class DeviceLost(DeviceError):
+    """A device went away with everything in its memory; what the host kept is enough to go on with another."""
+
+
 class Cancelled(LoomError):
     """The user stopped the work; everything done so far is whole and kept."""

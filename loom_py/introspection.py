@@ -1,7 +1,11 @@
 """A class described from its own signatures: the names, types and docs that JavaScript sees.
 
-Public annotated methods of the class and its bases are reachable; `forward_cpu` becomes `ForwardCPU`. Types are given
-in the original's spelling (`[]float32`, `time.Duration`).
+Public annotated methods of the class and its bases are reachable; `forward_cpu` becomes `ForwardCPU`, and the property
+`input_size` the method `GetInputSize`. Types are given in the original's spelling (`[]float32`, `time.Duration`).
+
+What crosses the boundary: numbers, texts, lists, objects, arrays, records that have `from_json`, and objects of classes
+marked `shared`, which stay in Python and are known outside by handles. A parameter of another type is left out where it
+has a default; otherwise the method is for Python only.
 """
 
 from __future__ import annotations
@@ -42,27 +46,101 @@ def native(method: F) -> F:
     return method
 
 
+C = TypeVar("C", bound=type)
+
+
+def shared(cls: C) -> C:
+    """Decorator: objects of this class can be handed to JavaScript, which holds them by a handle."""
+    cls._shared = True  # type: ignore[attr-defined]
+    return cls
+
+
+def is_shared(annotation: Any) -> bool:
+    """Whether a type is a class marked `shared`, or derived from one."""
+    return isinstance(annotation, type) and getattr(annotation, "_shared", False)
+
+
+def in_steps(steps: Callable[..., Any]) -> Callable[[F], F]:
+    """Decorator for a method that takes long: `steps` is a generator function with the same parameters and result.
+
+    Each `next` is one whole step, so that whoever drives it can stop there; it yields what there is to tell, or None.
+    """
+
+    def mark(method: F) -> F:
+        method.__dict__["steps"] = steps
+        return method
+
+    return mark
+
+
 @cache
 def methods(cls: type) -> dict[str, str]:
-    """Public name → Python name of every reachable method."""
-    found = {}
+    """Public name → Python name of every reachable method; properties are reached as `Get…`."""
+    found: dict[str, str] = {}
     members = {name: member for base in reversed(cls.__mro__) for name, member in vars(base).items()}
-    for name, member in members.items():
-        if name.startswith("_") or not inspect.isfunction(member):
+    for name, found_member in members.items():
+        getter = isinstance(found_member, property)
+        function = found_member.fget if getter else found_member
+        if name.startswith("_") or not inspect.isfunction(function) or not _reachable(function):
             continue
-        parameters = list(inspect.signature(member).parameters.values())[1:]
-        annotated = all(p.annotation is not inspect.Parameter.empty for p in parameters)
-        if annotated and "return" in member.__annotations__ and "native" not in member.__dict__:
-            found[public_name(name)] = name
+        public = public_name(f"get_{name}" if getter else name)
+        if not getter or public not in found:
+            found[public] = name
     return found
+
+
+def _reachable(function: Callable[..., Any]) -> bool:
+    given = list(inspect.signature(function).parameters.values())[1:]
+    annotated = all(p.annotation is not inspect.Parameter.empty for p in given)
+    if not annotated or "return" not in function.__annotations__ or "native" in function.__dict__:
+        return False
+    types_by_name = hints(function)
+    return all(crosses(types_by_name[p.name]) or p.default is not inspect.Parameter.empty for p in given)
+
+
+def member(cls: type, public: str) -> Callable[..., Any] | None:
+    """The function behind a public name, with `self` as its first parameter; None if there is none."""
+    name = methods(cls).get(public)
+    if name is None:
+        return None
+    found = inspect.getattr_static(cls, name)
+    return found.fget if isinstance(found, property) else found
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What can be given from outside, in order: without `self`, and without what does not cross."""
+    types_by_name = hints(function)
+    return [p for p in list(inspect.signature(function).parameters.values())[1:] if crosses(types_by_name[p.name])]
+
+
+def crosses(annotation: Any) -> bool:
+    """Whether values of this type can come from outside."""
+    if annotation in (Any, dict) or annotation == Floats:
+        return True
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(crosses(a) for a in arguments if a is not type(None))
+    if origin in (list, Sequence):
+        return crosses(arguments[0])
+    if origin in (dict, Mapping, np.ndarray):
+        return True
+    if annotation in _PLAIN or is_shared(annotation):
+        return True
+    return isinstance(annotation, type) and hasattr(annotation, "from_json")
 
 
 @cache
 def hints(method: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations of a method, those imported for type checking only included."""
+    return typing.get_type_hints(method, localns=_names())
+
+
+@cache
+def _names() -> dict[str, Any]:
+    from .network import Network
     from .training import config
 
-    return typing.get_type_hints(method, localns=vars(config))
+    return {**vars(config), "Network": Network}
 
 
 def type_name(annotation: Any) -> str:
@@ -74,6 +152,8 @@ def type_name(annotation: Any) -> str:
             return _PLAIN[annotation]
     except TypeError:
         pass
+    if is_shared(annotation):
+        return f"*{annotation.__name__}"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation == Sequence[float]:
         return "[]float64"
@@ -109,21 +189,25 @@ def several(annotation: Any) -> bool:
 def describe(cls: type) -> list[Mapping[str, Any]]:
     """One record a method, sorted by name: method_name, parameters, returns, doc."""
     records = []
-    for public, name in sorted(methods(cls).items()):
-        member = getattr(cls, name)
-        types_by_name = hints(member)
-        parameters = [
-            {
-                "name": p.name,
-                "type": type_name(types_by_name[p.name]),
-                "optional": p.default is not inspect.Parameter.empty,
-            }
-            for p in list(inspect.signature(member).parameters.values())[1:]
-        ]
-        doc = inspect.getdoc(member) or ""
-        returns = results(types_by_name["return"])
-        records.append({"method_name": public, "parameters": parameters, "returns": returns, "doc": doc})
+    for public in sorted(methods(cls)):
+        function = member(cls, public)
+        assert function is not None
+        returns = results(hints(function)["return"])
+        doc = inspect.getdoc(function) or ""
+        records.append({"method_name": public, "parameters": _described(function), "returns": returns, "doc": doc})
     return records
+
+
+def _described(function: Callable[..., Any]) -> list[dict[str, Any]]:
+    types_by_name = hints(function)
+    return [
+        {
+            "name": p.name,
+            "type": type_name(types_by_name[p.name]),
+            "optional": p.default is not inspect.Parameter.empty,
+        }
+        for p in parameters(function)
+    ]
 
 
 def describe_json(cls: type) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
+@introspection.shared
 class Network(Observable, Steppable, Tweenable, Accelerated):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
@@ -99,11 +100,13 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         return self.layers[0].in_size if self.layers else None
 
     @property
+    @introspection.native
     def parameters(self) -> dict[str, Array]:
         """Dotted path → live parameter array."""
         return {path: a for i, p in enumerate(self.params) for path, a in leaves(p, f"layers.{i}")}
 
     @property
+    @introspection.native
     def gradients(self) -> dict[str, Array]:
         """Dotted path → gradient of the last `backward`; empty before one."""
         return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}

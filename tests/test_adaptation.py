@@ -119,6 +119,26 @@ def test_comparison() -> None:
     assert AdaptationComparison().get_most_stable() is None
 
 
+def test_windows_without_outputs_say_nothing_about_stability() -> None:
+    """80 % in the first and the third window, and nothing in between, is as steady as can be."""
+    clock = Clock()
+    tracker = AdaptationTracker(100, 300, clock)
+    tracker.set_model_info("model", "slow")
+    tracker.start("a", 0)
+    start = clock.now
+    for at in (0, 200):
+        for i in range(10):
+            clock.now = start + at + i
+            tracker.record_output(i < 8)
+    made = AdaptationComparison([tracked([0.5, 0.6, 0.5], mode="other"), tracker.finalize()])
+    stable = made.get_most_stable()
+    assert stable is not None
+    assert stable.mode_name == "slow"
+    unused = AdaptationTracker(100, 300, clock)
+    unused.start("a", 0)
+    assert AdaptationComparison([unused.finalize()]).get_most_stable() is None
+
+
 def test_tables() -> None:
     made = comparison()
     lines = made.timeline("Test", 4).splitlines()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from loom_py.bridge_calls import CLASSES, class_of
 from loom_py.network import Network
 from loom_py.training.config import TrainingConfig
 from tools import console, files, paths, ts_types
@@ -32,14 +33,36 @@ export interface PyodideInterface {
 
 /** Real numbers, flat or in rows. */
 export type Floats = readonly number[] | readonly (readonly number[])[];
+/** Real numbers, as a typed array too. */
+export type Values = Floats | Float32Array | Float64Array;
 /** A length of time. */
 export type Nanoseconds = number;
 /** Result types as they come from one call: an array of JSON texts that also prints as one JSON array. */
 export type Results<T extends readonly unknown[]> = string & T;
 """
+SHORT = frozenset({"forward", "train"})
+"""Short forms of a network that are there in JavaScript already."""
+LOCAL_NETWORK = """  /** All layers at once, tick by tick. */
+  createStepState(inputSize?: number, options?: StepOptions): LoomStepState;
+  /** Neural tweening of this network, by the chain rule or the legacy rule. */
+  createTweenState(useChainRule?: boolean): LoomNetworkTween;
+"""
 CALLS = """
+export interface StepOptions {
+  /** Samples that go through together. */
+  batch?: number;
+  /** What RNNs and LSTMs start a tick from. */
+  recurrent?: "layer" | "carry" | "reset";
+}
+
 export interface Session {
   [Symbol.dispose](): void;
+  /** A new object of a shared class; its constructor in Python takes the arguments. */
+  create<K extends keyof LoomClasses>(kind: K, ...args: LoomClasses[K]["arguments"]): Promise<LoomClasses[K]["object"]>;
+  /** Counts right and wrong outputs by windows of time while tasks change. */
+  createAdaptationTracker(windowMs: number, totalMs: number): Promise<AdaptationTracker>;
+  /** Clustering, correlation, grafting and the other tools around a network. */
+  createToolbox(): Promise<Toolbox>;
 }
 
 export interface LanguageModel {
@@ -48,6 +71,11 @@ export interface LanguageModel {
 
 export interface Network {
   [Symbol.dispose](): void;
+  /** All layers at once, tick by tick. */
+  createStepState(inputSize?: number, options?: StepOptions): Promise<StepState>;
+  /** Neural tweening of this network, by the chain rule or the legacy rule. */
+  createTweenState(useChainRule?: boolean): Promise<NetworkTween>;
+%s
 
   /**
    * Any reflected method by its public name; arguments and result as JSON values.
@@ -72,10 +100,16 @@ def python_part(network: type = Network) -> str:
         "export type TrainResult = TrainingResult;",
         "export type Metrics = DeviationMetrics;",
         ts_types.methods(network),
-        ts_types.calling_form(network),
-        CALLS.strip(),
+        ts_types.local(network, SHORT, LOCAL_NETWORK),
+        ts_types.constructors(),
+        *(text for name in CLASSES if name != "Network" for text in _object(class_of(name))),
+        CALLS.strip().replace("%s", "\n".join(ts_types.plain_methods(network, SHORT, remote=True))),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _object(cls: type) -> list[str]:
+    return [ts_types.remote(cls), ts_types.local(cls)]
 
 
 def generate(network: type = Network) -> dict[Path, str]:

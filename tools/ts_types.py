@@ -12,11 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from loom_py import introspection
+from loom_py.adaptation import AdaptationTracker
+from loom_py.bridge_calls import CLASSES, class_of
 from loom_py.config import build_network_from_json
 from loom_py.introspection import Duration, Floats
+from loom_py.observe import RecordingObserver
+from loom_py.stepping import stepping_steps
+from loom_py.tween import TweenState, tween_epochs
 
 _SCALARS: dict[Any, str] = {
     int: "number",
@@ -36,6 +42,8 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
         return "number[][]" if result else "Floats"
     if isinstance(annotation, typing.Hashable) and annotation in _SCALARS:
         return _SCALARS[annotation]
+    if introspection.is_shared(annotation):
+        return " | ".join(kinds(annotation))  # type: ignore[arg-type]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         if set(typing.get_args(Floats)) <= set(arguments):  # `Floats | None`, flattened by typing
@@ -53,7 +61,15 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
     if origin is tuple:
         return f"[{', '.join(type_of(a, result=result) for a in arguments)}]"
     name = getattr(annotation, "__name__", "")
-    return name if name in {"TrainingBatch", "TrainingConfig", *samples()} else "unknown"
+    if name in {"TrainingBatch", "TrainingConfig", *samples()}:
+        return name
+    return "Record<string, unknown>" if hasattr(annotation, "from_json") else "unknown"
+
+
+def kinds(annotation: type) -> list[str]:
+    """Names of the shared classes that objects of this one can have: its own, or those derived from it."""
+    name = annotation.__name__
+    return [name] if name in CLASSES else [other for other in CLASSES if issubclass(class_of(other), annotation)]
 
 
 def doc(text: str, indent: str = "") -> str:
@@ -72,7 +88,7 @@ def methods(cls: type) -> str:
     for public, member, hints in _members(cls):
         parameters = ", ".join(
             f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
-            for p in list(inspect.signature(member).parameters.values())[1:]
+            for p in introspection.parameters(member)
         )
         result = type_of(hints["return"], result=True)
         parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {public}({parameters}): {result};")
@@ -80,19 +96,20 @@ def methods(cls: type) -> str:
     return f"{head}export interface NetworkMethods {{\n" + "\n".join(parts) + "\n}"
 
 
-def calling_form(cls: type) -> str:
-    """`LoomNetwork`: the same methods in the original's calling form."""
+def calling_form(cls: type) -> list[str]:
+    """The methods in the original's calling form."""
+    flat = cls.__name__ != "Network"  # other objects give arrays without a batch axis
     parts = []
     for public, member, hints in _members(cls):
-        parameters = list(inspect.signature(member).parameters.values())[1:]
+        parameters = introspection.parameters(member)
         optional = all(p.default is not inspect.Parameter.empty for p in parameters)
         returns = hints["return"]
         results = list(typing.get_args(returns)) if typing.get_origin(returns) is tuple else [returns]
         results = [] if returns in (None, type(None)) else results
-        texts = ", ".join("string" for _ in results) + (", error?: string" if len(results) == 1 else "")
-        texts = texts.replace("string, error?", "value: string, error?")
+        texts = ", ".join(_held(r) for r in results)
+        texts = f"value: {texts}, error?: string" if len(results) == 1 else texts
         given = ", ".join(f"{p.name}: {type_of(hints[p.name])}" for p in parameters)
-        taken = ", ".join(type_of(r, result=True) for r in results)
+        taken = ", ".join("number[]" if flat and r == NDArray[Any] else type_of(r, result=True) for r in results)
         lines = [inspect.getdoc(member) or ""]
         lines += [f"@param args JSON of [{given}]"] if parameters else []
         lines += (
@@ -102,16 +119,100 @@ def calling_form(cls: type) -> str:
         )
         args = f"args{'?' * optional}: string"
         parts.append(f"{doc(chr(10).join(lines), '  ')}  {public}({args}): Results<[{texts}]>;")
+    return parts
+
+
+def _held(annotation: Any) -> str:
+    """A result in the original's form: JSON text, or an object."""
+    return f"Loom{annotation.__name__}" if introspection.is_shared(annotation) else "string"
+
+
+def local(cls: type, skip: frozenset[str] = frozenset(), more: str = "") -> str:
+    """`LoomNetwork`, `LoomStepState` …: an object on the page's thread, in both forms."""
+    name = f"Loom{cls.__name__}"
     head = doc(
-        "A network in the original's calling form: parameters as one JSON array string, results as JSON texts.\n"
-        "A wrong call returns a string that says why."
+        f"{(inspect.getdoc(cls) or '').split(chr(10) * 2)[0]}\n\n"
+        "Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON\n"
+        "array string, results as JSON texts; a wrong call returns a string that says why."
     )
-    return f"{head}export interface LoomNetwork {{\n" + "\n".join(parts) + "\n}"
+    plain = plain_methods(cls, skip, remote=False)
+    base = "" if more else " extends LoomObject"
+    lines = [*calling_form(cls), *plain]
+    return f"{head}export interface {name}{base} {{\n{more}" + "\n".join(lines) + "\n}"
+
+
+def remote(cls: type) -> str:
+    """`StepState` …: an object in the worker."""
+    head = doc((inspect.getdoc(cls) or "").split("\n\n")[0])
+    lines = plain_methods(cls, frozenset(), remote=True)
+    return f"{head}export interface {cls.__name__} extends RemoteObject {{\n" + "\n".join(lines) + "\n}"
+
+
+def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]:
+    """The methods on plain values: `getOutput(): Float32Array`, in the worker as promises."""
+    parts = []
+    for public, member, hints in _members(cls):
+        name = "asJSON" if public == "ToJSON" else public[0].lower() + public[1:]
+        if name in skip:
+            continue
+        given = [
+            f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {_given(hints[p.name], remote)}"
+            for p in introspection.parameters(member)
+        ]
+        returned = _plain(hints["return"], remote)
+        if remote and public in _PROGRESS:
+            given.append(f"control?: {{ onProgress?: (progress: {_PROGRESS[public]}) => void; signal?: AbortSignal }}")
+        result = f"Promise<{returned}>" if remote else returned
+        parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {name}({', '.join(given)}): {result};")
+    return parts
+
+
+_PROGRESS = {
+    "Play": "Record<string, unknown>",
+    "TrainWithStepping": "SteppingProgress",
+    "TrainWithTweening": "TweenEpochMetrics",
+}
+
+
+def _given(annotation: Any, remote: bool) -> str:
+    """A parameter on plain values: arrays may be typed ones."""
+    return _local_names(type_of(annotation), remote).replace("Floats", "Values")
+
+
+def _plain(annotation: Any, remote: bool) -> str:
+    """A result on plain values: an array of numbers is a typed one."""
+    if annotation in (None, type(None)):
+        return "null"
+    if annotation == Floats or typing.get_origin(annotation) is np.ndarray:
+        return "Float32Array"
+    return _local_names(type_of(annotation, result=True).replace("Nanoseconds", "number"), remote)
+
+
+def _local_names(text: str, remote: bool) -> str:
+    return text if remote else re.sub(rf"\b({'|'.join(CLASSES)})\b", r"Loom\1", text)
+
+
+def constructors() -> str:
+    """`LoomClasses`: what `create` takes and gives, by class."""
+    parts = []
+    for name in CLASSES:
+        if name == "Network":
+            continue
+        cls = class_of(name)
+        constructor = cls.__init__ if "__init__" in vars(cls) else None
+        hints = introspection.hints(constructor) if constructor else {}
+        given = [
+            f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
+            for p in (introspection.parameters(constructor) if constructor else [])
+        ]
+        parts.append(f"  {name}: {{ arguments: [{', '.join(given)}]; object: {name} }};")
+    head = "/** What `session.create` takes, and the object that it makes, by the name of its class. */\n"
+    return f"{head}export interface LoomClasses {{\n" + "\n".join(parts) + "\n}"
 
 
 def _members(cls: type) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
-    found = sorted(introspection.methods(cls).items())
-    return [(public, member, introspection.hints(member)) for public, name in found if (member := getattr(cls, name))]
+    found = [(public, introspection.member(cls, public)) for public in sorted(introspection.methods(cls))]
+    return [(public, member, introspection.hints(member)) for public, member in found if member]
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -176,10 +277,33 @@ def samples() -> dict[str, tuple[Any, list[Any]]]:
     checked = {"Epochs": 1, "EvaluateEveryN": 1, "ValidationInputs": [[0.0, 1.0]], "ValidationTargets": [0]}
     runs: list[Any] = [network.train(batches, {"Epochs": 1}), network.train(batches, checked)]
     runs += [network.evaluate_network([[0.0, 1.0]], [0]), network.evaluate_classification([[0.0, 1.0]], [0])]
+    runs += [network.train_with_stepping({}, batches, 2), *stepping_steps(network, {}, batches, 2)]
+    single = {"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]}
+    runs += stepping_steps(build_network_from_json(single, seed=1), {}, [{"Input": [0.0], "Target": [1.0]}], 2)
+    steps = tween_epochs(TweenState(network), network, [[0.0, 1.0]], [0], 2, 0.1)
+    epochs = [metrics for metrics in steps if metrics is not None]
+    epochs.append(dataclasses.replace(epochs[0], pruned=("layers.0",)))
+    tweened = network.train_with_tweening({}, [[0.0, 1.0]], [0], 2, 0.1)
+    runs += [*epochs, dataclasses.replace(tweened, epoch_metrics=epochs)]
+    runs += _watched(network)
     found: dict[str, tuple[Any, list[Any]]] = {}
     for run in runs:
-        found.setdefault(type(run).__name__, (type(run), []))[1].append(run.to_json())
+        values = run.to_json() if hasattr(run, "to_json") else dataclasses.asdict(run)
+        found.setdefault(type(run).__name__, (type(run), []))[1].append(values)
     return found
+
+
+def _watched(network: Any) -> list[Any]:
+    """Results of a tracker and of a recording."""
+    ticks = iter(range(0, 10**9, 10**6))
+    tracker = AdaptationTracker(1, 4, clock=lambda: next(ticks))
+    tracker.schedule_task_change(1, 1, "b")
+    tracker.start("a", 0)
+    tracker.record_output(True)
+    tracker.record_output(True)
+    with network.observing(RecordingObserver("m")) as recording:
+        network.forward([0.0, 1.0])
+    return [tracker.finalize(), *tracker.get_windows(), recording.recorded()]
 
 
 def results() -> list[str]:

@@ -1,5 +1,6 @@
 /** What can compute in this page besides NumPy: opened beside Python's start, told to Python when it is there. */
 
+import { WebGPUHost } from "./device_webgpu.js";
 import { InputError, explain } from "./errors.js";
 import { SimdHost } from "./simd_host.js";
 
@@ -15,10 +16,20 @@ import { SimdHost } from "./simd_host.js";
  * @property {string} [reason] why it is not there
  * @property {number} [threads]
  * @property {boolean} [relaxed] relaxed SIMD is in use
+ * @property {boolean} [hardware] a real GPU, not one played by the CPU
+ * @property {string} [vendor]
+ * @property {string} [architecture]
+ * @property {string} [description]
+ * @property {string[]} [features]
+ * @property {Record<string, number>} [limits]
+ * @property {number} [buffers]
  * @property {number} [memory] bytes
  * @property {number} [used] bytes
  */
-/** @typedef {{tell: (bridge: any) => void, close: () => void}} Opened */
+/**
+ * `reopen` gives a lost GPU back if it can be had again.
+ * @typedef {{tell: (bridge: any) => void, reopen: () => Promise<void>, close: () => void}} Opened
+ */
 
 const NAMES = ["auto", "numpy", "simd", "webgpu"];
 
@@ -34,16 +45,25 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
     throw new InputError(`must be a whole number from 1, got ${threads}`, { where: "threads" });
   }
-  /** @type {SimdHost | string} */
-  const simd = await SimdHost.open({ threads, baseURL }).catch(explain);
+  /** @type {[SimdHost | string, WebGPUHost | string]} */
+  const [simd, webgpu] = await Promise.all([
+    SimdHost.open({ threads, baseURL }).catch(explain),
+    WebGPUHost.open().catch(explain),
+  ]);
   return {
     tell(bridge) {
       if (typeof simd === "string") bridge.missing_device("simd", simd);
       else bridge.add_simd(simd);
+      if (typeof webgpu === "string") bridge.missing_device("webgpu", webgpu);
+      else bridge.add_webgpu(webgpu);
       bridge.use_device(device);
+    },
+    async reopen() {
+      if (typeof webgpu !== "string" && webgpu.lost) await webgpu.reopen().catch(() => {}); // it then says that it is lost
     },
     close() {
       if (typeof simd !== "string") simd.close();
+      if (typeof webgpu !== "string") webgpu.close();
     },
   };
 }

@@ -6,7 +6,7 @@
 import { boot, capabilities, inPython } from "./boot.js";
 import { InputError } from "./errors.js";
 import { openModelFiles } from "./model_files.js";
-import { runTask } from "./slices.js";
+import { afterSlices, runTask } from "./slices.js";
 import { Storage } from "./storage.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
@@ -51,14 +51,53 @@ const METHODS = {
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
   },
   devices: (runtime) => devices(runtime),
-  useDevice(runtime, { device }) {
+  async useDevice(runtime, { device }) {
+    await runtime.reopen();
     inPython(runtime, (b) => b.use_device(device));
     return devices(runtime);
+  },
+  detect: (runtime) => JSON.parse(inPython(runtime, (b) => b.detect_all_json())),
+  verifyDevice(runtime, { device }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.verify_start(device));
+    const onEvents = (/** @type {any[]} */ events) => events.forEach((event) => onEvent({ status: "verify", ...event }));
+    return runTask(runtime, task, { signal, onEvents });
   },
 
   createNetwork: (runtime, { config, seed }) => inPython(runtime, (b) => b.create_network(config, seed)),
   loadNetwork: (runtime, { text, id }) => inPython(runtime, (b) => b.load_network(text, id)),
-  methods: (runtime) => JSON.parse(inPython(runtime, (b) => b.methods())),
+  classes: (runtime) => JSON.parse(inPython(runtime, (b) => b.classes())),
+  methods: (runtime, { kind }) => JSON.parse(inPython(runtime, (b) => b.methods(kind))),
+  members: (runtime, { kind }) => JSON.parse(inPython(runtime, (b) => b.members(kind))),
+  create: (runtime, { kind, args, arrays }) => JSON.parse(inPython(runtime, (b) => b.create(kind, args, arrays))),
+  plain(runtime, { handle, method, args, arrays }) {
+    const result = inPython(runtime, (b) => b.call_plain(handle, method, args, arrays));
+    return typeof result === "string" ? JSON.parse(result) : result;
+  },
+  run(runtime, { handle, method, args, arrays }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.task_start(handle, method, args, arrays));
+    return runTask(runtime, task, { signal, onEvents: onEvent });
+  },
+  async watch(runtime, { handle, interval }, { onEvent, signal }) {
+    const watch = inPython(runtime, (b) => b.watch_start(handle));
+    let last = -Infinity;
+    const look = () => {
+      if (signal?.aborted || performance.now() - last < interval) return;
+      const activity = inPython(runtime, (b) => b.watch_next(watch));
+      if (!activity) return;
+      last = performance.now();
+      onEvent(activity);
+    };
+    afterSlices.add(look);
+    try {
+      while (!signal?.aborted) {
+        look();
+        await new Promise((resolve) => setTimeout(resolve, interval));
+      }
+    } finally {
+      afterSlices.delete(look);
+      inPython(runtime, (b) => b.watch_end(watch));
+    }
+  },
   call(runtime, { handle, method, args }, { signal }) {
     const task = inPython(runtime, (b) => b.call_start(handle, method, args));
     if (task) return runTask(runtime, task, { signal });

@@ -41,6 +41,10 @@ export class TokenizerError extends FormatError {}
 export class TemplateError extends LoomError {}
 /** A checkpoint is readable but does not describe a model that can run here. */
 export class ModelError extends LoomError {}
+/** A device is missing, has no memory left, or cannot run what it was asked to. */
+export class DeviceError extends LoomError {}
+/** A device went away with everything in its memory. */
+export class DeviceLost extends DeviceError {}
 /** The work was stopped; everything done so far is whole and kept. */
 export class Cancelled extends LoomError {}
 /** The page's memory is full. */
@@ -58,7 +62,8 @@ export class InternalError extends LoomError {}
 
 /** @type {Record<string, typeof LoomError>} */
 const CLASSES = {
-  LoomError, InputError, ConfigError, FormatError, TokenizerError, TemplateError, ModelError, Cancelled, MemoryError,
+  LoomError, InputError, ConfigError, FormatError, TokenizerError, TemplateError, ModelError, DeviceError, DeviceLost,
+  Cancelled, MemoryError,
   DownloadError, IntegrityError, StorageError, RuntimeFailure, InternalError,
 };
 // A minifier gives classes short names, and the page's and the worker's may differ.

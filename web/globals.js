@@ -6,9 +6,12 @@
 import { boot, inPython } from "./boot.js";
 import { InputError, explain } from "./errors.js";
 import { BufferReader } from "./files.js";
-import { LoomNetwork, json, mismatch } from "./network_object.js";
+import { LoomNetwork } from "./network_object.js";
+import { classOf, create as createObject } from "./objects.js";
+import { json, mismatch } from "./values.js";
 
-export { LoomNetwork, Results } from "./network_object.js";
+export { LoomNetwork } from "./network_object.js";
+export { LoomObject, Results } from "./objects.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
 
@@ -26,20 +29,14 @@ export async function initLoom({ target = globalThis, ...options } = {}) {
 
 /** @param {Runtime} runtime */
 function makeGlobals(runtime) {
-  /** @type {{method_name: string}[]} */
-  const described = JSON.parse(inPython(runtime, (b) => b.methods()));
-  const names = described.map((method) => method.method_name);
-  // Networks have no `dispose` in the original: Python's side goes when the object does.
-  const collected = new FinalizationRegistry((/** @type {number} */ handle) => runtime.bridge.release(handle));
+  const Network = /** @type {typeof LoomNetwork} */ (classOf(runtime, "Network", LoomNetwork));
   /** @type {LoomNetwork | null} */
   let current = null;
 
   /** @param {(bridge: any) => number} make @returns {LoomNetwork | string} the message if it fails */
   const network = (make) => {
     try {
-      const handle = inPython(runtime, make);
-      current = new LoomNetwork(runtime, handle, names);
-      collected.register(current, handle);
+      current = new Network(runtime, inPython(runtime, make));
       return current;
     } catch (error) {
       return explain(error);
@@ -92,6 +89,22 @@ function makeGlobals(runtime) {
     CallLayerInit: (name, params = "[]") => layerInit(runtime, name, params),
     /** @returns {string} JSON of `[{Name, NumArgs, ArgTypes, ArgNames, Doc}]` */
     ListLayerInitFunctions: () => inPython(runtime, (b) => b.layer_init_functions()),
+
+    /**
+     * Counts right and wrong outputs by windows of time while tasks change.
+     * @param {number} windowMs
+     * @param {number} totalMs
+     * @returns {import("./loom.js").LoomAdaptationTracker}
+     */
+    createAdaptationTracker: (windowMs, totalMs) => createObject(runtime, "AdaptationTracker", [windowMs, totalMs]),
+    /** Clustering, correlation, grafting and the other tools around a network. @returns {import("./loom.js").LoomToolbox} */
+    createToolbox: () => createObject(runtime, "Toolbox", []),
+    /**
+     * An object of any shared class; throws typed errors.
+     * @param {string} kind such as `"AdaptationComparison"`
+     * @param {...unknown} args of its constructor
+     */
+    createLoomObject: (kind, ...args) => createObject(runtime, kind, args),
 
     /** The network made or loaded last, run on plain numbers. @param {ArrayLike<number>} values */
     forward: (values) => latest().forward(values),

@@ -18,6 +18,9 @@ declare global {
   var NewNetwork: LoomGlobals["NewNetwork"];
   var CallLayerInit: LoomGlobals["CallLayerInit"];
   var ListLayerInitFunctions: LoomGlobals["ListLayerInitFunctions"];
+  var createAdaptationTracker: LoomGlobals["createAdaptationTracker"];
+  var createToolbox: LoomGlobals["createToolbox"];
+  var createLoomObject: LoomGlobals["createLoomObject"];
   var forward: LoomGlobals["forward"];
   var train: LoomGlobals["train"];
   var evaluate: LoomGlobals["evaluate"];

@@ -64,6 +64,12 @@ export declare class TemplateError extends LoomError {}
 /** A checkpoint is readable but does not describe a model that can run here. */
 export declare class ModelError extends LoomError {}
 
+/** A device is missing, has no memory left, or cannot run what it was asked to. */
+export declare class DeviceError extends LoomError {}
+
+/** A device went away with everything in its memory. */
+export declare class DeviceLost extends DeviceError {}
+
 /** The work was stopped; everything done so far is whole and kept. */
 export declare class Cancelled extends LoomError {}
 
@@ -97,7 +103,7 @@ export type DeviceOptions = {
   /**
    * what to compute with; `auto` chooses by size and availability
    */
-  device?: "simd" | "auto" | "numpy" | "webgpu" | undefined;
+  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
   /**
    * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
    */
@@ -116,6 +122,16 @@ export type DeviceFacts = {
    * relaxed SIMD is in use
    */
   relaxed?: boolean | undefined;
+  /**
+   * a real GPU, not one played by the CPU
+   */
+  hardware?: boolean | undefined;
+  vendor?: string | undefined;
+  architecture?: string | undefined;
+  description?: string | undefined;
+  features?: string[] | undefined;
+  limits?: Record<string, number> | undefined;
+  buffers?: number | undefined;
   /**
    * bytes
    */
@@ -156,6 +172,7 @@ export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  reopen: () => Promise<void>;
   close: () => void;
 };
 
@@ -264,6 +281,70 @@ export declare function pickFolder(): Promise<File[]>;
 
 export declare function canPickFolder(): boolean;
 
+declare function list(values: any, where: string): unknown[];
+
+declare function kind(value: unknown): "string" | "number" | "bigint" | "boolean" | "symbol" | "undefined" | "object" | "function" | "null" | "an array";
+
+export type CallOptions = {
+  onEvent?: (event: any) => void;
+  signal?: AbortSignal;
+  transfer?: Transferable[];
+};
+
+export type EngineLike = {
+  call(method: string, params?: object, options?: CallOptions): Promise<any>;
+  dispose(): void;
+};
+
+/**
+ * A new object of a shared class.
+ */
+declare function create(engine: EngineLike, kind: string, args: unknown[]): Promise<any>;
+
+/** Something that lives in Python under a handle. */
+declare class Handle {
+  /** Made by a session, never by `new`. */
+  protected constructor();
+  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * An object in Python. Each reflected method is a method here, `GetOutput` as `getOutput`: plain values in and out, an
+ * array of numbers as a `Float32Array`, a length of time in milliseconds. A method that takes long takes one more
+ * argument, `{onProgress, signal}`.
+ */
+export declare class RemoteObject extends Handle {
+  /** Made by a session, never by `new`. */
+  protected constructor();
+  /**
+   * Any reflected method by its public name, on JSON values.
+   * @param method such as `"TotalLayers"`
+   * @param args JSON values
+   * @returns the result; an array if there are several, null if there are none
+   */
+  call(method: string, ...args: unknown[]): Promise<any>;
+  /**
+   * The same with typed arrays in and out.
+   */
+  plain(method: string, args: unknown[]): Promise<any>;
+  /**
+   * A method that takes long, in steps: an abort takes effect after the step under way, and what was done stays.
+   * @param method such as `"TrainWithStepping"`
+   */
+  run(method: string, args: unknown[], { onProgress, signal }?: Control): Promise<any>;
+  /** As an argument of a method: a reference. */
+  toJSON(): {
+    "loom:handle": number;
+    class: string;
+  };
+}
+
+export type Control = {
+  onProgress?: (progress: any) => void;
+  signal?: AbortSignal;
+};
+
 declare class ModelStorage {
   /** Made by a session, never by `new`. */
   protected constructor();
@@ -319,8 +400,21 @@ export declare class Session {
    * @param id the model's name in it
    */
   loadNetwork(text: string, id: string): Promise<Network>;
-  /** Every reflected method of a network: its name, parameters, results and documentation. */
-  methods(): Promise<any>;
+  /** Names of the classes whose objects `create` and other methods give. */
+  classes(): Promise<string[]>;
+  /**
+   * Every reflected method of a class: its name, parameters, results and documentation.
+   */
+  methods(kind?: string): Promise<{
+    method_name: string;
+    parameters: {
+      name: string;
+      type: string;
+      optional: boolean;
+    }[];
+    returns: string[];
+    doc: string;
+  }[]>;
   /**
    * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
    * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
@@ -332,6 +426,16 @@ export declare class Session {
    * Prefer a device for what is trained and loaded from now on.
    */
   useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
+  /**
+   * The original detector's report of every GPU adapter: key, limits, features, recommended workgroup sizes.
+   */
+  detect(): Promise<Record<string, any>[]>;
+  /**
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   *
+   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   */
+  verifyDevice(device: "simd" | "webgpu", { onProgress, signal }?: WorkOptions): Promise<CheckedKernel[]>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -339,7 +443,7 @@ export declare class Session {
 }
 
 /** A network in Python. */
-export declare class Network extends Handle {
+export declare class Network extends RemoteObject {
   /**
    * @param values B·I numbers
    * @returns B·O numbers
@@ -361,6 +465,15 @@ export declare class Network extends Handle {
    * @returns bundle text for `loadNetwork`
    */
   save(id: string): Promise<string>;
+  /**
+   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
+   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
+   * way, at most one every `interval` milliseconds, and only when something ran.
+   */
+  watch(onActivity: (activity: Float32Array) => void, { signal, interval }?: {
+    signal?: AbortSignal;
+    interval?: number;
+  }): Promise<void>;
 }
 
 /** A language model in Python. */
@@ -399,6 +512,25 @@ export type WorkOptions = {
 export type LoadOptions = WorkOptions & KeepOptions & {
   hubURL?: string;
   activations?: "q16" | "f32";
+};
+
+/**
+ * A kernel of a device against NumPy.
+ */
+export type CheckedKernel = {
+  kernel: string;
+  /**
+   * how many random shapes
+   */
+  cases: number;
+  /**
+   * the largest ‖out − ref‖ / ‖ref‖; null when there was no number
+   */
+  error: number | null;
+  /**
+   * what is wrong; empty when the error is rounding
+   */
+  problem: string;
 };
 
 export type StartOptions = {
@@ -465,20 +597,40 @@ export type Piece = {
   finishReason: string;
 };
 
-/** Something that lives in Python under a handle. */
-declare class Handle {
-  /** Made by a session, never by `new`. */
-  protected constructor();
-  /** Give the memory back; any later use is an `InputError`. */
-  dispose(): Promise<void>;
+/** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
+export declare class LoomObject {
+  /**
+   * @param kind name of its class
+   */
+  constructor(runtime: Runtime, handle: number, kind: string);
+  /**
+   * Any reflected method by its public name, on plain values.
+   * @param method such as `"GetOutput"`
+   */
+  call(method: string, ...args: unknown[]): any;
+  /**
+   * The same in the original's form.
+   * @param args JSON array of the parameters
+   * @returns `Results`, or a sentence that says what was wrong
+   */
+  invoke(method: string, args?: unknown): any;
+  /** Give the memory back now. Any later use is an error. */
+  dispose(): void;
+  /** As an argument of a method: a reference. */
+  toJSON(): {
+    "loom:handle": number;
+    class: string;
+  };
+  /** As text, too. */
+  toString(): string;
 }
 
-/** Has a property for every reflected method; the members below are short forms that take and give plain values. */
-export declare class LoomNetwork {
-  /**
-   * @param names of the reflected methods
-   */
-  constructor(runtime: Runtime, handle: number, names: string[]);
+/**
+ * Has a property for every reflected method, and the same on plain values by its name in small letters; the members below
+ * are short forms.
+ */
+export declare class LoomNetwork extends LoomObject {
+  constructor(runtime: Runtime, handle: number, kind?: string);
   /**
    * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
    */
@@ -491,10 +643,6 @@ export declare class LoomNetwork {
     Target: ArrayLike<number>;
   }>, config?: object): TrainResult;
   evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
-  /** @param id name of the model in the bundle @returns bundle text for `loadLoomNetwork` */
-  saveModel(id: string): string;
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an error. */
-  dispose(): void;
 }
 
 /**
@@ -525,6 +673,18 @@ declare function makeGlobals(runtime: Runtime): {
   CallLayerInit: (name: string, params?: string) => string;
   /** @returns JSON of `[{Name, NumArgs, ArgTypes, ArgNames, Doc}]` */
   ListLayerInitFunctions: () => string;
+  /**
+   * Counts right and wrong outputs by windows of time while tasks change.
+   */
+  createAdaptationTracker: (windowMs: number, totalMs: number) => LoomAdaptationTracker;
+  /** Clustering, correlation, grafting and the other tools around a network. */
+  createToolbox: () => LoomToolbox;
+  /**
+   * An object of any shared class; throws typed errors.
+   * @param kind such as `"AdaptationComparison"`
+   * @param args of its constructor
+   */
+  createLoomObject: (kind: string, ...args: unknown[]) => any;
   /** The network made or loaded last, run on plain numbers. @param values */
   forward: (values: ArrayLike<number>) => Float32Array<ArrayBufferLike>;
   train: (batches: Iterable<{
@@ -565,7 +725,7 @@ export declare class TransformerAPI {
    * @param config config.json
    * @param weights model.safetensors
    */
-  loadModel(config: Data, weights: Data, { signal, onProgress }?: Control): Promise<{
+  loadModel(config: Data, weights: Data, { signal, onProgress }?: ControlTransformer): Promise<{
     success: true;
     vocab_size: number;
     hidden_size: number;
@@ -577,11 +737,11 @@ export declare class TransformerAPI {
    * Continue a text; leaving the loop stops the work.
    * @param temperature 0 takes the likeliest token each time
    */
-  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: Control): AsyncGenerator<string, void, void>;
+  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: ControlTransformer): AsyncGenerator<string, void, void>;
   /**
    * The continuation in one piece.
    */
-  generate(prompt: string, maxTokens?: number, temperature?: number, control?: Control): Promise<string>;
+  generate(prompt: string, maxTokens?: number, temperature?: number, control?: ControlTransformer): Promise<string>;
 }
 
 /**
@@ -589,7 +749,7 @@ export declare class TransformerAPI {
  */
 export type Data = Uint8Array | ArrayBuffer | Blob | URL | string;
 
-export type Control = {
+export type ControlTransformer = {
   signal?: AbortSignal;
   onProgress?: (progress: {
     status: string;
@@ -618,10 +778,33 @@ export interface PyodideInterface {
 
 /** Real numbers, flat or in rows. */
 export type Floats = readonly number[] | readonly (readonly number[])[];
+/** Real numbers, as a typed array too. */
+export type Values = Floats | Float32Array | Float64Array;
 /** A length of time. */
 export type Nanoseconds = number;
 /** Result types as they come from one call: an array of JSON texts that also prints as one JSON array. */
 export type Results<T extends readonly unknown[]> = string & T;
+
+/** What a tracker measured; `duration` in nanoseconds, accuracies in percent. */
+export interface AdaptationResult {
+  model_name: string;
+  mode_name: string;
+  total_outputs: number;
+  avg_accuracy: number;
+  windows: TimeWindow[];
+  task_changes: {
+    at_time: number;
+    from_task: string;
+    to_task: string;
+    pre_change_window: number;
+    post_change_window: number;
+    pre_accuracy: number;
+    post_accuracy: number;
+    recovery_windows: number;
+    recovery_time: number;
+  }[];
+  duration: number;
+}
 
 /** `confusion[t][p]` samples of class t were predicted as p; everything else follows from it. */
 export interface ClassificationReport {
@@ -669,6 +852,68 @@ export interface DeviationMetrics {
   avg_deviation: number;
 }
 
+/** A recording: `recorded_at` in ISO 8601 (UTC), `duration_seconds` from its start to its end. */
+export interface RecordedActivity {
+  model_id: string;
+  recorded_at: string;
+  duration_seconds: number;
+  total_events: number;
+  events: {
+    mode: string;
+    Type: string;
+    LayerIdx: number;
+    LayerType: number;
+    Stats: {
+      AvgActivation: number;
+      MaxActivation: number;
+      MinActivation: number;
+      ActiveNeurons: number;
+      TotalNeurons: number;
+      LayerType: string;
+    };
+    Input: number[];
+    Output: number[];
+    step_count: number;
+    grid_row: number;
+    grid_col: number;
+    cell_layer: number;
+    model_id: string;
+    branch_idx: number;
+    is_parallel_branch: boolean;
+    path: string;
+  }[];
+}
+
+/** One entry of the histories: ticks done, mean loss since the last entry, learning rate of the last update. */
+export interface SteppingProgress {
+  step: number;
+  loss: number;
+  learning_rate: number;
+  accuracy: number | null;
+}
+
+/** Losses are means over `log_every` ticks, each loss taken before its update; `total_time` in nanoseconds. */
+export interface SteppingResult {
+  TotalSteps: number;
+  FinalLoss: number;
+  LossHistory: number[];
+  LRHistory: number[];
+  TotalTime: number;
+  StepsPerSecond: number;
+}
+
+/** Outputs of one stretch of time; `duration` in nanoseconds, `accuracy` in percent. */
+export interface TimeWindow {
+  window_index: number;
+  duration: number;
+  outputs: number;
+  correct: number;
+  accuracy: number;
+  outputs_per_sec: number;
+  current_task: string;
+  task_id: number;
+}
+
 /** Losses are epoch means of the batch losses, each taken before its update; `total_time` in nanoseconds. */
 export interface TrainingResult {
   FinalLoss: number;
@@ -681,6 +926,31 @@ export interface TrainingResult {
   Steps: number;
   BestEpoch: number;
   StoppedEarly: boolean;
+  StopReason: string;
+}
+
+/** One epoch; `score` (0 … 100) is None where it was not measured. Budgets and gaps are of the last sample. */
+export interface TweenEpochMetrics {
+  Epoch: number;
+  AvgLoss: number;
+  Score: number;
+  AvgLinkBudget: number;
+  MinLinkBudget: number;
+  MaxLinkBudget: number;
+  AvgGap: number;
+  MaxGap: number;
+  DepthBarrier: number;
+  BottleneckLayer: number;
+  Pruned: string[];
+}
+
+/** What `train` did; `stop_reason` is `""` when all epochs ran, else `"early stopping"` or `"callback"`. */
+export interface TweenResult {
+  Epochs: number;
+  FinalLoss: number;
+  BestScore: number;
+  LossHistory: number[];
+  EpochMetrics: TweenEpochMetrics[];
   StopReason: string;
 }
 
@@ -786,6 +1056,8 @@ export type Metrics = DeviationMetrics;
 export interface NetworkMethods {
   /** Input and every layer's output of the last forward pass, flat. */
   Activations(): number[][];
+  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  AddObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): null;
   /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
   ApplyGradients(learning_rate: number): null;
   /** One AdamW update; its moments live on between calls with equal β₁, β₂ and decay. */
@@ -818,10 +1090,14 @@ export interface NetworkMethods {
   GetActivation(row: number, col: number, layer: number): number;
   /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
   GetActivity(): Record<string, number[]>;
+  /** `get_activity` in one flat array: L numbers forward, then L backward. */
+  GetActivityArray(): number[][];
   /** Layers, shapes and parameter counts, without weights. */
   GetBlueprint(model_id?: string): Record<string, unknown>;
   /** Where the last training ran, `{device, reason}`. */
   GetDevice(): Record<string, string>;
+  /** Values a sample; None if the first layers take any number. */
+  GetInputSize(): number | null;
   /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
   GetLayer(row: number, col: number, layer: number): Record<string, unknown>;
   /** For example `ForwardCPU([]float32) ([]float32, time.Duration)`. */
@@ -842,14 +1118,26 @@ export interface NetworkMethods {
   HasMethod(name: string): boolean;
   /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
   InitGPU(): null;
+  /** A new `StepState` for this network, all buffers zero. */
+  InitStepState(input_size?: number | null, batch?: number, recurrent?: string): StepState;
+  /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
+  InitTweenState(config?: Record<string, unknown> | null): TweenState;
   /** Fresh random weights; the same seed gives the same weights. */
   InitializeWeights(seed?: number | null): null;
+  /**
+   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   *
+   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   */
+  InspectLayer(layer: number, bins?: number): Record<string, unknown>;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
   KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
   /** Give the GPU's memory back; no effect without `init_gpu`. */
   ReleaseGPU(): null;
+  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  RemoveObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): null;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
   ResetOptimizer(): null;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
@@ -874,6 +1162,12 @@ export interface NetworkMethods {
   StartRecording(values?: boolean, limit?: number): null;
   /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
   StartStatistics(): null;
+  /** Gradient of the state's output → flat gradient of the input; sets `gradients` for `apply_gradients`. */
+  StepBackward(state: StepState, grad_output: Floats, scaling?: string, buffers?: string): number[];
+  /** One tick of all layers; see `StepState`. */
+  StepForward(state: StepState): Nanoseconds;
+  /** Advance one layer alone. */
+  StepForwardSingle(state: StepState, layer: number): Nanoseconds;
   /** Keep it no more. */
   StopActivity(): null;
   /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
@@ -889,13 +1183,13 @@ export interface NetworkMethods {
    *
    * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
    */
-  TrainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): unknown;
+  TrainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): SteppingResult;
   /**
    * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
    *
    * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
    */
-  TrainWithTweening(config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed?: number): unknown;
+  TrainWithTweening(config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed?: number): TweenResult;
   /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
   UpdateWeights(learning_rate: number): null;
   /** Set the stored gradients to zero. */
@@ -903,15 +1197,26 @@ export interface NetworkMethods {
 }
 
 /**
- * A network in the original's calling form: parameters as one JSON array string, results as JSON texts.
- * A wrong call returns a string that says why.
+ * `rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomNetwork {
+  /** All layers at once, tick by tick. */
+  createStepState(inputSize?: number, options?: StepOptions): LoomStepState;
+  /** Neural tweening of this network, by the chain rule or the legacy rule. */
+  createTweenState(useChainRule?: boolean): LoomNetworkTween;
   /**
    * Input and every layer's output of the last forward pass, flat.
    * @returns JSON of number[][]
    */
   Activations(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Tell `observer` about every layer that runs from now on; one that is attached already stays so once.
+   * @param args JSON of [observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver]
+   */
+  AddObserver(args: string): Results<[]>;
   /**
    * One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD).
    * @param args JSON of [learning_rate: number]
@@ -1003,6 +1308,11 @@ export interface LoomNetwork {
    */
   GetActivity(args?: string): Results<[value: string, error?: string]>;
   /**
+   * `get_activity` in one flat array: L numbers forward, then L backward.
+   * @returns JSON of number[][]
+   */
+  GetActivityArray(args?: string): Results<[value: string, error?: string]>;
+  /**
    * Layers, shapes and parameter counts, without weights.
    * @param args JSON of [model_id: string]
    * @returns JSON of Record<string, unknown>
@@ -1013,6 +1323,11 @@ export interface LoomNetwork {
    * @returns JSON of Record<string, string>
    */
   GetDevice(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Values a sample; None if the first layers take any number.
+   * @returns JSON of number | null
+   */
+  GetInputSize(args?: string): Results<[value: string, error?: string]>;
   /**
    * The layer in that cell with its weights, in the original's field names (`LayerConfig`).
    * @param args JSON of [row: number, col: number, layer: number]
@@ -1064,10 +1379,30 @@ export interface LoomNetwork {
   /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
   InitGPU(args?: string): Results<[]>;
   /**
+   * A new `StepState` for this network, all buffers zero.
+   * @param args JSON of [input_size: number | null, batch: number, recurrent: string]
+   * @returns JSON of StepState
+   */
+  InitStepState(args?: string): Results<[value: LoomStepState, error?: string]>;
+  /**
+   * A new `TweenState` for this network; chain rule unless the config says otherwise.
+   * @param args JSON of [config: Record<string, unknown> | null]
+   * @returns JSON of TweenState
+   */
+  InitTweenState(args?: string): Results<[value: LoomTweenState, error?: string]>;
+  /**
    * Fresh random weights; the same seed gives the same weights.
    * @param args JSON of [seed: number | null]
    */
   InitializeWeights(args?: string): Results<[]>;
+  /**
+   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   *
+   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   * @param args JSON of [layer: number, bins: number]
+   * @returns JSON of Record<string, unknown>
+   */
+  InspectLayer(args: string): Results<[value: string, error?: string]>;
   /**
    * Per layer the flat weight gradient of the last backward pass, in the original's order; None before one.
    * @returns JSON of (number[] | null)[]
@@ -1080,6 +1415,11 @@ export interface LoomNetwork {
   ListMethods(args?: string): Results<[value: string, error?: string]>;
   /** Give the GPU's memory back; no effect without `init_gpu`. */
   ReleaseGPU(args?: string): Results<[]>;
+  /**
+   * Tell it nothing more. Raises `InputError` for one that is not attached.
+   * @param args JSON of [observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver]
+   */
+  RemoveObserver(args: string): Results<[]>;
   /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
   ResetOptimizer(args?: string): Results<[]>;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
@@ -1122,6 +1462,24 @@ export interface LoomNetwork {
   StartRecording(args?: string): Results<[]>;
   /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
   StartStatistics(args?: string): Results<[]>;
+  /**
+   * Gradient of the state's output → flat gradient of the input; sets `gradients` for `apply_gradients`.
+   * @param args JSON of [state: StepState, grad_output: Floats, scaling: string, buffers: string]
+   * @returns JSON of number[]
+   */
+  StepBackward(args: string): Results<[value: string, error?: string]>;
+  /**
+   * One tick of all layers; see `StepState`.
+   * @param args JSON of [state: StepState]
+   * @returns JSON of Nanoseconds
+   */
+  StepForward(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Advance one layer alone.
+   * @param args JSON of [state: StepState, layer: number]
+   * @returns JSON of Nanoseconds
+   */
+  StepForwardSingle(args: string): Results<[value: string, error?: string]>;
   /** Keep it no more. */
   StopActivity(args?: string): Results<[]>;
   /**
@@ -1150,7 +1508,7 @@ export interface LoomNetwork {
    *
    * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
    * @param args JSON of [config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number]
-   * @returns JSON of unknown
+   * @returns JSON of SteppingResult
    */
   TrainWithStepping(args: string): Results<[value: string, error?: string]>;
   /**
@@ -1158,7 +1516,7 @@ export interface LoomNetwork {
    *
    * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
    * @param args JSON of [config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed: number]
-   * @returns JSON of unknown
+   * @returns JSON of TweenResult
    */
   TrainWithTweening(args: string): Results<[value: string, error?: string]>;
   /**
@@ -1168,10 +1526,1075 @@ export interface LoomNetwork {
   UpdateWeights(args: string): Results<[]>;
   /** Set the stored gradients to zero. */
   ZeroGradients(args?: string): Results<[]>;
+  /** Input and every layer's output of the last forward pass, flat. */
+  activations(): number[][];
+  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  addObserver(observer: LoomRecordingObserver | LoomStatisticsObserver | LoomActivityObserver | LoomConsoleObserver): null;
+  /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
+  applyGradients(learning_rate: number): null;
+  /** One AdamW update; its moments live on between calls with equal β₁, β₂ and decay. */
+  applyGradientsAdamW(learning_rate: number, beta1: number, beta2: number, weight_decay: number): null;
+  /** One RMSprop update; its state lives on between calls with equal α, ε and momentum. */
+  applyGradientsRMSprop(learning_rate: number, alpha: number, epsilon: number, momentum: number): null;
+  /** One SGD update with momentum; the velocity lives on between calls with equal options. */
+  applyGradientsSGDMomentum(learning_rate: number, momentum: number, dampening: number, nesterov: boolean): null;
+  /** Gradient of the last output, (B, O) or flat → gradient of its input (B, I). Sets `gradients`. */
+  backward(gy: Values): Float32Array;
+  /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
+  backwardCPU(grad_output: Values): [number[], number];
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  backwardGPU(grad_output: Values): [number[], number];
+  /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
+  biasGradients(): (number[] | null)[];
+  /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
+  evaluateClassification(inputs: readonly Values[], classes: readonly unknown[]): ClassificationReport;
+  /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
+  evaluateFromCheckpointFiles(files: readonly string[], expected: readonly number[]): [DeviationMetrics, number, number];
+  /** Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest. */
+  evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): DeviationMetrics;
+  /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
+  forwardCPU(input: Values): [number[], number];
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  forwardGPU(input: Values): [number[], number];
+  /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
+  getActivation(row: number, col: number, layer: number): number;
+  /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
+  getActivity(): Record<string, number[]>;
+  /** `get_activity` in one flat array: L numbers forward, then L backward. */
+  getActivityArray(): Float32Array;
+  /** Layers, shapes and parameter counts, without weights. */
+  getBlueprint(model_id?: string): Record<string, unknown>;
+  /** Where the last training ran, `{device, reason}`. */
+  getDevice(): Record<string, string>;
+  /** Values a sample; None if the first layers take any number. */
+  getInputSize(): number | null;
+  /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
+  getLayer(row: number, col: number, layer: number): Record<string, unknown>;
+  /** For example `ForwardCPU([]float32) ([]float32, time.Duration)`. */
+  getMethodSignature(name: string): string;
+  /** All methods with parameter names, types, results and descriptions. */
+  getMethods(): Record<string, unknown>[];
+  /** `get_methods` as indented JSON text. */
+  getMethodsJSON(): string;
+  /** Grid size, batch size and layer count. */
+  getNetworkInfo(): Record<string, number>;
+  /** The optimiser in use: Type, its options, and Step, the updates made with it. */
+  getOptimizer(): Record<string, unknown>;
+  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  getStatistics(): Record<string, unknown>[];
+  /** Number of trainable numbers. */
+  getTotalParameters(): number;
+  /** Whether a method of that name can be called. */
+  hasMethod(name: string): boolean;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  initGPU(): null;
+  /** A new `StepState` for this network, all buffers zero. */
+  initStepState(input_size?: number | null, batch?: number, recurrent?: string): LoomStepState;
+  /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
+  initTweenState(config?: Record<string, unknown> | null): LoomTweenState;
+  /** Fresh random weights; the same seed gives the same weights. */
+  initializeWeights(seed?: number | null): null;
+  /**
+   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   *
+   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   */
+  inspectLayer(layer: number, bins?: number): Record<string, unknown>;
+  /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
+  kernelGradients(): (number[] | null)[];
+  /** Names of all methods that can be called from JavaScript, sorted. */
+  listMethods(): string[];
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  releaseGPU(): null;
+  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  removeObserver(observer: LoomRecordingObserver | LoomStatisticsObserver | LoomActivityObserver | LoomConsoleObserver): null;
+  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  resetOptimizer(): null;
+  /** Forget what stateful layers carried: hidden states, caches, noise counters. */
+  resetState(): null;
+  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  saveModel(filename: string, model_id: string, weights?: string): null;
+  /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
+  saveModelToString(model_id: string): string;
+  /** One model's entry in a bundle: id, cfg, weights. */
+  serializeModel(model_id: string): Record<string, unknown>;
+  /**
+   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   *
+   * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
+   */
+  setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
+  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
+  setOptimizer(optimizer: Record<string, unknown>): null;
+  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  startActivity(): null;
+  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  startRecording(values?: boolean, limit?: number): null;
+  /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
+  startStatistics(): null;
+  /** Gradient of the state's output → flat gradient of the input; sets `gradients` for `apply_gradients`. */
+  stepBackward(state: LoomStepState, grad_output: Values, scaling?: string, buffers?: string): Float32Array;
+  /** One tick of all layers; see `StepState`. */
+  stepForward(state: LoomStepState): number;
+  /** Advance one layer alone. */
+  stepForwardSingle(state: LoomStepState, layer: number): number;
+  /** Keep it no more. */
+  stopActivity(): null;
+  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  stopRecording(): Record<string, unknown>;
+  /** `get_statistics`, and collect no more. */
+  stopStatistics(): Record<string, unknown>[];
+  /** Number of layers in the grid. */
+  totalLayers(): number;
+  /**
+   * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
+   *
+   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   */
+  trainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): SteppingResult;
+  /**
+   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   *
+   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   */
+  trainWithTweening(config: Record<string, unknown> | null, inputs: readonly Values[], expected: readonly number[], epochs: number, rate: number, seed?: number): TweenResult;
+  /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
+  updateWeights(learning_rate: number): null;
+  /** Set the stored gradients to zero. */
+  zeroGradients(): null;
+}
+
+/** What `session.create` takes, and the object that it makes, by the name of its class. */
+export interface LoomClasses {
+  StepState: { arguments: [network: Network, input_size?: number | null, batch?: number, recurrent?: string]; object: StepState };
+  TweenState: { arguments: [network: Network, config?: Record<string, unknown> | null]; object: TweenState };
+  NetworkTween: { arguments: [network: Network, use_chain_rule?: boolean]; object: NetworkTween };
+  AdaptationTracker: { arguments: [window: number, total: number]; object: AdaptationTracker };
+  AdaptationComparison: { arguments: [results?: readonly AdaptationResult[]]; object: AdaptationComparison };
+  RecordingObserver: { arguments: [model_id?: string, values?: boolean, limit?: number | null]; object: RecordingObserver };
+  StatisticsObserver: { arguments: [dead_threshold?: number]; object: StatisticsObserver };
+  ActivityObserver: { arguments: [layers: number]; object: ActivityObserver };
+  ConsoleObserver: { arguments: [every?: number]; object: ConsoleObserver };
+  Toolbox: { arguments: []; object: Toolbox };
+  ChaseRun: { arguments: [family: string, depth: number, method: string, ticks?: number, seed?: number]; object: ChaseRun };
+}
+
+/** Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first. */
+export interface StepState extends RemoteObject {
+  /** Flat copies of all buffers, the input first. */
+  getLayerData(): Promise<number[][]>;
+  /** A flat copy of buffer `layer`: 0 is the input, i the output of the i-th layer, counted from 1. */
+  getLayerOutput(layer: number): Promise<Float32Array>;
+  /** A flat copy of the last buffer, B·O values. */
+  getOutput(): Promise<Float32Array>;
+  /** Ticks since the start or the last `reset`. */
+  getStepCount(): Promise<number>;
+  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  reset(): Promise<null>;
+  /** Forget only what recurrent layers carry; the buffers stay. */
+  resetState(): Promise<null>;
+  /** Buffer 0 from now on: B·I values, flat or (B, I). */
+  setInput(input: Values): Promise<null>;
+  /**
+   * Gradient of the output buffer → flat gradient of the input; sets the network's `gradients`.
+   *
+   * **Arguments:**
+   *
+   * - `buffers`: `"used"` follows the output back through the ticks that made it, each layer with the buffer it
+   *   read then: the derivative of this output with respect to the parameters and to the inputs of those ticks
+   *   (their sum), for parameters that have not changed since; what recurrent layers carry counts as constant.
+   *   `"latest"` is the original's sweep, the chain rule over what every layer did in the last tick; the two agree
+   *   when the input has been constant for L ticks.
+   * - `scaling`: `"softmax"` rescales kernels and biases of every layer as the original does (`softmax_scaled`).
+   */
+  stepBackward(grad_output: Values, scaling?: string, buffers?: string): Promise<Float32Array>;
+  /** One tick: every layer at once, from the buffers of the tick before. Returns nanoseconds. */
+  stepForward(): Promise<number>;
+  /** Advance one layer, counted from 0, alone and in place; not counted as a tick. Returns nanoseconds. */
+  stepForwardSingle(layer: number): Promise<number>;
+}
+
+/**
+ * Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomStepState extends LoomObject {
+  /**
+   * Flat copies of all buffers, the input first.
+   * @returns JSON of number[][]
+   */
+  GetLayerData(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * A flat copy of buffer `layer`: 0 is the input, i the output of the i-th layer, counted from 1.
+   * @param args JSON of [layer: number]
+   * @returns JSON of number[]
+   */
+  GetLayerOutput(args: string): Results<[value: string, error?: string]>;
+  /**
+   * A flat copy of the last buffer, B·O values.
+   * @returns JSON of number[]
+   */
+  GetOutput(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Ticks since the start or the last `reset`.
+   * @returns JSON of number
+   */
+  GetStepCount(args?: string): Results<[value: string, error?: string]>;
+  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  Reset(args?: string): Results<[]>;
+  /** Forget only what recurrent layers carry; the buffers stay. */
+  ResetState(args?: string): Results<[]>;
+  /**
+   * Buffer 0 from now on: B·I values, flat or (B, I).
+   * @param args JSON of [input: Floats]
+   */
+  SetInput(args: string): Results<[]>;
+  /**
+   * Gradient of the output buffer → flat gradient of the input; sets the network's `gradients`.
+   *
+   * **Arguments:**
+   *
+   * - `buffers`: `"used"` follows the output back through the ticks that made it, each layer with the buffer it
+   *   read then: the derivative of this output with respect to the parameters and to the inputs of those ticks
+   *   (their sum), for parameters that have not changed since; what recurrent layers carry counts as constant.
+   *   `"latest"` is the original's sweep, the chain rule over what every layer did in the last tick; the two agree
+   *   when the input has been constant for L ticks.
+   * - `scaling`: `"softmax"` rescales kernels and biases of every layer as the original does (`softmax_scaled`).
+   * @param args JSON of [grad_output: Floats, scaling: string, buffers: string]
+   * @returns JSON of number[]
+   */
+  StepBackward(args: string): Results<[value: string, error?: string]>;
+  /**
+   * One tick: every layer at once, from the buffers of the tick before. Returns nanoseconds.
+   * @returns JSON of Nanoseconds
+   */
+  StepForward(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Advance one layer, counted from 0, alone and in place; not counted as a tick. Returns nanoseconds.
+   * @param args JSON of [layer: number]
+   * @returns JSON of Nanoseconds
+   */
+  StepForwardSingle(args: string): Results<[value: string, error?: string]>;
+  /** Flat copies of all buffers, the input first. */
+  getLayerData(): number[][];
+  /** A flat copy of buffer `layer`: 0 is the input, i the output of the i-th layer, counted from 1. */
+  getLayerOutput(layer: number): Float32Array;
+  /** A flat copy of the last buffer, B·O values. */
+  getOutput(): Float32Array;
+  /** Ticks since the start or the last `reset`. */
+  getStepCount(): number;
+  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  reset(): null;
+  /** Forget only what recurrent layers carry; the buffers stay. */
+  resetState(): null;
+  /** Buffer 0 from now on: B·I values, flat or (B, I). */
+  setInput(input: Values): null;
+  /**
+   * Gradient of the output buffer → flat gradient of the input; sets the network's `gradients`.
+   *
+   * **Arguments:**
+   *
+   * - `buffers`: `"used"` follows the output back through the ticks that made it, each layer with the buffer it
+   *   read then: the derivative of this output with respect to the parameters and to the inputs of those ticks
+   *   (their sum), for parameters that have not changed since; what recurrent layers carry counts as constant.
+   *   `"latest"` is the original's sweep, the chain rule over what every layer did in the last tick; the two agree
+   *   when the input has been constant for L ticks.
+   * - `scaling`: `"softmax"` rescales kernels and biases of every layer as the original does (`softmax_scaled`).
+   */
+  stepBackward(grad_output: Values, scaling?: string, buffers?: string): Float32Array;
+  /** One tick: every layer at once, from the buffers of the tick before. Returns nanoseconds. */
+  stepForward(): number;
+  /** Advance one layer, counted from 0, alone and in place; not counted as a tick. Returns nanoseconds. */
+  stepForwardSingle(layer: number): number;
+}
+
+/** Activations, targets, link budgets, velocities and histories of one network that is tweened. */
+export interface TweenState extends RemoteObject {
+  /** The layer with the smallest link budget. */
+  bottleneck(): Promise<number>;
+  /** Budgets and gaps for a sample without learning from it. */
+  calculateLinkBudgetsFromSample(network: Network, input: Values, target_class: number): Promise<null>;
+  /** Mean, smallest and largest link budget. */
+  getBudgetSummary(): Promise<[number, number, number]>;
+  getChainRule(): Promise<boolean>;
+  /** Products of the link budgets from the first layer to each. */
+  getDepthBarrier(): Promise<Float32Array>;
+  /** Mean and largest gap. */
+  getGapSummary(): Promise<[number, number]>;
+  /** Of every layer, from the last step. */
+  getGaps(): Promise<Float32Array>;
+  /** Of every layer, from the last step. */
+  getLinkBudgets(): Promise<Float32Array>;
+  /** Mean losses of the epochs so far. */
+  getLossHistory(): Promise<number[]>;
+  getTweenSteps(): Promise<number>;
+  /** Forget what `tween_step_accumulate` added up. */
+  resetBatch(): Promise<null>;
+  /** Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing. */
+  restoreBest(network: Network): Promise<null>;
+  /** Keep a copy of all layers and parameters. */
+  saveBest(network: Network): Promise<null>;
+  /** Chain rule, or legacy. */
+  setChainRule(enabled: boolean): Promise<null>;
+  /** Accumulate all samples and apply → mean loss; 0 without samples. */
+  tweenBatch(network: Network, inputs: readonly Values[], target_classes: readonly number[], output_size: number, rate: number): Promise<number>;
+  /**
+   * Move by the mean of what was added up. Without anything added up nothing happens.
+   *
+   * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
+   * `ignore_threshold` alone. The principled mode takes the mean gradient.
+   */
+  tweenBatchApply(network: Network, rate: number): Promise<null>;
+  /** One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step. */
+  tweenStep(network: Network, input: Values, target_class: number, output_size: number, rate: number): Promise<number>;
+  /** As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet. */
+  tweenStepAccumulate(network: Network, input: Values, target_class: number, output_size: number): Promise<number>;
+  /** One sample with any target vector of the size of the output → Σ (output − target)² before the step. */
+  tweenStepTowards(network: Network, input: Values, target: Values, rate: number): Promise<number>;
+}
+
+/**
+ * Activations, targets, link budgets, velocities and histories of one network that is tweened.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomTweenState extends LoomObject {
+  /**
+   * The layer with the smallest link budget.
+   * @returns JSON of number
+   */
+  Bottleneck(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Budgets and gaps for a sample without learning from it.
+   * @param args JSON of [network: Network, input: Floats, target_class: number]
+   */
+  CalculateLinkBudgetsFromSample(args: string): Results<[]>;
+  /**
+   * Mean, smallest and largest link budget.
+   * @returns JSON of each of [number, number, number]
+   */
+  GetBudgetSummary(args?: string): Results<[string, string, string]>;
+  /** @returns JSON of boolean */
+  GetChainRule(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Products of the link budgets from the first layer to each.
+   * @returns JSON of number[]
+   */
+  GetDepthBarrier(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Mean and largest gap.
+   * @returns JSON of each of [number, number]
+   */
+  GetGapSummary(args?: string): Results<[string, string]>;
+  /**
+   * Of every layer, from the last step.
+   * @returns JSON of number[]
+   */
+  GetGaps(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Of every layer, from the last step.
+   * @returns JSON of number[]
+   */
+  GetLinkBudgets(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Mean losses of the epochs so far.
+   * @returns JSON of number[]
+   */
+  GetLossHistory(args?: string): Results<[value: string, error?: string]>;
+  /** @returns JSON of number */
+  GetTweenSteps(args?: string): Results<[value: string, error?: string]>;
+  /** Forget what `tween_step_accumulate` added up. */
+  ResetBatch(args?: string): Results<[]>;
+  /**
+   * Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing.
+   * @param args JSON of [network: Network]
+   */
+  RestoreBest(args: string): Results<[]>;
+  /**
+   * Keep a copy of all layers and parameters.
+   * @param args JSON of [network: Network]
+   */
+  SaveBest(args: string): Results<[]>;
+  /**
+   * Chain rule, or legacy.
+   * @param args JSON of [enabled: boolean]
+   */
+  SetChainRule(args: string): Results<[]>;
+  /**
+   * Accumulate all samples and apply → mean loss; 0 without samples.
+   * @param args JSON of [network: Network, inputs: readonly Floats[], target_classes: readonly number[], output_size: number, rate: number]
+   * @returns JSON of number
+   */
+  TweenBatch(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Move by the mean of what was added up. Without anything added up nothing happens.
+   *
+   * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
+   * `ignore_threshold` alone. The principled mode takes the mean gradient.
+   * @param args JSON of [network: Network, rate: number]
+   */
+  TweenBatchApply(args: string): Results<[]>;
+  /**
+   * One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step.
+   * @param args JSON of [network: Network, input: Floats, target_class: number, output_size: number, rate: number]
+   * @returns JSON of number
+   */
+  TweenStep(args: string): Results<[value: string, error?: string]>;
+  /**
+   * As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet.
+   * @param args JSON of [network: Network, input: Floats, target_class: number, output_size: number]
+   * @returns JSON of number
+   */
+  TweenStepAccumulate(args: string): Results<[value: string, error?: string]>;
+  /**
+   * One sample with any target vector of the size of the output → Σ (output − target)² before the step.
+   * @param args JSON of [network: Network, input: Floats, target: Floats, rate: number]
+   * @returns JSON of number
+   */
+  TweenStepTowards(args: string): Results<[value: string, error?: string]>;
+  /** The layer with the smallest link budget. */
+  bottleneck(): number;
+  /** Budgets and gaps for a sample without learning from it. */
+  calculateLinkBudgetsFromSample(network: LoomNetwork, input: Values, target_class: number): null;
+  /** Mean, smallest and largest link budget. */
+  getBudgetSummary(): [number, number, number];
+  getChainRule(): boolean;
+  /** Products of the link budgets from the first layer to each. */
+  getDepthBarrier(): Float32Array;
+  /** Mean and largest gap. */
+  getGapSummary(): [number, number];
+  /** Of every layer, from the last step. */
+  getGaps(): Float32Array;
+  /** Of every layer, from the last step. */
+  getLinkBudgets(): Float32Array;
+  /** Mean losses of the epochs so far. */
+  getLossHistory(): number[];
+  getTweenSteps(): number;
+  /** Forget what `tween_step_accumulate` added up. */
+  resetBatch(): null;
+  /** Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing. */
+  restoreBest(network: LoomNetwork): null;
+  /** Keep a copy of all layers and parameters. */
+  saveBest(network: LoomNetwork): null;
+  /** Chain rule, or legacy. */
+  setChainRule(enabled: boolean): null;
+  /** Accumulate all samples and apply → mean loss; 0 without samples. */
+  tweenBatch(network: LoomNetwork, inputs: readonly Values[], target_classes: readonly number[], output_size: number, rate: number): number;
+  /**
+   * Move by the mean of what was added up. Without anything added up nothing happens.
+   *
+   * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
+   * `ignore_threshold` alone. The principled mode takes the mean gradient.
+   */
+  tweenBatchApply(network: LoomNetwork, rate: number): null;
+  /** One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step. */
+  tweenStep(network: LoomNetwork, input: Values, target_class: number, output_size: number, rate: number): number;
+  /** As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet. */
+  tweenStepAccumulate(network: LoomNetwork, input: Values, target_class: number, output_size: number): number;
+  /** One sample with any target vector of the size of the output → Σ (output − target)² before the step. */
+  tweenStepTowards(network: LoomNetwork, input: Values, target: Values, rate: number): number;
+}
+
+/** The original's tween object: `TweenStep`, `SetChainRule`, `GetChainRule`, `GetTweenSteps` on one network. */
+export interface NetworkTween extends RemoteObject {
+  /** Whether steps follow the chain rule. */
+  getChainRule(): Promise<boolean>;
+  /** Products of the link budgets from the first layer to each. */
+  getDepthBarrier(): Promise<Float32Array>;
+  /** Of every layer, from the last step. */
+  getGaps(): Promise<Float32Array>;
+  /** Of every layer, from the last step. */
+  getLinkBudgets(): Promise<Float32Array>;
+  /** Everything else about the tweening. */
+  getState(): Promise<TweenState>;
+  /** Steps so far. */
+  getTweenSteps(): Promise<number>;
+  /** Chain rule, or legacy. */
+  setChainRule(enabled: boolean): Promise<null>;
+  /** One step → Σ (output − one-hot)² before it. */
+  tweenStep(input: Values, target_class: number, output_size: number, learning_rate: number): Promise<number>;
+}
+
+/**
+ * The original's tween object: `TweenStep`, `SetChainRule`, `GetChainRule`, `GetTweenSteps` on one network.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomNetworkTween extends LoomObject {
+  /**
+   * Whether steps follow the chain rule.
+   * @returns JSON of boolean
+   */
+  GetChainRule(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Products of the link budgets from the first layer to each.
+   * @returns JSON of number[]
+   */
+  GetDepthBarrier(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Of every layer, from the last step.
+   * @returns JSON of number[]
+   */
+  GetGaps(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Of every layer, from the last step.
+   * @returns JSON of number[]
+   */
+  GetLinkBudgets(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Everything else about the tweening.
+   * @returns JSON of TweenState
+   */
+  GetState(args?: string): Results<[value: LoomTweenState, error?: string]>;
+  /**
+   * Steps so far.
+   * @returns JSON of number
+   */
+  GetTweenSteps(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Chain rule, or legacy.
+   * @param args JSON of [enabled: boolean]
+   */
+  SetChainRule(args: string): Results<[]>;
+  /**
+   * One step → Σ (output − one-hot)² before it.
+   * @param args JSON of [input: Floats, target_class: number, output_size: number, learning_rate: number]
+   * @returns JSON of number
+   */
+  TweenStep(args: string): Results<[value: string, error?: string]>;
+  /** Whether steps follow the chain rule. */
+  getChainRule(): boolean;
+  /** Products of the link budgets from the first layer to each. */
+  getDepthBarrier(): Float32Array;
+  /** Of every layer, from the last step. */
+  getGaps(): Float32Array;
+  /** Of every layer, from the last step. */
+  getLinkBudgets(): Float32Array;
+  /** Everything else about the tweening. */
+  getState(): LoomTweenState;
+  /** Steps so far. */
+  getTweenSteps(): number;
+  /** Chain rule, or legacy. */
+  setChainRule(enabled: boolean): null;
+  /** One step → Σ (output − one-hot)² before it. */
+  tweenStep(input: Values, target_class: number, output_size: number, learning_rate: number): number;
+}
+
+/** Counts outputs by time window of `window` milliseconds, `total` milliseconds in all. */
+export interface AdaptationTracker extends RemoteObject {
+  /** The result so far; can be asked for again. */
+  finalize(): Promise<AdaptationResult>;
+  /** Id of the task after the changes made so far. */
+  getCurrentTask(): Promise<number>;
+  /** Copies of all windows, with the accuracies so far. */
+  getWindows(): Promise<TimeWindow[]>;
+  /** Count an output → id of the task it was for, that is, the one before any change due now. */
+  recordOutput(correct: boolean): Promise<number>;
+  /** Change to a task `at` milliseconds after the start; before `start` only. */
+  scheduleTaskChange(at: number, task_id: number, task: string): Promise<null>;
+  /** Names for the tables. */
+  setModelInfo(model: string, mode: string): Promise<null>;
+  /** Begin, with this task; a tracker starts once. */
+  start(task: string, task_id: number): Promise<null>;
+}
+
+/**
+ * Counts outputs by time window of `window` milliseconds, `total` milliseconds in all.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomAdaptationTracker extends LoomObject {
+  /**
+   * The result so far; can be asked for again.
+   * @returns JSON of AdaptationResult
+   */
+  Finalize(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Id of the task after the changes made so far.
+   * @returns JSON of number
+   */
+  GetCurrentTask(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Copies of all windows, with the accuracies so far.
+   * @returns JSON of TimeWindow[]
+   */
+  GetWindows(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Count an output → id of the task it was for, that is, the one before any change due now.
+   * @param args JSON of [correct: boolean]
+   * @returns JSON of number
+   */
+  RecordOutput(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Change to a task `at` milliseconds after the start; before `start` only.
+   * @param args JSON of [at: number, task_id: number, task: string]
+   */
+  ScheduleTaskChange(args: string): Results<[]>;
+  /**
+   * Names for the tables.
+   * @param args JSON of [model: string, mode: string]
+   */
+  SetModelInfo(args: string): Results<[]>;
+  /**
+   * Begin, with this task; a tracker starts once.
+   * @param args JSON of [task: string, task_id: number]
+   */
+  Start(args: string): Results<[]>;
+  /** The result so far; can be asked for again. */
+  finalize(): AdaptationResult;
+  /** Id of the task after the changes made so far. */
+  getCurrentTask(): number;
+  /** Copies of all windows, with the accuracies so far. */
+  getWindows(): TimeWindow[];
+  /** Count an output → id of the task it was for, that is, the one before any change due now. */
+  recordOutput(correct: boolean): number;
+  /** Change to a task `at` milliseconds after the start; before `start` only. */
+  scheduleTaskChange(at: number, task_id: number, task: string): null;
+  /** Names for the tables. */
+  setModelInfo(model: string, mode: string): null;
+  /** Begin, with this task; a tracker starts once. */
+  start(task: string, task_id: number): null;
+}
+
+/** Results side by side. */
+export interface AdaptationComparison extends RemoteObject {
+  /** One more. */
+  addResult(result: AdaptationResult): Promise<null>;
+  /** The one with the largest mean accuracy, the first of equals; None without results. */
+  getBestByAvgAccuracy(): Promise<AdaptationResult | null>;
+  /**
+   * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+   */
+  getMostStable(): Promise<AdaptationResult | null>;
+  /** Write the results, indented, as a whole or not at all. */
+  saveToJSON(filename: string): Promise<null>;
+  /** Outputs, changes and mean accuracy, a row a result, as a text table. */
+  summary(title: string): Promise<string>;
+  /** Accuracy by window, a row a result, as a text table. */
+  timeline(title: string, windows?: number): Promise<string>;
+  asJSON(): Promise<Record<string, unknown>>;
+}
+
+/**
+ * Results side by side.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomAdaptationComparison extends LoomObject {
+  /**
+   * One more.
+   * @param args JSON of [result: AdaptationResult]
+   */
+  AddResult(args: string): Results<[]>;
+  /**
+   * The one with the largest mean accuracy, the first of equals; None without results.
+   * @returns JSON of AdaptationResult | null
+   */
+  GetBestByAvgAccuracy(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+   * @returns JSON of AdaptationResult | null
+   */
+  GetMostStable(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Write the results, indented, as a whole or not at all.
+   * @param args JSON of [filename: string]
+   */
+  SaveToJSON(args: string): Results<[]>;
+  /**
+   * Outputs, changes and mean accuracy, a row a result, as a text table.
+   * @param args JSON of [title: string]
+   * @returns JSON of string
+   */
+  Summary(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Accuracy by window, a row a result, as a text table.
+   * @param args JSON of [title: string, windows: number]
+   * @returns JSON of string
+   */
+  Timeline(args: string): Results<[value: string, error?: string]>;
+  /** @returns JSON of Record<string, unknown> */
+  ToJSON(args?: string): Results<[value: string, error?: string]>;
+  /** One more. */
+  addResult(result: AdaptationResult): null;
+  /** The one with the largest mean accuracy, the first of equals; None without results. */
+  getBestByAvgAccuracy(): AdaptationResult | null;
+  /**
+   * The one whose window accuracies vary least (population variance), the first of equals.
+   *
+   * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
+   */
+  getMostStable(): AdaptationResult | null;
+  /** Write the results, indented, as a whole or not at all. */
+  saveToJSON(filename: string): null;
+  /** Outputs, changes and mean accuracy, a row a result, as a text table. */
+  summary(title: string): string;
+  /** Accuracy by window, a row a result, as a text table. */
+  timeline(title: string, windows?: number): string;
+  asJSON(): Record<string, unknown>;
+}
+
+/** Keeps every event as JSON values, the first `limit` of them; `values` keeps inputs and outputs too. */
+export interface RecordingObserver extends RemoteObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): Promise<null>;
+  /** The recording up to now. */
+  recorded(): Promise<RecordedActivity>;
+  /** Start anew. */
+  reset(): Promise<null>;
+}
+
+/**
+ * Keeps every event as JSON values, the first `limit` of them; `values` keeps inputs and outputs too.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomRecordingObserver extends LoomObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  Close(args?: string): Results<[]>;
+  /**
+   * The recording up to now.
+   * @returns JSON of RecordedActivity
+   */
+  Recorded(args?: string): Results<[value: string, error?: string]>;
+  /** Start anew. */
+  Reset(args?: string): Results<[]>;
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): null;
+  /** The recording up to now. */
+  recorded(): RecordedActivity;
+  /** Start anew. */
+  reset(): null;
+}
+
+/** `layers[path]` holds a `LayerStatistics` for every layer that ran, those inside other layers too. */
+export interface StatisticsObserver extends RemoteObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): Promise<null>;
+  /** Start anew. */
+  reset(): Promise<null>;
+  /** One record a layer, in the order of the grid, the layers inside one after it. */
+  asJSON(): Promise<Record<string, unknown>[]>;
+}
+
+/**
+ * `layers[path]` holds a `LayerStatistics` for every layer that ran, those inside other layers too.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomStatisticsObserver extends LoomObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  Close(args?: string): Results<[]>;
+  /** Start anew. */
+  Reset(args?: string): Results<[]>;
+  /**
+   * One record a layer, in the order of the grid, the layers inside one after it.
+   * @returns JSON of Record<string, unknown>[]
+   */
+  ToJSON(args?: string): Results<[value: string, error?: string]>;
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): null;
+  /** Start anew. */
+  reset(): null;
+  /** One record a layer, in the order of the grid, the layers inside one after it. */
+  asJSON(): Record<string, unknown>[];
+}
+
+/** Each layer's last output and the last gradient at it, and how large they are. */
+export interface ActivityObserver extends RemoteObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): Promise<null>;
+  /** Root mean square of the last gradient at each layer's output, float32. */
+  getBackward(): Promise<Float32Array>;
+  /** Root mean square of each layer's last output, float32. */
+  getForward(): Promise<Float32Array>;
+  /** `forward`, then `backward`, in one array. */
+  getValues(): Promise<Float32Array>;
+}
+
+/**
+ * Each layer's last output and the last gradient at it, and how large they are.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomActivityObserver extends LoomObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  Close(args?: string): Results<[]>;
+  /**
+   * Root mean square of the last gradient at each layer's output, float32.
+   * @returns JSON of number[]
+   */
+  GetBackward(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Root mean square of each layer's last output, float32.
+   * @returns JSON of number[]
+   */
+  GetForward(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * `forward`, then `backward`, in one array.
+   * @returns JSON of number[]
+   */
+  GetValues(args?: string): Results<[value: string, error?: string]>;
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): null;
+  /** Root mean square of the last gradient at each layer's output, float32. */
+  getBackward(): Float32Array;
+  /** Root mean square of each layer's last output, float32. */
+  getForward(): Float32Array;
+  /** `forward`, then `backward`, in one array. */
+  getValues(): Float32Array;
+}
+
+/** Prints a line an event to `file` (standard output if None); every `every`-th event of a layer only. */
+export interface ConsoleObserver extends RemoteObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): Promise<null>;
+}
+
+/**
+ * Prints a line an event to `file` (standard output if None); every `every`-th event of a layer only.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomConsoleObserver extends LoomObject {
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  Close(args?: string): Results<[]>;
+  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  close(): null;
+}
+
+/** Every public method can be called from JavaScript; networks go in and out as saved models (JSON text). */
+export interface Toolbox extends RemoteObject {
+  /** The network of an architecture with fresh weights, as a saved model of the architecture's name. */
+  buildDiverseNetwork(config: Record<string, unknown>, input_size: number, seed?: number | null): Promise<string>;
+  /** The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures. */
+  computeCorrelation(data: Values, labels?: readonly string[] | null, method?: string, skip_nan?: boolean): Promise<Record<string, unknown>>;
+  /** For every box whether it may be seen. */
+  cullFrustum(planes: Values, minimum: Values, maximum: Values): Promise<boolean[]>;
+  /** The network configuration of an architecture. */
+  diverseNetworkConfig(config: Record<string, unknown>, input_size: number): Promise<Record<string, unknown>>;
+  /** `find_complementary_matches` as text. */
+  ensembleReport(masks: Record<string, unknown>, min_coverage: number, limit?: number): Promise<string>;
+  /** Pairs of models whose masks (which samples each gets right) cover enough together. */
+  findComplementaryMatches(masks: Record<string, unknown>, min_coverage: number): Promise<Record<string, unknown>[]>;
+  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way. */
+  findPath(blocked: Values, start: readonly number[], goal: readonly number[], cost?: Values | null): Promise<Record<string, unknown> | null>;
+  /** Random architectures. */
+  generateDiverseConfigs(count: number, seed?: number | null): Promise<Record<string, unknown>[]>;
+  /** All methods with parameters, types, results and descriptions, as JSON. */
+  getMethodsJSON(): Promise<string>;
+  /** The second layers (or, if `whole`, all) of saved models in one parallel layer, as the saved model "graft". */
+  graftNetworks(models: readonly string[], mode?: string, whole?: boolean, seed?: number | null): Promise<string>;
+  /** `kmeans` of rows: centroids, assignments, inertia, iterations, converged. */
+  kmeansCluster(data: Values, k: number, max_iterations?: number, init?: string, seed?: number | null, runs?: number): Promise<Record<string, unknown>>;
+  /** Names of all methods, sorted. */
+  listMethods(): Promise<string[]>;
+  /** Pixels, three numbers each, to Y, U, V. */
+  rgbToYuv444(rgb: Values): Promise<number[][]>;
+  /** The mean silhouette of a clustering. */
+  silhouetteScore(data: Values, assignments: readonly number[]): Promise<number>;
+  /** |STFT| of a mono signal: frames × frequencies. */
+  stftMagnitudes(signal: Values, window?: number, hop?: number | null): Promise<number[][]>;
+  /** Pairs of columns with |r| of at least `threshold`, the strongest first. */
+  strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Promise<Record<string, unknown>[]>;
+}
+
+/**
+ * Every public method can be called from JavaScript; networks go in and out as saved models (JSON text).
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomToolbox extends LoomObject {
+  /**
+   * The network of an architecture with fresh weights, as a saved model of the architecture's name.
+   * @param args JSON of [config: Record<string, unknown>, input_size: number, seed: number | null]
+   * @returns JSON of string
+   */
+  BuildDiverseNetwork(args: string): Results<[value: string, error?: string]>;
+  /**
+   * The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures.
+   * @param args JSON of [data: Floats, labels: readonly string[] | null, method: string, skip_nan: boolean]
+   * @returns JSON of Record<string, unknown>
+   */
+  ComputeCorrelation(args: string): Results<[value: string, error?: string]>;
+  /**
+   * For every box whether it may be seen.
+   * @param args JSON of [planes: Floats, minimum: Floats, maximum: Floats]
+   * @returns JSON of boolean[]
+   */
+  CullFrustum(args: string): Results<[value: string, error?: string]>;
+  /**
+   * The network configuration of an architecture.
+   * @param args JSON of [config: Record<string, unknown>, input_size: number]
+   * @returns JSON of Record<string, unknown>
+   */
+  DiverseNetworkConfig(args: string): Results<[value: string, error?: string]>;
+  /**
+   * `find_complementary_matches` as text.
+   * @param args JSON of [masks: Record<string, unknown>, min_coverage: number, limit: number]
+   * @returns JSON of string
+   */
+  EnsembleReport(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Pairs of models whose masks (which samples each gets right) cover enough together.
+   * @param args JSON of [masks: Record<string, unknown>, min_coverage: number]
+   * @returns JSON of Record<string, unknown>[]
+   */
+  FindComplementaryMatches(args: string): Results<[value: string, error?: string]>;
+  /**
+   * A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way.
+   * @param args JSON of [blocked: Floats, start: readonly number[], goal: readonly number[], cost: Floats | null]
+   * @returns JSON of Record<string, unknown> | null
+   */
+  FindPath(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Random architectures.
+   * @param args JSON of [count: number, seed: number | null]
+   * @returns JSON of Record<string, unknown>[]
+   */
+  GenerateDiverseConfigs(args: string): Results<[value: string, error?: string]>;
+  /**
+   * All methods with parameters, types, results and descriptions, as JSON.
+   * @returns JSON of string
+   */
+  GetMethodsJSON(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * The second layers (or, if `whole`, all) of saved models in one parallel layer, as the saved model "graft".
+   * @param args JSON of [models: readonly string[], mode: string, whole: boolean, seed: number | null]
+   * @returns JSON of string
+   */
+  GraftNetworks(args: string): Results<[value: string, error?: string]>;
+  /**
+   * `kmeans` of rows: centroids, assignments, inertia, iterations, converged.
+   * @param args JSON of [data: Floats, k: number, max_iterations: number, init: string, seed: number | null, runs: number]
+   * @returns JSON of Record<string, unknown>
+   */
+  KmeansCluster(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Names of all methods, sorted.
+   * @returns JSON of string[]
+   */
+  ListMethods(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Pixels, three numbers each, to Y, U, V.
+   * @param args JSON of [rgb: Floats]
+   * @returns JSON of number[][]
+   */
+  RgbToYuv444(args: string): Results<[value: string, error?: string]>;
+  /**
+   * The mean silhouette of a clustering.
+   * @param args JSON of [data: Floats, assignments: readonly number[]]
+   * @returns JSON of number
+   */
+  SilhouetteScore(args: string): Results<[value: string, error?: string]>;
+  /**
+   * |STFT| of a mono signal: frames × frequencies.
+   * @param args JSON of [signal: Floats, window: number, hop: number | null]
+   * @returns JSON of number[][]
+   */
+  StftMagnitudes(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Pairs of columns with |r| of at least `threshold`, the strongest first.
+   * @param args JSON of [data: Floats, threshold: number, labels: readonly string[] | null, method: string]
+   * @returns JSON of Record<string, unknown>[]
+   */
+  StrongCorrelations(args: string): Results<[value: string, error?: string]>;
+  /** The network of an architecture with fresh weights, as a saved model of the architecture's name. */
+  buildDiverseNetwork(config: Record<string, unknown>, input_size: number, seed?: number | null): string;
+  /** The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures. */
+  computeCorrelation(data: Values, labels?: readonly string[] | null, method?: string, skip_nan?: boolean): Record<string, unknown>;
+  /** For every box whether it may be seen. */
+  cullFrustum(planes: Values, minimum: Values, maximum: Values): boolean[];
+  /** The network configuration of an architecture. */
+  diverseNetworkConfig(config: Record<string, unknown>, input_size: number): Record<string, unknown>;
+  /** `find_complementary_matches` as text. */
+  ensembleReport(masks: Record<string, unknown>, min_coverage: number, limit?: number): string;
+  /** Pairs of models whose masks (which samples each gets right) cover enough together. */
+  findComplementaryMatches(masks: Record<string, unknown>, min_coverage: number): Record<string, unknown>[];
+  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way. */
+  findPath(blocked: Values, start: readonly number[], goal: readonly number[], cost?: Values | null): Record<string, unknown> | null;
+  /** Random architectures. */
+  generateDiverseConfigs(count: number, seed?: number | null): Record<string, unknown>[];
+  /** All methods with parameters, types, results and descriptions, as JSON. */
+  getMethodsJSON(): string;
+  /** The second layers (or, if `whole`, all) of saved models in one parallel layer, as the saved model "graft". */
+  graftNetworks(models: readonly string[], mode?: string, whole?: boolean, seed?: number | null): string;
+  /** `kmeans` of rows: centroids, assignments, inertia, iterations, converged. */
+  kmeansCluster(data: Values, k: number, max_iterations?: number, init?: string, seed?: number | null, runs?: number): Record<string, unknown>;
+  /** Names of all methods, sorted. */
+  listMethods(): string[];
+  /** Pixels, three numbers each, to Y, U, V. */
+  rgbToYuv444(rgb: Values): number[][];
+  /** The mean silhouette of a clustering. */
+  silhouetteScore(data: Values, assignments: readonly number[]): number;
+  /** |STFT| of a mono signal: frames × frequencies. */
+  stftMagnitudes(signal: Values, window?: number, hop?: number | null): number[][];
+  /** Pairs of columns with |r| of at least `threshold`, the strongest first. */
+  strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Record<string, unknown>[];
+}
+
+/** A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions. */
+export interface ChaseRun extends RemoteObject {
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   */
+  play(control?: { onProgress?: (progress: Record<string, unknown>) => void; signal?: AbortSignal }): Promise<Record<string, unknown>>;
+}
+
+/**
+ * A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomChaseRun extends LoomObject {
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   * @returns JSON of Record<string, unknown>
+   */
+  Play(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   *
+   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   */
+  play(): Record<string, unknown>;
+}
+
+export interface StepOptions {
+  /** Samples that go through together. */
+  batch?: number;
+  /** What RNNs and LSTMs start a tick from. */
+  recurrent?: "layer" | "carry" | "reset";
 }
 
 export interface Session {
   [Symbol.dispose](): void;
+  /** A new object of a shared class; its constructor in Python takes the arguments. */
+  create<K extends keyof LoomClasses>(kind: K, ...args: LoomClasses[K]["arguments"]): Promise<LoomClasses[K]["object"]>;
+  /** Counts right and wrong outputs by windows of time while tasks change. */
+  createAdaptationTracker(windowMs: number, totalMs: number): Promise<AdaptationTracker>;
+  /** Clustering, correlation, grafting and the other tools around a network. */
+  createToolbox(): Promise<Toolbox>;
 }
 
 export interface LanguageModel {
@@ -1180,6 +2603,146 @@ export interface LanguageModel {
 
 export interface Network {
   [Symbol.dispose](): void;
+  /** All layers at once, tick by tick. */
+  createStepState(inputSize?: number, options?: StepOptions): Promise<StepState>;
+  /** Neural tweening of this network, by the chain rule or the legacy rule. */
+  createTweenState(useChainRule?: boolean): Promise<NetworkTween>;
+  /** Input and every layer's output of the last forward pass, flat. */
+  activations(): Promise<number[][]>;
+  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  addObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): Promise<null>;
+  /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
+  applyGradients(learning_rate: number): Promise<null>;
+  /** One AdamW update; its moments live on between calls with equal β₁, β₂ and decay. */
+  applyGradientsAdamW(learning_rate: number, beta1: number, beta2: number, weight_decay: number): Promise<null>;
+  /** One RMSprop update; its state lives on between calls with equal α, ε and momentum. */
+  applyGradientsRMSprop(learning_rate: number, alpha: number, epsilon: number, momentum: number): Promise<null>;
+  /** One SGD update with momentum; the velocity lives on between calls with equal options. */
+  applyGradientsSGDMomentum(learning_rate: number, momentum: number, dampening: number, nesterov: boolean): Promise<null>;
+  /** Gradient of the last output, (B, O) or flat → gradient of its input (B, I). Sets `gradients`. */
+  backward(gy: Values): Promise<Float32Array>;
+  /** Backpropagate from the gradient of the last output → (flat gradient of the input, nanoseconds). */
+  backwardCPU(grad_output: Values): Promise<[number[], number]>;
+  /** Backpropagate on the GPU from the gradient of `forward_gpu`'s output → (flat gradient of the input, ns). */
+  backwardGPU(grad_output: Values): Promise<[number[], number]>;
+  /** Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM). */
+  biasGradients(): Promise<(number[] | null)[]>;
+  /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
+  evaluateClassification(inputs: readonly Values[], classes: readonly unknown[]): Promise<ClassificationReport>;
+  /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
+  evaluateFromCheckpointFiles(files: readonly string[], expected: readonly number[]): Promise<[DeviationMetrics, number, number]>;
+  /** Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest. */
+  evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): Promise<DeviationMetrics>;
+  /** Run all layers. Flat input of B·I values → (flat output of B·O values, nanoseconds). */
+  forwardCPU(input: Values): Promise<[number[], number]>;
+  /** As `forward_cpu`, on the GPU → (flat output of B·O values, nanoseconds). */
+  forwardGPU(input: Values): Promise<[number[], number]>;
+  /** Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one. */
+  getActivation(row: number, col: number, layer: number): Promise<number>;
+  /** `forward` and `backward`: the root mean square of each layer's last output and of the gradient at it. */
+  getActivity(): Promise<Record<string, number[]>>;
+  /** `get_activity` in one flat array: L numbers forward, then L backward. */
+  getActivityArray(): Promise<Float32Array>;
+  /** Layers, shapes and parameter counts, without weights. */
+  getBlueprint(model_id?: string): Promise<Record<string, unknown>>;
+  /** Where the last training ran, `{device, reason}`. */
+  getDevice(): Promise<Record<string, string>>;
+  /** Values a sample; None if the first layers take any number. */
+  getInputSize(): Promise<number | null>;
+  /** The layer in that cell with its weights, in the original's field names (`LayerConfig`). */
+  getLayer(row: number, col: number, layer: number): Promise<Record<string, unknown>>;
+  /** For example `ForwardCPU([]float32) ([]float32, time.Duration)`. */
+  getMethodSignature(name: string): Promise<string>;
+  /** All methods with parameter names, types, results and descriptions. */
+  getMethods(): Promise<Record<string, unknown>[]>;
+  /** `get_methods` as indented JSON text. */
+  getMethodsJSON(): Promise<string>;
+  /** Grid size, batch size and layer count. */
+  getNetworkInfo(): Promise<Record<string, number>>;
+  /** The optimiser in use: Type, its options, and Step, the updates made with it. */
+  getOptimizer(): Promise<Record<string, unknown>>;
+  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  getStatistics(): Promise<Record<string, unknown>[]>;
+  /** Number of trainable numbers. */
+  getTotalParameters(): Promise<number>;
+  /** Whether a method of that name can be called. */
+  hasMethod(name: string): Promise<boolean>;
+  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  initGPU(): Promise<null>;
+  /** A new `StepState` for this network, all buffers zero. */
+  initStepState(input_size?: number | null, batch?: number, recurrent?: string): Promise<StepState>;
+  /** A new `TweenState` for this network; chain rule unless the config says otherwise. */
+  initTweenState(config?: Record<string, unknown> | null): Promise<TweenState>;
+  /** Fresh random weights; the same seed gives the same weights. */
+  initializeWeights(seed?: number | null): Promise<null>;
+  /**
+   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   *
+   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   */
+  inspectLayer(layer: number, bins?: number): Promise<Record<string, unknown>>;
+  /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
+  kernelGradients(): Promise<(number[] | null)[]>;
+  /** Names of all methods that can be called from JavaScript, sorted. */
+  listMethods(): Promise<string[]>;
+  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  releaseGPU(): Promise<null>;
+  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  removeObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): Promise<null>;
+  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  resetOptimizer(): Promise<null>;
+  /** Forget what stateful layers carried: hidden states, caches, noise counters. */
+  resetState(): Promise<null>;
+  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  saveModel(filename: string, model_id: string, weights?: string): Promise<null>;
+  /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
+  saveModelToString(model_id: string): Promise<string>;
+  /** One model's entry in a bundle: id, cfg, weights. */
+  serializeModel(model_id: string): Promise<Record<string, unknown>>;
+  /**
+   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   *
+   * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
+   */
+  setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): Promise<null>;
+  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
+  setOptimizer(optimizer: Record<string, unknown>): Promise<null>;
+  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  startActivity(): Promise<null>;
+  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  startRecording(values?: boolean, limit?: number): Promise<null>;
+  /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
+  startStatistics(): Promise<null>;
+  /** Gradient of the state's output → flat gradient of the input; sets `gradients` for `apply_gradients`. */
+  stepBackward(state: StepState, grad_output: Values, scaling?: string, buffers?: string): Promise<Float32Array>;
+  /** One tick of all layers; see `StepState`. */
+  stepForward(state: StepState): Promise<number>;
+  /** Advance one layer alone. */
+  stepForwardSingle(state: StepState, layer: number): Promise<number>;
+  /** Keep it no more. */
+  stopActivity(): Promise<null>;
+  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  stopRecording(): Promise<Record<string, unknown>>;
+  /** `get_statistics`, and collect no more. */
+  stopStatistics(): Promise<Record<string, unknown>[]>;
+  /** Number of layers in the grid. */
+  totalLayers(): Promise<number>;
+  /**
+   * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
+   *
+   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   */
+  trainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number, control?: { onProgress?: (progress: SteppingProgress) => void; signal?: AbortSignal }): Promise<SteppingResult>;
+  /**
+   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   *
+   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   */
+  trainWithTweening(config: Record<string, unknown> | null, inputs: readonly Values[], expected: readonly number[], epochs: number, rate: number, seed?: number, control?: { onProgress?: (progress: TweenEpochMetrics) => void; signal?: AbortSignal }): Promise<TweenResult>;
+  /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
+  updateWeights(learning_rate: number): Promise<null>;
+  /** Set the stored gradients to zero. */
+  zeroGradients(): Promise<null>;
 
   /**
    * Any reflected method by its public name; arguments and result as JSON values.

@@ -18,6 +18,8 @@ export * from "./errors.js";
 export { canPickFolder, droppedFiles, pickFolder } from "./folders.js";
 export { LoomNetwork, initLoom } from "./globals.js";
 export { DEFAULT_REPOSITORY, DEFAULT_REVISION, siteModels } from "./hub.js";
+export { LoomObject } from "./objects.js";
+export { RemoteObject } from "./remote_object.js";
 export { LanguageModel, Network, Session } from "./session.js";
 export { TransformerAPI, createTransformerAPI } from "./transformer.js";
 

@@ -14,39 +14,19 @@
  */
 
 import { inPython } from "./boot.js";
-import { InputError, explain } from "./errors.js";
+import { LoomObject, create, members } from "./objects.js";
+import { floats, list } from "./values.js";
+
+export { Results } from "./objects.js";
+export { json, mismatch } from "./values.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
 
-/** Results of one call. */
-export class Results extends Array {
-  /** @type {boolean[]} */
-  #strings;
-
-  /** Derived arrays (`map`, `slice`) are plain ones. */
-  static get [Symbol.species]() {
-    return Array;
-  }
-
-  /**
-   * @param {(string | null)[]} values
-   * @param {boolean[]} [strings] which of them are string results, not JSON text
-   */
-  constructor(values, strings = values.map(() => true)) {
-    super();
-    this.push(...values);
-    this.#strings = strings;
-  }
-
-  /** All results as one JSON array. @override */
-  toString() {
-    const parts = Array.from(this, (value, i) => (this.#strings[i] ? JSON.stringify(value) : value));
-    return `[${parts.join(",")}]`;
-  }
-}
-
-/** Has a property for every reflected method; the members below are short forms that take and give plain values. */
-export class LoomNetwork {
+/**
+ * Has a property for every reflected method, and the same on plain values by its name in small letters; the members below
+ * are short forms.
+ */
+export class LoomNetwork extends LoomObject {
   /** @type {Runtime} */
   #runtime;
   #handle;
@@ -54,13 +34,14 @@ export class LoomNetwork {
   /**
    * @param {Runtime} runtime
    * @param {number} handle
-   * @param {string[]} names of the reflected methods
+   * @param {string} kind
    */
-  constructor(runtime, handle, names) {
+  constructor(runtime, handle, kind = "Network") {
+    super(runtime, handle, kind);
     this.#runtime = runtime;
     this.#handle = handle;
     const methods = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (this));
-    for (const name of names) methods[name] = (/** @type {unknown} */ args) => invoke(runtime, this.#handle, name, args);
+    for (const name of names(runtime)) methods[name] = (/** @type {unknown} */ args) => this.invoke(name, args);
   }
 
   /**
@@ -96,91 +77,42 @@ export class LoomNetwork {
     return this.#values("SaveModelToString", [id]);
   }
 
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an error. */
+  /**
+   * All layers at once, tick by tick.
+   * @param {number} [inputSize] values a sample; known from most networks
+   * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
+   * @returns {any}
+   */
+  createStepState(inputSize, { batch, recurrent } = {}) {
+    return create(this.#runtime, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+  }
+
+  /**
+   * Neural tweening of this network.
+   * @param {boolean} [useChainRule] or the legacy rule, as in the original
+   */
+  createTweenState(useChainRule = false) {
+    return create(this.#runtime, "NetworkTween", [this, useChainRule]);
+  }
+
+  /** @override */
   dispose() {
-    const handle = this.#handle;
+    super.dispose();
     this.#handle = 0;
-    if (handle) inPython(this.#runtime, (b) => b.release(handle));
   }
 
   /** @param {string} method @param {unknown[]} args */
   #values(method, args) {
-    const text = json(args);
-    return JSON.parse(inPython(this.#runtime, (b) => b.call_values(this.#handle, method, text)));
+    return this.call(method, ...args);
   }
 }
 
-if (Symbol.dispose) {
-  Object.defineProperty(LoomNetwork.prototype, Symbol.dispose, { value: LoomNetwork.prototype.dispose });
-}
+/** @type {WeakMap<Runtime, string[]>} */
+const known = new WeakMap();
 
-/**
- * @param {Runtime} runtime
- * @param {number} handle
- * @param {string} name
- * @param {unknown} args
- * @returns {Results | string | boolean | number | null}
- */
-function invoke(runtime, handle, name, args = "[]") {
-  if (typeof args !== "string") return `Invalid JSON input: expected a JSON array string, got ${kind(args)}`;
-  try {
-    const { error, values, strings, bare } = JSON.parse(inPython(runtime, (b) => b.call(handle, name, args)));
-    if (error !== undefined) return error;
-    return bare ? (strings[0] ? values[0] : JSON.parse(values[0])) : new Results(values, strings);
-  } catch (error) {
-    return explain(error);
-  }
-}
-
-/**
- * JSON text of plain values and typed arrays. Throws an `InputError` for what JSON cannot hold.
- * @param {unknown} value
- */
-export function json(value) {
-  try {
-    return JSON.stringify(value, (_, item) => (ArrayBuffer.isView(item) ? Array.from(/** @type {any} */ (item)) : item));
-  } catch (cause) {
-    throw new InputError("expected plain values: numbers, strings, arrays, objects", { cause });
-  }
-}
-
-/**
- * Numbers as a `Float32Array`, without a copy if they are one.
- * @param {unknown} values
- * @param {string} where
- * @returns {Float32Array}
- */
-export function floats(values, where) {
-  if (values instanceof Float32Array) return values;
-  const items = Array.isArray(values) ? values.flat(8) : values;
-  const typed = ArrayBuffer.isView(items) && !(items instanceof DataView) && !/^Big/.test(items.constructor.name);
-  if (typed) return Float32Array.from(/** @type {any} */ (items));
-  if (!Array.isArray(items)) throw new InputError(mismatch("an array of numbers", values), { where });
-  const odd = items.findIndex((item) => typeof item !== "number");
-  if (odd >= 0) throw new InputError(mismatch("a number", items[odd]), { where: `${where}[${odd}]` });
-  return Float32Array.from(items);
-}
-
-/**
- * @param {any} values
- * @param {string} where
- * @returns {unknown[]}
- */
-function list(values, where) {
-  if (Array.isArray(values)) return values;
-  if (typeof values !== "object" || !values?.[Symbol.iterator]) throw new InputError(mismatch("an array", values), { where });
-  return [...values];
-}
-
-/**
- * @param {string} what
- * @param {unknown} value
- */
-export function mismatch(what, value) {
-  return `expected ${what}, got ${kind(value)}`;
-}
-
-/** @param {unknown} value */
-function kind(value) {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+/** Names of a network's reflected methods. @param {Runtime} runtime @returns {string[]} */
+function names(runtime) {
+  const found = known.get(runtime) ?? members(runtime, "Network").map(([name]) => name);
+  known.set(runtime, found);
+  return found;
 }

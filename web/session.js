@@ -3,6 +3,7 @@
 import { Engine } from "./engine.js";
 import { InputError } from "./errors.js";
 import { modelFiles } from "./folders.js";
+import { Handle, RemoteObject, create, remote } from "./remote_object.js";
 import { WorkerEngine } from "./rpc.js";
 import { ModelStorage } from "./model_storage.js";
 
@@ -13,6 +14,14 @@ import { ModelStorage } from "./model_storage.js";
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
 /** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
 /** @typedef {import("./devices.js").DeviceFacts} DeviceFacts */
+/**
+ * A kernel of a device against NumPy.
+ * @typedef {object} CheckedKernel
+ * @property {string} kernel
+ * @property {number} cases how many random shapes
+ * @property {number | null} error the largest ‖out − ref‖ / ‖ref‖; null when there was no number
+ * @property {string} problem what is wrong; empty when the error is rounding
+ */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & import("./devices.js").DeviceOptions & WorkOptions} StartOptions */
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
@@ -80,7 +89,7 @@ export class Session {
    */
   async createNetwork(config, { seed } = {}) {
     const text = typeof config === "string" ? config : JSON.stringify(config);
-    return new Network(this.#engine, await this.#engine.call("createNetwork", { config: text, seed }));
+    return this.#network(await this.#engine.call("createNetwork", { config: text, seed }));
   }
 
   /**
@@ -88,12 +97,50 @@ export class Session {
    * @param {string} id the model's name in it
    */
   async loadNetwork(text, id) {
-    return new Network(this.#engine, await this.#engine.call("loadNetwork", { text, id }));
+    return this.#network(await this.#engine.call("loadNetwork", { text, id }));
   }
 
-  /** Every reflected method of a network: its name, parameters, results and documentation. */
-  methods() {
-    return this.#engine.call("methods");
+  /** @param {number} handle @returns {Promise<Network>} */
+  async #network(handle) {
+    return /** @type {Network} */ (await remote(this.#engine, "Network", handle, Network));
+  }
+
+  /**
+   * A new object of a shared class, such as `"AdaptationComparison"` or `"Toolbox"`.
+   * @param {string} kind `classes` names them
+   * @param {...unknown} args of its constructor in Python
+   * @returns {Promise<any>}
+   */
+  create(kind, ...args) {
+    return create(this.#engine, kind, args);
+  }
+
+  /**
+   * Counts right and wrong outputs by windows of time while tasks change.
+   * @param {number} windowMs
+   * @param {number} totalMs
+   */
+  createAdaptationTracker(windowMs, totalMs) {
+    return create(this.#engine, "AdaptationTracker", [windowMs, totalMs]);
+  }
+
+  /** Clustering, correlation, grafting and the other tools around a network. */
+  createToolbox() {
+    return create(this.#engine, "Toolbox", []);
+  }
+
+  /** Names of the classes whose objects `create` and other methods give. @returns {Promise<string[]>} */
+  classes() {
+    return this.#engine.call("classes");
+  }
+
+  /**
+   * Every reflected method of a class: its name, parameters, results and documentation.
+   * @param {string} [kind]
+   * @returns {Promise<{method_name: string, parameters: {name: string, type: string, optional: boolean}[], returns: string[], doc: string}[]>}
+   */
+  methods(kind = "Network") {
+    return this.#engine.call("methods", { kind });
   }
 
   /**
@@ -121,6 +168,26 @@ export class Session {
    */
   async useDevice(device) {
     return (this.devices = await this.#engine.call("useDevice", { device }));
+  }
+
+  /**
+   * The original detector's report of every GPU adapter: key, limits, features, recommended workgroup sizes.
+   * @returns {Promise<Record<string, any>[]>}
+   */
+  detect() {
+    return this.#engine.call("detect");
+  }
+
+  /**
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   *
+   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   * @param {"simd" | "webgpu"} device
+   * @param {WorkOptions} [options]
+   * @returns {Promise<CheckedKernel[]>}
+   */
+  verifyDevice(device, { onProgress = () => {}, signal } = {}) {
+    return this.#engine.call("verifyDevice", { device }, { onEvent: onProgress, signal });
   }
 
   /** Number of objects that live on Python's side. @returns {Promise<number>} */
@@ -154,29 +221,8 @@ function modelSource(source) {
 /** An address seen from the page, whichever thread fetches it. @param {string} url */
 const absolute = (url) => new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
 
-/** Something that lives in Python under a handle. */
-class Handle {
-  /**
-   * @param {import("./rpc.js").EngineLike} engine
-   * @param {number} handle
-   */
-  constructor(engine, handle) {
-    /** @protected */
-    this.engine = engine;
-    /** @protected */
-    this.handle = handle;
-  }
-
-  /** Give the memory back; any later use is an `InputError`. */
-  async dispose() {
-    const handle = this.handle;
-    this.handle = 0;
-    if (handle) await this.engine.call("release", { handle });
-  }
-}
-
 /** A network in Python. */
-export class Network extends Handle {
+export class Network extends RemoteObject {
   /**
    * @param {Numbers} values B·I numbers
    * @returns {Promise<Float32Array>} B·O numbers
@@ -220,13 +266,32 @@ export class Network extends Handle {
   }
 
   /**
-   * Any reflected method by its public name.
-   * @param {string} method such as `"TotalLayers"`
-   * @param {...unknown} args JSON values
-   * @returns {Promise<any>} the result; an array if there are several, null if there are none
+   * All layers at once, tick by tick.
+   * @param {number} [inputSize] values a sample; known from most networks
+   * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    */
-  call(method, ...args) {
-    return this.engine.call("call", { handle: this.handle, method, args: JSON.stringify(args) });
+  createStepState(inputSize, { batch, recurrent } = {}) {
+    return create(this.engine, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+  }
+
+  /**
+   * Neural tweening of this network.
+   * @param {boolean} [useChainRule] or the legacy rule, as in the original
+   */
+  createTweenState(useChainRule = false) {
+    return create(this.engine, "NetworkTween", [this, useChainRule]);
+  }
+
+  /**
+   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
+   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
+   * way, at most one every `interval` milliseconds, and only when something ran.
+   * @param {(activity: Float32Array) => void} onActivity
+   * @param {{signal?: AbortSignal, interval?: number}} [options]
+   * @returns {Promise<void>}
+   */
+  watch(onActivity, { signal, interval = 16 } = {}) {
+    return this.engine.call("watch", { handle: this.handle, interval }, { onEvent: onActivity, signal });
   }
 }
 

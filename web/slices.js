@@ -8,6 +8,9 @@ import { inPython } from "./boot.js";
 /** Milliseconds of Python before the event loop gets its turn. */
 export const SLICE_MS = 25;
 
+/** Called after every slice: who watches gets a turn however busy the thread is. @type {Set<() => void>} */
+export const afterSlices = new Set();
+
 /** Resolves after the events that wait now; not subject to the 4 ms minimum of nested timers. */
 export function yieldToEvents() {
   return new Promise((resolve) => {
@@ -47,6 +50,7 @@ export async function runTask(runtime, task, { signal, onEvents = () => {}, slic
       const text = inPython(runtime, (bridge) => bridge.task_advance(task, sliceMs));
       const { done, waiting, events, result } = JSON.parse(text);
       if (events.length) onEvents(events);
+      for (const look of afterSlices) look();
       if (done) return result;
       if (waiting) await settled(inPython(runtime, (bridge) => bridge.task_promise(task)));
       else await yieldToEvents();

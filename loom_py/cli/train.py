@@ -171,10 +171,7 @@ def _train(job: _Job) -> tuple[TrainingProgress | None, TrainingResult | None]:
     with Bar("training", job.config.epochs, "epoch") as bar, Interrupt() as interrupt:
         try:
             while not interrupt.asked:
-                step = next(steps)
-                if not isinstance(step, TrainingProgress):
-                    continue
-                progress = step
+                progress = next(steps)
                 bar.to(progress.epoch - (not progress.epoch_done), f"loss {progress.loss:.6f}")
         except StopIteration as stop:
             return progress, stop.value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DeviceLost
 from ..formats.hf_config import LlamaConfig
 from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
 from ..runtime.fuse import fuse
@@ -18,7 +19,7 @@ from ..runtime.trace_llama import Want, trace_decoder
 from ..text.sampling import GenerationOptions
 from .llama import KVCache, Llama
 
-
+T = TypeVar("T")
 ACTIVATIONS = ("q16", "f32")
 
 
@@ -38,6 +39,8 @@ class DeviceKVCache(KVCache):
     """`keys.<layer>` and `values.<layer>`, each (capacity, kv_heads, head_dim)."""
     programs: dict[tuple[int, Want, bool], Executable] = field(default_factory=dict)
     """(tokens, what is wanted, whether the token on the device is fed) → program."""
+    ids: list[int] = field(default_factory=list)
+    """The tokens whose keys and values are here: what is needed to make them again."""
     smallest: ClassVar[int] = 512
 
     def __post_init__(self) -> None:
@@ -64,6 +67,15 @@ class DeviceKVCache(KVCache):
         self.programs.clear()
         self.tensors.update(grown)
 
+    def truncate(self, length: int) -> None:
+        super().truncate(length)
+        del self.ids[self.length :]
+
+    def fed(self, ids: Sequence[int] | NDArray[Any]) -> None:
+        """These tokens have been added."""
+        self.ids += [int(i) for i in ids]
+        self.length += len(ids)
+
     def close(self) -> None:
         """Give the memory back now."""
         self._finalizer()
@@ -84,7 +96,8 @@ class DeviceLlama(Llama):
         self, config: LlamaConfig, weights: Mapping[str, StoredWeight], device: Any, activations: str = "q16"
     ) -> None:
         super().__init__(config, weights)
-        self.device, self.activations = device, activations
+        self.device = device
+        self.activations = activations if activations in getattr(device, "activations", ACTIVATIONS) else "f32"
         self._stored = dict(weights)
         self._tensors = {"token": device.upload(np.zeros(1, np.int64))}
         try:
@@ -118,16 +131,36 @@ class DeviceLlama(Llama):
             done += len(part)
             want: Want = "every" if every else "logits" if done == len(ids) else "nothing"
             out = self._program(cache, len(part), want).run({"ids": part}, position=cache.length)
-            cache.length += len(part)
+            cache.fed(part)
             rows += [out["logits"]] if "logits" in out else []
         return np.concatenate(rows) if every else rows[-1]
 
     def feed(self, ids: NDArray[np.integer[Any]], cache: KVCache) -> Generator[Waiting, None, None]:
         assert isinstance(cache, DeviceKVCache)
+        yield from self._surely(cache, lambda: self._feed(ids, cache))
+
+    def _feed(self, ids: NDArray[np.integer[Any]], cache: DeviceKVCache) -> Generator[Waiting, None, None]:
         cache.reserve(cache.length + len(ids))
         program = self._program(cache, len(ids), "nothing")
         yield from settle(program.submit({"ids": ids}, position=cache.length))
-        cache.length += len(ids)
+        cache.fed(ids)
+
+    def _surely(
+        self, cache: DeviceKVCache, work: Callable[[], Generator[Waiting, None, T]]
+    ) -> Generator[Waiting, None, T]:
+        """Work that a lost GPU interrupts once is done again on a new one, after the cache was made again."""
+        try:
+            return (yield from work())
+        except DeviceLost:
+            if not hasattr(self.device, "reopen"):
+                raise
+        yield from self.device.reopen()
+        self._held = None
+        again, cache.length, cache.ids = cache.ids, 0, []
+        while cache.length < len(again):
+            count = self.chunk(len(again) - cache.length)
+            yield from self._feed(np.asarray(again[cache.length : cache.length + count]), cache)
+        return (yield from work())
 
     def next_token(
         self,
@@ -138,6 +171,16 @@ class DeviceLlama(Llama):
         seen: Sequence[int],
     ) -> Generator[Waiting, None, int]:
         assert isinstance(cache, DeviceKVCache)
+        return (yield from self._surely(cache, lambda: self._next_token(ids, cache, options, step, seen)))
+
+    def _next_token(
+        self,
+        ids: NDArray[np.integer[Any]],
+        cache: DeviceKVCache,
+        options: GenerationOptions,
+        step: int,
+        seen: Sequence[int],
+    ) -> Generator[Waiting, None, int]:
         cache.reserve(cache.length + len(ids))
         fed = step > 0 and len(ids) == 1 and self._held == int(ids[0])
         if not fed and options.repetition_penalty != 1:
@@ -148,7 +191,7 @@ class DeviceLlama(Llama):
         program = self._program(cache, len(ids), "next", fed)
         inputs = {} if fed else {"ids": ids}
         out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
-        cache.length += len(ids)
+        cache.fed(ids)
         self._held = int(out["next"][0])
         return self._held
 

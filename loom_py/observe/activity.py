@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,28 +12,56 @@ from .observers import Observer
 
 
 class ActivityObserver(Observer):
-    """The root mean square of each layer's last output (`forward`) and of the last gradient at it (`backward`).
+    """Each layer's last output and the last gradient at it, and how large they are.
 
-    float32 vectors with one number a layer of the grid, in grid order; 0 for what has not run yet.
+    While the network runs, references are all that is kept; the numbers are computed when somebody asks. Layers of the
+    grid only, in grid order; 0 for what has not run yet.
     """
 
     def __init__(self, layers: int) -> None:
-        self.forward = np.zeros(layers, np.float32)
-        self.backward = np.zeros(layers, np.float32)
+        self.outputs: list[Array | None] = [None] * layers
+        self.gradients: list[Array | None] = [None] * layers
+        self.events = 0
+        """Events seen so far: the same number, the same picture."""
 
     def on_event(self, event: LayerEvent) -> None:
         place = event.place
         if place.branch_idx != -1:
             return
-        if place.layer_idx >= len(self.forward):  # the grid grew
-            more = place.layer_idx + 1 - len(self.forward)
-            self.forward, self.backward = (np.pad(a, (0, more)) for a in (self.forward, self.backward))
+        i = place.layer_idx
+        if i >= len(self.outputs):  # the grid grew
+            more = [None] * (i + 1 - len(self.outputs))
+            self.outputs, self.gradients = self.outputs + more, self.gradients + more
         if event.type == "forward":
-            self.forward[place.layer_idx] = _rms(event.output)
+            self.outputs[i] = event.output
         else:
-            self.backward[place.layer_idx] = _rms(event.input)
+            self.gradients[i] = event.input
+        self.events += 1
+
+    @property
+    def forward(self) -> Array:
+        """Root mean square of each layer's last output, float32."""
+        return root_mean_squares(self.outputs)
+
+    @property
+    def backward(self) -> Array:
+        """Root mean square of the last gradient at each layer's output, float32."""
+        return root_mean_squares(self.gradients)
+
+    def get_values(self) -> Array:
+        """`forward`, then `backward`, in one array."""
+        return np.concatenate([self.forward, self.backward])
 
 
-def _rms(a: Array) -> float:
-    flat = a.ravel()
-    return math.sqrt(float(flat @ flat) / flat.size) if flat.size and flat.dtype.kind == "f" else 0.0
+def root_mean_squares(arrays: Sequence[Array | None]) -> Array:
+    """√(Σ a² / n) of each array, float32, all at once; 0 where there is none or nothing in it."""
+    result = np.zeros(len(arrays), np.float32)
+    there = [i for i, a in enumerate(arrays) if a is not None and a.size and a.dtype.kind == "f"]
+    if not there:
+        return result
+    flat = [a.ravel() for i in there if (a := arrays[i]) is not None]
+    sizes = np.array([a.size for a in flat])
+    joined = np.concatenate(flat)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    result[there] = np.sqrt(np.add.reduceat(joined * joined, starts) / sizes)
+    return result

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..introspection import Floats, native
-from ..nn.layer import Layer
+from ..nn.layer import Array, Layer
 from .activity import ActivityObserver
 from .events import LayerEvent
+from .inspect import inspect_layer
 from .observers import Observer, RecordingObserver
 from .statistics import StatisticsObserver
 from .watch import Probe, watched_grid
@@ -34,7 +35,6 @@ class Observable:
     _statistics: StatisticsObserver | None = None
     _activity: ActivityObserver | None = None
 
-    @native
     def add_observer(self, observer: Observer) -> None:
         """Tell `observer` about every layer that runs from now on; one that is attached already stays so once."""
         if not isinstance(observer, Observer):
@@ -43,7 +43,6 @@ class Observable:
             return
         self._observers = (*self._observers, observer)
 
-    @native
     def remove_observer(self, observer: Observer) -> None:
         """Tell it nothing more. Raises `InputError` for one that is not attached."""
         if all(o is not observer for o in self._observers):
@@ -51,6 +50,12 @@ class Observable:
         self._observers = tuple(o for o in self._observers if o is not observer)
         if not self._observers:
             self._watched = [], []
+
+    @property
+    @native
+    def observed(self) -> bool:
+        """Whether anybody is told about the layers."""
+        return bool(self._observers)
 
     @native
     @contextmanager
@@ -127,9 +132,34 @@ class Observable:
 
     def get_activity(self) -> dict[str, Floats]:
         """`forward` and `backward`: the root mean square of each layer's last output and of the gradient at it."""
+        kept = self._kept("get_activity")
+        return {"forward": kept.forward, "backward": kept.backward}
+
+    def get_activity_array(self) -> Array:
+        """`get_activity` in one flat array: L numbers forward, then L backward."""
+        return self._kept("get_activity_array").get_values()
+
+    @property
+    @native
+    def activity(self) -> ActivityObserver | None:
+        """What `start_activity` attached."""
+        return self._activity
+
+    def _kept(self, where: str) -> ActivityObserver:
         if self._activity is None:
-            raise InputError("nothing is kept", where="get_activity", remedy="Call start_activity first.")
-        return {"forward": self._activity.forward.copy(), "backward": self._activity.backward.copy()}
+            raise InputError("nothing is kept", where=where, remedy="Call start_activity first.")
+        return self._activity
+
+    def inspect_layer(self, layer: int, bins: int = 32) -> dict[str, Any]:
+        """A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+
+        After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+        """
+        if not 0 <= layer < len(self.layers):
+            raise InputError(f"{layer} is outside 0 … {len(self.layers) - 1}", where="layer")
+        kept = self._activity
+        output, gradient = (kept.outputs[layer], kept.gradients[layer]) if kept else (None, None)
+        return inspect_layer(self, layer, bins, output, gradient)  # type: ignore[arg-type]
 
     def stop_activity(self) -> None:
         """Keep it no more."""

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from ..errors import InputError
+from ..introspection import shared
 from ..nn.fields import Json
 from .events import LayerEvent
 
 
+@shared
 class Observer:
     """Base of all observers: override `on_event`, or `on_forward` and `on_backward`.
 

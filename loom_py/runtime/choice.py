@@ -51,6 +51,15 @@ class Devices:
     def get(self, name: str) -> Device | None:
         return self._open.get(name)
 
+    def _live(self, name: str) -> Device | None:
+        """A device that is there and was not lost."""
+        device = self._open.get(name)
+        return None if device is None or getattr(device, "lost", "") else device
+
+    def _gone(self, name: str) -> str:
+        device = self._open.get(name)
+        return getattr(device, "lost", "") or self._missing.get(name, "it was not opened")
+
     def wishes(self, name: str) -> None:
         """Prefer a device from now on. Raises `InputError` for a name that is none."""
         if name not in NAMES:
@@ -60,7 +69,9 @@ class Devices:
     def describe(self) -> list[dict[str, Any]]:
         """Every device: its name, whether it is there, and its facts or the reason."""
         found: list[dict[str, Any]] = [{"device": NUMPY, "available": True}]
-        found += [{"available": True, **device.info()} for device in self._open.values()]
+        for device in self._open.values():
+            lost = getattr(device, "lost", "")
+            found.append({"available": not lost, **device.info()} | ({"reason": lost} if lost else {}))
         return found + [{"device": n, "available": False, "reason": r} for n, r in self._missing.items()]
 
     def candidates(self, operations: float, wish: str | None = None) -> Iterator[Choice]:
@@ -70,13 +81,13 @@ class Devices:
             yield Choice(NUMPY, "asked for")
             return
         if wish != "auto":
-            device = self._open.get(wish)
+            device = self._live(wish)
             if device is not None:
                 yield Choice(wish, "asked for", device)
-            before = "" if device else f"{wish} is not there: {self._missing.get(wish, 'it was not opened')}; "
+            before = "" if device else f"{wish} is not there: {self._gone(wish)}; "
         else:
             before = ""
-            gpu = self._open.get("webgpu")
+            gpu = self._live("webgpu")
             if gpu is not None and gpu.info().get("hardware") and operations >= GPU_OPERATIONS:
                 yield Choice("webgpu", f"{operations:.1e} multiply-adds at once are work for a GPU", gpu)
         if wish != "simd" and "simd" in self._open:
@@ -118,4 +129,7 @@ def _open(name: str, threads: int) -> Device:
         from .simd import SimdDevice
 
         return SimdDevice(threads=threads)
-    raise DeviceError("is not there", where=name)
+    from .webgpu import WebGPUDevice
+    from .webgpu.wgpu_host import WgpuHost
+
+    return WebGPUDevice(WgpuHost())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol, TypeVar
@@ -108,6 +108,8 @@ class Device(Protocol):
     """About ten methods; implementations are `simd.SimdDevice` and the WebGPU ones."""
 
     name: str
+    kernels: Collection[str]
+    """Those of the vocabulary that it has."""
 
     def info(self) -> dict[str, Any]:
         """What a page shows: kind, threads, features, bytes in use."""

@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..introspection import Duration, Floats, native
-from ..nn.layer import Array
+from ..introspection import Duration, Floats, in_steps
 from ..training.config import TrainingBatch
 from .state import StepState
-from .training import SteppingResult, train_with_stepping
+from .training import SteppingResult, stepping_steps, train_with_stepping
+
+
+def _ticks(network: Any, config: Any, data: Any, total_steps: int) -> Any:
+    return stepping_steps(network, config, data, total_steps, every_tick=True)
 
 
 class Steppable:
     """Mixed into `Network`: step states and training by stepping."""
 
-    @native
     def init_step_state(self, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer") -> StepState:
         """A new `StepState` for this network, all buffers zero."""
         return StepState(self, input_size, batch=batch, recurrent=recurrent)  # type: ignore[arg-type]
 
-    @native
     def step_forward(self, state: StepState) -> Duration:
         """One tick of all layers; see `StepState`."""
         return state.step_forward()
 
-    @native
     def step_forward_single(self, state: StepState, layer: int) -> Duration:
         """Advance one layer alone."""
         return state.step_forward_single(layer)
 
-    @native
     def step_backward(
         self, state: StepState, grad_output: Floats, *, scaling: str = "none", buffers: str = "used"
-    ) -> Array:
+    ) -> Floats:
         """Gradient of the state's output → flat gradient of the input; sets `gradients` for `apply_gradients`."""
         return state.step_backward(grad_output, scaling, buffers)
 
+    @in_steps(_ticks)
     def train_with_stepping(
         self,
         config: Mapping[str, Any] | None,

@@ -29,6 +29,7 @@ SCALINGS = ("none", "softmax")
 BUFFERS = ("used", "latest")
 
 
+@introspection.shared
 class StepState:
     """Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first.
 
@@ -85,7 +86,7 @@ class StepState:
             raise InputError(f"{layer} is outside 0 … {len(self._data) - 1}", where="layer")
         return np.array(self._data[layer]).ravel()
 
-    def get_layer_data(self) -> list[Array]:
+    def get_layer_data(self) -> list[Floats]:
         """Flat copies of all buffers, the input first."""
         return [np.array(a).ravel() for a in self._data]
 

@@ -90,14 +90,20 @@ class SteppingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SteppingProgress:
-    """One entry of the histories: ticks done, mean loss since the last entry, learning rate of the last update."""
+    """One entry of the histories: ticks done, mean loss since the last entry, learning rate of the last update.
+
+    `accuracy` is the share of outputs since then whose largest value is at the target's largest; None for outputs of
+    one value.
+    """
 
     step: int
     loss: float
     learning_rate: float
+    accuracy: float | None = None
 
     def to_json(self) -> Json:
-        return {"step": self.step, "loss": self.loss, "learning_rate": self.learning_rate}
+        record = {"step": self.step, "loss": self.loss, "learning_rate": self.learning_rate}
+        return record | {"accuracy": self.accuracy}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +142,11 @@ def train_with_stepping(
 
 
 def stepping_steps(
-    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int
-) -> Generator[SteppingProgress, None, SteppingResult]:
+    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int, *, every_tick: bool = False
+) -> Generator[SteppingProgress | None, None, SteppingResult]:
     """Train for `total_steps` ticks: yields progress every `log_every` of them, returns the `SteppingResult`.
+
+    With `every_tick` it stops after each tick, and yields None after those without progress to tell.
 
     `data` is a list of samples, or a function that gives the sample of a tick. The network's optimiser state goes on
     where it was, as with `train`. Closing the generator keeps the updates made so far.
@@ -148,8 +156,10 @@ def stepping_steps(
         run.advance()
         if run.tick % run.config.log_every == 0 or run.tick == total_steps:
             progress = run.log()
-            if progress is not None:
+            if progress is not None or every_tick:
                 yield progress
+        elif every_tick:
+            yield None
     return run.result()
 
 
@@ -185,6 +195,7 @@ class _Run:
         training.follow(self.scheduler)
         self.tick, self.lr, self.start = 0, cfg.learning_rate, time.perf_counter_ns()
         self.window: list[float] = []
+        self.right = 0
         self.losses: list[float] = []
         self.rates: list[float] = []
         self.summed: list[Params] = []
@@ -234,6 +245,7 @@ class _Run:
             remedy = "Lower the learning rate, clip gradients, or scale the inputs."
             raise InputError(f"the loss is {loss} in tick {self.tick}", where="train_with_stepping", remedy=remedy)
         self.window.append(loss)
+        self.right += int(np.argmax(y) == np.argmax(due))
         self.state.step_backward(self.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)
         self._collect()
 
@@ -270,8 +282,9 @@ class _Run:
             return None
         self.losses.append(sum(self.window) / len(self.window))
         self.rates.append(self.lr)
-        self.window = []
-        return SteppingProgress(step=self.tick, loss=self.losses[-1], learning_rate=self.lr)
+        accuracy = self.right / len(self.window) if self.state.output().size > 1 else None
+        self.window, self.right = [], 0
+        return SteppingProgress(step=self.tick, loss=self.losses[-1], learning_rate=self.lr, accuracy=accuracy)
 
     def result(self) -> SteppingResult:
         elapsed = time.perf_counter_ns() - self.start

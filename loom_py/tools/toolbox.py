@@ -24,6 +24,7 @@ from .kmeans import kmeans, silhouette_score
 _CORRELATIONS = {"pearson": pearson, "spearman": spearman}
 
 
+@introspection.shared
 class Toolbox:
     """Every public method can be called from JavaScript; networks go in and out as saved models (JSON text)."""
 

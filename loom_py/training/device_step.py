@@ -57,6 +57,8 @@ class Unsupported(Exception):
 def _refusal(network: Network, device: Device, data: Data) -> str | None:
     if network.dtype != np.float32:
         return f"the network is {network.dtype}"
+    if network.observed:
+        return "its layers are observed, and a device does not tell of them"
     if sum(x.nbytes + t.nbytes for x, t in data) > TABLE_BYTES:
         return f"the training data are more than {TABLE_BYTES >> 20} MiB"
     return None

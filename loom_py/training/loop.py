@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import DeviceError, InputError
 from ..formats.files import replace_file
 from ..progress import Bar
 from ..runtime.choice import NUMPY, Choice
@@ -29,6 +29,29 @@ if TYPE_CHECKING:
 
 
 def training_steps(
+    network: Network, batches: Sequence[Any], config: Any = None, *, every_step: bool = False, device: str | None = None
+) -> Generator[TrainingProgress, None, TrainingResult]:
+    """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
+
+    With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
+    long: on NumPy after every update, on a device after some milliseconds of them. `device` is a wish for this
+    training; see `runtime.choice`. Everything is checked before the first update. Closing the generator keeps the
+    updates made so far.
+    """
+    work = training_work(network, batches, config, every_step=every_step, device=device)
+    try:
+        while True:
+            progress = next(work)
+            if isinstance(progress, Waiting):
+                raise DeviceError("answers later here", where=network.computed_on.name, remedy="Use training_work.")
+            yield progress
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        work.close()
+
+
+def training_work(
     network: Network,
     batches: Sequence[Any],
     config: Any = None,
@@ -37,14 +60,9 @@ def training_steps(
     ahead: bool = False,
     device: str | None = None,
 ) -> Generator[TrainingProgress | Waiting, None, TrainingResult]:
-    """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
+    """`training_steps` for whoever can wait: a `Waiting` is yielded where a device in a page has to be waited for.
 
-    With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
-    long: on NumPy after every update, on a device after some milliseconds of them. With `ahead` a device may do several
-    epochs at once and tell them in one progress (`losses`). `device` is a wish for this training; see `runtime.choice`.
-    A `Waiting` is yielded where a device in a page has to be waited for.
-
-    Everything is checked before the first update. Closing the generator keeps the updates made so far.
+    With `ahead` a device may do several epochs at once and tell them in one progress (`losses`).
     """
     run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
@@ -74,7 +92,7 @@ def training_steps(
 def train(network: Network, batches: Sequence[Any], config: Any = None) -> TrainingResult:
     """`training_steps` to the end, with a progress bar where one is asked for."""
     cfg = as_config(config)
-    steps = training_steps(network, batches, cfg, ahead=True)
+    steps = training_work(network, batches, cfg, ahead=True)
     if not cfg.progress:
         return _exhaust(steps)
     with Bar("training", cfg.epochs, "epoch") as bar:

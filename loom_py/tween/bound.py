@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..introspection import Floats
+from ..introspection import Floats, shared
+from ..nn.layer import Array
 from .state import TweenState
 
+if TYPE_CHECKING:
+    from ..network import Network
 
+
+@shared
 class NetworkTween:
     """The original's tween object: `TweenStep`, `SetChainRule`, `GetChainRule`, `GetTweenSteps` on one network."""
 
-    def __init__(self, network: Any, use_chain_rule: bool = False) -> None:
+    def __init__(self, network: Network, use_chain_rule: bool = False) -> None:
         self.network = network
-        self.state = TweenState(network, {"UseChainRule": use_chain_rule})
+        self._state = TweenState(network, {"UseChainRule": use_chain_rule})
+
+    @property
+    def state(self) -> TweenState:
+        """Everything else about the tweening."""
+        return self._state
 
     def tween_step(self, input: Floats, target_class: int, output_size: int, learning_rate: float) -> float:
         """One step → Σ (output − one-hot)² before it."""
@@ -31,10 +41,14 @@ class NetworkTween:
         """Steps so far."""
         return self.state.get_tween_steps()
 
-    def get_link_budgets(self) -> list[float]:
+    def get_link_budgets(self) -> Array:
         """Of every layer, from the last step."""
-        return [float(b) for b in self.state.link_budgets]
+        return self.state.get_link_budgets()
 
-    def get_gaps(self) -> list[float]:
+    def get_gaps(self) -> Array:
         """Of every layer, from the last step."""
-        return [float(g) for g in self.state.gaps]
+        return self.state.get_gaps()
+
+    def get_depth_barrier(self) -> Array:
+        """Products of the link budgets from the first layer to each."""
+        return self.state.depth_barrier

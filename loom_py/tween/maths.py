@@ -14,15 +14,25 @@ LIMIT = 10.0
 """Largest absolute value of a chain gradient."""
 
 
+def all_finite(a: Array) -> bool:
+    """Whether no value is NaN or infinite. One product tells; where it overflows, every value is looked at."""
+    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
+
+
 def safe(a: Any, limit: float) -> Any:
     """Cut to ±limit; NaN and infinities become 0."""
-    return np.where(np.isfinite(a), np.clip(a, -limit, limit), 0).astype(np.asarray(a).dtype)
+    a = np.asarray(a)
+    cut = np.minimum(np.maximum(a, -limit), limit)  # keeps NaN
+    return cut if all_finite(a) else np.where(np.isfinite(a), cut, 0).astype(a.dtype)
 
 
 def move(w: Array, delta: Any) -> None:
     """*In place* `w ← w + delta`, where that is finite."""
     moved = w + delta
-    np.copyto(w, moved, where=np.isfinite(moved))
+    if all_finite(moved):
+        w[...] = moved
+    else:
+        np.copyto(w, moved, where=np.isfinite(moved))
 
 
 def depth_scale(config: TweenConfig, depth: int) -> float:
@@ -77,6 +87,9 @@ def as_rows(w: Array, rows: int, width: int) -> Array:
 def add_rows(w: Array, delta: Array) -> None:
     """*In place*: the numbers of `delta` added to those of `w` in order; what is beyond either is left out."""
     numbers = delta.reshape(-1)[: w.size]
+    if w.flags.c_contiguous:
+        move(w.reshape(-1)[: numbers.size], numbers)  # a view, many times as fast as `flat`
+        return
     before = w.flat[: numbers.size]
     moved = before + numbers
     w.flat[: numbers.size] = np.where(np.isfinite(moved), moved, before)

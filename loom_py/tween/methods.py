@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..introspection import Floats, native
+from ..introspection import Floats, in_steps
 from .config import TweenConfig
 from .state import TweenState
-from .training import TweenResult, train
+from .training import TweenResult, train, tween_epochs
+
+
+def _samples(network: Any, config: Any, inputs: Any, expected: Any, epochs: int, rate: float, seed: int = 0) -> Any:
+    state = TweenState(network, config)
+    return tween_epochs(state, network, inputs, expected, epochs, rate, seed=seed, every_sample=True)
 
 
 class Tweenable:
     """Mixed into `Network`: tween states and training by tweening."""
 
-    @native
     def init_tween_state(self, config: TweenConfig | Mapping[str, Any] | None = None) -> TweenState:
         """A new `TweenState` for this network; chain rule unless the config says otherwise."""
         return TweenState(self, config)  # type: ignore[arg-type]
 
+    @in_steps(_samples)
     def train_with_tweening(
         self,
         config: Mapping[str, Any] | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..introspection import Floats
+from ..introspection import Floats, shared
 from ..nn.layer import Array, Params, tree_map
 from ..training.evaluation import sample
 from ..values import to_array
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..network import Network
 
 
+@shared
 class TweenState:
     """Activations, targets, link budgets, velocities and histories of one network that is tweened.
 
@@ -81,6 +82,18 @@ class TweenState:
 
     def get_tween_steps(self) -> int:
         return self.tween_steps
+
+    def get_link_budgets(self) -> Array:
+        """Of every layer, from the last step."""
+        return np.array(self.link_budgets)
+
+    def get_gaps(self) -> Array:
+        """Of every layer, from the last step."""
+        return np.array(self.gaps)
+
+    def get_loss_history(self) -> list[float]:
+        """Mean losses of the epochs so far."""
+        return list(self.loss_history)
 
     # --- one sample -------------------------------------------------------------------------------------------------
     def tween_step(self, network: Network, input: Floats, target_class: int, output_size: int, rate: float) -> float:

@@ -96,8 +96,12 @@ def tween_epochs(
     rate: float,
     callback: Callback | None = None,
     seed: int = 0,
-) -> Generator[TweenEpochMetrics, None, TweenResult]:
+    *,
+    every_sample: bool = False,
+) -> Generator[TweenEpochMetrics | None, None, TweenResult]:
     """A `tween_step` for every sample, in another order every epoch drawn from (seed, epoch); yields every epoch.
+
+    With `every_sample` it stops after each sample, and yields None there.
 
     Every `eval_frequency` epochs and after the last the score of `evaluate_network` is measured on the same samples;
     the best network is kept and is what remains at the end; a score of `early_stop_threshold` ends the training.
@@ -113,7 +117,11 @@ def tween_epochs(
     size = network.layers[-1].out_size or 0
     for epoch in range(1, epochs + 1):
         order = epoch_order(len(rows), seed, epoch - 1)
-        losses = [state.tween_step(network, rows[i], int(classes[i]), size, rate) for i in order]
+        losses: list[float] = []
+        for i in order:
+            losses.append(state.tween_step(network, rows[i], int(classes[i]), size, rate))
+            if every_sample:
+                yield None
         loss = sum(losses) / len(losses)
         state.loss_history.append(loss)
         measured = _metrics(state, epoch, loss)

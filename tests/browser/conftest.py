@@ -24,6 +24,10 @@ FLAGS = (
     "--disable-quic",
     "--no-first-run",
 )
+GPU_FLAGS = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+"""WebGPU on the CPU, by Chromium's own SwiftShader."""
+NO_GPU = "No available adapters."
+"""What Chromium says on the console where it has none."""
 Open = Callable[..., Page]
 
 
@@ -59,12 +63,16 @@ def plain_url(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """LOOM_CHROMIUM, else the system's Chromium, else Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         yield browser
         browser.close()
+
+
+def program() -> str | None:
+    """The Chromium to run; None for Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 class Watch:
@@ -72,7 +80,7 @@ class Watch:
 
     def __init__(self, context: BrowserContext, origin: str, allowed_errors: list[str]) -> None:
         self.origin = urlsplit(origin).netloc
-        self.allowed = allowed_errors
+        self.allowed = [NO_GPU, *allowed_errors]
         self.problems: list[str] = []
         context.on("console", lambda message: self._console(message.type, message.text))
         context.on("weberror", lambda error: self.problems.append(f"uncaught: {error.error}"))

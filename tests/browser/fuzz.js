@@ -97,7 +97,7 @@ async ({ seed, calls, warmUp, files }) => {
         // A layer of 2³¹ values is a wish too, but no page has the memory: sizes are small, or impossibly large.
         const size = () => pick([0, 1, 2, 3, 8, -1, 2.5, 2 ** 40, NaN, "3", null, undefined, [2, 3], [[0, 1], [2]], { type: "dense" }, raw()]);
         const args = Array.from({ length: count }, () => (isInit ? size() : random() < 0.5 ? raw() : anything()));
-        if (name === "CallLayerInit") args.splice(0, 2, pick(functions), tame(JSON.stringify([size(), size(), size()].slice(below(4)).map((v) => typeof v === "object" || typeof v === "number" ? 1 : v)) ?? "x"));
+        if (name === "CallLayerInit") args.splice(0, 2, pick(functions), tame(JSON.stringify([size(), size(), size()].slice(below(4)).map((v) => ["object", "number", "bigint"].includes(typeof v) ? 1 : v)) ?? "x"));
         if (name.endsWith("train") && typeof args[1] === "object" && args[1]) args[1] = { ...args[1], Epochs: 2, epochs: undefined };
         if (name.startsWith("create") && random() < 0.7) args[0] = json(1).slice(1, -1);
         if (name.startsWith("Generate")) args[1] = pick([1, 2, -1, NaN, 0.5, "2", raw()]);

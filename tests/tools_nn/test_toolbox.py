@@ -19,7 +19,7 @@ BOX = Toolbox()
 def call(name: str, *arguments: Any) -> Any:
     """By public name, with everything through JSON text."""
     method = getattr(Toolbox, introspection.methods(Toolbox)[name])
-    result = method(BOX, *bind(method, json.loads(json.dumps(arguments))))
+    result = method(BOX, **bind(method, json.loads(json.dumps(arguments))))
     return result if isinstance(result, str) else json.loads(to_json_text(result))
 
 

@@ -1,5 +1,6 @@
 // The original's global functions: known once the module that makes them is imported.
 
+import type { LoomStepState } from "loom-browser";
 import { initLoom, type LoomNetwork, type Results } from "loom-browser/globals";
 
 export async function original(): Promise<void> {
@@ -13,6 +14,16 @@ export async function original(): Promise<void> {
   const [result, error] = made.Train(JSON.stringify([[{ Input: [0, 1], Target: [1] }], { Epochs: 1 }]));
   const message: string | undefined = error;
   const [model] = made.SaveModelToString(JSON.stringify(["mine"]));
+  const state: LoomStepState = made.createStepState(2);
+  state.setInput([0, 1]);
+  const after: Float32Array = (state.stepForward(), state.getOutput());
+  const [text] = state.GetOutput();
+  const tween = made.createTweenState(true);
+  const loss: number = tween.tweenStep([0, 1], 0, 1, 0.1);
+  const tracker = createAdaptationTracker(100, 1000);
+  tracker.start("chase", 0);
+  const task: number = (tracker.recordOutput(true), tracker.getCurrentTask());
+  console.log(after, JSON.parse(text), loss, task, tracker.finalize().total_outputs);
   const loaded = loadLoomNetwork(model, "mine");
   const names: Results<[value: string, error?: string]> = made.ListMethods();
   const again = globalThis.LoadModelFromString(model, "mine");

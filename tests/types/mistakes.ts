@@ -50,7 +50,17 @@ export async function wrong(session: Session, network: Network): Promise<void> {
   made.ForwardCPU([[0, 1]]);
   // @ts-expect-error: results are texts
   const [seconds]: [number] = made.TotalLayers();
-  // @ts-expect-error: no such method
+  // @ts-expect-error: plain values, not JSON
   made.forwardCPU("[[0, 1]]");
-  console.log(plain, count, batch, seconds);
+  // @ts-expect-error: no such class
+  await session.create("StepStates", network);
+  // @ts-expect-error: a tracker has a length
+  await session.create("AdaptationTracker", 100);
+  // @ts-expect-error: a promise comes back
+  const output: Float32Array = (await network.createStepState(2)).getOutput();
+  // @ts-expect-error: numbers
+  (await network.createStepState(2)).setInput("1");
+  // @ts-expect-error: no such option
+  await network.createStepState(2, { recurrent: "never" });
+  console.log(plain, count, batch, seconds, output);
 }

@@ -1,6 +1,6 @@
 // The promise API, as a project with strict settings uses it.
 
-import { loom, ConfigError, LoomError, isAbort, type Network, type NetworkMethods, type TrainingResult } from "loom-browser";
+import { loom, ConfigError, LoomError, isAbort, type Network, type NetworkMethods, type TrainingResult, type AdaptationResult, type Session, type StepState } from "loom-browser";
 
 export async function trained(signal: AbortSignal): Promise<Float32Array> {
   using session = await loom.start({ onProgress: ({ status, loaded = 0, total = 1 }) => console.log(status, loaded / total), signal });
@@ -30,6 +30,30 @@ export async function reflected(network: Network): Promise<void> {
   await network.call("InitializeWeights");
   await network.call("InitializeWeights", 7);
   console.log(layers, values, time, rows, result.FinalLoss, gradients, names);
+}
+
+export async function stepped(session: Session, network: Network, signal: AbortSignal): Promise<void> {
+  const state: StepState = await network.createStepState(2, { recurrent: "carry" });
+  await state.setInput(new Float32Array([0, 1]));
+  const milliseconds: number = await state.stepForward();
+  const output: Float32Array = await state.getOutput();
+  const result = await network.trainWithStepping({ LearningRate: 0.1 }, [{ Input: [0, 1], Target: [1] }], 100, {
+    signal,
+    onProgress: ({ step, accuracy }) => console.log(step, accuracy?.toFixed(2)),
+  });
+  const losses: number[] = result.LossHistory;
+  const tween = await network.createTweenState(true);
+  const loss: number = await tween.tweenStep([0, 1], 0, 1, 0.1);
+  const tracker = await session.createAdaptationTracker(100, 1000);
+  await tracker.start("chase", 0);
+  const before: number = await tracker.recordOutput(true);
+  const found: AdaptationResult = await tracker.finalize();
+  const comparison = await session.create("AdaptationComparison");
+  await comparison.addResult(found);
+  await network.addObserver(await session.create("RecordingObserver", "mine"));
+  await network.call("StepForward", state);
+  await network.watch((activity) => console.log(activity[0]), { signal });
+  console.log(milliseconds, output, losses, loss, before, await comparison.summary("all"));
 }
 
 export async function talked(signal: AbortSignal): Promise<string> {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loom_py import bridge, introspection
+from loom_py.bridge_calls import CLASSES, class_of
 from loom_py.network import Network
 from tools import make_types, paths, ts_types
 
@@ -33,6 +34,13 @@ def fresh() -> dict[Path, str]:
 def test_the_committed_files_are_up_to_date(fresh: dict[Path, str]) -> None:
     for path, text in fresh.items():
         assert path.read_text("utf-8") == text, f"{path.name} is stale; run python -m tools.make_types"
+
+
+def interface(text: str, name: str) -> str:
+    """The members of an interface, or of a class by "class X"."""
+    head = name if name.startswith("class") else f"interface {name}"
+    found = re.findall(rf"^export (?:declare )?{head}\b[^\n]*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+    return "\n" + "".join(found)
 
 
 def test_a_strict_project_compiles_and_every_mistake_is_found() -> None:
@@ -78,14 +86,24 @@ def test_a_new_python_method_appears(monkeypatch: pytest.MonkeyPatch, fresh: dic
     assert "/** A running mean over neighbours. */\n" in text
     assert "  SmoothWeights(width: number, names?: readonly string[] | null): [number, number[]];" in text
     assert "  SmoothWeights(args: string): Results<[string, string]>;" in text
+    assert "  smoothWeights(width: number, names?: readonly string[] | null): Promise<[number, number[]]>;" in text
 
 
 def test_every_reflected_method_is_declared_in_both_forms(fresh: dict[Path, str]) -> None:
     text = fresh[make_types.MODULES]
-    for name in introspection.methods(Network):
-        assert len(re.findall(rf"^  {name}\(", text, re.MULTILINE)) == 2, name
+    for kind in CLASSES:
+        cls = class_of(kind)
+        for name in introspection.methods(cls):
+            camel = "asJSON" if name == "ToJSON" else name[0].lower() + name[1:]
+            assert f"\n  {name}(" in interface(text, f"Loom{kind}"), (kind, name)
+            if camel not in make_types.SHORT:
+                assert f"\n  {camel}(" in interface(text, kind) + interface(text, f"class {kind}"), (kind, name)
+                assert f"\n  {camel}(" in interface(text, f"Loom{kind}"), (kind, name)
+            if cls is Network:
+                assert f"\n  {name}(" in interface(text, "NetworkMethods")
     for name in ("unknown[]", "readonly unknown"):
-        uses = [line.strip() for line in text.splitlines() if name in line and not line.strip().startswith("*")]
+        generated = text.split("What TypeScript needs to know")[1]
+        uses = [line.strip() for line in generated.splitlines() if name in line and not line.strip().startswith("*")]
         assert all("classes" in line or "Results<T" in line for line in uses), uses
 
 

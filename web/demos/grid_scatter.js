@@ -2,6 +2,7 @@
 
 import { isAbort } from "../loom.js";
 import { LossChart } from "./chart.js";
+import { LivePanel } from "./live_panel.js";
 import { deviceText, duration, element, make, showError, size, startSession } from "./ui.js";
 
 /** @typedef {import("../loom.js").Network} Network */
@@ -81,6 +82,8 @@ const view = {
   verdict: element("verdict", HTMLElement),
 };
 
+const inside = element("inside", HTMLDetailsElement);
+const live = new LivePanel();
 const chart = new LossChart(view.chart, EPOCHS);
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.catch(() => {});
@@ -98,6 +101,7 @@ view.form.onsubmit = (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   void guarded(train);
 };
+inside.ontoggle = () => void lookInside();
 view.save.onclick = () => guarded(save);
 view.reload.onclick = () => guarded(reload);
 addEventListener("keydown", (event) => {
@@ -135,11 +139,13 @@ async function train() {
     throw new RangeError("The seed is a whole number from 0 to 4294967295.");
   }
   const session = await starting;
+  live.detach();
   await network?.dispose();
   network = null;
   saved = "";
   forgetResults();
   network = await session.createNetwork(CONFIG, { seed });
+  await lookInside();
   stopping = new AbortController();
   view.stop.disabled = false;
   view.bar.hidden = false;
@@ -175,6 +181,13 @@ async function train() {
   }
   view.chart.setAttribute("aria-label", `Loss over ${done} epochs, from ${first.toFixed(4)} to ${view.loss.textContent}`);
   await show(network);
+}
+
+/** Watch the network's layers while the panel is open; watching costs time, so that a closed one does not. */
+async function lookInside() {
+  if (!inside.open || !network) return live.detach();
+  element("inside-note", HTMLElement).hidden = true;
+  return live.attach(network);
 }
 
 /** @param {Network} trained */

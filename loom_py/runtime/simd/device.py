@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -40,6 +40,7 @@ class SimdDevice:
     """
 
     name = "simd"
+    kernels: Collection[str] = KERNELS.keys()
 
     def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:
         self.host = host if host is not None else open_host(threads=threads, relaxed=relaxed)

@@ -56,7 +56,7 @@ def _chunks(e: Encoder, tensors: Sequence[Tensors]) -> tuple[int, int, int]:
         for start in range(0, size, CHUNK):
             w, g, *slots = (a and a + 4 * start for a in addresses)
             table.append([w, g, min(CHUNK, size - start), *slots, *[0] * (2 - len(slots))])
-    words = np.array(table, np.uint32)
+    words = np.array(table, np.uint32).reshape(-1, 5)
     alone = int(words[:, 2].sum()) <= ALONE
     return e.table(words), len(words), len(words) if alone else 1
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loom_py.runtime.kernels.loss import FORMULAS
-
+from ..kernels.loss import FORMULAS
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

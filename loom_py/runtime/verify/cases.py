@@ -14,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from loom_py.runtime.ops import Ops
+from ..ops import Ops
 
 DYNAMIC: dict[str, tuple[str, ...]] = {
     "adamw_step": ("learning_rate", "step"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loom_py.runtime.kernels import recurrent as k
-
+from ..kernels import recurrent as k
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from loom_py.runtime.kernels.activation import FORMULAS
-
+from ..kernels.activation import FORMULAS
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

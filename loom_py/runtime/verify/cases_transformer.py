@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from loom_py.runtime.kernels import attention as k
-
+from ..kernels import attention as k
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]

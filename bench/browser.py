@@ -1,0 +1,179 @@
+"""One Chromium, the folder that it is served, and a page for each contestant."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as BrowserError
+
+from tools import console, files, paths, serve
+
+from .contestants import Contestant
+
+HERE = Path(__file__).resolve().parent
+RIVALS = HERE / "rivals"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # A page that waits for its turn must not be slowed down when the turn comes.
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--enable-unsafe-webgpu",
+)
+NEEDED = {
+    "@wllama/wllama": ("esm/index.js", "esm/wasm/wllama.wasm"),
+    "@tensorflow/tfjs": ("dist/tf.min.js",),
+    "@tensorflow/tfjs-backend-wasm": ("dist/tf-backend-wasm.min.js", "dist/*.wasm"),
+    "@jax-js/jax": ("dist/*.js",),
+}
+"""Package → the files that a page loads."""
+PATIENCE = 600
+"""Seconds for one answer: a thousand tokens read by a rival on a slow machine."""
+ROOFLINES = {"roofline.wasm": (), "roofline-relaxed.wasm": ("-mrelaxed-simd",)}
+COMPILE = ("-target", "wasm32-freestanding", "-O3", "-msimd128", "-mnontrapping-fptoint", "-nostdlib", "-Wl,--no-entry",
+           "-Wl,--export=start", "-Wl,--export=read", "-Wl,--export=madd", "-Wl,--export=dot")  # fmt: skip
+
+
+def assemble(folder: Path) -> None:
+    """The site, the rivals' files and the bench's own pages; nothing of it goes back into dist/."""
+    for source in sorted(p for p in paths.SITE.rglob("*") if p.is_file()):
+        files.place(source, folder / source.relative_to(paths.SITE))
+    for package, patterns in NEEDED.items():
+        root = RIVALS / "node_modules" / package
+        found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
+        if len(found) < len(patterns):
+            raise console.Failure(
+                f"the package {package} is not whole in {root}; remove that folder and run this again."
+            )
+        for path in found:
+            files.place(path, folder / "rivals" / package / path.relative_to(root))
+    for path in sorted((HERE / "pages").iterdir()):
+        if path.suffix in (".js", ".html", ".py"):
+            (folder / "bench").mkdir(exist_ok=True)
+            (folder / "bench" / path.name).write_bytes(path.read_bytes())
+    (folder / "bench" / "data").mkdir()
+    _rooflines(folder / "bench")
+
+
+def _rooflines(folder: Path) -> None:
+    for name, extra in ROOFLINES.items():
+        source = str(HERE / "pages" / "roofline.c")
+        command = [sys.executable, "-m", "ziglang", "cc", *COMPILE, *extra, "-o", str(folder / name), source]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            print(ran.stderr, file=sys.stderr)
+            raise console.Failure("roofline.c could not be compiled; the compiler's words stand above.")
+
+
+@contextmanager
+def open_hall(folder: Path) -> Iterator[Hall]:
+    """The browser with its two servers; both are gone when the block ends, however it ends."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with ExitStack() as stack:
+        isolated = stack.enter_context(serve.start(folder, isolated=True))
+        plain = stack.enter_context(serve.start(folder, isolated=False))
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        stack.callback(browser.close)
+        yield Hall(browser, isolated.url, plain.url)
+
+
+class Hall:
+    """Opens pages and speaks with them."""
+
+    def __init__(self, browser: Browser, isolated: str, plain: str) -> None:
+        self.browser, self._isolated, self._plain = browser, isolated, plain
+
+    def open(self, contestant: Contestant) -> Seat:
+        """Its page, ready. Raises `console.Skipped` with its own words when it cannot start."""
+        context = self.browser.new_context(bypass_csp=True)
+        page = context.new_page()
+        page.set_default_timeout(600_000)
+        seat = Seat(contestant, page)
+        page.on("pageerror", lambda error: seat.errors.append(str(error)))
+        try:
+            page.goto((self._isolated if contestant.isolated else self._plain) + "bench/page.html")
+            script = """async ([module, options]) => {
+                const { open } = await import(`/bench/${module}.js`);
+                globalThis.contestant = await open(options);
+                return globalThis.contestant.facts ?? {};
+            }"""
+            seat.facts = page.evaluate(script, [contestant.module, contestant.options])
+        except BrowserError as error:
+            context.close()
+            raise console.Skipped(_words(error)) from error
+        return seat
+
+
+class Seat:
+    """One contestant in its page."""
+
+    def __init__(self, contestant: Contestant, page: Page) -> None:
+        self.contestant, self._page = contestant, page
+        self.closed = False
+        self.errors: list[str] = []
+        self.facts: dict[str, Any] = {}
+
+    def call(self, method: str, *arguments: Any) -> dict[str, Any]:
+        """Raises `console.Skipped` with the contestant's words when it fails; one that hangs is closed."""
+        if self.closed:
+            raise console.Skipped("its page was closed")
+        script = """([method, args, limit]) => Promise.race([
+            globalThis.contestant[method](...args),
+            new Promise((_, reject) => setTimeout(() => reject(new Error("no answer in time")), limit)),
+        ])"""
+        try:
+            return self._page.evaluate(script, [method, list(arguments), 1000 * PATIENCE])
+        except BrowserError as error:
+            if "no answer in time" in error.message:
+                self.close()
+            raise console.Skipped("; ".join([_words(error), *self.errors])) from error
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._page.context.close()
+
+
+def _words(error: BrowserError) -> str:
+    return error.message.removeprefix("Page.evaluate: ").splitlines()[0][:300]
+
+
+def machine(browser: Browser) -> dict[str, Any]:
+    """What the figures depend on."""
+    cpu = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = lines[0] if lines else cpu
+    return {
+        "cpu": cpu or platform.machine(),
+        "cores": os.cpu_count() or 1,
+        "system": platform.system(),
+        "chromium": browser.version,
+    }
+
+
+def place_model(path: Path, folder: Path, key: str) -> None:
+    """A model where `model_url` says."""
+    files.place(path, folder / "bench" / "models" / f"{key}.gguf")
+
+
+def model_url(key: str) -> str:
+    return f"/bench/models/{key}.gguf"

@@ -1,0 +1,76 @@
+"""Who takes part. A LOOM device that is not there is left out of the result with the reason it gives itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMATS = {"q4_1": "Q4_1", "f32": "f32", "q8_0": "Q8_0", "q4_0": "Q4_0"}
+"""Formats of the language model's weights."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One page of the browser.
+
+    **Arguments:**
+
+    - `name`: in the result.
+    - `module`: `pages/<module>.js`.
+    - `options`: for its `open`.
+    - `threads`: what its rows are compared with, and the roofline they are measured by.
+    - `isolated`: whether its page may share memory between threads.
+    - `weights`: the format of the language model it holds, "" for the training cases.
+    - `device`: the device of LOOM that has to do the work.
+    """
+
+    name: str
+    module: str
+    options: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    isolated: bool = True
+    weights: str = ""
+    device: str = ""
+
+    @property
+    def ours(self) -> bool:
+        return self.module == "loom"
+
+
+def loom(cores: int) -> list[tuple[str, dict[str, Any], int]]:
+    """Name, options of `loom.start`, threads."""
+    rows: list[tuple[str, dict[str, Any], int]] = [
+        ("LOOM numpy", {"device": "numpy", "threads": 1}, 1),
+        ("LOOM simd", {"device": "simd", "threads": 1}, 1),
+    ]
+    if cores > 1:
+        rows.append((f"LOOM simd ×{cores}", {"device": "simd", "threads": cores}, cores))
+    rows.append(("LOOM webgpu", {"device": "webgpu", "threads": 1}, cores))
+    return rows
+
+
+def for_training(cores: int) -> list[Contestant]:
+    """LOOM, TensorFlow.js, jax-js."""
+    found = [
+        Contestant(name, "loom", {"start": start}, threads, device=start["device"])
+        for name, start, threads in loom(cores)
+    ]
+    found.append(Contestant("TF.js cpu", "tfjs", {"backend": "cpu", "threads": 1}))
+    found.append(Contestant("TF.js wasm", "tfjs", {"backend": "wasm", "threads": 1}, isolated=False))
+    found.append(Contestant("jax-js wasm", "jax", {"threads": 1}, isolated=False))
+    if cores > 1:
+        found.append(Contestant(f"TF.js wasm ×{cores}", "tfjs", {"backend": "wasm", "threads": cores}, cores))
+        found.append(Contestant(f"jax-js wasm ×{cores}", "jax", {"threads": cores}, cores))
+    return found
+
+
+def for_language(cores: int, weights: str, url: str) -> list[Contestant]:
+    """LOOM and wllama, on one file."""
+    found = [
+        Contestant(name, "loom", {"start": start, "model": url}, threads, weights=weights, device=start["device"])
+        for name, start, threads in loom(cores)
+    ]
+    found.append(Contestant("wllama", "wllama", {"url": url, "threads": 1}, weights=weights))
+    if cores > 1:
+        found.append(Contestant(f"wllama ×{cores}", "wllama", {"url": url, "threads": cores}, cores, weights=weights))
+    return found

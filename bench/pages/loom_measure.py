@@ -1,0 +1,85 @@
+"""Python's side of `loom_worker.js`: token ids instead of text, and one matrix product as a program of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from loom_py.bridge_objects import take
+from loom_py.models.language_model import LanguageModel
+from loom_py.runtime import numpy_ops
+from loom_py.runtime.choice import devices
+from loom_py.runtime.trace import TracingOps
+
+_left = _right = _product = np.empty((0, 0), np.float32)
+_executable: Any = None
+
+
+class _Ids:
+    """A tokenizer whose text is JSON of ids, so that no time is spent on words; the rest is the model's own."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def encode(self, text: str, **_: Any) -> list[int]:
+        return json.loads(text)
+
+
+def by_ids(handle: int) -> None:
+    """Prompts of this model are JSON of token ids from now on, and no token ends a text."""
+    model = take(handle, LanguageModel)
+    model.tokenizer = _Ids(model.tokenizer)  # type: ignore[assignment]
+    model.eos_ids = frozenset()
+
+
+def device_of_model(handle: int) -> str:
+    """JSON of the device the model runs on."""
+    choice = getattr(take(handle, LanguageModel), "computed_on", None)
+    return json.dumps(choice.to_json() if choice else {"device": "numpy", "reason": "the decoder has no other yet"})
+
+
+def prepare_product(a: Any, b: Any, size: int, most: int, wish: str) -> str:
+    """Keep two matrices where `wish` wants them; JSON of the device taken."""
+    global _left, _right, _executable
+    _left, _right = (np.asarray(m.to_py(), np.float32).reshape(size, size) for m in (a, b))
+    device = devices.get(wish)
+    if device is None:
+        _executable = None
+        return json.dumps({"device": "numpy"})
+    ops = TracingOps("product")
+    left, right = ops.tensor(_left, "state", "a"), ops.tensor(_right, "state", "b")
+    ops.output("c", ops.matmul(left, right))
+    state = {"a": device.upload(_left), "b": device.upload(_right)}
+    _executable = device.compile(ops.program, state, keep=most, kept=())
+    return json.dumps({"device": wish})
+
+
+def multiply(count: int) -> Any:
+    """`count` products; a promise where the device is not done at once, else None."""
+    global _product
+    if _executable is None:
+        for _ in range(count):
+            _product = numpy_ops.matmul(_left, _right)
+        return None
+    _executable.submit_many({}, count)
+    pending = _executable.last(["c"])
+    if pending.promise is None:
+        _product = pending.result()["c"]
+    else:
+        pending.promise.then(lambda _: _keep(pending))
+    return pending.promise
+
+
+def _keep(pending: Any) -> None:
+    global _product
+    _product = pending.result()["c"]
+
+
+def product() -> Any:
+    """The last product."""
+    return np.ascontiguousarray(_product).reshape(-1)

@@ -1,0 +1,240 @@
+"""The experiments: the original's tests 13 to 19, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import InputError
+from .methods import METHODS
+from .networks import DEPTHS, FAMILIES, MIXTURE, build
+from .runs import CLOCKS, Job
+
+BASELINES = ("TickBP", "Random", "Constant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One test of the original.
+
+    **Arguments:**
+
+    - `seconds`: as the original has it; `rate`: what a second is in ticks when ticks are counted.
+    - `shares`: the experiment whose runs this one reads in another way.
+    """
+
+    number: int
+    title: str
+    task: str
+    group: str
+    models: tuple[str, ...]
+    methods: tuple[str, ...]
+    seconds: float
+    rate: int
+    settings: tuple[tuple[str, float], ...] = ()
+    target: float = 90.0
+    shares: int | None = None
+
+    @property
+    def chase(self) -> bool:
+        return self.task == "chase"
+
+
+DEEP = tuple(f"{family}-{depth}L" for family in FAMILIES for depth in DEPTHS)
+_CHASE = (
+    *("NormalBP", "StepBP", "Tween", "TweenChain", "StepTweenChain"),
+    *("StepBPTrue", "TickTween"),
+    *BASELINES,
+)
+_STEPPED = ("StepBP", "StepTween", "StepTweenChain", "StepBPTrue", "EqualBP", *BASELINES)
+_ALL = (
+    *("NormalBP", "StepBP", "Tween", "TweenChain", "StepTween", "StepTweenChain", "BatchTween", "StepBatchTween"),
+    *("StepBPTrue", "EqualBP", *BASELINES),
+)
+_DECAY = (("rate", 0.02), ("decay", 0.9999), ("floor", 0.001), ("delayed", 1), ("collect", 20))
+
+EXPERIMENTS: dict[int, Experiment] = {
+    e.number: e
+    for e in (
+        Experiment(
+            number=13,
+            title="Stepped backpropagation and stepped tweening, small networks",
+            task="bands",
+            group="small",
+            models=MIXTURE,
+            methods=_STEPPED,
+            seconds=2,
+            rate=5000,
+            settings=(*_DECAY, ("tween_rate", 0.1), ("tween_every", 10)),
+        ),
+        Experiment(
+            number=14,
+            title="The same, larger networks",
+            task="bands",
+            group="large",
+            models=MIXTURE,
+            methods=_STEPPED,
+            seconds=10,
+            rate=1000,
+            settings=(*_DECAY, ("tween_rate", 0.15), ("tween_every", 5)),
+        ),
+        Experiment(
+            number=15,
+            title="The same, twenty layers",
+            task="bands",
+            group="twenty",
+            models=MIXTURE,
+            methods=_STEPPED,
+            seconds=10,
+            rate=500,
+            settings=(*_DECAY, ("tween_rate", 0.15), ("tween_every", 5)),
+            target=70.0,
+        ),
+        Experiment(
+            number=16,
+            title="Seven ways of training on noisy quadrants",
+            task="quadrants",
+            group="depth",
+            models=DEEP,
+            methods=_ALL,
+            seconds=10,
+            rate=2000,
+            settings=(*_DECAY, ("clip", 1.0), ("tween_rate", 0.15), ("tween_every", 5), ("batch", 32)),
+        ),
+        Experiment(
+            number=17,
+            title="A task that changes on the way: chase, avoid, chase",
+            task="chase",
+            group="agent",
+            models=("Dense-6L",),
+            methods=_CHASE,
+            seconds=15,
+            rate=500,
+        ),
+        Experiment(
+            number=18,
+            title="The same by architecture: before and after each change",
+            task="chase",
+            group="depth",
+            models=DEEP,
+            methods=_CHASE,
+            seconds=10,
+            rate=500,
+            shares=19,
+        ),
+        Experiment(
+            number=19,
+            title="The same by architecture: statistics over many runs",
+            task="chase",
+            group="depth",
+            models=DEEP,
+            methods=_CHASE,
+            seconds=10,
+            rate=500,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to run.
+
+    **Arguments:**
+
+    - `only`: numbers of experiments; `models`, `methods`: keep these names alone. Empty: all.
+    - `runs`, `seed`: the runs of every cell have the seeds `seed` … `seed + runs − 1`.
+    - `scale`: factor of every length.
+    - `clock`: `"ticks"` or `"wall"`, see `Job`; `rate`: ticks a second, 0 for the experiment's own.
+    """
+
+    only: tuple[int, ...] = ()
+    models: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    runs: int = 3
+    seed: int = 0
+    scale: float = 1.0
+    clock: str = "ticks"
+    rate: int = 0
+
+    def __post_init__(self) -> None:
+        for number in self.only:
+            if number not in EXPERIMENTS:
+                _unknown(str(number), "only", "experiment", [str(n) for n in EXPERIMENTS])
+        for name in self.methods:
+            if name not in METHODS:
+                _unknown(name, "methods", "method", METHODS)
+        if not 1 <= self.runs <= 100_000:
+            raise InputError(f"{self.runs} is outside 1 … 100000", where="runs")
+        if not 0 <= self.seed < 2**31:
+            raise InputError(f"{self.seed} is outside 0 … 2³¹ − 1", where="seed")
+        if not 0 < self.scale <= 1000:
+            raise InputError(f"expected a factor above 0 and up to 1000, got {self.scale}", where="scale")
+        if self.clock not in CLOCKS:
+            _unknown(self.clock, "clock", "clock", CLOCKS)
+        if not 0 <= self.rate <= 10**6:
+            raise InputError(f"expected 0 … 10⁶ ticks a second, got {self.rate}", where="rate")
+
+    def to_json(self) -> dict[str, Any]:
+        record: dict[str, Any] = {name: list(getattr(self, name)) for name in ("only", "models", "methods")}
+        return record | {name: getattr(self, name) for name in ("runs", "seed", "scale", "clock", "rate")}
+
+
+def _unknown(name: str, where: str, what: str, known: Sequence[str] | dict[str, Any]) -> None:
+    raise InputError(f"unknown {what} {name!r}", where=where, remedy=f"Known: {', '.join(known)}.")
+
+
+def chosen(options: Options) -> list[Experiment]:
+    """The experiments to run, with the models and methods that were asked for; those left with none are dropped.
+
+    Any model that an experiment's group can build may be asked for, such as `Dense-15L`.
+    """
+    found: list[Experiment] = []
+    used: set[str] = set()
+    for e in EXPERIMENTS.values():
+        if options.only and e.number not in options.only:
+            continue
+        models = tuple(m for m in options.models if _builds(e, m)) if options.models else e.models
+        methods = tuple(m for m in e.methods if m in options.methods) if options.methods else e.methods
+        used.update(models if options.models else ())
+        if models and methods:
+            found.append(replace(e, models=models, methods=methods))
+    for name in options.models:
+        if name not in used:
+            known = sorted({m for e in EXPERIMENTS.values() for m in e.models})
+            _unknown(name, "models", "network", known)
+    if not found:
+        raise InputError("nothing is left to run", where="methods", remedy="Ask for other methods or experiments.")
+    return found
+
+
+def jobs(experiment: Experiment, options: Options) -> list[Job]:
+    """Every model by every method by every seed."""
+    return [
+        Job(
+            task=experiment.task,
+            group=experiment.group,
+            model=model,
+            method=method,
+            seed=seed,
+            seconds=experiment.seconds * options.scale,
+            rate=options.rate or experiment.rate,
+            clock=options.clock,
+            settings=experiment.settings,
+            target=experiment.target,
+        )
+        for model in experiment.models
+        for method in experiment.methods
+        for seed in range(options.seed, options.seed + options.runs)
+    ]
+
+
+def _builds(experiment: Experiment, model: str) -> bool:
+    if model in experiment.models:
+        return True
+    try:
+        build(experiment.group, model, 1, 0)
+    except InputError:
+        return False
+    return True

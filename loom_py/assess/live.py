@@ -1,0 +1,80 @@
+"""One chase that can be watched, and driven from JavaScript."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..introspection import in_steps, shared
+from ..nn.fields import suggest
+from .methods import METHODS
+from .networks import FAMILIES, build
+from .runs import Job, chase_steps
+
+TICKS_A_SECOND = 500
+EVERY = 5
+"""Ticks from one picture to the next."""
+
+
+def _watched(self: Any) -> Generator[dict[str, Any] | None, None, dict[str, Any]]:
+    job, start, steps, tick = self._job, time.perf_counter(), chase_steps(self._job), 0
+    with np.errstate(all="ignore"):  # a method may diverge; the record says so
+        while True:
+            try:
+                world, tracker = next(steps)
+            except StopIteration as stop:
+                return stop.value | {"ticks_per_second": tick / max(time.perf_counter() - start, 1e-9)}
+            tick += 1
+            if tick % EVERY:
+                yield None
+                continue
+            windows = tracker.get_windows()
+            done = min(tick * len(windows) // round(job.seconds * job.rate), len(windows) - 1)
+            yield {
+                "tick": tick,
+                "task": world.task,
+                "agent": world.agent.tolist(),
+                "target": world.target.tolist(),
+                "window": done,
+                "accuracy": windows[done].accuracy,
+                "windows": [w.accuracy for w in windows[:done]],
+            }
+
+
+@shared
+class ChaseRun:
+    """A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions.
+
+    The task changes after a third and after two thirds. 500 decisions count as a second: what collects samples first
+    learns every 25. Equal arguments give equal runs.
+    """
+
+    def __init__(self, family: str, depth: int, method: str, ticks: int = 6000, seed: int = 0) -> None:
+        for name, value, known in (("family", family, FAMILIES), ("method", method, METHODS)):
+            if value not in known:
+                raise InputError(f"unknown {name} {value!r}", where=name, remedy=suggest(value, known))
+        if not 3 <= ticks <= 10_000_000:
+            raise InputError(f"{ticks} is outside 3 … 10000000", where="ticks")
+        model = f"{family}-{depth}L"
+        build("depth", model, 4, seed)  # tells what is wrong now
+        seconds = ticks / TICKS_A_SECOND
+        self._job = Job(
+            task="chase", group="depth", model=model, method=method, seed=seed, seconds=seconds, rate=TICKS_A_SECOND
+        )
+
+    @in_steps(_watched)
+    def play(self) -> dict[str, Any]:
+        """The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+
+        In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+        """
+        steps = _watched(self)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value

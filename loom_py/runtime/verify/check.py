@@ -1,0 +1,140 @@
+"""Running cases on a device and comparing: ‖out − ref‖ / ‖ref‖."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import DeviceLost, LoomError
+from ..device import Device, Waiting, settle
+from ..numpy_ops import NumpyOps
+from ..trace import IN_PLACE, TracingOps
+from . import cases
+from .cases import Case
+
+LIMIT = 1e-5
+"""Largest error that is rounding."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All cases of one kernel: the largest error, and what went wrong first (empty for nothing)."""
+
+    kernel: str
+    cases: int
+    error: float
+    problem: str
+    done: int
+    total: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kernel": self.kernel, "cases": self.cases, "error": self.error if np.isfinite(self.error) else None,
+            "problem": self.problem, "loaded": self.done, "total": self.total,
+        }  # fmt: skip
+
+
+def check_device(device: Device) -> Generator[Checked | Waiting, None, list[Checked]]:
+    """Every kernel that the device has, one after another; ends early only if the device is lost."""
+    known = [kernel for kernel in cases.GENERATORS if kernel in device.kernels]
+    found: list[Checked] = []
+    for kernel in known:
+        worst, problem, some = 0.0, "", cases.of(kernel)
+        for case in some:
+            try:
+                values = yield from on_device(device, case)
+                wrong, size = _compare(case, values)
+            except DeviceLost:
+                raise
+            except LoomError as reason:
+                wrong, size = f"{case.label}: {reason}", 0.0
+            worst = max(worst, size)
+            problem = problem or wrong
+        found.append(Checked(kernel, len(some), worst, problem, len(found) + 1, len(known)))
+        yield found[-1]
+    return found
+
+
+def _compare(case: Case, values: dict[str, Any]) -> tuple[str, float]:
+    """(what is wrong, the largest error)."""
+    worst = 0.0
+    for name, ref in reference(case).items():
+        if values[name].shape != ref.shape or not np.isfinite(values[name]).all():
+            return f"{case.label}: {name} is no {ref.shape} of finite numbers", np.inf
+        worst = max(worst, error(values[name], ref))
+    return (f"{case.label}: error {worst:.1e}" if worst >= LIMIT else ""), worst
+
+
+def reference(case: Case) -> dict[str, Any]:
+    """Results and changed tensors, by NumPy in float64."""
+
+    def wide(value: Any) -> Any:
+        if isinstance(value, list):
+            return [wide(v) for v in value]
+        return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value
+
+    arguments = {name: wide(value) for name, value in case.arguments.items()}
+    result = getattr(NumpyOps(), case.kernel)(**arguments)
+    made = () if result is None else result if isinstance(result, tuple) else (result,)
+    found = {f"out{i}": np.asarray(value) for i, value in enumerate(made)}
+    for name in IN_PLACE.get(case.kernel, ()):
+        value = arguments[name]
+        found |= {f"{name}.{i}": a for i, a in enumerate(value)} if isinstance(value, list) else {name: value}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, Any]]:
+    """The same by a device, run twice from the same start: what it answers must not depend on what it did before."""
+    ops: Any = TracingOps(str(case))
+    changed = IN_PLACE.get(case.kernel, ())
+    inputs: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+
+    def tensor(name: str, value: Any, kind: str) -> Any:
+        if isinstance(value, list):
+            return [tensor(f"{name}.{i}", a, kind) for i, a in enumerate(value)]
+        (state if kind == "state" else inputs)[name] = value
+        return ops.tensor(value, kind, name)
+
+    arguments: dict[str, Any] = {}
+    for name, value in case.arguments.items():
+        if name in case.dynamic:
+            arguments[name] = ops.dynamic(name, value)
+        elif name in case.constants or not isinstance(value, (np.ndarray, list)):
+            arguments[name] = value
+        else:
+            arguments[name] = tensor(name, value, "state" if name in changed else "input")
+    result = getattr(ops, case.kernel)(**arguments)
+    made = () if result is None else result if isinstance(result, tuple) else (result,)
+    for i, t in enumerate(made):
+        ops.output(f"out{i}", t)
+
+    uploaded = {name: device.upload(a) for name, a in state.items()}
+    executable = None
+    runs: list[dict[str, Any]] = []
+    try:
+        executable = device.compile(ops.program, uploaded)
+        for _ in range(2):
+            for name, a in state.items():
+                device.write(uploaded[name], a)
+            out = yield from settle(
+                executable.submit(inputs, **{name: case.arguments[name] for name in case.dynamic})
+            )
+            runs.append(out | ((yield from settle(device.read(uploaded))) if uploaded else {}))
+    finally:
+        if executable is not None:
+            executable.free()
+        for t in uploaded.values():
+            device.free(t)
+    for name, first in runs[0].items():
+        if first.tobytes() != runs[1][name].tobytes():
+            raise LoomError(f"{name} differs from run to run", where=str(case))
+    return runs[0]
+
+
+def error(out: Any, ref: Any) -> float:
+    """‖out − ref‖ / ‖ref‖; ‖out‖ where the reference is 0."""
+    return float(np.linalg.norm(np.subtract(out, ref, dtype=np.float64)) / (np.linalg.norm(ref) or 1))

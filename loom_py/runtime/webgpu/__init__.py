@@ -1,0 +1,7 @@
+"""The `webgpu` device: programs as WGSL (`wgsl/*.wgsl`) through a host, JavaScript's in a page, wgpu-py natively."""
+
+from .device import WebGPUDevice
+from .encode import KERNELS
+from .host import Host
+
+__all__ = ["KERNELS", "Host", "WebGPUDevice"]

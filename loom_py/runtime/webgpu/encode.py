@@ -1,0 +1,367 @@
+"""From a `Program` to a *plan*: what a host needs to replay it without knowing kernels.
+
+A plan is plain data: pipelines (a WGSL file, an entry point, override constants), dispatches (a pipeline, its buffers,
+its uniform words, workgroups), buffers that it owns, and the row of dynamic numbers. Kernels are functions in the
+family files that register themselves with `@encodes` and call `Encoder.run` for each dispatch.
+
+A dynamic number is a *slot* of the row, two words: the number as float32, and as 32-bit integer. What is computed from
+dynamic numbers alone (AdamW's corrections) is a slot too, computed in Python in float64. Numbers that do not change are
+slots as well, so that a shader need not know the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DeviceError
+from ..program import Dispatch, Dyn, Program, Ref
+from . import shaders
+
+Encode = Callable[["Encoder", Dispatch], None]
+KERNELS: dict[str, Encode] = {}
+"""Kernel of the vocabulary → what makes its dispatches."""
+
+ALIGNMENT = 256
+MAX_GROUPS = 65535
+
+
+def encodes(*names: str) -> Callable[[Encode], Encode]:
+    """Register the encoder of one or several kernels."""
+
+    def add(function: Encode) -> Encode:
+        for name in names:
+            KERNELS[name] = function
+        return function
+
+    return add
+
+
+def padded(nbytes: int) -> int:
+    """Buffers are whole vectors of four words, and never empty."""
+    return max(-(-nbytes // 16) * 16, 16)
+
+
+def aligned(nbytes: int) -> int:
+    """Offsets of bindings are multiples of this on every device."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Bytes of a buffer: one of the host's, one that the plan makes for itself, or a vector of the dynamic row."""
+
+    buffer: int
+    nbytes: int
+    offset: int = 0
+    kind: Literal["host", "own", "vector"] = "host"
+
+    def part(self, offset: int, nbytes: int) -> Slice:
+        return Slice(self.buffer, nbytes, self.offset + offset, self.kind)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A tensor that is no buffer of the program: an operand for the dispatches of one kernel call."""
+
+    place: Slice
+    shape: tuple[int, ...]
+
+
+Number = Callable[[Mapping[str, Any]], Any]
+"""Dynamic numbers by name, each one value or one a step → a slot's values, (steps,) or one."""
+Vector = Callable[[Mapping[str, Any]], NDArray[np.float32]]
+"""Dynamic numbers by name → (steps or 1, length)."""
+
+
+@dataclass
+class Plan:
+    """What was encoded; `own` are sizes of the buffers to be made.
+
+    The dynamic row holds the slots, then each vector from the next multiple of 256 bytes on.
+    """
+
+    label: str
+    pipelines: list[dict[str, Any]] = field(default_factory=list)
+    dispatches: list[tuple[int, tuple[int, int, int], int, list[tuple[int, Slice]]]] = field(default_factory=list)
+    uniforms: bytearray = field(default_factory=bytearray)
+    own: list[int] = field(default_factory=list)
+    slots: list[Number] = field(default_factory=list)
+    vectors: list[tuple[int, Vector]] = field(default_factory=list)
+
+    def spec(self, buffers: Sequence[int], row: int, tables: list[dict[str, int]], keeps: list[dict[str, int]]) -> str:
+        """JSON for the host; `buffers` are the host's numbers of `own`."""
+        used = sorted({p["shader"] for p in self.pipelines})
+
+        starts = self._starts()
+
+        def place(binding: int, s: Slice) -> list[int]:
+            if s.kind == "vector":
+                return [binding, row, starts[s.buffer] + s.offset, s.nbytes]
+            return [binding, buffers[s.buffer] if s.kind == "own" else s.buffer, s.offset, s.nbytes]
+
+        return json.dumps(
+            {
+                "label": self.label,
+                "sources": {name: shaders.shader(name).source for name in used},
+                "pipelines": self.pipelines,
+                "dispatches": [
+                    {"pipeline": p, "groups": groups, "uniform": at, "buffers": [place(*b) for b in bound]}
+                    for p, groups, at, bound in self.dispatches
+                ],
+                "row": {"buffer": row, "nbytes": self.row_bytes(), "used": bool(self.slots or self.vectors)},
+                "tables": tables,
+                "keeps": keeps,
+            }
+        )
+
+    def _starts(self) -> list[int]:
+        """Where each vector begins, and at last the end, in bytes."""
+        starts = [aligned(8 * len(self.slots))]
+        for length, _ in self.vectors:
+            starts.append(aligned(starts[-1] + 4 * length))
+        return starts
+
+    def row_bytes(self) -> int:
+        return max(self._starts()[-1], ALIGNMENT)
+
+    def row(self, dynamics: Mapping[str, Any], steps: int) -> NDArray[np.uint32]:
+        """(steps, words of a row); a dynamic number may be an array of one a step."""
+        words = np.zeros((steps, self.row_bytes() // 4), np.uint32)
+        for i, slot in enumerate(self.slots):
+            value = np.broadcast_to(np.asarray(slot(dynamics), np.float64), (steps,))
+            words[:, 2 * i] = value.astype(np.float32).view(np.uint32)
+            whole = np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64)
+            words[:, 2 * i + 1] = (whole & 0xFFFFFFFF).astype(np.uint32)
+        for start, (length, vector) in zip(self._starts(), self.vectors, strict=False):
+            words[:, start // 4 : start // 4 + length].view(np.float32)[...] = vector(dynamics)
+        return words
+
+
+class Encoder:
+    """Makes the dispatches of a program, and gives its temporaries buffers that are used again when they are free.
+
+    **Arguments:**
+
+    - `places`: buffer index → where state, inputs and constants are.
+    - `storage`: buffer index → how its elements are stored, where that is not its dtype.
+    - `constant`: keeps an array on the device for as long as the plan lives.
+    - `limits`: the host's.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        places: dict[int, Slice],
+        storage: dict[int, str],
+        constant: Callable[[NDArray[Any]], Slice],
+        limits: dict[str, int],
+    ) -> None:
+        self.program = program
+        self.storage = storage
+        self.limits = limits
+        self.plan = Plan(program.name)
+        self._places = places
+        self._constant = constant
+        self._kept: dict[Any, Slice] = {}
+        self._pipelines: dict[str, int] = {}
+        self._numbers: dict[Any, int] = {}
+        self._uniforms: dict[bytes, int] = {}
+        self._spans = program.lifetimes()
+        self._free: list[int] = []
+        self._busy: dict[int, list[int]] = {}  # dispatch → own buffers that are free after it
+        self._at = 0
+
+    def encode(self) -> Plan:
+        """All dispatches whose results somebody reads, in order."""
+        useful = _useful(self.program)
+        for at, d in enumerate(self.program.dispatches):
+            self._at = at
+            if at not in useful:
+                self._free += self._busy.pop(at, [])
+                continue
+            for index in d.outputs:
+                root = self.program.root(index)
+                if root not in self._places:
+                    self._places[root] = self._own(self.program.buffers[root].nbytes, self._spans[root][1])
+                self._places[index] = self._places[root]
+            KERNELS[d.kernel](self, d)
+            self._free += self._busy.pop(self._at, [])
+        return self.plan
+
+    # --- memory -------------------------------------------------------------------------------------------------
+    def _own(self, nbytes: int, until: int) -> Slice:
+        size = padded(nbytes)
+        fits = [b for b in self._free if self.plan.own[b] >= size]
+        if fits:
+            buffer = min(fits, key=self.plan.own.__getitem__)
+        elif self._free:
+            buffer = max(self._free, key=self.plan.own.__getitem__)
+        else:
+            buffer = len(self.plan.own)
+            self.plan.own.append(0)
+        if buffer in self._free:
+            self._free.remove(buffer)
+        self.plan.own[buffer] = max(self.plan.own[buffer], size)
+        self._busy.setdefault(until, []).append(buffer)
+        return Slice(buffer, size, kind="own")
+
+    def scratch(self, nbytes: int) -> Slice:
+        """Memory for the dispatches of this kernel call only."""
+        return self._own(nbytes, self._at)
+
+    def temporary(self, shape: tuple[int, ...]) -> Sized:
+        """As `scratch`, for float32 of that shape."""
+        return Sized(self.scratch(4 * prod(shape)), shape)
+
+    def keep(self, key: Any, make: Callable[[], NDArray[Any]]) -> Slice:
+        """A constant made here, once for each key."""
+        if key not in self._kept:
+            self._kept[key] = self._constant(make())
+        return self._kept[key]
+
+    # --- operands -----------------------------------------------------------------------------------------------
+    def place(self, operand: Any) -> Slice:
+        """Where a tensor is."""
+        if isinstance(operand, Sized):
+            return operand.place
+        return self._places[operand.index if isinstance(operand, Ref) else int(operand)]
+
+    def shape(self, operand: Any) -> tuple[int, ...]:
+        if isinstance(operand, Sized):
+            return operand.shape
+        return self.program.buffers[operand.index if isinstance(operand, Ref) else int(operand)].shape
+
+    def size(self, operand: Any) -> int:
+        """Number of elements."""
+        return prod(self.shape(operand))
+
+    def stored(self, operand: Ref) -> str:
+        """`float32`, `int32`, or a storage such as `Q4_1`."""
+        return self.storage.get(operand.index, self.program.buffers[operand.index].dtype)
+
+    def value(self, operand: Ref) -> NDArray[Any]:
+        """A constant's values. Raises `DeviceError` if it is no constant."""
+        found = self.program.constants.get(operand.index)
+        if found is None:
+            raise DeviceError("a constant is expected here", where=f"%{operand.index} of {self.program.name}")
+        return found
+
+    # --- numbers ------------------------------------------------------------------------------------------------
+    def slot(self, value: Any, key: str = "", derive: Callable[[Any], Any] | None = None) -> int:
+        """Slot of a number, dynamic or not, or of `derive(number)`; `key` tells different derivations apart."""
+        known = (str(value), key)
+        if known not in self._numbers:
+            self._numbers[known] = len(self.plan.slots)
+            given = _number(value)
+            self.plan.slots.append((lambda numbers: derive(given(numbers))) if derive else given)
+        return self._numbers[known]
+
+    def vector(self, value: Any, key: str, length: int, derive: Callable[[Any], Any]) -> Slice:
+        """`length` floats computed from a number at each replay: `derive` takes (steps,) to (steps, length).
+
+        They are a constant where the number does not change.
+        """
+        if not isinstance(value, Dyn):
+            return self.keep((key, value), lambda: np.asarray(derive(np.array([value])), np.float32))
+        known = (str(value), key)
+        if known not in self._numbers:
+            self._numbers[known] = len(self.plan.vectors)
+            given = _number(value)
+            self.plan.vectors.append((length, lambda numbers: derive(np.atleast_1d(given(numbers)))))
+        return Slice(self._numbers[known], padded(4 * length), kind="vector")
+
+    # --- dispatches ---------------------------------------------------------------------------------------------
+    def run(
+        self,
+        shader: str,
+        entry: str,
+        groups: int | tuple[int, int] | tuple[int, int, int],
+        constants: Mapping[str, float] | None = None,
+        **values: Any,
+    ) -> None:
+        """One dispatch: buffers and numbers by the names that the shader gives them."""
+        source = shaders.shader(shader)
+        x, y, z = (*((groups,) if isinstance(groups, int) else groups), 1, 1)[:3]
+        if max(x, y, z) > MAX_GROUPS:
+            many = f"{x}×{y}×{z} workgroups"
+            raise DeviceError(f"{shader} needs {many}", where=self.program.name, remedy="Use less data.")
+        words = bytearray()
+        for name, kind in source.fields.items():
+            value = values.pop(name)
+            words += struct.pack("<f", value) if kind == "f32" else struct.pack("<I", int(value) & 0xFFFFFFFF)
+        bound: list[tuple[int, Slice]] = []
+        layout: list[list[Any]] = []
+        for name, (binding, written) in source.buffers.items():
+            if name == "dynamics":
+                layout.append([binding, "row"])
+            elif name in values:
+                bound.append((binding, self._slice(values.pop(name))))
+                layout.append([binding, "write" if written else "read"])
+        if values:
+            raise DeviceError(f"{shader}.wgsl has no {', '.join(values)}", where=self.program.name)
+        self._check(shader, bound, layout)
+        at = -1
+        if words:
+            layout.append([0, "uniform"])
+            at = self._uniform(bytes(words))
+        pipeline = {"shader": shader, "entry": entry, "constants": dict(constants or {}), "layout": sorted(layout)}
+        key = json.dumps(pipeline)
+        if key not in self._pipelines:
+            self._pipelines[key] = len(self.plan.pipelines)
+            self.plan.pipelines.append(pipeline)
+        self.plan.dispatches.append((self._pipelines[key], (x, y, z), at, bound))
+
+    def _uniform(self, words: bytes) -> int:
+        if words not in self._uniforms:
+            self._uniforms[words] = len(self.plan.uniforms)
+            self.plan.uniforms += words.ljust(aligned(len(words)), b"\0")
+        return self._uniforms[words]
+
+    def elements(self, n: int, size: int = 256) -> int:
+        """Workgroups for a grid-stride loop over n elements."""
+        return min(max(-(-n // size), 1), MAX_GROUPS)
+
+    def _slice(self, value: Any) -> Slice:
+        return value if isinstance(value, Slice) else self.place(value)
+
+    def _check(self, shader: str, bound: list[tuple[int, Slice]], layout: list[list[Any]]) -> None:
+        """WebGPU's own rules, said in words: no buffer both read and written, no binding beyond the limit."""
+        access = {binding: kind for binding, kind in layout}
+        written = {(s.buffer, s.kind) for b, s in bound if access[b] == "write"}
+        others = [(s.buffer, s.kind) for b, s in bound if access[b] == "read"]
+        if len(written) + len(others) < len(bound) or written & set(others):
+            raise DeviceError(f"{shader} would read and write one buffer", where=self.program.name, remedy="Copy it.")
+        limit = self.limits["maxStorageBufferBindingSize"]
+        for _, s in bound:
+            if s.nbytes > limit:
+                raise DeviceError(
+                    f"{shader} needs {s.nbytes:,} bytes of one buffer, this device binds {limit:,}",
+                    where=self.program.name,
+                    remedy="Use a smaller batch, context or model, or another device.",
+                )
+
+
+def _useful(program: Program) -> set[int]:
+    """Places of the dispatches that change something, or make what is read or put out."""
+    needed = {program.root(index) for index in program.outputs.values()}
+    useful: set[int] = set()
+    for at in reversed(range(len(program.dispatches))):
+        d = program.dispatches[at]
+        if d.changes or any(program.root(index) in needed for index in d.outputs):
+            useful.add(at)
+            needed |= {program.root(index) for index in d.reads()}
+    return useful
+
+
+def _number(value: Any) -> Number:
+    if isinstance(value, Dyn):
+        return lambda numbers: np.asarray(numbers[value.name], np.float64)
+    return lambda numbers: float(value)

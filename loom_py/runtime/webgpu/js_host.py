@@ -1,0 +1,128 @@
+"""The GPU of a page: a thin cover over `web/device_webgpu.js`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import DeviceError, DeviceLost
+
+
+class JsReading:
+    """See `Reading`. It can only be waited for where WebAssembly can wait for promises (JSPI)."""
+
+    def __init__(self, js: Any, host: JsHost) -> None:
+        self._js: Any = js
+        self._host = host
+        self.promise: Any = js.promise
+
+    def result(self) -> memoryview:
+        if self._js.bytes is None and not self._js.error:
+            _wait(self.promise)
+        self._host.check()
+        if self._js.error:
+            raise DeviceError(str(self._js.error), where="webgpu")
+        found: Any = self._js.bytes
+        out = np.empty(int(found.length), np.uint8)
+        found.assign_to(out)
+        return out.data
+
+
+def _wait(promise: Any) -> None:
+    from pyodide.ffi import can_run_sync, run_sync  # type: ignore[import-not-found]
+
+    if not can_run_sync():
+        raise DeviceError(
+            "the GPU's answer cannot be waited for here",
+            where="webgpu",
+            remedy="Use the promise API, a browser with WebAssembly JSPI, or another device.",
+        )
+    run_sync(promise)
+
+
+class JsHost:
+    """See `Host`. `js` is a `WebGPUHost`."""
+
+    def __init__(self, js: Any) -> None:
+        self._js = js
+        self._learn()
+
+    def _learn(self) -> None:
+        facts = json.loads(str(self._js.facts))
+        self.adapter: Mapping[str, Any] = facts["adapter"]
+        self.features: Sequence[str] = facts["features"]
+        self.limits: Mapping[str, int] = facts["limits"]
+
+    @property
+    def lost(self) -> str:
+        return str(self._js.lost)
+
+    def check(self) -> None:
+        """Raise what went wrong since the last call."""
+        if self.lost:
+            raise DeviceLost(self.lost, where="webgpu", remedy="Try again, or choose another device.")
+        failure = str(self._js.failure())
+        if failure:
+            raise DeviceError(failure, where="webgpu", remedy="Choose another device, or a smaller model.")
+
+    def reopen(self) -> Any:
+        """A promise of a new device in place of this one."""
+        return self._js.reopen()
+
+    def lose(self, reason: str) -> None:
+        """Lose the device on purpose."""
+        self._js.lose(reason)
+
+    def create(self, nbytes: int) -> int:
+        self.check()
+        return int(self._js.create(nbytes))
+
+    def destroy(self, buffer: int) -> None:
+        self._js.destroy(buffer)
+
+    def used(self) -> tuple[int, int]:
+        nbytes, buffers = self._js.used()
+        return int(nbytes), int(buffers)
+
+    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
+        self.check()
+        if data.nbytes:
+            self._js.write(buffer, offset, _bytes(data), keep)
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        self.check()
+        self._js.copy(source, target, nbytes)
+
+    def read(self, pieces: Sequence[tuple[int, int, int]]) -> JsReading:
+        self.check()
+        return JsReading(self._js.read(_list([n for piece in pieces for n in piece])), self)
+
+    def plan(self, spec: str, uniforms: bytes) -> int:
+        self.check()
+        return int(self._js.plan(spec, _bytes(np.frombuffer(uniforms, np.uint8))))
+
+    def replay(self, plan: int, rows: Any, steps: int, indices: Sequence[int], keep: bool) -> None:
+        self.check()
+        self._js.replay(plan, _bytes(rows), steps, _list(list(indices)), keep)
+
+    def drop(self, plan: int) -> None:
+        self._js.drop(plan)
+
+    def close(self) -> None:
+        self._js.close()
+
+
+def _bytes(data: Any) -> Any:
+    """A `Uint8Array` with the bytes of an array."""
+    from pyodide.ffi import to_js  # type: ignore[import-not-found]
+
+    return to_js(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
+
+
+def _list(numbers: list[int]) -> Any:
+    from pyodide.ffi import to_js  # type: ignore[import-not-found]
+
+    return to_js(numbers)

@@ -1,0 +1,225 @@
+"""WebGPU in Chromium, on SwiftShader: every kernel, training, and what happens when the GPU goes away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from loom_py.runtime.webgpu import KERNELS
+
+from . import tiny_checkpoint
+from .conftest import FLAGS, GPU_FLAGS, Open, _finish, _opener, program
+
+START = """async (options) => {
+  const { loom } = await import("/loom.js");
+  globalThis.session = await loom.start(options);
+  return session.devices;
+}"""
+
+
+@pytest.fixture(scope="module")
+def gpu_chromium(chromium: Browser) -> Iterator[Browser]:
+    """The same Chromium, with a GPU."""
+    browser = chromium.browser_type.launch(executable_path=program(), args=[*FLAGS, *GPU_FLAGS])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(gpu_chromium: Browser, plain_url: str) -> Iterator[Page]:
+    """A page with a session that prefers the GPU."""
+    contexts: list[Any] = []
+    watches: list[Any] = []
+    made = _opener(gpu_chromium, contexts, watches)(f"{plain_url}index.html")
+    found = made.evaluate(START, {"device": "webgpu"})
+    gpu = next(d for d in found if d["device"] == "webgpu")
+    assert gpu["available"], f"a test of WebGPU needs an adapter: {gpu}"
+    assert gpu["hardware"] is False
+    assert "subgroups" in gpu["features"]
+    yield made
+    _finish(contexts, watches)
+
+
+def test_every_kernel(page: Page) -> None:
+    rows = page.evaluate("""async () => {
+      const told = [];
+      const rows = await session.verifyDevice("webgpu", { onProgress: (event) => told.push(event.loaded) });
+      if (told.length !== rows.length) throw new Error(`${told.length} events for ${rows.length} kernels`);
+      return rows;
+    }""")
+    assert [row for row in rows if row["problem"]] == []
+    assert all(row["error"] < 1e-5 for row in rows)
+    assert len(rows) >= len(KERNELS) - 8
+
+
+TRAIN = """async ({ device, epochs }) => {
+  await session.useDevice(device);
+  const dense = { type: "dense", input_size: 12, output_size: 24, activation: "tanh" };
+  const layers = [dense, { ...dense, input_size: 24, output_size: 3, activation: "sigmoid" }];
+  const network = await session.createNetwork({ layers }, { seed: 4 });
+  const batches = [];
+  for (let i = 0; i < 5; i++) {
+    const input = Float32Array.from({ length: 8 * 12 }, (_, j) => Math.sin(i + 3 * j));
+    batches.push({ input, target: Float32Array.from({ length: 8 * 3 }, (_, j) => ((i + j) % 3 === 0 ? 1 : 0)) });
+  }
+  const result = await network.train(batches, { epochs, learningRate: 0.05, optimizer: { type: "adamw" } });
+  const where = await network.call("GetDevice");
+  await network.free?.();
+  return { history: result.LossHistory, where, devices: await session.useDevice(device) };
+}"""
+
+
+def test_training_a_dense_network(page: Page) -> None:
+    expected = page.evaluate(TRAIN, {"device": "numpy", "epochs": 20})
+    found = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 20})
+    assert found["where"] == {"device": "webgpu", "reason": "asked for"}
+    assert found["history"] == pytest.approx(expected["history"], rel=1e-4)
+    assert found["history"][-1] < 0.9 * found["history"][0]
+    gpu = next(d for d in found["devices"] if d["device"] == "webgpu")
+    assert (gpu["used"], gpu["buffers"]) == (0, 0), "training gives its memory back"
+
+
+def test_the_originals_gpu_methods(page: Page) -> None:
+    found = page.evaluate("""async () => {
+      await session.useDevice("webgpu");
+      const layers = [{ type: "dense", input_size: 5, output_size: 3, activation: "tanh" }];
+      const network = await session.createNetwork({ layers }, { seed: 2 });
+      const x = [0.1, -0.2, 0.3, 0.4, -0.5];
+      const [cpu] = await network.call("ForwardCPU", x);
+      await network.call("InitGPU");
+      const [gpu, nanoseconds] = await network.call("ForwardGPU", x);
+      const [gradient] = await network.call("BackwardGPU", [1, 2, 3]);
+      await network.call("ForwardCPU", x);
+      const [expected] = await network.call("BackwardCPU", [1, 2, 3]);
+      await network.call("ReleaseGPU");
+      const [device] = (await session.useDevice("webgpu")).filter((d) => d.device === "webgpu");
+      return { cpu, gpu, nanoseconds, gradient, expected, buffers: device.buffers };
+    }""")
+    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-5)
+    assert found["gradient"] == pytest.approx(found["expected"], rel=1e-5)
+    assert found["nanoseconds"] > 0
+    assert found["buffers"] == 0
+
+
+def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> None:
+    page = open_page(f"{plain_url}index.html")
+    found = page.evaluate(START, {"device": "webgpu"})
+    gpu = next(d for d in found if d["device"] == "webgpu")
+    assert not gpu["available"]
+    assert "GPU" in gpu["reason"]
+    trained = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 2})
+    assert trained["where"]["device"] in ("simd", "numpy")
+    assert trained["where"]["reason"].startswith("webgpu is not there")
+
+
+LOSE = """(() => {
+  const gpus = [];
+  const original = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await original.apply(this, options);
+    gpus.push(device);
+    return device;
+  };
+  globalThis.gpus = gpus;
+})()"""
+
+
+def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str) -> None:
+    """`device.destroy()` in mid-training: a typed error; the next training goes elsewhere, and back when asked."""
+    context = gpu_chromium.new_context()
+    context.add_init_script(LOSE)
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    page.evaluate(START, {"device": "webgpu", "worker": False})
+    first = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
+    assert first["where"]["device"] == "webgpu"
+    lost = page.evaluate("""async () => {
+      const layers = [{ type: "dense", input_size: 4, output_size: 4 }];
+      const network = await session.createNetwork({ layers }, { seed: 1 });
+      const batch = { input: new Float32Array(4).fill(1), target: new Float32Array(4).fill(2) };
+      let seen = 0;
+      try {
+        const onProgress = () => seen++ || gpus.at(-1).destroy();
+        await network.train([batch], { epochs: 1e6, learningRate: 1e-6 }, { onProgress });
+      } catch (error) {
+        return { seen, name: error.name, message: error.message, remedy: error.remedy };
+      }
+    }""")
+    assert lost["name"] == "DeviceLost"
+    assert "lost" in lost["message"]
+    assert lost["remedy"]
+    assert lost["seen"] >= 1
+    again = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
+    assert again["where"]["device"] == "webgpu"
+    assert again["history"] == first["history"]
+    assert page.evaluate("gpus.length") == 2
+    context.close()
+
+
+def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
+    contexts: list[Any] = []
+    watches: list[Any] = []
+    page = _opener(gpu_chromium, contexts, watches)(f"{plain_url}devices.html")
+    button = page.get_by_role("button", name="Verify on my device")
+    expect(button).to_be_enabled(timeout=60_000)
+    rows = page.locator("#devices tr")
+    expect(rows.filter(has_text="swiftshader, played by the CPU, WGSL kernels")).to_have_count(1)
+    expect(page.locator("#adapter tr").filter(has_text="maxStorageBufferBindingSize")).to_have_count(1)
+    button.click()
+    expect(page.locator("#summary")).to_have_text(re.compile(r"All \d+ kernels are right\."), timeout=180_000)
+    assert page.locator("#kernels tr").filter(has_text="webgpu").count() > 25
+    _finish(contexts, watches)
+
+
+GENERATE = """async ({ files, device, loseAt, options }) => {
+  await session.useDevice(device);
+  const given = Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
+  const model = await session.loadModel(given);
+  const buffers = async () => (await session.useDevice(device)).find((d) => d.device === "webgpu").buffers;
+  const told = [];
+  for (let round = 0; round < 3; round++) {
+    const ids = [];
+    let step = 0;
+    for await (const token of model.complete("abc ".repeat(9), options)) {
+      if (token.done) break;
+      ids.push(token.id);
+      if (loseAt.includes(step++)) gpus.at(-1).destroy();
+    }
+    told.push({ ids, buffers: await buffers() });
+  }
+  await model.dispose?.();
+  return { told, device: model.facts.device, activations: model.facts.activations };
+}"""
+
+
+@pytest.mark.parametrize(
+    "options", [{"maxTokens": 16}, {"maxTokens": 16, "temperature": 0.9, "seed": 7}], ids=["greedy", "drawn"]
+)
+def test_text_of_a_small_model(
+    gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """NumPy's tokens from the GPU, also when the GPU is destroyed in mid-sentence; buffers do not grow."""
+    directory = tiny_checkpoint.write(tmp_path)
+    files = {name: list((directory / name).read_bytes()) for name in tiny_checkpoint.FILES}
+    context = gpu_chromium.new_context()
+    context.add_init_script(LOSE)
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    page.evaluate(START, {"device": "webgpu", "worker": False})
+    given = {"files": files, "options": options}
+    expected = page.evaluate(GENERATE, {**given, "device": "numpy", "loseAt": []})
+    found = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": []})
+    assert (found["device"], found["activations"]) == ("webgpu", "f32")
+    assert len(expected["told"][0]["ids"]) > 10
+    assert [t["ids"] for t in found["told"]] == [t["ids"] for t in expected["told"]]
+    assert found["told"][1]["buffers"] == found["told"][2]["buffers"]
+    if "seed" in options:  # a loss means compiling everything again, which takes SwiftShader long
+        lost = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": [5]})
+        assert [t["ids"] for t in lost["told"]] == [t["ids"] for t in expected["told"]]
+        assert page.evaluate("gpus.length") == 4, "one for each loss"
+    context.close()

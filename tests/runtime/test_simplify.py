@@ -1,0 +1,138 @@
+"""Views in place of copies change no result, and take the copies away where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from loom_py import build_network_from_json
+from loom_py.runtime.kernels import shape as shape_kernels
+from loom_py.runtime.numpy_ops import NumpyOps
+from loom_py.runtime.program import Program
+from loom_py.runtime.simd import SimdDevice
+from loom_py.runtime.simd.simplify import simplify
+from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.trace_network import trace_training_step
+from loom_py.training.losses import Loss
+from loom_py.training.optimisers import SGD
+from loom_py.training.step import StepPlan
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[SimdDevice]:
+    made = SimdDevice()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slices_are_copies() -> Iterator[None]:
+    """The oracle's slice of one row may be a view; kernels are said to make new tensors."""
+    patch = pytest.MonkeyPatch()
+
+    def narrow(x: Any, axis: int, start: int, length: int) -> Any:
+        return shape_kernels.narrow(x, axis, start, length).copy()
+
+    patch.setattr(NumpyOps, "narrow", staticmethod(narrow))
+    yield
+    patch.undo()
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    """Rows of numbers cut, joined, added, summed, and changed in place, in any order."""
+    ops: Any = TracingOps("random")
+    start = np.arange(1, 13, dtype=np.float32)
+    state = ops.tensor(start[None], "state", "w")
+    made = [ops.tensor(start[None], "input", "x"), state]
+    loose: list[Any] = []  # temporaries that may be changed in place
+    for _ in range(draw(st.integers(1, 14))):
+        x = draw(st.sampled_from(made))
+        width = x.shape[1]
+        match draw(st.sampled_from(["narrow", "concat", "add", "sum", "zeros", "change", "change", "state"])):
+            case "narrow":
+                length = draw(st.integers(1, width))
+                new = ops.narrow(x, 1, draw(st.integers(0, width - length)), length)
+            case "concat":
+                new = ops.concat(draw(st.lists(st.sampled_from(made), min_size=1, max_size=3)), 1)
+            case "add":
+                new = ops.add(x, draw(st.sampled_from([t for t in made if t.shape == x.shape])))
+            case "zeros":
+                new = ops.zeros((1, width), like=x)
+            case "change" if loose:
+                to = draw(st.sampled_from(loose))
+                ops.accumulate(to, draw(st.sampled_from([t for t in made if t.shape == to.shape])), 0.5)
+                continue
+            case "state":
+                ops.accumulate(state, draw(st.sampled_from([t for t in made if t.shape == state.shape])), 0.25)
+                continue
+            case _:
+                flat = ops.sum(x, axis=0)
+                made.append(ops.reshape(flat, (1, width)))
+                continue
+        made.append(new)
+        loose.append(new)
+    for i, t in enumerate(draw(st.lists(st.sampled_from(made), min_size=1, max_size=4))):
+        ops.output(str(i), t)
+    return ops.program
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(programs())
+def test_results_stay_the_same(device: SimdDevice, program: Program) -> None:
+    x, w = np.linspace(-1, 1, 12, dtype=np.float32)[None], np.linspace(2, 3, 12, dtype=np.float32)[None]
+    state = {"w": w.copy()}
+    uploaded = {"w": device.upload(w)}
+    executable = device.compile(program, uploaded)
+    for _ in range(2):
+        expected = replay(program, {"x": x}, state)
+        for name, found in executable.run({"x": x}).items():
+            np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=1e-6, err_msg=str(program))
+        np.testing.assert_allclose(device.download(uploaded["w"]), state["w"], rtol=1e-5, err_msg=str(program))
+    executable.free()
+    device.free(uploaded["w"])
+
+
+def kernels(ops: Any) -> list[str]:
+    return [d.kernel for d in simplify(ops.program)[0].dispatches]
+
+
+def test_what_becomes_a_view() -> None:
+    ops: Any = TracingOps("views")
+    x = ops.tensor(np.ones((1, 6), np.float32), "input", "x")
+    left, right = ops.scale(ops.narrow(x, 1, 0, 3), 2.0), ops.scale(ops.narrow(x, 1, 3, 3), 3.0)
+    ops.output("y", ops.add(ops.concat([left, right], 1), ops.zeros((1, 6), like=x)))
+    ops.scale(x, 7.0)  # nobody reads it
+    assert kernels(ops) == ["scale", "scale", "add"]
+
+
+def test_what_stays_a_copy() -> None:
+    ops: Any = TracingOps("copies")
+    x = ops.tensor(np.ones((2, 6), np.float32), "input", "x")
+    columns = ops.narrow(x, 1, 0, 3)  # not contiguous
+    grown = ops.zeros((2, 3), like=x)  # changed
+    ops.accumulate(grown, columns, 1.0)
+    ops.output("y", ops.concat([columns, columns], 0))  # one part twice
+    ops.output("grown", grown)
+    assert kernels(ops) == ["narrow", "zeros", "accumulate", "concat"]
+
+
+def test_a_part_of_something_larger_is_joined_by_a_copy() -> None:
+    ops: Any = TracingOps("part of a part")
+    x = ops.tensor(np.ones((1, 6), np.float32), "input", "x")
+    middle = ops.narrow(ops.scale(x, 2.0), 1, 2, 2)
+    ops.output("y", ops.concat([middle, ops.scale(middle, 3.0)], 1))
+    assert kernels(ops) == ["scale", "scale", "concat"]
+
+
+def test_a_training_step_of_grid_scatter_copies_nothing(grid_scatter: dict[str, Any]) -> None:
+    network = build_network_from_json(grid_scatter["network"], seed=1)
+    plan = StepPlan(loss=Loss("mse"), optimiser=SGD(), clip_norm=1.0)
+    program = trace_training_step(network, plan, np.zeros((1, 8)), np.zeros((1, 2)))
+    left = simplify(program)[0].count()
+    assert not left.keys() & {"narrow", "concat", "zeros", "sum", "reshape"}

@@ -1,0 +1,191 @@
+"""The WGSL kernels through wgpu-py: parity with float64, and what the device promises besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loom_py import build_network_from_json
+from loom_py.errors import DeviceError, DeviceLost
+from loom_py.runtime.choice import devices
+from loom_py.runtime.trace import TracingOps
+from loom_py.runtime.trace_network import trace_forward
+from loom_py.runtime.verify import Checked, cases, check_device
+from loom_py.runtime.verify.cases import Case
+from loom_py.runtime.verify.check import LIMIT, error, reference
+from loom_py.runtime.webgpu import WebGPUDevice, shaders
+from loom_py.runtime.webgpu.encode import KERNELS
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
+
+from .test_kernels import on_device
+
+CASES = [case for kernel in cases.GENERATORS if kernel in KERNELS for case in cases.of(kernel)]
+DENSE = {
+    "matmul", "add", "mul", "scale", "activate", "activate_grad", "softmax", "softmax_grad", "reshape", "zeros",
+    "concat", "narrow", "pad", "assign", "sum", "loss", "loss_grad", "accumulate", "clip_by_norm", "clip_by_value",
+    "sgd_step", "sgd_momentum_step", "adamw_step", "rmsprop_step",
+}  # fmt: skip
+DECODER = {
+    "linear", "embedding", "rms_norm", "rope", "cache_write", "attention", "silu_mul", "add", "narrow", "reshape",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[WebGPUDevice]:
+    made = WebGPUDevice(WgpuHost())  # fails, saying what to install, where there is no adapter
+    yield made
+    made.close()
+
+
+def test_the_kernels_of_dense_networks_and_decoders_are_there() -> None:
+    assert set(KERNELS) >= DENSE | DECODER
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_kernel(device: WebGPUDevice, case: Case) -> None:
+    expected, found = reference(case), on_device(device, case)
+    assert expected.keys() == found.keys()
+    for name, ref in expected.items():
+        assert found[name].shape == ref.shape, name
+        assert np.isfinite(found[name]).all(), name
+        assert error(found[name], ref) < LIMIT, name
+    assert device.host.used() == (0, 0)
+
+
+def test_a_wrong_kernel_is_found(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check for users: all well, or the kernel, the case and the error."""
+    monkeypatch.setattr(cases, "GENERATORS", {name: cases.GENERATORS[name] for name in ("add", "mul", "sgd_step")})
+    assert [c.problem for c in check_device(device) if isinstance(c, Checked)] == ["", "", ""]
+    monkeypatch.setitem(KERNELS, "mul", lambda e, d: KERNELS["add"](e, replace(d, kernel="add")))
+    broken = [c for c in check_device(device) if isinstance(c, Checked) and c.problem]
+    assert [c.kernel for c in broken] == ["mul"]
+    assert "error" in broken[0].problem
+    assert broken[0].error > 0.1
+
+
+def mlp(activation: str, loss: str) -> dict[str, Any]:
+    last = {"cross_entropy": "sigmoid", "bce": "sigmoid"}.get(loss, "linear")
+    dense = {"type": "dense", "input_size": 9, "output_size": 33, "activation": activation}
+    return {"layers": [dense, {**dense, "input_size": 33, "output_size": 5, "activation": last}]}
+
+
+TRAININGS = [
+    ("tanh", "mse", {}),
+    ("gelu", "huber", {"Optimizer": {"Type": "sgd", "Momentum": 0.9, "Nesterov": True}, "GradientClip": 0.5}),
+    ("silu", "cross_entropy_logits", {"Optimizer": {"Type": "adamw", "WeightDecay": 0.01}}),
+    ("relu", "bce", {"Optimizer": {"Type": "rmsprop", "Momentum": 0.5}, "GradientClipValue": 0.1}),
+    ("mish", "mae", {"Optimizer": "adamw", "AccumulationSteps": 2}),
+]
+
+
+def train(wish: str, activation: str, loss: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    network = build_network_from_json(mlp(activation, loss), seed=3)
+    rng = np.random.default_rng(0)
+    batches = [
+        {"Input": rng.normal(size=(rows, 9)).astype(np.float32), "Target": rng.random((rows, 5)).astype(np.float32)}
+        for rows in (6, 6, 3, 6, 3)
+    ]
+    before, devices.wish = devices.wish, wish
+    try:
+        result = network.train(batches, {"Epochs": 2, "LearningRate": 0.01, "LossType": loss, **options})
+    finally:
+        devices.wish = before
+    return network, result
+
+
+@pytest.mark.parametrize(("activation", "loss", "options"), TRAININGS)
+def test_ten_updates_of_a_dense_network(
+    device: WebGPUDevice, activation: str, loss: str, options: dict[str, Any]
+) -> None:
+    devices.add(device)
+    expected, told = train("numpy", activation, loss, options)
+    found, result = train("webgpu", activation, loss, options)
+    if "AccumulationSteps" not in options:
+        assert found.get_device() == {"device": "webgpu", "reason": "asked for"}
+    np.testing.assert_allclose(result.loss_history, told.loss_history, rtol=1e-5)
+    for name, value in expected.parameters.items():
+        assert error(found.parameters[name], value) < 1e-4, name
+    assert device.host.used() == (0, 0)
+
+
+def test_many_steps_in_one_submit_leave_no_buffers(device: WebGPUDevice) -> None:
+    ops: Any = TracingOps("counter")
+    total = ops.tensor(np.zeros(3, np.float32), "state", "total")
+    x = ops.tensor(np.zeros(3, np.float32), "input", "x")
+    ops.accumulate(total, x, 0.5)
+    ops.sgd_step(total, x, ops.dynamic("lr", 0.0))
+    ops.output("y", ops.add(total, x))
+    state = {"total": device.upload(np.zeros(3, np.float32))}
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    run = device.compile(ops.program, state, tables={"x": rows}, keep=1000)
+    size = device.host.used()
+    expected = np.zeros(3, np.float32)
+    for _ in range(3):
+        index = np.arange(1000) % 4
+        rates = np.linspace(-0.1, 0.1, 1000)
+        out = run.run_many({"row": index, "lr": rates}, 1000)["y"]
+        for i, rate, y in zip(index, rates, out, strict=True):
+            expected += np.float32(0.5) * rows[i]
+            expected -= np.float32(rate) * rows[i]
+            np.testing.assert_allclose(y, expected + rows[i], rtol=1e-4)
+        expected = device.download(state["total"])
+        assert device.host.used() == size
+    run.free()
+    device.free(state["total"])
+    assert device.host.used() == (0, 0)
+
+
+def test_what_a_device_cannot_do_is_said(device: WebGPUDevice) -> None:
+    ops: Any = TracingOps("too long")
+    x = ops.tensor(np.zeros((1 << 12, 4), np.float32), "input", "x")
+    ops.output("y", ops.scale(x, 2.0))
+    small = WebGPUDevice(WgpuHost(limits={"maxStorageBufferBindingSize": 1 << 15, "maxBufferSize": 1 << 18}))
+    with pytest.raises(DeviceError, match="needs 65,536 bytes of one buffer, this device binds 32,768"):
+        small.compile(ops.program, {})
+    assert small.host.used() == (0, 0)
+    with pytest.raises(DeviceError, match="buffers hold 262,144"):
+        small.upload(np.zeros(1 << 20, np.float32))
+    kept = small.upload(np.zeros(4, np.float32))
+    small.close()
+    with pytest.raises(DeviceLost):
+        small.download(kept)
+    network = build_network_from_json({"layers": [{"type": "dense", "input_size": 2, "output_size": 2}]}, seed=0)
+    with pytest.raises(DeviceError, match=r"the state layers\.0\."):
+        device.compile(trace_forward(network, np.zeros((1, 2))), {})
+
+
+def test_a_lost_device_is_opened_again(device: WebGPUDevice) -> None:
+    """Programs and tensors go on; what was uploaded is there, what was computed is not."""
+    ops: Any = TracingOps("counter")
+    total = ops.tensor(np.zeros(3, np.float32), "state", "total")
+    ops.accumulate(total, np.full(3, 2, np.float32), ops.dynamic("factor", 1.0).value)
+    ops.output("y", ops.scale(total, 10.0))
+    state = {"total": device.upload(np.ones(3, np.float32))}
+    run = device.compile(ops.program, state)
+    assert run.run({})["y"].tolist() == [30, 30, 30]
+    device.host.lose("unknown")
+    with pytest.raises(DeviceLost, match=r"the GPU was lost \(unknown\)"):
+        run.run({})
+    assert device.lost
+    assert list(device.reopen()) == []
+    assert not device.lost
+    assert [run.run({})["y"].tolist() for _ in range(2)] == [[30, 30, 30], [50, 50, 50]]
+    device.write(state["total"], np.zeros(3, np.float32))
+    run.free()
+    device.free(state["total"])
+    assert device.host.used() == (0, 0)
+
+
+@pytest.mark.parametrize("name", shaders.names())
+def test_files_say_what_they_bind(name: str) -> None:
+    shader = shaders.shader(name)
+    text = shader.source
+    assert text.startswith("// "), "a file begins with what it does"
+    assert len((shaders._folder() / f"{name}.wgsl").read_text().splitlines()) <= 150
+    bindings = [binding for binding, _ in shader.buffers.values()]
+    assert len(set(bindings)) == len(bindings)
+    assert len(bindings) <= 8, "more storage buffers than every device has"

@@ -1,0 +1,84 @@
+// Losses, means over n = rows * width values, and their gradients; KIND is the place in the table of the NumPy kernels.
+// `rows` first finds, for cross entropy on logits, each row's ln(sum e^y) and sum of targets.
+//: include math
+//: include reduce
+
+override KIND: u32 = 0u;
+struct P { n: u32, width: u32, delta: f32 }
+@group(0) @binding(0) var<uniform> p: P;
+@group(0) @binding(1) var<storage, read> y: array<f32>;
+@group(0) @binding(2) var<storage, read> t: array<f32>;
+@group(0) @binding(3) var<storage, read> known: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> found: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+
+const EPSILON: f32 = 1e-7;
+
+// ln p, given p and q = 1 - p clamped to EPSILON, without losing q: ln(1 - q) = -2 artanh(q / (2 - q))
+fn ln(p: f32, q: f32) -> f32 {
+    if (p <= 0.5) { return log(max(p, EPSILON)); }
+    let rest = max(q, EPSILON);
+    let s = rest / (2.0 - rest);
+    let z = s * s;
+    return -2.0 * s * (1.0 + z * (1.0 / 3.0 + z * (0.2 + z * (1.0 / 7.0 + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z / 13.0))))));
+}
+
+fn value(i: u32) -> f32 {
+    let d = y[i] - t[i];
+    switch KIND {
+        case 0u { return d * d; }                                                          // mse
+        case 1u { return abs(d); }                                                         // mae
+        case 2u { let near = min(abs(d), p.delta); return near * (abs(d) - 0.5 * near); }  // huber
+        case 3u { return -max(t[i], 0.0) * ln(y[i], 1.0 - y[i]); }                         // cross_entropy
+        case 4u { return -t[i] * (y[i] - known[i / p.width].x); }                          // cross_entropy_logits
+        case 5u { return -(t[i] * ln(y[i], 1.0 - y[i]) + (1.0 - t[i]) * ln(1.0 - y[i], y[i])); }  // bce
+        default { return softplus(y[i]) - y[i] * t[i]; }                                   // bce_logits
+    }
+}
+
+fn slope(i: u32) -> f32 {
+    let d = y[i] - t[i];
+    switch KIND {
+        case 0u { return 2.0 * d; }
+        case 1u { return sign(d); }
+        case 2u { return clamp(d, -p.delta, p.delta); }
+        case 3u { return -max(t[i], 0.0) / max(y[i], EPSILON); }
+        case 4u { let row = known[i / p.width]; return exp(y[i] - row.x) * row.y - t[i]; }
+        case 5u {
+            let c = max(y[i], EPSILON);
+            let q = max(1.0 - y[i], EPSILON);
+            return (min(c, 1.0 - EPSILON) - t[i]) / (min(c, 1.0) * min(q, 1.0));
+        }
+        default { return sigmoid(y[i]) - t[i]; }
+    }
+}
+
+@compute @workgroup_size(128)
+fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * p.width;
+    var peak = -3.4e38;
+    for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, y[row + i]); }
+    peak = largest(peak, lane);
+    var sum = 0.0;
+    var targets = 0.0;
+    for (var i = lane; i < p.width; i += GROUP) {
+        sum += exp(y[row + i] - peak);
+        targets += t[row + i];
+    }
+    sum = total(sum, lane);
+    targets = total(targets, lane);
+    if (lane == 0u) { found[group.x] = vec2<f32>(peak + log(sum), targets); }
+}
+
+@compute @workgroup_size(128)
+fn mean(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var i = lane; i < p.n; i += GROUP) { sum += value(i); }
+    let all = total(sum, lane);
+    if (lane == 0u) { out[0] = all / f32(p.n); }
+}
+
+@compute @workgroup_size(128)
+fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    for (var i = id.x; i < p.n; i += groups.x * GROUP) { out[i] = slope(i) / f32(p.n); }
+}

@@ -1,0 +1,46 @@
+// Functions that WGSL lacks, or whose precision it leaves open.
+// Errors are a few units in the last place, also near zero.
+
+fn tanh_of(x: f32) -> f32 {
+    let a = min(abs(x), 20.0);
+    if (a < 0.625) {  // S. L. Moshier, Cephes
+        let z = x * x;
+        let c = (((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z;
+        return (c - 3.33332819422e-1) * z * x + x;
+    }
+    return sign(x) * (1.0 - 2.0 / (exp(2.0 * a) + 1.0));
+}
+
+fn sigmoid(z: f32) -> f32 {
+    let e = exp(-min(abs(z), 87.0));
+    return select(e, 1.0, z >= 0.0) / (1.0 + e);
+}
+
+// ln(1 + x) for 0 <= x <= 1: 2 artanh(x / (2 + x))
+fn log1p(x: f32) -> f32 {
+    let s = x / (2.0 + x);
+    let q = s * s;
+    let tail = 1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0)));
+    return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * tail)));
+}
+
+// e^x - 1 for x <= 0
+fn expm1(x: f32) -> f32 {
+    if (x > -0.5) {
+        let tail = 1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + x / 8.0)));
+        return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * tail)));
+    }
+    return exp(max(x, -87.0)) - 1.0;
+}
+
+fn softplus(z: f32) -> f32 {
+    return max(z, 0.0) + log1p(exp(-min(abs(z), 87.0)));
+}
+
+// M. Abramowitz & I. Stegun, 7.1.26
+fn erf(x: f32) -> f32 {
+    let a = min(abs(x), 10.0);
+    let t = 1.0 / (1.0 + 0.3275911 * a);
+    let c = (((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592;
+    return sign(x) * (1.0 - c * t * exp(-a * a));
+}

@@ -1,0 +1,30 @@
+// Softmax over the last axis (width) and its gradient; a workgroup takes a row.
+//: include reduce
+
+struct P { width: u32 }
+@group(0) @binding(0) var<uniform> p: P;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> g: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(128)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * p.width;
+    var peak = -3.4e38;
+    for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, x[row + i]); }
+    peak = largest(peak, lane);
+    var sum = 0.0;
+    for (var i = lane; i < p.width; i += GROUP) { sum += exp(x[row + i] - peak); }
+    sum = total(sum, lane);
+    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = exp(x[row + i] - peak) / sum; }
+}
+
+// x is the output of `forward`
+@compute @workgroup_size(128)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * p.width;
+    var dot = 0.0;
+    for (var i = lane; i < p.width; i += GROUP) { dot += x[row + i] * g[row + i]; }
+    dot = total(dot, lane);
+    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = x[row + i] * (g[row + i] - dot); }
+}
