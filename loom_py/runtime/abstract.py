@@ -11,7 +11,6 @@ import numpy as np
 
 from ..errors import InputError
 
-
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
 

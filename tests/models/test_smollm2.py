@@ -73,3 +73,20 @@ def test_sampled_text_repeats_with_its_seed(model: LanguageModel) -> None:
     options = GenerationOptions(max_tokens=12, temperature=0.8, top_p=0.9, seed=11)
     first, second = ([t.id for t in model.generate("Once upon a time", options)] for _ in range(2))
     assert first == second
+
+
+def test_sixteen_bit_activations_change_next_to_nothing(real_gguf: Path) -> None:  # noqa: F811
+    """The rule for the default, on part of the page that `bench/quantised_activations.py` measures as a whole."""
+    text = (Path(__file__).parent.parent / "data" / "page.txt").read_text(encoding="utf-8")
+    device = SimdDevice()
+    surprise, top = {}, {}
+    for kind in ("f32", "q16"):
+        model = load_model(real_gguf, device=device, activations=kind)
+        ids = np.array(model.tokenizer.encode(text)[:160])
+        logits = model.model.forward(ids, model.model.new_cache(), every=True).astype(np.float64)
+        p = logits - np.log(np.exp(logits - logits.max()).sum(axis=1, keepdims=True)) - logits.max()
+        surprise[kind], top[kind] = -p[np.arange(len(ids) - 1), ids[1:]].mean(), logits.argmax(axis=1)
+        model.close()
+    device.close()
+    assert abs(np.exp(surprise["q16"] - surprise["f32"]) - 1) < 5e-3
+    assert (top["q16"] == top["f32"]).mean() >= 0.98

@@ -170,7 +170,9 @@ async function train() {
         view.time.textContent = duration(performance.now() - started);
       },
     });
-    view.status.textContent = `Trained with seed ${seed} in ${duration(performance.now() - started)}.`;
+    const took = duration(performance.now() - started);
+    const { device, reason } = await network.call("GetDevice");
+    view.status.textContent = `Trained with seed ${seed} in ${took} on ${device} (${reason}).`;
   } catch (error) {
     if (!isAbort(error)) throw error;
     view.status.textContent = `Stopped after epoch ${done}; the network keeps what it learned.`;
