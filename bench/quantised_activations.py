@@ -2,9 +2,9 @@
 
     python -m bench.quantised_activations MODEL.gguf [--text tests/data/page.txt]
 
-Prints and writes to `bench/results/quantised_activations.json`: perplexity, how often the likeliest token is the same, and
-the mean Kullback–Leibler divergence of the two distributions. The rule for the default: perplexity within 0.5 %, the same
-likeliest token in at least 98 % of positions.
+Prints and writes to `bench/results/quantised_activations.json`: perplexity, how often the likeliest token is the same,
+and the mean Kullback–Leibler divergence of the two distributions. The rule for the default: perplexity within 0.5 %,
+the same likeliest token in at least 98 % of positions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loom_py.runtime.simd import SimdDevice
 HERE = Path(__file__).parent
 
 
-def log_probabilities(path: Path, ids: NDArray[Any], device: SimdDevice | None, activations: str) -> NDArray[np.float64]:
+def log_probabilities(path: Path, ids: NDArray[Any], device: SimdDevice, activations: str) -> NDArray[np.float64]:
     """(T, V): of the next token, at every position."""
     model = load_model(path, device=device, activations=activations)
     logits = model.model.forward(ids, model.model.new_cache(), every=True).astype(np.float64)
