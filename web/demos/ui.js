@@ -63,6 +63,7 @@ export async function startSession({ text, bar, ready }) {
   text.textContent = "Starting Python…";
   try {
     const session = await loom.start({
+      ...wishes(),
       onProgress({ status, loaded = 0, total = 1 }) {
         if (status !== "runtime") return;
         bar.max = total;
@@ -80,10 +81,23 @@ export async function startSession({ text, bar, ready }) {
   }
 }
 
+/** What the page's address asks for: `?device=numpy&threads=1`. */
+export function wishes() {
+  const asked = new URLSearchParams(location.search);
+  const device = /** @type {import("../devices.js").DeviceOptions["device"]} */ (asked.get("device") ?? undefined);
+  return { device, threads: asked.has("threads") ? Number(asked.get("threads")) : undefined };
+}
+
 /**
  * Where the work runs, in words.
  * @param {import("../loom.js").Session} session
  */
-export function deviceText({ version }) {
-  return `LOOM ${version} is ready: NumPy in WebAssembly, one thread, beside the page.`;
+export function deviceText({ version, devices }) {
+  const simd = devices.find(({ device }) => device === "simd");
+  const numpy = wishes().device === "numpy";
+  const where =
+    simd?.available && !numpy
+      ? `compiled kernels (${simd.relaxed ? "relaxed " : ""}SIMD, ${simd.threads === 1 ? "one thread" : `${simd.threads} threads`})`
+      : `NumPy in WebAssembly${numpy ? ", as asked for" : simd ? ` (${simd.reason})` : ""}`;
+  return `LOOM ${version} is ready: ${where}, beside the page.`;
 }
