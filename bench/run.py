@@ -39,6 +39,7 @@ class Bench:
         self.hall, self.rounds = hall, rounds
         self.times: Times = {}
         self.notes: dict[str, str] = {}
+        self.activations: dict[str, str] = {}
         self.texts: dict[str, dict[str, str]] = {}
 
     def play(
@@ -85,6 +86,8 @@ class Bench:
                     raise console.Skipped(
                         f"{case.name} ran on {used.get('device')} ({used.get('reason', 'no reason given')})"
                     )
+                if "activations" in used:
+                    self.activations[label(seat.contestant)] = used["activations"]
                 ready.append(seat)
             except console.Skipped as reason:
                 self._note(seat.contestant, str(reason))
@@ -225,6 +228,7 @@ def main() -> None:
         "rounds": options.runs,
         "limits": limits,
         "rows": table.rows(program, bench.times, limits, list(models), facts["cores"]),
+        "activations": bench.activations,
         "texts": bench.texts,
         "left_out": bench.notes,
     }

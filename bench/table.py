@@ -92,6 +92,8 @@ def render(result: dict[str, Any]) -> str:
         chosen = [r for r in result["rows"] if r["weights"] == weights]
         if chosen:
             parts += [f"### SmolLM2-135M, {FORMATS[weights]}, tokens a second", _figures(chosen)]
+    if result["texts"]:
+        parts.append(agreement(result["texts"]))
     against = _against(result["rows"])
     if against:
         parts += ["### LOOM against the best rival, thread for thread", against]
@@ -99,6 +101,20 @@ def render(result: dict[str, Any]) -> str:
     if result["left_out"]:
         parts += ["Left out:", "\n".join(f"- {name}: {reason}" for name, reason in result["left_out"].items())]
     return "\n\n".join(parts)
+
+
+def agreement(texts: Mapping[str, Mapping[str, str]]) -> str:
+    """A sentence on whether all contestants wrote the same with the same weights, greedily."""
+    odd = []
+    for key, written in texts.items():
+        first = next(iter(written.values()))
+        odd += [
+            f"{name} ({key.split()[-1]}, context {key.split()[0][6:]})"
+            for name, text in written.items()
+            if text != first
+        ]
+    same = "All contestants wrote the same text with the same weights"
+    return f"{same}." if not odd else f"{same}, except " + ", ".join(odd) + "."
 
 
 def _markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -38,9 +38,9 @@ def by_ids(handle: int) -> None:
 
 
 def device_of_model(handle: int) -> str:
-    """JSON of the device the model runs on."""
-    choice = getattr(take(handle, LanguageModel), "computed_on", None)
-    return json.dumps(choice.to_json() if choice else {"device": "numpy", "reason": "the decoder has no other yet"})
+    """JSON of the device the model runs on, and what it multiplies quantised weights with."""
+    model = take(handle, LanguageModel)
+    return json.dumps({"device": model.device, "activations": model.activations})
 
 
 def prepare_product(a: Any, b: Any, size: int, most: int, wish: str) -> str:

@@ -41,6 +41,7 @@ def _result() -> dict[str, Any]:
     return {
         "date": "2026-01-01", "rounds": 3,
         "machine": {"cpu": "A CPU", "cores": 2, "system": "Linux", "chromium": "1.2"},
+        "texts": {"decode64 q4_1": {"LOOM simd": "so", "wllama": "so"}},
         "packages": {"@wllama/wllama": "3.0.0"}, "limits": LIMITS, "left_out": {"LOOM webgpu": "no adapter"},
         "rows": table.rows(_program(), TIMES, LIMITS, ["q4_1", "f32"], 2),
     }  # fmt: skip
@@ -94,6 +95,12 @@ def test_page_shows_speeds_ratios_and_what_was_left_out() -> None:
     for lines in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         widths = {line.count("|") for line in lines.strip().splitlines()}
         assert len(widths) == 1, lines
+
+
+def test_unequal_texts_are_told() -> None:
+    assert table.agreement({"decode64 f32": {"LOOM simd": "so", "wllama": "so"}}).endswith("the same weights.")
+    odd = {"decode64 f32": {"LOOM simd": "so", "wllama": "so"}, "decode1024 q4_1": {"A": "so", "B": "no"}}
+    assert table.agreement(odd).endswith("except B (q4_1, context 1024).")
 
 
 def test_section_is_replaced_and_nothing_else() -> None:
