@@ -1,8 +1,9 @@
 /* What every kernel file includes: types, the calling convention, and how a team of threads shares work.
  *
  * A kernel gets the words of its instruction: byte addresses of tensors in linear memory, sizes, float immediates. Its
- * comment lists them in order. All threads of a team run every kernel; a kernel divides its work with `share`, or
- * leaves it to thread 0. Sums never depend on the number of threads, so neither does any result.
+ * comment lists them in order. Thread 0 runs every kernel; where `take` finds more than one piece of work it calls the
+ * others, who run the same function from its beginning. So what stands before `take` must not change anything, and each
+ * kernel has one loop over pieces. Sums never depend on the number of threads, so neither does any result.
  */
 #pragma once
 #include <stddef.h>
@@ -32,11 +33,12 @@ typedef union {
 #define SCRATCH_BYTES (256 * 1024)
 
 typedef struct {
-    u32 index, count; /* this thread, of how many */
-    u32 step;         /* which replay of the program this is, in a run of many */
-    u32 turns;        /* how often this thread has passed a barrier; names the counter that `claim` uses */
-    u32 stopped;      /* a kernel found an input wrong: this job ends here */
-    u8 *scratch;      /* SCRATCH_BYTES of this thread, 16-byte aligned */
+    u32 index, count;   /* this thread, of how many */
+    u32 step;           /* which replay of the program this is, in a run of many */
+    u32 stopped;        /* a kernel has reported a fault: the run ends */
+    u32 open;           /* thread 0: the others have been called to this kernel */
+    const Word *kernel; /* thread 0: the instruction under way */
+    u8 *scratch;        /* SCRATCH_BYTES of this thread, 16-byte aligned */
 } Team;
 
 #define KERNEL(name) void name(const Word *w, Team *t)
@@ -54,8 +56,8 @@ static inline i32 max_i32(i32 a, i32 b) { return a > b ? a : b; }
 /* The next piece of this kernel's work that no thread has taken yet, counted from 0 (threads.c). */
 u32 claim(Team *t);
 
-/* `for (Range r = ...; take(t, &r);)` runs over [0, total) in pieces of `grain`, each taken by one thread. Where the
- * whole is not worth sharing, give a grain of at least `total`: then thread 0 does it alone. */
+/* `for (Range r = pieces(total, grain); take(t, &r);)` runs over [0, total) in pieces of `grain`, each taken by one
+ * thread. Where the whole is not worth sharing, give a grain of at least `total`: then thread 0 does it alone. */
 typedef struct {
     u32 total, grain, start, end;
 } Range;

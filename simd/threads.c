@@ -1,91 +1,109 @@
-/* The team: thread 0 is whoever calls `run`, the others wait in `serve`.
+/* The team: thread 0 is whoever calls `run`; the others wait in `serve`.
  *
- * A waiting thread spins for a while, since the next kernel usually begins within a microsecond, and then sleeps.
- * Thread 0 may be a page's main thread, which must not sleep: it always spins. `claim` counters are used in turn, so
- * that the one of the next kernel is clean before any thread can reach it.
+ * Thread 0 walks the program alone. When a kernel has more than one piece of work, its first `take` opens it: the others
+ * enter, take pieces, and leave. Behind the kernel thread 0 closes it and waits only for those that are inside, so a
+ * thread that sleeps, or that the system has put aside, holds nobody up, and a small kernel costs nothing.
+ *
+ * `opened` counts openings and closings: odd is open. A helper announces itself in `inside` and then looks again whether
+ * the kernel is still open; thread 0 closes it and then looks whether anyone is inside. One of the two sees the other.
+ * A helper without work spins for a while, since the next kernel usually opens within microseconds, and then sleeps.
  */
 #include "threads.h"
 
-#define MAX_THREADS 16
 #define SPINS 4000
 
 static u8 scratch[SCRATCH_BYTES] __attribute__((aligned(16)));
 
 #ifdef __wasm_atomics__
-#define COUNTERS 4
-static u32 counters[COUNTERS][32]; /* one to a cache line and more */
-static u32 arrived, phase, sleepers;
-static u32 generation; /* (number of jobs so far) · 256 + threads of the newest; 255 threads mean: quit */
-static Job job;
+/* Each on a cache line of its own. */
+static struct {
+    u32 opened;
+    u32 space0[31];
+    u32 next, inside;
+    u32 space1[30];
+    u32 sleepers, quitting;
+    const Word *kernel;
+    u32 step, count;
+} shared __attribute__((aligned(128)));
 
 static inline u32 load(u32 *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
-static inline void store(u32 *p, u32 v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+static inline u32 add(u32 *p, u32 n) { return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST); }
 
-/* Until *p differs from `old`. Counting the sleepers before looking again means that no wake-up is lost. */
-static void wait_while(u32 *p, u32 old, int may_sleep) {
-    for (u32 spins = 0; load(p) == old; spins++) {
-        if (!may_sleep || spins < SPINS) continue;
-        __atomic_fetch_add(&sleepers, 1, __ATOMIC_SEQ_CST);
-        if (load(p) == old) __builtin_wasm_memory_atomic_wait32((i32 *)p, (i32)old, -1);
-        __atomic_fetch_sub(&sleepers, 1, __ATOMIC_SEQ_CST);
+/* Counting the sleepers before looking again means that no wake-up is lost. */
+static void wait_while(u32 old) {
+    for (u32 spins = 0; load(&shared.opened) == old; spins++) {
+        if (spins < SPINS) continue;
+        add(&shared.sleepers, 1);
+        if (load(&shared.opened) == old) __builtin_wasm_memory_atomic_wait32((i32 *)&shared.opened, (i32)old, -1);
+        add(&shared.sleepers, -1u);
     }
 }
-static void change(u32 *p, u32 value) {
-    store(p, value);
-    if (load(&sleepers)) __builtin_wasm_memory_atomic_notify((i32 *)p, MAX_THREADS);
+static void turn(void) {
+    add(&shared.opened, 1);
+    if (load(&shared.sleepers)) __builtin_wasm_memory_atomic_notify((i32 *)&shared.opened, -1);
 }
 
-void wait_for_others(Team *t) {
-    u32 now = load(&phase);
-    t->turns++;
-    if (__atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST) == t->count) {
-        store(&arrived, 0);
-        counters[(t->turns + 1) % COUNTERS][0] = 0;
-        change(&phase, now + 1);
-    } else {
-        wait_while(&phase, now, t->index != 0);
+u32 claim(Team *t) {
+    if (!t->index && !t->open) {
+        shared.kernel = t->kernel;
+        shared.step = t->step;
+        shared.count = t->count;
+        shared.next = 0;
+        t->open = 1;
+        turn();
+    }
+    return add(&shared.next, 1);
+}
+void close_kernel(Team *t) {
+    if (!t->open) return;
+    t->open = 0;
+    add(&shared.opened, 1); /* sleepers may sleep on */
+    while (load(&shared.inside)) {
     }
 }
 
-u32 claim(Team *t) { return __atomic_fetch_add(&counters[t->turns % COUNTERS][0], 1, __ATOMIC_SEQ_CST); }
-
-/* A pool thread: works on every job that has room for it, until `quit`. `memory` is its scratch. */
+/* A helper, until `quit`. `memory` is its scratch. */
 __attribute__((export_name("serve"))) void serve(u32 index, u8 *memory) {
     Team t = {.index = index, .scratch = memory};
     u32 seen = 0;
-    for (;;) {
-        wait_while(&generation, seen, 1);
-        seen = load(&generation);
-        t.count = seen & 255;
-        t.turns = 0;
-        if (t.count == 255) return;
-        if (index >= t.count) continue;
-        Job mine = job; /* thread 0 writes the next one after this thread has passed the last barrier */
-        wait_for_others(&t);
-        run_job(&mine, &t);
+    while (!load(&shared.quitting)) {
+        wait_while(seen);
+        seen = load(&shared.opened);
+        if (!(seen & 1)) continue;
+        add(&shared.inside, 1);
+        if (load(&shared.opened) == seen && index < shared.count) {
+            t.count = shared.count;
+            t.step = shared.step;
+            dispatch(shared.kernel, &t);
+        }
+        add(&shared.inside, -1u);
     }
 }
-__attribute__((export_name("quit"))) void quit(void) { change(&generation, (load(&generation) | 255) + 256); }
+__attribute__((export_name("quit"))) void quit(void) {
+    add(&shared.quitting, 1);
+    add(&shared.opened, 2); /* still closed, but not what the sleepers wait on */
+    __builtin_wasm_memory_atomic_notify((i32 *)&shared.opened, -1);
+}
 #else
 u32 claim(Team *t) {
     (void)t;
     return 0;
 }
+void close_kernel(Team *t) { (void)t; }
 #endif
 
-/* Replay `code` `steps` times with `count` threads (of which count − 1 must be serving). Returns when all is done. */
+/* Replay `code` `steps` times with up to `count` threads; returns when all is done. Before each replay its row of
+ * `dynamics` (steps, slot_count) goes into the slots; 0 leaves them as they are. */
 __attribute__((export_name("run"))) void run(const Word *code, u32 words, u32 steps, f64 *slots, u32 slot_count,
                                              const f64 *dynamics, u32 count) {
-    Job mine = {.code = code, .end = code + words, .dynamics = dynamics, .slots = slots, .slot_count = slot_count,
-                .steps = steps, .count = count};
-    Team t = {.index = 0, .count = count, .scratch = scratch};
-#ifdef __wasm_atomics__
-    if (count > 1) {
-        job = mine;
-        for (u32 i = 0; i < COUNTERS; i++) counters[i][0] = 0;
-        change(&generation, (load(&generation) & ~255u) + 256 + count);
-        wait_for_others(&t);
+    Team t = {.count = count, .scratch = scratch};
+    const Word *end = code + words;
+    for (; t.step < steps && !t.stopped; t.step++) {
+        if (dynamics) memcpy(slots, dynamics + (size_t)t.step * slot_count, slot_count * sizeof(f64));
+        for (const Word *w = code; w < end && !t.stopped; w += w[1].u) {
+            t.kernel = w;
+            dispatch(w, &t);
+            close_kernel(&t);
+        }
     }
-#endif
-    run_job(&mine, &t);
 }

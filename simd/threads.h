@@ -1,25 +1,8 @@
-/* A team of threads that run the same program in step. */
+/* A team of threads: thread 0 walks the program, the others help where there is enough to share. */
 #pragma once
 #include "loom.h"
 
-typedef struct {
-    const Word *code, *end;
-    const f64 *dynamics; /* (steps, slot_count), or 0 to leave the slots as they are */
-    f64 *slots;
-    u32 slot_count, steps, count;
-} Job;
-
-#ifdef __wasm_atomics__
-void wait_for_others(Team *t);
-#endif
-/* All threads of the team have finished what comes before. */
-static inline void barrier(Team *t) {
-#ifdef __wasm_atomics__
-    if (t->count > 1) {
-        wait_for_others(t);
-        return;
-    }
-#endif
-    t->turns++;
-}
-void run_job(const Job *job, Team *t);
+/* After a kernel of thread 0: nobody else is at work on it any more. */
+void close_kernel(Team *t);
+/* One instruction on this thread (program.c). */
+void dispatch(const Word *w, Team *t);
