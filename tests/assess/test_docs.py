@@ -1,0 +1,80 @@
+"""The assessment that is written down is the one that was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loom_py.assess import EXPERIMENTS, METHODS, check, paired
+from loom_py.assess.report import tables, wins
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "assessment.md").read_text(encoding="utf-8")
+FILES = {
+    "assessment": (17, 19),
+    "assessment_dense": (19,),
+    "assessment_long": (19,),
+    "assessment_training": (14, 16),
+}
+MAIN = ("NormalBP", "StepBP", "StepTweenChain", "TickBP", "Random", "Constant")
+
+
+def experiments(name: str) -> dict[int, dict[str, Any]]:
+    record = check(json.loads((ROOT / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8")))
+    assert record["reproducible"]
+    return {e["number"]: e for e in record["experiments"]}
+
+
+ALL = experiments("assessment") | experiments("assessment_training")
+
+
+def test_results_are_whole() -> None:
+    for number in (17, 19):
+        e, rows = EXPERIMENTS[number], ALL[number]["rows"]
+        assert {(r["model"], r["method"]) for r in rows} == {(m, method) for m in e.models for method in MAIN}
+        assert ALL[number]["seeds"] == list(range(10))
+        assert all(len(r["runs"]) == 10 for r in rows)
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name, numbers in FILES.items() for number in numbers])
+def test_tables_are_those_of_the_results(name: str, number: int) -> None:
+    assert f"bench/results/{name}.json" in TEXT
+    for title, table in tables(experiments(name)[number]):
+        if title.startswith(("Accuracy, %, of", "On fresh")):
+            assert table in TEXT, title
+
+
+def test_every_method_is_explained() -> None:
+    for name in METHODS:
+        assert f"`{name}`" in TEXT
+
+
+def mean(number: int, method: str, field: str = "accuracy") -> float:
+    rows = [r for r in ALL[number]["rows"] if r["method"] == method]
+    return sum(r[field]["mean"] for r in rows) / len(rows)
+
+
+def difference(number: int, a: str, b: str) -> float:
+    """Mean over networks and seeds of a − b."""
+    runs = {(r["model"], r["method"]): r["runs"] for r in ALL[number]["rows"]}
+    models = [m for m, method in runs if method == a]
+    return sum(paired(runs[m, a], runs[m, b]).mean for m in models) / len(models)
+
+
+def test_figures_of_the_text() -> None:
+    """Every marked figure, such as `59.7<!-- mean 19 StepTweenChain -->`, is computed again."""
+    found = {name: float(value.replace("−", "-")) for value, name in re.findall(r"([−\d.]+)<!-- (.+?) -->", TEXT)}
+    assert len(found) >= 10
+    for name, value in found.items():
+        kind, number, *rest = name.split()
+        if kind == "mean":
+            measured = mean(int(number), *rest)
+        elif kind == "difference":
+            measured = difference(int(number), *rest)
+        else:
+            measured = wins(ALL[int(number)], rest[1:]).get(rest[0], 0)
+        assert value == pytest.approx(measured, abs=0.0501), name
