@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_network_again(open_page: Open, isolated_url: str,
 
 
 def test_buttons_answer_while_training(open_page: Open, isolated_url: str) -> None:
-    """From the event to the frame after the handlers, during a whole training run on NumPy: others are done too soon."""
+    """From the event to the frame after the handlers, in a whole training run on NumPy: others are done too soon."""
     page = open_page(isolated_url + PAGE + "?device=numpy")
     train(page, 1)
     page.evaluate(
