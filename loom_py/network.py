@@ -78,6 +78,8 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         self.ops: Ops = numpy_ops
         self.computed_on = Choice(NUMPY, "nothing was trained yet")
         """Where the last training ran, and why there."""
+        self.in_training = False
+        """While a training runs, whose weights may be elsewhere: a second one is refused."""
         self.recorded: dict[Any, tuple[list[Layer], Program]] = {}
         """Training steps recorded so far, with the layers they are of."""
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -359,6 +361,7 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         self.params[index] = tree_map(lambda a: a.astype(self.dtype), params)
         self._activations, self._caches, self._gradients, self._states = [], [], None, None
         self._sizes_known = False
+        self.recorded.clear()
 
     def get_blueprint(self, model_id: str = "") -> dict[str, Any]:
         """Layers, shapes and parameter counts, without weights."""

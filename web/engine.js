@@ -80,17 +80,24 @@ const METHODS = {
   async watch(runtime, { handle, interval }, { onEvent, signal }) {
     const watch = inPython(runtime, (b) => b.watch_start(handle));
     let last = -Infinity;
+    /** @type {unknown} */
+    let failed = null;
     const look = () => {
-      if (signal?.aborted || performance.now() - last < interval) return;
-      const activity = inPython(runtime, (b) => b.watch_next(watch));
-      if (!activity) return;
-      last = performance.now();
-      onEvent(activity);
+      if (failed || signal?.aborted || performance.now() - last < interval) return;
+      try {
+        const activity = inPython(runtime, (b) => b.watch_next(watch));
+        if (!activity) return;
+        last = performance.now();
+        onEvent(activity);
+      } catch (error) {
+        failed = error; // this may be inside somebody else's work
+      }
     };
     afterSlices.add(look);
     try {
       while (!signal?.aborted) {
         look();
+        if (failed) throw failed;
         await new Promise((resolve) => setTimeout(resolve, interval));
       }
     } finally {

@@ -450,7 +450,7 @@ export declare class Network extends RemoteObject {
    */
   forward(values: Numbers): Promise<Float32Array>;
   /**
-   * Train; an abort leaves the network as it was after the last whole epoch.
+   * Train; an abort leaves the network as it was after the last whole update.
    */
   train(batches: Iterable<Batch>, options: TrainOptions, { onProgress, signal }?: {
     onProgress?: (progress: TrainProgress) => void;

@@ -232,7 +232,7 @@ export class Network extends RemoteObject {
   }
 
   /**
-   * Train; an abort leaves the network as it was after the last whole epoch.
+   * Train; an abort leaves the network as it was after the last whole update.
    * @param {Iterable<Batch>} batches
    * @param {TrainOptions} options
    * @param {{onProgress?: (progress: TrainProgress) => void, signal?: AbortSignal}} [control]

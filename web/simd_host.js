@@ -61,6 +61,20 @@ export class SimdHost {
     if (!hasSimd()) throw new RuntimeFailure("this browser's WebAssembly has no SIMD", { where: "simd" });
     const fast = relaxed && hasRelaxed();
     const count = hasThreads() ? Math.max(1, Math.min(threads, MAX_THREADS)) : 1;
+    try {
+      return await SimdHost.#open(fast, count, baseURL);
+    } catch (error) {
+      if (count === 1) throw error;
+      return SimdHost.#open(fast, 1, baseURL); // where workers cannot start, one thread can
+    }
+  }
+
+  /**
+   * @param {boolean} fast with relaxed SIMD
+   * @param {number} count of threads
+   * @param {string | URL} baseURL
+   */
+  static async #open(fast, count, baseURL) {
     const name = `loom${fast ? "-relaxed" : ""}${count > 1 ? "-threads" : ""}.wasm`;
     try {
       const module = await compile(new URL(`simd/${name}`, baseURL));
@@ -81,21 +95,21 @@ export class SimdHost {
    */
   async #start(module, count) {
     const ready = [];
-    for (let index = 1; index < count; index++) {
-      const stack = this.base + STACK_BYTES;
-      this.base = stack + SCRATCH_BYTES;
-      if (!this.grow(this.base)) break;
-      const worker = new Worker(new URL("simd_worker.js", import.meta.url), { type: "module", name: `loom-simd-${index}` });
-      this.#pool.push(worker);
-      ready.push(
-        new Promise((resolve, reject) => {
-          worker.onmessage = resolve;
-          worker.onerror = (event) => reject(new Error(event.message || "a thread could not be started"));
-        }),
-      );
-      worker.postMessage({ module, memory: this.memory, index, stack });
-    }
     try {
+      for (let index = 1; index < count; index++) {
+        const stack = this.base + STACK_BYTES;
+        this.base = stack + SCRATCH_BYTES;
+        if (!this.grow(this.base)) break;
+        const worker = new Worker(new URL("simd_worker.js", import.meta.url), { type: "module", name: `loom-simd-${index}` });
+        this.#pool.push(worker);
+        ready.push(
+          new Promise((resolve, reject) => {
+            worker.onmessage = resolve;
+            worker.onerror = (event) => reject(new Error(event.message || "a thread could not be started"));
+          }),
+        );
+        worker.postMessage({ module, memory: this.memory, index, stack });
+      }
       await Promise.all(ready);
       this.threads = this.#pool.length + 1;
     } catch (error) {

@@ -35,6 +35,14 @@ function settled(promise) {
 }
 
 /**
+ * Resolves when the work is to stop, never without a signal.
+ * @param {AbortSignal | undefined} signal
+ */
+function aborted(signal) {
+  return new Promise((resolve) => signal?.addEventListener("abort", () => resolve(undefined), { once: true }));
+}
+
+/**
  * Drive a Python task to its end.
  *
  * An abort takes effect after the step that is running: the task is closed, and `signal.reason` is thrown.
@@ -52,7 +60,7 @@ export async function runTask(runtime, task, { signal, onEvents = () => {}, slic
       if (events.length) onEvents(events);
       for (const look of afterSlices) look();
       if (done) return result;
-      if (waiting) await settled(inPython(runtime, (bridge) => bridge.task_promise(task)));
+      if (waiting) await Promise.race([settled(inPython(runtime, (bridge) => bridge.task_promise(task))), aborted(signal)]);
       else await yieldToEvents();
     }
   } finally {

@@ -58,11 +58,11 @@ class DeviceKVCache(KVCache):
         try:
             for name in names:
                 grown[name] = self.device.empty(shape, "float32")
+            for name, tensor in self.tensors.items():
+                self.device.copy(tensor, grown[name])
         except BaseException:
             _release(self.device, grown, {})
             raise
-        for name, tensor in self.tensors.items():
-            self.device.copy(tensor, grown[name])
         _release(self.device, self.tensors, self.programs)
         self.programs.clear()
         self.tensors.update(grown)

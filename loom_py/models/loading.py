@@ -126,9 +126,9 @@ def _load_gguf(source: Source, to: _Target) -> Generator[LoadProgress, None, Lan
     template = file.metadata.get("tokenizer.chat_template")
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
 
-    llama = yield from _load_weights(Weights(file, gguf_name, heads), config, to)
     bos, eos = _special(tokenizer, config)
     chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None
+    llama = yield from _load_weights(Weights(file, gguf_name, heads), config, to)
     return LanguageModel(source.name, llama, tokenizer, chat, frozenset(config.eos_token_ids))
 
 

@@ -92,7 +92,7 @@ class Devices:
                 yield Choice("webgpu", f"{operations:.1e} multiply-adds at once are work for a GPU", gpu)
         if wish != "simd" and "simd" in self._open:
             yield Choice("simd", before + "compiled kernels on the CPU", self._open["simd"])
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in self._missing.items() if name == "simd")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self._missing.items() if name == "simd" != wish)
         yield Choice(NUMPY, before + (reasons or "no other device"))
 
 

@@ -82,6 +82,8 @@ def _norm_linear(program: Program) -> None:
             operands += [y.arguments["weight"], y.arguments.get("bias")]
         if uses.changed(program, operands, at, readers[-1]):
             continue
+        if any(uses.maker.get(o.index, -1) >= at for o in operands if isinstance(o, Ref)):
+            continue  # a weight that is computed after the norm
         arguments = {name: d.arguments[name] for name in ("x", "gamma", "eps")}
         arguments["weights"] = tuple(y.arguments["weight"] for y in linears)
         arguments["biases"] = tuple(y.arguments.get("bias") for y in linears)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +33,21 @@ class NetworkOnDevice:
         self._layers = list(network.layers)
         self._state: dict[str, DeviceTensor] = {}
         self._executables: dict[tuple[str, tuple[int, ...]], Executable] = {}
+        self._finalizer = weakref.finalize(self, _release, device, self._state, self._executables)
         self._x: Array | None = None
         self._out_shape: tuple[int, ...] = ()
 
     def forward(self, x: Array) -> Generator[Waiting, None, Array]:
         """(B, I) → (B, O); `x` is kept for `backward`."""
         out = yield from self._run("forward", x, {"x": x})
-        self._x, self._out_shape = x, out["y"].shape
+        self._x, self._out_shape = x.copy(), out["y"].shape
         return out["y"]
 
     def backward(self, gy: Array) -> Generator[Waiting, None, tuple[Array, Values]]:
-        """Gradient of the last output → gradient of its input, and of each parameter by its path."""
+        """Gradient of the last output → gradient of its input, and of each parameter by its path.
+
+        The forward pass runs again inside, with the weights as they are now.
+        """
         if self._x is None:
             raise InputError("BackwardGPU needs a ForwardGPU first")
         if gy.size != np.prod(self._out_shape):
@@ -86,9 +91,15 @@ class NetworkOnDevice:
         return self._state[key]
 
     def free(self) -> None:
-        """Give the device's memory back."""
-        for executable in self._executables.values():
-            executable.free()
-        for tensor in self._state.values():
-            self.device.free(tensor)
-        self._executables, self._state, self._x = {}, {}, None
+        """Give the device's memory back; a network that is collected does so by itself."""
+        self._finalizer()
+        self._x = None
+
+
+def _release(device: Device, state: dict[str, DeviceTensor], executables: dict[Any, Executable]) -> None:
+    for executable in executables.values():
+        executable.free()
+    for tensor in state.values():
+        device.free(tensor)
+    executables.clear()
+    state.clear()

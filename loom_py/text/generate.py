@@ -95,6 +95,7 @@ def generate(
         )
     tokens = list(ids)
     token = -1
+    cache.reserve(len(tokens))  # at once: growing in steps would copy the cache each time
     while cache.length < len(tokens):
         count = model.chunk(len(tokens) - cache.length)
         chunk = np.asarray(tokens[cache.length : cache.length + count], dtype=np.int64)

@@ -56,6 +56,8 @@ class GenerationOptions:
                 raise InputError(f"must be a number in {low:g} … {high:g}, got {value!r}", where=name)
             if isinstance(limits[name][1], int) and name in ("max_tokens", "top_k", "seed") and value != int(value):
                 raise InputError(f"must be a whole number, got {value!r}", where=name)
+            if name in ("max_tokens", "top_k", "seed"):
+                object.__setattr__(self, name, int(value))
         if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
             raise InputError("must be a list of non-empty strings", where="stop")
 

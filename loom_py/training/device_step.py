@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DeviceError
 from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
 from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
@@ -20,6 +22,8 @@ from .step import StepPlan
 if TYPE_CHECKING:
     from ..network import Network
 
+MOST_RECORDED = 8
+"""Programs kept with a network."""
 LONGEST_RUN = 4096
 """Most updates of one `run_many`."""
 TABLE_BYTES = 256 * 1024 * 1024
@@ -37,11 +41,14 @@ def choose_updates(
     reasons: list[str] = []
     for choice in devices.candidates(operations, wish):
         if choice.device is None:
-            return Choice(choice.name, "; ".join(reasons) or choice.reason), None
+            return replace(choice, reason="; ".join(reasons) or choice.reason), None
         reason = _refusal(network, choice.device, data)
         if reason is None:
             try:
-                return choice, DeviceUpdates(network, choice.device, plan, data)
+                updates = DeviceUpdates(network, choice.device, plan, data)
+                return replace(choice, reason="; ".join([*reasons, choice.reason])), updates
+            except DeviceError as error:
+                reason = error.message
             except TraceError as error:
                 reason = f"{error.where}: {error.message}"
             except Unsupported as error:
@@ -192,6 +199,8 @@ def _program(network: Network, plan: StepPlan, x: NDArray[Any], target: NDArray[
     layers, program = network.recorded.get(key, ([], None))
     if program is None or list(map(id, layers)) != list(map(id, network.layers)):
         program = trace_training_step(network, plan, x, target)
+        while len(network.recorded) >= MOST_RECORDED:
+            network.recorded.pop(next(iter(network.recorded)))
         network.recorded[key] = list(network.layers), program
     return program
 

@@ -64,8 +64,11 @@ def training_work(
 
     With `ahead` a device may do several epochs at once and tell them in one progress (`losses`).
     """
+    if network.in_training:
+        raise InputError("is being trained already", where="network", remedy="Wait for that, or stop it first.")
     run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
+    network.in_training = True
     try:
         epoch = cfg.initial_epoch
         while epoch < cfg.epochs:
@@ -86,6 +89,7 @@ def training_work(
         yield from run.last_gradients()
         return run.result()
     finally:
+        network.in_training = False
         run.free()
 
 

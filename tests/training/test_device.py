@@ -190,3 +190,44 @@ def test_names_of_devices() -> None:
     with pytest.raises(DeviceError):
         device.memory.free(12345)
     device.close()
+
+
+def test_a_device_without_room_is_passed_over(devices: choice.Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise DeviceError("no memory", where="simd")
+
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(SimdDevice, "compile", full)
+        network.train(data(), {"Epochs": 1})
+    assert network.get_device() == {"device": "numpy", "reason": "simd: no memory"}
+
+
+def test_one_training_at_a_time(devices: choice.Devices) -> None:
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    steps = training_steps(network, data(), {"Epochs": 5})
+    next(steps)
+    with pytest.raises(InputError, match="trained already"):
+        network.train(data(), {"Epochs": 1})
+    steps.close()
+    assert len(network.train(data(), {"Epochs": 2}).loss_history) == 2
+
+
+def test_nothing_grows_over_ten_thousand_steps(devices: choice.Devices) -> None:
+    network = build_network_from_json(DEMO["network"], seed=1)
+    device = devices.get("simd")
+    assert device is not None
+    steps = training_work(network, DEMO["batches"], {"Epochs": 2500, "LearningRate": 0.1}, ahead=True)
+    next(steps)
+    before = device.info()
+    for _ in steps:
+        now = device.info()
+        assert (now["used"], now["memory"]) == (before["used"], before["memory"])
+    assert network.training_state.step == 10_000
+
+
+def test_few_programs_are_kept(devices: choice.Devices) -> None:
+    network = build_network_from_json({"layers": LAYERS}, seed=2)
+    for i in range(12):
+        network.train(data(), {"Epochs": 1, "GradientClip": 1.0 + i})
+    assert len(network.recorded) <= 8
