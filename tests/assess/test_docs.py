@@ -15,12 +15,10 @@ from loom_py.assess.report import tables, wins
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "assessment.md").read_text(encoding="utf-8")
 FILES = {
-    "assessment": (17, 19),
-    "assessment_dense": (19,),
+    "assessment": (17, 18, 19),
     "assessment_long": (19,),
     "assessment_training": (14, 16),
 }
-MAIN = ("NormalBP", "StepBP", "StepTweenChain", "TickBP", "Random", "Constant")
 
 
 def experiments(name: str) -> dict[int, dict[str, Any]]:
@@ -33,9 +31,9 @@ ALL = experiments("assessment") | experiments("assessment_training")
 
 
 def test_results_are_whole() -> None:
-    for number in (17, 19):
+    for number in (17, 18, 19):
         e, rows = EXPERIMENTS[number], ALL[number]["rows"]
-        assert {(r["model"], r["method"]) for r in rows} == {(m, method) for m in e.models for method in MAIN}
+        assert {(r["model"], r["method"]) for r in rows} == {(m, method) for m in e.models for method in e.methods}
         assert ALL[number]["seeds"] == list(range(10))
         assert all(len(r["runs"]) == 10 for r in rows)
 
