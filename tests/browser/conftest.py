@@ -60,6 +60,12 @@ def plain_url(site: Path) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session", params=["isolated", "plain"])
+def any_url(request: pytest.FixtureRequest, isolated_url: str, plain_url: str) -> str:
+    """Both ways of serving the site: with threads and without."""
+    return isolated_url if request.param == "isolated" else plain_url
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """LOOM_CHROMIUM, else the system's Chromium, else Playwright's own."""

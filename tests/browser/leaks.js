@@ -17,7 +17,7 @@ async ({ worker, networks, counter }) => {
                     { type: "lstm", input_size: 8, hidden_size: 4, seq_length: 1 },
                     { type: "dense", output_size: 1, activation: "sigmoid" }];
     const xor = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]].map(([a, b, y]) => ({ input: [a, b], target: [y] }));
-    const out = { epochs: 3000, cancelled: 0, stopped: [], usable: true };
+    const out = { epochs: 200000, cancelled: 0, stopped: [], usable: true };
     const cycle = async (seed, inside = () => {}) => {
         const network = await session.createNetwork({ layers }, { seed });
         const stop = new AbortController();

@@ -15,9 +15,9 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 @pytest.fixture(scope="module")
-def page(open_module_page: Open, isolated_url: str) -> Page:
+def page(open_module_page: Open, any_url: str) -> Page:
     """A page of the site on which `initLoom` has run, without a policy against evaluating snippets."""
-    page = open_module_page(isolated_url + "index.html", bypass_csp=True)
+    page = open_module_page(any_url + "index.html", bypass_csp=True)
     page.evaluate("async () => { await (await import('/loom.js')).initLoom(); }")
     return page
 
@@ -139,13 +139,13 @@ SESSION = (Path(__file__).parent / "session_api.js").read_text()
 
 @pytest.mark.parametrize("worker", [True, False], ids=["worker", "main"])
 def test_the_promise_api_is_the_same_on_both_threads(
-    open_page: Open, isolated_url: str, tmp_path: Path, worker: bool
+    open_page: Open, any_url: str, tmp_path: Path, worker: bool
 ) -> None:
-    page = open_page(isolated_url + "index.html")
+    page = open_page(any_url + "index.html")
     directory = tiny_checkpoint.write(tmp_path)
     files = [[n, list((directory / n).read_bytes())] for n in tiny_checkpoint.FILES]
     out: dict[str, Any] = page.evaluate(SESSION, {"worker": worker, "files": files})
-    assert out["capabilities"]["crossOriginIsolated"] is True
+    assert out["capabilities"]["crossOriginIsolated"] is page.evaluate("crossOriginIsolated")
     assert out["given_up"] == ("TimeoutError" if worker else "started")  # the page's thread has its Python by then
     assert out["epochs"] == 2000
     assert out["loss"] < 0.01
@@ -165,7 +165,7 @@ def test_the_promise_api_is_the_same_on_both_threads(
     assert "multiple of 2" in out["input"]["text"]
     assert out["nofiles"]["name"] == "InputError"
     assert out["reason"] is True
-    assert 50 < out["stoppedAfter"] < 10_000
+    assert 50 < out["stoppedAfter"] < 200_000  # of a million: a fast device does thousands in a slice
     assert out["usable"] is True
     assert out["early"]["name"] == "AbortError"
     assert 2 <= len(out["pieces"]) <= 6

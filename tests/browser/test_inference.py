@@ -52,9 +52,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def loaded(open_module_page: Open, isolated_url: str, gguf: Path) -> Page:
+def loaded(open_module_page: Open, any_url: str, gguf: Path) -> Page:
     """The page with the site's model loaded."""
-    page = open_module_page(isolated_url + PAGE, viewport=DESKTOP)
+    page = open_module_page(any_url + PAGE, viewport=DESKTOP)
     expect(page.locator(".choice").first.get_by_role("radio")).to_be_checked()
     page.get_by_role("button", name="Load the model").click()
     wait_ready(page)

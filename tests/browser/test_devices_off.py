@@ -1,0 +1,58 @@
+"""What computes, with isolation and SIMD switched off in turn: everything still works, and says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from .conftest import Open
+
+TRAIN = """async (options) => {
+    const { loom } = await import("/loom.js");
+    const session = await loom.start(options);
+    const demo = await (await fetch("/examples/grid_scatter.json")).json();
+    const network = await session.createNetwork(demo.network, { seed: 1 });
+    const batches = demo.batches.map((b) => ({ input: b.Input, target: b.Target }));
+    const result = await network.train(batches, { epochs: 400, learningRate: 0.15, gradientClip: 1 });
+    const device = await network.call("GetDevice");
+    const simd = session.devices.find((facts) => facts.device === "simd");
+    session.dispose();
+    return { loss: result.FinalLoss, epochs: result.LossHistory.length, device, simd };
+}"""
+NO_SIMD = "WebAssembly.validate = () => false;"
+
+
+def train(page: Page, **options: Any) -> dict[str, Any]:
+    return page.evaluate(TRAIN, options)
+
+
+def test_threads_or_none_give_the_same(open_page: Open, isolated_url: str, plain_url: str) -> None:
+    threaded = train(open_page(isolated_url + "index.html"), threads=3)
+    alone = train(open_page(isolated_url + "index.html"), threads=1)
+    plain = train(open_page(plain_url + "index.html"), threads=3)
+    assert (threaded["simd"]["threads"], alone["simd"]["threads"], plain["simd"]["threads"]) == (3, 1, 1)
+    assert threaded["loss"] == alone["loss"] == plain["loss"] < 0.01
+    assert threaded["device"]["device"] == "simd"
+
+
+@pytest.mark.parametrize("device", ["auto", "simd"])
+def test_without_simd_numpy_does_it(open_page: Open, isolated_url: str, device: str) -> None:
+    page = open_page(isolated_url + "index.html")
+    page.add_init_script(NO_SIMD)
+    page.reload()
+    found = train(page, worker=False, device=device)
+    assert found["simd"] == {"device": "simd", "available": False, "reason": found["simd"]["reason"]}
+    assert "no SIMD" in found["simd"]["reason"]
+    assert found["device"]["device"] == "numpy"
+    assert "no SIMD" in found["device"]["reason"]
+    assert found["loss"] < 0.01
+    assert found["epochs"] == 400
+
+
+def test_a_page_tells_what_it_was_asked_for(open_page: Open, isolated_url: str) -> None:
+    assert train(open_page(isolated_url + "index.html"), device="numpy")["device"] == {
+        "device": "numpy",
+        "reason": "asked for",
+    }
