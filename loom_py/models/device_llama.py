@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceLost
 from ..formats.hf_config import LlamaConfig
-from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
+from ..runtime.device import DeviceTensor, Executable, Waiting, release, settle
 from ..runtime.fuse import fuse
 from ..runtime.stored import StoredWeight
 from ..runtime.trace_llama import Want, trace_decoder
@@ -21,13 +21,6 @@ from .llama import KVCache, Llama
 
 T = TypeVar("T")
 ACTIVATIONS = ("q16", "f32")
-
-
-def _release(device: Device, tensors: Mapping[str, DeviceTensor], programs: Mapping[Any, Executable]) -> None:
-    for program in programs.values():
-        program.free()
-    for tensor in tensors.values():
-        device.free(tensor)
 
 
 @dataclass
@@ -44,7 +37,7 @@ class DeviceKVCache(KVCache):
     smallest: ClassVar[int] = 512
 
     def __post_init__(self) -> None:
-        self._finalizer = weakref.finalize(self, _release, self.device, self.tensors, self.programs)
+        self._finalizer = weakref.finalize(self, release, self.device, self.tensors, self.programs)
 
     @property
     def capacity(self) -> int:
@@ -61,10 +54,9 @@ class DeviceKVCache(KVCache):
             for name, tensor in self.tensors.items():
                 self.device.copy(tensor, grown[name])
         except BaseException:
-            _release(self.device, grown, {})
+            release(self.device, grown, {})
             raise
-        _release(self.device, self.tensors, self.programs)
-        self.programs.clear()
+        release(self.device, self.tensors, self.programs)
         self.tensors.update(grown)
 
     def truncate(self, length: int) -> None:
@@ -106,7 +98,7 @@ class DeviceLlama(Llama):
             device.free(self._tensors["token"])
             raise
         self._tensors |= {name: weight.tensor for name, weight in weights.items()}
-        self._finalizer = weakref.finalize(self, _release, device, self._tensors, {})
+        self._finalizer = weakref.finalize(self, release, device, self._tensors, {})
         self._held: int | None = None  # the id in `token`, if it is known
 
     def close(self) -> None:

@@ -159,3 +159,22 @@ class Device(Protocol):
     def close(self) -> None:
         """Give everything back; the device cannot be used afterwards."""
         ...
+
+
+def refusal(program: Program, kernels: Collection[str]) -> str | None:
+    """Why a device with these kernels cannot run a program, or None if it can."""
+    missing = sorted({d.kernel for d in program.dispatches}.difference(kernels))
+    if missing:
+        return f"the kernel {missing[0]} is not there"
+    wide = [b.name for b in program.buffers if b.kind in ("state", "input") and b.dtype == "float64"]
+    return f"{wide[0]} is float64" if wide else None
+
+
+def release(device: Device, tensors: dict[str, DeviceTensor], executables: dict[Any, Executable]) -> None:
+    """Free all of them and forget them."""
+    for executable in executables.values():
+        executable.free()
+    for tensor in tensors.values():
+        device.free(tensor)
+    executables.clear()
+    tensors.clear()

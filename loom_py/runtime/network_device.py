@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
-from .device import Device, DeviceTensor, Executable, Values, Waiting, settle
+from .device import Device, DeviceTensor, Executable, Values, Waiting, release, settle
 from .program import Program
 from .trace import TraceError
 from .trace_network import trace_backward, trace_forward
@@ -33,7 +33,7 @@ class NetworkOnDevice:
         self._layers = list(network.layers)
         self._state: dict[str, DeviceTensor] = {}
         self._executables: dict[tuple[str, tuple[int, ...]], Executable] = {}
-        self._finalizer = weakref.finalize(self, _release, device, self._state, self._executables)
+        self._finalizer = weakref.finalize(self, release, device, self._state, self._executables)
         self._x: Array | None = None
         self._out_shape: tuple[int, ...] = ()
 
@@ -94,12 +94,3 @@ class NetworkOnDevice:
         """Give the device's memory back; a network that is collected does so by itself."""
         self._finalizer()
         self._x = None
-
-
-def _release(device: Device, state: dict[str, DeviceTensor], executables: dict[Any, Executable]) -> None:
-    for executable in executables.values():
-        executable.free()
-    for tensor in state.values():
-        device.free(tensor)
-    executables.clear()
-    state.clear()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DeviceError
 from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
-from ..runtime.device import Device, DeviceTensor, Executable, Waiting, settle
+from ..runtime.device import Device, DeviceTensor, Executable, Waiting, release, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from ..runtime.trace_network import trace_training_step
@@ -51,14 +51,8 @@ def choose_updates(
                 reason = error.message
             except TraceError as error:
                 reason = f"{error.where}: {error.message}"
-            except Unsupported as error:
-                reason = str(error)
         reasons.append(f"{choice.name}: {reason}")
     raise AssertionError("NumPy is always a candidate")
-
-
-class Unsupported(Exception):
-    """Why a device does not take a network."""
 
 
 def _refusal(network: Network, device: Device, data: Data) -> str | None:
@@ -79,7 +73,7 @@ class DeviceUpdates:
     - `network`: whose weights and `training_state.slots` `pull` brings up to date.
     - `data`: checked batches; updates name them by their index.
 
-    Raises `TraceError` or `Unsupported` when the device cannot run the network.
+    Raises `TraceError` or `DeviceError` when the device cannot run the network.
     """
 
     def __init__(self, network: Network, device: Device, plan: StepPlan, data: Data) -> None:
@@ -95,7 +89,7 @@ class DeviceUpdates:
         for program in programs.values():
             reason = device.supports(program)
             if reason is not None:
-                raise Unsupported(reason)
+                raise DeviceError(reason, where=device.name)
         try:
             self._host = self._host_state()
             self._state = {name: device.upload(a) for name, a in self._host.items()}
@@ -182,11 +176,7 @@ class DeviceUpdates:
 
     def free(self) -> None:
         """Give the device's memory back."""
-        for executable in self._executables.values():
-            executable.free()
-        for tensor in self._state.values():
-            self._device.free(tensor)
-        self._executables, self._state = {}, {}
+        release(self._device, self._state, self._executables)
 
 
 def _first(data: Data, shapes: Shapes) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -237,7 +237,7 @@ class _Run:
 
     def _updates_on_numpy(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
         network, cfg, state = self.network, self.config, self.network.training_state
-        order = epoch_order(len(self.data), cfg.seed, state.epoch) if cfg.shuffle else range(len(self.data))
+        order = self._order(state.epoch)
         self.states.begin_epoch(state.epoch, len(self.data))
         total = 0.0
         for group in range(self.groups):

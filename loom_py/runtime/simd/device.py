@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError, InputError
-from ..device import DeviceTensor, Done, Values
+from ..device import DeviceTensor, Done, Values, refusal
 from ..program import Program
 from . import decoder, elementwise, linear, products, sequences, softmaxes, training  # noqa: F401 (they register)
 from .encode import KERNELS, Encoder
@@ -123,11 +123,7 @@ class SimdDevice:
 
     # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:
-        missing = sorted({d.kernel for d in program.dispatches} - KERNELS.keys())
-        if missing:
-            return f"the kernel {missing[0]} is not there"
-        wide = [b.name for b in program.buffers if b.kind in ("state", "input") and b.dtype == "float64"]
-        return f"{wide[0]} is float64" if wide else None
+        return refusal(program, KERNELS)
 
     def compile(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError, DeviceLost, InputError
-from ..device import DeviceTensor, Values, Waiting
+from ..device import DeviceTensor, Values, Waiting, refusal
 from ..program import Program
 from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
@@ -135,11 +135,7 @@ class WebGPUDevice:
 
     # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:
-        missing = sorted({d.kernel for d in program.dispatches} - KERNELS.keys())
-        if missing:
-            return f"the kernel {missing[0]} is not there"
-        wide = [b.name for b in program.buffers if b.kind in ("state", "input") and b.dtype == "float64"]
-        return f"{wide[0]} is float64" if wide else None
+        return refusal(program, KERNELS)
 
     def compile(
         self,
