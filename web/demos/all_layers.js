@@ -33,6 +33,7 @@ const starting = startSession({ text: view.status, bar: view.bar, ready: deviceT
 starting.catch(() => {});
 /** @type {Material | null} */
 let own = null;
+let turns = Promise.resolve();
 
 showSteps();
 view.run.onclick = () => guarded(run);
@@ -52,9 +53,18 @@ view.drop.ondrop = (/** @type {DragEvent} */ event) => {
   return guarded(() => choose([...(event.dataTransfer?.files ?? [])]));
 };
 
+/**
+ * One after the other: files that come while the test runs are next.
+ * @param {() => Promise<void>} action
+ */
+function guarded(action) {
+  view.run.disabled = true;
+  turns = turns.then(() => attempt(action));
+  return turns;
+}
+
 /** @param {() => Promise<void>} action */
-async function guarded(action) {
-  if (view.run.disabled) return;
+async function attempt(action) {
   view.run.disabled = true;
   showError(view.error);
   try {
