@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from .bridge_files import JsSource, Reader
 from .bridge_objects import is_live, keep, take
 from .bridge_tasks import Task
-from .errors import InputError
+from .errors import DeviceError, InputError
 from .formats.json_strict import parse_json
 from .models.language_model import LanguageModel
 from .models.loading import LoadProgress, load_steps
@@ -27,17 +27,36 @@ _generating: dict[int, int] = {}
 def load_start(readers: Iterable[Reader], activations: str | None = None) -> int:
     """Handle of a loading task over JavaScript files; its result is the model's handle and description.
 
-    The model goes to the best device that takes weights as they are stored; `activations` as in `DeviceLlama`.
+    The model goes to the best device that takes weights as they are stored and has room for them; `activations` as in
+    `DeviceLlama`.
     """
     sources = {source.name: source for source in map(JsSource, readers)}
-    choice = next(c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored"))
 
-    def result(model: LanguageModel) -> dict[str, Any]:
-        return {"handle": keep(model), **describe_model(model), "reason": choice.reason}
+    def result(loaded: tuple[LanguageModel, str]) -> dict[str, Any]:
+        model, reason = loaded
+        return {"handle": keep(model), **describe_model(model), "reason": reason}
 
-    name = next(iter(sources), "model")
-    steps = load_steps(sources, name, device=choice.device, activations=activations or "q16")
-    return keep(Task(steps, _load_event, result))
+    return keep(Task(_load(sources, activations or "q16"), _load_event, result))
+
+
+def _load(
+    sources: Mapping[str, JsSource], activations: str
+) -> Generator[LoadProgress, None, tuple[LanguageModel, str]]:
+    """The model and why it is where it is. NumPy is no way out for a device that is too small: it needs more memory."""
+    found = [c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored")]
+    choices = [c for c in found if c.device] or found
+    reasons: list[str] = []
+    for choice in choices:
+        name = next(iter(sources), "model")
+        try:
+            model = yield from load_steps(sources, name, device=choice.device, activations=activations)
+        except DeviceError as error:
+            if choice is choices[-1]:
+                raise
+            reasons.append(f"{choice.name}: {error.message}")
+        else:
+            return model, "; ".join([*reasons, choice.reason])
+    raise AssertionError("there is always a candidate")
 
 
 def _load_event(progress: LoadProgress) -> dict[str, Any]:

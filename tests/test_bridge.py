@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import bridge
+from loom_py import bridge, bridge_models
 from loom_py.bridge_files import JsSource
-from loom_py.errors import ConfigError, FormatError, InputError, ModelError
+from loom_py.errors import ConfigError, DeviceError, FormatError, InputError, ModelError
 from loom_py.introspection import methods
 from loom_py.network import Network
+from loom_py.runtime.choice import Devices
+from loom_py.runtime.simd import SimdDevice
+from loom_py.runtime.webgpu import WebGPUDevice
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
 from .browser import tiny_checkpoint
 
@@ -242,6 +246,30 @@ def test_weights_are_read_tensor_by_tensor(checkpoint: Path) -> None:
     assert [e["loaded"] for e in events] == sorted(e["loaded"] for e in events)
     assert result["chat"] is True
     bridge.release(result["handle"])
+
+
+def test_a_model_goes_to_the_next_device_if_the_best_is_too_small(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = WebGPUDevice(WgpuHost(limits={"maxBufferSize": 256}))
+    simd = SimdDevice()
+    mine = Devices()
+    monkeypatch.setattr(bridge_models, "devices", mine)
+    mine.add(small)
+    mine.wishes("webgpu")
+    readers = [FakeReader(n, (checkpoint / n).read_bytes()) for n in tiny_checkpoint.FILES]
+    with pytest.raises(DeviceError, match="buffers hold 256"):
+        finish(bridge.load_start(readers))
+    assert small.host.used() == (0, 0)
+    mine.add(simd)
+    _, result = finish(bridge.load_start(readers))
+    assert result["device"] == "simd"
+    assert result["reason"].startswith("webgpu: a tensor of")
+    assert small.host.used() == (0, 0)
+    assert finish(bridge.complete_start(result["handle"], "Once", '{"maxTokens": 2}'))[0]
+    bridge.release(result["handle"])
+    small.close()
+    simd.close()
 
 
 def test_one_generation_at_a_time(checkpoint: Path) -> None:
