@@ -20,11 +20,18 @@ const KEPT_BYTES = 1 << 22;
 const KEPT_COUNT = 4;
 const FEATURES = ["shader-f16", "subgroups", "timestamp-query"];
 
+/**
+ * `abandon` is called instead of `work` when the device is gone before its turn comes.
+ * @typedef {{ready: Promise<unknown> | null, work: () => void, abandon: () => void}} Waiting
+ */
+
 /** Bytes on their way back. `promise` always resolves; then `bytes` or `error` is there. */
 class Reading {
   /** @type {Uint8Array | null} */
   bytes = null;
   error = "";
+  /** The device went before it could answer. */
+  lost = false;
   /** @type {Promise<void>} */
   promise = Promise.resolve();
 }
@@ -33,6 +40,8 @@ class Reading {
 export class WebGPUHost {
   /** Why the device is gone; empty while it is there. */
   lost = "";
+  /** How many devices there were; what an earlier one computed is gone. */
+  generation = 0;
   /** @type {GPUDevice} */
   #device = null;
   #next = 1;
@@ -48,8 +57,11 @@ export class WebGPUHost {
   /** @type {Map<number, GPUBuffer[]>} */
   #staging = new Map();
   /** What waits for pipelines, in order; null when nothing does.
-   * @type {{ready: Promise<unknown> | null, work: () => void}[] | null} */
+   * @type {Waiting[] | null} */
   #line = null;
+  /** The way to a new device, while it is under way.
+   * @type {Promise<void> | null} */
+  #opening = null;
   /** The first thing that went wrong since Python last asked. */
   #failure = "";
   #closed = false;
@@ -74,9 +86,15 @@ export class WebGPUHost {
 
   /**
    * A new device in the place of a lost one. Buffers and plans keep their names; those written with `keep` have their
-   * contents again, the others are zeros.
+   * contents again, the others are zeros. Who asks while one is on its way gets the same.
+   * @returns {Promise<void>}
    */
-  async reopen() {
+  reopen() {
+    this.#opening ??= this.#open().finally(() => (this.#opening = null));
+    return this.#opening;
+  }
+
+  async #open() {
     const gpu = /** @type {any} */ (globalThis.navigator)?.gpu;
     if (!gpu) throw new DeviceError("this browser has no WebGPU", { where: "webgpu" });
     const { powerPreference = "high-performance" } = this.options;
@@ -90,13 +108,17 @@ export class WebGPUHost {
     }
     limits.maxStorageBuffersPerShaderStage = adapter.limits.maxStorageBuffersPerShaderStage;
     const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
+    if (this.#closed) {
+      device.destroy();
+      throw new DeviceError("the device was closed", { where: "webgpu" });
+    }
     this.#staging.clear();
     this.#line = null;
     this.#failure = "";
     this.#device = device;
     this.#pipelines = new Pipelines(device, (message) => this.#fail(message), this.options.onProgress);
     this.lost = "";
-    this.#closed = false;
+    this.generation++;
     device.onuncapturederror = (/** @type {any} */ event) => this.#fail(event.error?.message ?? "unknown error");
     void device.lost.then((/** @type {{reason: string, message: string}} */ info) => {
       if (this.#device !== device || this.#closed) return;
@@ -219,9 +241,14 @@ export class WebGPUHost {
       parts.push({ buffer: this.#buffer(name), offset, nbytes, at: total });
       total += nbytes;
     }
+    const device = this.#device;
     reading.promise = new Promise((resolve) => {
-      this.#inOrder(() => {
-        const device = this.#device;
+      const giveUp = (/** @type {string} */ reason) => {
+        reading.lost = this.lost !== "" || this.#device !== device;
+        reading.error = this.lost || reason;
+        resolve();
+      };
+      const work = () => {
         const staging = this.#takeStaging(total);
         const encoder = device.createCommandEncoder();
         for (const { buffer, offset, nbytes, at } of parts) encoder.copyBufferToBuffer(buffer, offset, staging, at, nbytes);
@@ -237,13 +264,11 @@ export class WebGPUHost {
             staging.destroy();
             // A loss may be told a moment after what it stopped.
             const patience = new Promise((next) => setTimeout(next, 200));
-            void Promise.race([device.lost, patience]).then(() => {
-              reading.error = this.lost || explain(error);
-              resolve();
-            });
+            void Promise.race([device.lost, patience]).then(() => giveUp(explain(error)));
           },
         );
-      });
+      };
+      this.#inOrder(work, null, () => giveUp("the GPU did not come to it"));
     });
     return reading;
   }
@@ -266,24 +291,28 @@ export class WebGPUHost {
    * Now, or after what waits.
    * @param {() => void} work
    * @param {Promise<unknown> | null} [ready]
+   * @param {() => void} [abandon]
    */
-  #inOrder(work, ready = null) {
-    if (this.#line) this.#line.push({ ready, work });
+  #inOrder(work, ready = null, abandon = () => {}) {
+    if (this.#line) this.#line.push({ ready, work, abandon });
     else if (!ready) work();
     else {
-      this.#line = [{ ready, work }];
+      this.#line = [{ ready, work, abandon }];
       void this.#drain(this.#line);
     }
   }
 
-  /** @param {{ready: Promise<unknown> | null, work: () => void}[]} line */
+  /** @param {Waiting[]} line */
   async #drain(line) {
     for (let next = line.shift(); next; next = line.shift()) {
       await next.ready;
       try {
-        next.work();
+        // Buffers and pipelines of a lost device are none of its successor's.
+        if (this.lost || this.#line !== line) next.abandon();
+        else next.work();
       } catch (error) {
         this.#fail(explain(error));
+        next.abandon();
       }
     }
     if (this.#line === line) this.#line = null;

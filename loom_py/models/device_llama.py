@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceLost
 from ..formats.hf_config import LlamaConfig
-from ..runtime.device import DeviceTensor, Executable, Waiting, release, settle
+from ..runtime.device import DeviceTensor, Executable, Reopens, Waiting, finished, release, settle
 from ..runtime.fuse import fuse
 from ..runtime.stored import StoredWeight
 from ..runtime.trace_llama import Want, trace_decoder
@@ -34,9 +34,12 @@ class DeviceKVCache(KVCache):
     """(tokens, what is wanted, whether the token on the device is fed) → program."""
     ids: list[int] = field(default_factory=list)
     """The tokens whose keys and values are here: what is needed to make them again."""
+    generation: int = 0
+    """The device's when they were made; in a later one they are gone."""
     smallest: ClassVar[int] = 512
 
     def __post_init__(self) -> None:
+        self.generation = self.device.generation
         self._finalizer = weakref.finalize(self, release, self.device, self.tensors, self.programs)
 
     @property
@@ -115,6 +118,8 @@ class DeviceLlama(Llama):
 
     def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> NDArray[np.float32]:
         assert isinstance(cache, DeviceKVCache)
+        if cache.generation != self.device.generation:
+            finished(self._refill(cache))
         cache.reserve(cache.length + len(ids))
         rows: list[NDArray[Any]] = []
         done = 0
@@ -141,18 +146,28 @@ class DeviceLlama(Llama):
         self, cache: DeviceKVCache, work: Callable[[], Generator[Waiting, None, T]]
     ) -> Generator[Waiting, None, T]:
         """Work that a lost GPU interrupts once is done again on a new one, after the cache was made again."""
-        try:
-            return (yield from work())
-        except DeviceLost:
-            if not hasattr(self.device, "reopen"):
-                raise
-        yield from self.device.reopen()
-        self._held = None
-        again, cache.length, cache.ids = cache.ids, 0, []
-        while cache.length < len(again):
-            count = self.chunk(len(again) - cache.length)
-            yield from self._feed(np.asarray(again[cache.length : cache.length + count]), cache)
+        if cache.generation == self.device.generation:
+            try:
+                return (yield from work())
+            except DeviceLost:
+                if not isinstance(self.device, Reopens):
+                    raise
+            yield from self.device.reopen()
+        yield from self._refill(cache)
         return (yield from work())
+
+    def _refill(self, cache: DeviceKVCache) -> Generator[Waiting, None, None]:
+        """The cache's tokens are fed again to a device that was opened anew; interrupted, it can be done again."""
+        self._held = None
+        generation, again = self.device.generation, cache.ids
+        cache.length, cache.ids = 0, []
+        try:
+            while cache.length < len(again):
+                count = self.chunk(len(again) - cache.length)
+                yield from self._feed(np.asarray(again[cache.length : cache.length + count]), cache)
+            cache.generation = generation
+        finally:
+            cache.length, cache.ids = len(again), again
 
     def next_token(
         self,

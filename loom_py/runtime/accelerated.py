@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,24 +12,11 @@ from ..errors import DeviceError
 from ..introspection import Duration, Floats, native
 from ..values import to_array
 from .choice import devices, use_device
-from .device import Waiting
+from .device import Waiting, finished
 from .network_device import NetworkOnDevice
 
 if TYPE_CHECKING:
     from ..network import Network
-
-T = TypeVar("T")
-
-
-def finished(steps: Generator[Waiting, None, T]) -> T:
-    """Drive work to its end where a device answers at once; elsewhere a `DeviceError` says how to wait."""
-    try:
-        next(steps)
-    except StopIteration as stop:
-        return stop.value
-    steps.close()
-    remedy = "Use the promise API: await network.call('ForwardGPU', …)."
-    raise DeviceError("WebGPU in a page answers later", where="GPU", remedy=remedy)
 
 
 class Accelerated:
@@ -39,7 +26,7 @@ class Accelerated:
 
     def init_gpu(self) -> None:
         """Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none."""
-        if devices.get("webgpu") is None:
+        if getattr(devices.get("webgpu"), "lost", "it was not opened"):
             wish = devices.wish
             try:
                 use_device("webgpu")

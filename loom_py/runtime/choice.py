@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeviceError, InputError
-from .device import Device
+from .device import Device, Reopens, finished
 
 NUMPY = "numpy"
 NAMES = ("auto", NUMPY, "simd", "webgpu")
@@ -112,10 +112,14 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[dict[str, Any]]:
     """
     devices.wishes(name)
     for wanted in ("simd", "webgpu") if name == "auto" else (name,):
-        if wanted == NUMPY or devices.get(wanted) is not None:
+        opened = devices.get(wanted)
+        if wanted == NUMPY:
             continue
         try:
-            devices.add(_open(wanted, threads))
+            if opened is None:
+                devices.add(_open(wanted, threads))
+            elif isinstance(opened, Reopens) and opened.lost:
+                finished(opened.reopen())
         except DeviceError as error:
             if name != "auto":
                 devices.wishes(NUMPY)

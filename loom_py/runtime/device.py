@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DeviceError
 from .program import Program
 
 
@@ -70,6 +71,17 @@ def settle(pending: Pending[T]) -> Generator[Waiting, None, T]:
     return pending.result()
 
 
+def finished(steps: Generator[Waiting, None, T]) -> T:
+    """Drive work to its end where a device answers at once; elsewhere a `DeviceError` says how to wait."""
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return stop.value
+    steps.close()
+    remedy = "Use the promise API: await network.call('ForwardGPU', …)."
+    raise DeviceError("WebGPU in a page answers later", where="GPU", remedy=remedy)
+
+
 class Executable(Protocol):
     """A compiled program with its memory."""
 
@@ -110,6 +122,11 @@ class Device(Protocol):
     name: str
     kernels: Collection[str]
     """Those of the vocabulary that it has."""
+
+    @property
+    def generation(self) -> int:
+        """Changes when a lost device is opened anew: what programs left in its tensors before is gone then."""
+        ...
 
     def info(self) -> dict[str, Any]:
         """What a page shows: kind, threads, features, bytes in use."""
@@ -158,6 +175,20 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Give everything back; the device cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Reopens(Protocol):
+    """A device that can be lost and had again."""
+
+    @property
+    def lost(self) -> str:
+        """Why it is gone; empty while it is there."""
+        ...
+
+    def reopen(self) -> Generator[Waiting, None, None]:
+        """Go on with a new one; what programs computed is gone. Raises `DeviceLost` where there is none."""
         ...
 
 

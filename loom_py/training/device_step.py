@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DeviceError
+from ..errors import DeviceError, DeviceLost
 from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
 from ..runtime.device import Device, DeviceTensor, Executable, Waiting, release, settle
@@ -84,6 +84,7 @@ class DeviceUpdates:
         self._place = [0] * len(data)  # row of each batch in its shape's table
         self._shapes: list[Shapes] = [(x.shape, t.shape) for x, t in data]
         self._drawn = 0
+        self._generation = device.generation
         self._last: Executable | None = None
         programs = {shapes: _program(network, plan, *_first(data, shapes)) for shapes in dict.fromkeys(self._shapes)}
         for program in programs.values():
@@ -123,9 +124,7 @@ class DeviceUpdates:
             key = f"{name} {shapes}"
             mine[name] = self._state[key] = self._device.upload(np.zeros(buffer.shape, buffer.dtype))
             self._carried.append(key)
-        return self._device.compile(
-            program, mine, tables=tables, keep=LONGEST_RUN, kept=("loss", "norm")
-        )
+        return self._device.compile(program, mine, tables=tables, keep=LONGEST_RUN, kept=("loss", "norm"))
 
     def begin_epoch(self, drawn: int) -> None:
         """Forget what layers carried; noise goes on from draw number `drawn`."""
@@ -154,15 +153,24 @@ class DeviceUpdates:
             }
             known = {"row", *executable.program.dynamics}
             used = {name: values for name, values in dynamics.items() if name in known}
+            self._there()
             out = yield from settle(executable.submit_many(used, end - at))
+            self._there()
             losses[at:end], norms[at:end] = out["loss"], out["norm"]
             at = end
         self._drawn += len(rows)
         return losses, norms
 
+    def _there(self) -> None:
+        """A device that somebody else opened anew has the weights of the beginning."""
+        if self._generation != self._device.generation:
+            raise DeviceLost("the device was lost and opened again", where=self._device.name, remedy="Train again.")
+
     def pull(self) -> Generator[Waiting, None, None]:
         """Weights and optimiser slots back into the network's own arrays."""
+        self._there()
         found = yield from settle(self._device.read({name: self._state[name] for name in self._host}))
+        self._there()
         for name, array in self._host.items():
             array[...] = found[name]
 
@@ -193,5 +201,3 @@ def _program(network: Network, plan: StepPlan, x: NDArray[Any], target: NDArray[
             network.recorded.pop(next(iter(network.recorded)))
         network.recorded[key] = list(network.layers), program
     return program
-
-

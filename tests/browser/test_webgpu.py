@@ -117,22 +117,29 @@ def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> No
     assert trained["where"]["reason"].startswith("webgpu is not there")
 
 
-LOSE = """(() => {
-  const gpus = [];
-  const original = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = async function (...options) {
-    const device = await original.apply(this, options);
-    gpus.push(device);
-    return device;
-  };
-  globalThis.gpus = gpus;
-})()"""
+def lose(reason: str) -> str:
+    """A script that collects the page's devices; whoever destroys one of them sees it lost for this reason."""
+    return (
+        """(() => {
+          const gpus = [];
+          const original = GPUAdapter.prototype.requestDevice;
+          GPUAdapter.prototype.requestDevice = async function (...options) {
+            const device = await original.apply(this, options);
+            const lost = device.lost.then(({ message }) => ({ reason: "REASON", message }));
+            Object.defineProperty(device, "lost", { value: lost });
+            gpus.push(device);
+            return device;
+          };
+          globalThis.gpus = gpus;
+        })()"""
+    ).replace("REASON", reason)
 
 
-def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str) -> None:
-    """`device.destroy()` in mid-training: a typed error; the next training goes elsewhere, and back when asked."""
+@pytest.mark.parametrize("reason", ["destroyed", "unknown"])
+def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str, reason: str) -> None:
+    """A loss in mid-training: a typed error; the next training goes elsewhere, and back when asked."""
     context = gpu_chromium.new_context()
-    context.add_init_script(LOSE)
+    context.add_init_script(lose(reason))
     page = context.new_page()
     page.goto(f"{plain_url}index.html")
     page.evaluate(START, {"device": "webgpu", "worker": False})
@@ -151,13 +158,73 @@ def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str
       }
     }""")
     assert lost["name"] == "DeviceLost"
-    assert "lost" in lost["message"]
+    assert f"the GPU was lost ({reason})" in lost["message"]
     assert lost["remedy"]
     assert lost["seen"] >= 1
     again = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 3})
     assert again["where"]["device"] == "webgpu"
     assert again["history"] == first["history"]
     assert page.evaluate("gpus.length") == 2
+    context.close()
+
+
+LOSSES = """async () => {
+  const { WebGPUHost } = await import("./device_webgpu.js");
+  const source = "@group(0) @binding(0) var<storage, read_write> data: array<f32>; " +
+    "@compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) { data[id.x] *= 2.0; }";
+  const host = await WebGPUHost.open();
+  const [data, row] = [host.create(16), host.create(16)];
+  host.write(data, 0, new Uint8Array(new Float32Array([1, 2, 3, 4]).buffer), true);
+  const spec = {
+    label: "double", sources: { double: source }, tables: [], keeps: [], row: { buffer: row, nbytes: 16, used: false },
+    pipelines: [{ shader: "double", entry: "main", constants: {}, layout: [[0, "write"]] }],
+    dispatches: [{ pipeline: 0, groups: [1, 1, 1], uniform: 0, buffers: [[0, data, 0, 16]] }],
+  };
+  const plan = host.plan(JSON.stringify(spec), new Uint8Array());
+  const found = {};
+  const doubled = async () => {
+    host.replay(plan, new Uint8Array(), 1, [], false);
+    const reading = host.read([data, 0, 16]);
+    await reading.promise;
+    return reading;
+  };
+  const answer = doubled();  // waits for the pipeline
+  host.lose("unknown");
+  found.told = host.lost;
+  await Promise.all([host.reopen(), host.reopen()]);
+  const stopped = await answer;
+  found.stopped = [stopped.lost, stopped.bytes];
+  const again = await doubled();
+  found.again = [...new Float32Array(again.bytes.buffer)];
+  found.failure = host.failure();
+  found.generation = host.generation;
+  found.lost = host.lost;
+  const late = doubled();
+  host.lose("unknown");
+  const opening = host.reopen().catch((error) => error.message);
+  host.close();
+  found.late = (await late).lost;
+  found.closed = await opening;
+  const patience = new Promise((go) => setTimeout(go, 1000, true));
+  found.alive = await Promise.all(gpus.map((gpu) => Promise.race([gpu.lost.then(() => false), patience])));
+  return found;
+}"""
+
+
+def test_losses_at_bad_moments(gpu_chromium: Browser, plain_url: str) -> None:
+    """While pipelines compile, twice at once, and closed on the way: everybody gets an answer, nothing stays open."""
+    context = gpu_chromium.new_context()
+    context.add_init_script(lose("unknown"))
+    page = context.new_page()
+    page.goto(f"{plain_url}index.html")
+    found = page.evaluate(LOSSES)
+    assert found["told"] == "the GPU was lost (unknown): on purpose"
+    assert found["stopped"] == [True, None]
+    assert found["again"] == [2, 4, 6, 8]
+    assert (found["failure"], found["generation"], found["lost"]) == ("", 2, "")
+    assert found["late"] is True
+    assert found["closed"] == "the device was closed"
+    assert found["alive"] == [False, False, False]
     context.close()
 
 
@@ -200,14 +267,12 @@ GENERATE = """async ({ files, device, loseAt, options }) => {
 @pytest.mark.parametrize(
     "options", [{"maxTokens": 16}, {"maxTokens": 16, "temperature": 0.9, "seed": 7}], ids=["greedy", "drawn"]
 )
-def test_text_of_a_small_model(
-    gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]
-) -> None:
-    """NumPy's tokens from the GPU, also when the GPU is destroyed in mid-sentence; buffers do not grow."""
+def test_text_of_a_small_model(gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]) -> None:
+    """NumPy's tokens from the GPU, also when the GPU is lost in mid-sentence; buffers do not grow."""
     directory = tiny_checkpoint.write(tmp_path)
     files = {name: list((directory / name).read_bytes()) for name in tiny_checkpoint.FILES}
     context = gpu_chromium.new_context()
-    context.add_init_script(LOSE)
+    context.add_init_script(lose("unknown"))
     page = context.new_page()
     page.goto(f"{plain_url}index.html")
     page.evaluate(START, {"device": "webgpu", "worker": False})

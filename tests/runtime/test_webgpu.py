@@ -11,7 +11,9 @@ import pytest
 
 from loom_py import build_network_from_json
 from loom_py.errors import DeviceError, DeviceLost
-from loom_py.runtime.choice import devices
+from loom_py.runtime import choice
+from loom_py.runtime.choice import Devices, devices, use_device
+from loom_py.runtime.device import finished
 from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.trace_network import trace_forward
 from loom_py.runtime.verify import Checked, cases, check_device
@@ -20,6 +22,10 @@ from loom_py.runtime.verify.check import LIMIT, error, reference
 from loom_py.runtime.webgpu import WebGPUDevice, shaders
 from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
+from loom_py.training.device_step import DeviceUpdates
+from loom_py.training.losses import Loss
+from loom_py.training.optimisers import read_optimiser
+from loom_py.training.step import StepPlan, flat
 
 from .test_kernels import on_device
 
@@ -178,6 +184,47 @@ def test_a_lost_device_is_opened_again(device: WebGPUDevice) -> None:
     run.free()
     device.free(state["total"])
     assert device.host.used() == (0, 0)
+
+
+def test_use_device_opens_a_lost_gpu_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Devices()
+    monkeypatch.setattr(choice, "devices", mine)
+    [found] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
+    assert found["available"]
+    gpu: Any = mine.get("webgpu")
+    gpu.host.lose("unknown")
+    assert next(mine.candidates(1e9)).name != "webgpu"
+    [found] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
+    assert found["available"]
+    assert mine.get("webgpu") is gpu
+    gpu.close()
+    with pytest.raises(DeviceLost):
+        use_device("webgpu")
+
+
+def test_training_ends_when_somebody_else_opens_the_gpu_again() -> None:
+    """Its weights on the device are those of the beginning again, so that it must not go on silently."""
+    gpu = WebGPUDevice(WgpuHost())
+    layers = [{"type": "dense", "input_size": 2, "output_size": 2, "activation": "linear"}]
+    network = build_network_from_json({"layers": layers}, seed=0)
+    data = [(np.ones((1, 2), np.float32), np.zeros((1, 2), np.float32))]
+    plan = StepPlan(loss=Loss("mse"), optimiser=read_optimiser("sgd", "optimizer"))
+    network.training_state.use(network.ops, plan.optimiser, flat(network.params))
+    updates = DeviceUpdates(network, gpu, plan, data)
+    updates.begin_epoch(0)
+    losses, _ = finished(updates.run([0, 0], [0.1, 0.1], 1))
+    assert losses[1] < losses[0]
+    gpu.host.lose("unknown")
+    with pytest.raises(DeviceLost):
+        finished(updates.run([0], [0.1], 3))
+    finished(gpu.reopen())
+    before = [a.copy() for a in network.parameters.values()]
+    for work in (updates.run([0], [0.1], 3), updates.pull()):
+        with pytest.raises(DeviceLost, match="opened again"):
+            finished(work)
+    assert all(map(np.array_equal, before, network.parameters.values()))
+    updates.free()
+    gpu.close()
 
 
 @pytest.mark.parametrize("name", shaders.names())

@@ -152,9 +152,7 @@ def test_a_thousand_tokens_without_the_host(device: WebGPUDevice) -> None:
         places = np.arange(start, start + 500)
         found.append(run.run_many({"position": places, "step": places, **numbers}, 500)["next"].ravel())
         assert device.host.used() == used
-    expected = [
-        int(replay(program, {}, state, position=i, step=i, **numbers)["next"][0]) for i in range(120)
-    ]
+    expected = [int(replay(program, {}, state, position=i, step=i, **numbers)["next"][0]) for i in range(120)]
     assert np.concatenate(found)[:120].tolist() == expected
     assert len(set(np.concatenate(found).tolist())) > 5
     run.free()
@@ -222,3 +220,21 @@ def test_text_goes_on_after_a_loss(tmp_path: Path, kind: str, options: Generatio
     device.host.close()
     with pytest.raises(DeviceLost):
         list(model.generate(prompt, options))
+
+
+def test_a_loss_in_one_text_is_none_in_another(tmp_path: Path) -> None:
+    """Whoever asks first opens the GPU again; the others find their caches empty and fill them."""
+    device = WebGPUDevice(WgpuHost())
+    path = write_tiny_gguf(tmp_path / "m.gguf", kind="Q8_0").path
+    prompts = ("hello world " * 3, "world " * 5)
+    plain = load_model(path)
+    expected = [[t.id for t in plain.generate(p, OPTIONS[1])] for p in prompts]
+    assert min(map(len, expected)) > 9
+    models = [load_model(path, device=device) for _ in prompts]
+    texts = [m.generate(p, OPTIONS[1]) for m, p in zip(models, prompts, strict=True)]
+    found = [[next(text).id for _ in range(5)] for text in texts]
+    device.host.lose("unknown")
+    for ids, text in zip(found, texts, strict=True):
+        ids += [t.id for t in text]
+    assert found == expected
+    device.close()

@@ -40,6 +40,7 @@ class SimdDevice:
     """
 
     name = "simd"
+    generation = 0
     kernels: Collection[str] = KERNELS.keys()
 
     def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:

@@ -121,12 +121,19 @@ class WebGPUDevice:
         """Why the device is gone; empty while it is there."""
         return self.host.lost
 
+    @property
+    def generation(self) -> int:
+        """See `Device`."""
+        return self.host.generation
+
     def reopen(self) -> Generator[Waiting, None, None]:
         """Go on with a new device after a loss.
 
         Tensors and programs stay valid. What was uploaded or written is there again, what programs computed is not:
-        state that they changed is as it was written last.
+        state that they changed is as it was written last. Nothing happens where somebody else has done it already.
         """
+        if not self.host.lost:
+            return
         promise = self.host.reopen()
         if promise is not None:
             yield Waiting(promise)

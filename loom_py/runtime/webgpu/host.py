@@ -25,11 +25,23 @@ class Reading(Protocol):
 class Host(Protocol):
     """An open device."""
 
-    adapter: Mapping[str, Any]
-    """What the adapter says of itself: vendor, architecture, device, description, type, backend."""
-    features: Sequence[str]
-    limits: Mapping[str, int]
-    """In WebGPU's own spelling, `maxStorageBufferBindingSize`."""
+    @property
+    def adapter(self) -> Mapping[str, Any]:
+        """What the adapter says of itself: vendor, architecture, device, description, type, backend."""
+        ...
+
+    @property
+    def features(self) -> Sequence[str]: ...
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """In WebGPU's own spelling, `maxStorageBufferBindingSize`."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How many devices there were; what an earlier one computed is gone."""
+        ...
 
     @property
     def lost(self) -> str:

@@ -23,6 +23,8 @@ class JsReading:
         if self._js.bytes is None and not self._js.error:
             _wait(self.promise)
         self._host.check()
+        if self._js.lost:
+            raise DeviceLost(str(self._js.error), where="webgpu", remedy="Try again.")
         if self._js.error:
             raise DeviceError(str(self._js.error), where="webgpu")
         found: Any = self._js.bytes
@@ -48,13 +50,29 @@ class JsHost:
 
     def __init__(self, js: Any) -> None:
         self._js = js
-        self._learn()
+        self._read: tuple[int, dict[str, Any]] = -1, {}
 
-    def _learn(self) -> None:
-        facts = json.loads(str(self._js.facts))
-        self.adapter: Mapping[str, Any] = facts["adapter"]
-        self.features: Sequence[str] = facts["features"]
-        self.limits: Mapping[str, int] = facts["limits"]
+    def _facts(self) -> dict[str, Any]:
+        generation = self.generation
+        if generation != self._read[0]:
+            self._read = generation, json.loads(str(self._js.facts))
+        return self._read[1]
+
+    @property
+    def adapter(self) -> Mapping[str, Any]:
+        return self._facts()["adapter"]
+
+    @property
+    def features(self) -> Sequence[str]:
+        return self._facts()["features"]
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        return self._facts()["limits"]
+
+    @property
+    def generation(self) -> int:
+        return int(self._js.generation)
 
     @property
     def lost(self) -> str:

@@ -11,6 +11,9 @@ import numpy as np
 
 from ...errors import DeviceError, DeviceLost
 
+FEATURES = ("shader-f16", "subgroup", "timestamp-query")
+"""Taken where they are there."""
+
 MAX_DISPATCHES = 4096
 """In one submit: more would keep others from the GPU."""
 
@@ -89,27 +92,29 @@ class WgpuHost:
                     remedy="Install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers has one on the CPU).",
                 )
             adapter = found[0]
-        self.adapter: Mapping[str, Any] = describe(adapter)
         self._adapter, self._given = adapter, dict(limits or {})
         self._buffers: dict[int, Any] = {}
         self._kept: dict[int, Any] = {}
         self._plans: dict[int, dict[str, Any]] = {}
+        self.generation = 0
         self._open()
         self._next = 1
         self._closed = False
 
     def _open(self) -> None:
         adapter = self._adapter
-        wanted = [name for name in ("shader-f16", "subgroup", "timestamp-query") if name in adapter.features]
+        wanted = [name for name in FEATURES if name in adapter.features]
         offered = {name: value for name, value in adapter.limits.items() if "storage" in name or "compute" in name}
         offered["max-buffer-size"] = adapter.limits["max-buffer-size"]
         self._device = adapter.request_device_sync(required_features=wanted, required_limits=offered)
+        self.adapter: Mapping[str, Any] = describe(adapter)
         self.features: Sequence[str] = wanted
         self.limits: Mapping[str, int] = {camel(k): v for k, v in self._device.limits.items()} | self._given
         self.lost = ""
         self._queue = self._device.queue
         self._modules: dict[str, Any] = {}
         self._pipelines: dict[str, tuple[Any, Any]] = {}
+        self.generation += 1
 
     def reopen(self) -> None:
         if self._closed:
