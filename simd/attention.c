@@ -1,15 +1,15 @@
 /* Causal grouped-query attention over a key–value cache with a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
  * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
  *
- * One token: positions in chunks of fixed size, each for one key–value head, whose parts are joined afterwards.
+ * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
+ * end, rows of all heads, and asked for a few rows ahead: memory is what limits long contexts.
  * Many tokens: query rows in tiles, each over all its positions.
  */
 #include "maths.h"
 
-#define ROLLED _Pragma("clang loop unroll(disable)") /* see linear.h */
-
 #define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
-#define AHEAD 12  /* positions that memory is asked for ahead, one token */
+#define BLOCK 8   /* positions whose values are added up at a time, and asked for ahead */
+#define AHEAD 12  /* positions that keys are asked for ahead */
 #define ROWS 48   /* query rows of one piece of work, many tokens */
 #define SPAN 64   /* positions at a time, many tokens */
 
@@ -30,47 +30,70 @@ static int attention_of(const Word *w, Attention *a) {
 
 /* --- one token ---------------------------------------------------------------------------------------------------- */
 
-/* Scores of `heads` (≤ 4) queries with positions from … from+count of one key head. */
-static inline __attribute__((always_inline)) void scores_of(const Attention *a, const f32 *q, u32 heads, const f32 *key,
-                                                            u32 start, u32 count, f32 *scores) {
-    u32 size = a->size, stride = a->kv * size;
-    i32 left = (i32)(a->capacity - start) - 2; /* rows from here to the last pair */
-    ptrdiff_t to_values = a->values - a->keys;
-    for (u32 p = 0; p < count; p += 2, key += 2 * (size_t)stride) {
-        const f32 *next = p + 1 < count ? key + stride : key;
-        i32 ahead = min_i32(AHEAD, left - (i32)p); /* touched early, keys and values are there in time */
-        const volatile f32 *k = key + (ptrdiff_t)max_i32(ahead, 0) * stride, *v = k + to_values;
-        for (u32 j = 0; ahead > 0 && j < size; j += 16) (void)k[j], (void)k[j + stride], (void)v[j], (void)v[j + stride];
-        v128 x[4], z[4];
-        for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
-        u32 i = 0;
-        ROLLED for (; i + 4 <= size; i += 4) {
-            v128 k0 = load4(key + i), k1 = load4(next + i);
-            for (u32 h = 0; h < heads; h++) {
-                v128 v = load4(q + h * size + i);
-                x[h] = fma4(k0, v, x[h]);
-                z[h] = fma4(k1, v, z[h]);
-            }
-        }
+/* CALL with 1 … 4 heads as a constant, so that their sums stay in registers. */
+#define WITH_HEADS(count, CALL)         \
+    switch (min_u32(4, count)) {        \
+    case 1: CALL(1); break;             \
+    case 2: CALL(2); break;             \
+    case 3: CALL(3); break;             \
+    default: CALL(4);                   \
+    }
+
+/* Memory is touched, so that it is there when it is needed. */
+static inline void ask_for(const f32 *rows, u32 count) {
+    const volatile f32 *from = rows;
+    ROLLED for (u32 i = 0; i < count; i += 16) (void)from[i];
+}
+
+/* Scores of `heads` queries with two rows of their key head. */
+static inline __attribute__((always_inline)) void scores_of_two(u32 size, f32 scale, const f32 *q, u32 heads, const f32 *key,
+                                                                const f32 *next, f32 *scores) {
+    v128 x[4], z[4];
+    for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
+    u32 i = 0;
+    ROLLED for (; i + 4 <= size; i += 4) {
+        v128 k0 = load4(key + i), k1 = load4(next + i);
         for (u32 h = 0; h < heads; h++) {
-            f32 s0 = sum4(x[h]), s1 = sum4(z[h]);
-            for (u32 j = i; j < size; j++) s0 += q[h * size + j] * key[j], s1 += q[h * size + j] * next[j];
-            scores[h * CHUNK + p] = s0 * a->scale;
-            scores[h * CHUNK + p + 1] = s1 * a->scale; /* one past the end where count is odd */
+            v128 v = load4(q + h * size + i);
+            x[h] = fma4(k0, v, x[h]);
+            z[h] = fma4(k1, v, z[h]);
         }
+    }
+    for (u32 h = 0; h < heads; h++) {
+        f32 s0 = sum4(x[h]), s1 = sum4(z[h]);
+        for (u32 j = i; j < size; j++) s0 += q[h * size + j] * key[j], s1 += q[h * size + j] * next[j];
+        scores[h * CHUNK] = s0 * scale;
+        scores[h * CHUNK + 1] = s1 * scale; /* one past the end where count is odd */
     }
 }
 
-/* out (heads, D) = Σ over positions of weight · value */
-static inline __attribute__((always_inline)) void mix_of(const Attention *a, const f32 *weights, u32 heads, const f32 *value,
-                                                         u32 count, f32 *out, u32 out_stride) {
+/* scores (heads, CHUNK) of all queries with positions from … from+count */
+static void scores_of(const Attention *a, u32 from, u32 count, f32 *scores) {
+    u32 size = a->size, row = a->kv * size;
+    const f32 *key = a->keys + (size_t)from * row;
+    for (u32 p = 0; p < count; p += 2, key += 2 * (size_t)row) {
+        const f32 *next = p + 1 < count ? key + row : key;
+        if (from + p + AHEAD + 2 <= a->capacity) ask_for(key + AHEAD * (size_t)row, 2 * row);
+        for (u32 kv = 0; kv < a->kv; kv++)
+            for (u32 g = 0; g < a->group; g += 4) {
+                u32 head = kv * a->group + g, at = kv * size;
+#define SCORES(n) scores_of_two(size, a->scale, a->q + (size_t)head * size, n, key + at, next + at, scores + head * CHUNK + p)
+                WITH_HEADS(a->group - g, SCORES)
+#undef SCORES
+            }
+    }
+}
+
+/* sums (heads, D) += Σ over `count` positions of weight · value, for heads of one key–value head */
+static inline __attribute__((always_inline)) void mix_of_heads(const Attention *a, const f32 *weights, u32 heads, const f32 *value,
+                                                               u32 count, f32 *sums, u32 stride) {
     u32 size = a->size, i = 0;
-    size_t stride = (size_t)a->kv * size;
+    size_t row = (size_t)a->kv * size;
     for (; i + 8 <= size; i += 8) {
         v128 x[4], z[4];
-        for (u32 h = 0; h < heads; h++) x[h] = z[h] = wasm_f32x4_splat(0);
+        for (u32 h = 0; h < heads; h++) x[h] = load4(sums + h * stride + i), z[h] = load4(sums + h * stride + i + 4);
         const f32 *v = value + i;
-        ROLLED for (u32 p = 0; p < count; p++, v += stride) {
+        ROLLED for (u32 p = 0; p < count; p++, v += row) {
             v128 v0 = load4(v), v1 = load4(v + 4);
             for (u32 h = 0; h < heads; h++) {
                 v128 by = wasm_v128_load32_splat(weights + h * CHUNK + p);
@@ -78,14 +101,28 @@ static inline __attribute__((always_inline)) void mix_of(const Attention *a, con
                 z[h] = fma4(v1, by, z[h]);
             }
         }
-        for (u32 h = 0; h < heads; h++) store4(out + h * out_stride + i, x[h]), store4(out + h * out_stride + i + 4, z[h]);
+        for (u32 h = 0; h < heads; h++) store4(sums + h * stride + i, x[h]), store4(sums + h * stride + i + 4, z[h]);
     }
     for (; i < size; i++)
-        for (u32 h = 0; h < heads; h++) {
-            f32 s = 0;
-            for (u32 p = 0; p < count; p++) s += weights[h * CHUNK + p] * value[p * stride + i];
-            out[h * out_stride + i] = s;
-        }
+        for (u32 h = 0; h < heads; h++)
+            for (u32 p = 0; p < count; p++) sums[h * stride + i] += weights[h * CHUNK + p] * value[p * row + i];
+}
+
+/* sums (heads, D) of all heads, `stride` apart, over positions from … from+count */
+static void mix_of(const Attention *a, const f32 *weights, u32 from, u32 count, f32 *sums, u32 stride) {
+    u32 row = a->kv * a->size;
+    for (u32 h = 0; h < a->heads; h++) memset(sums + h * stride, 0, a->size * sizeof(f32));
+    for (u32 p = 0; p < count; p += BLOCK) {
+        const f32 *values = a->values + (size_t)(from + p) * row;
+        if (from + p + 2 * BLOCK <= a->capacity) ask_for(values + BLOCK * row, BLOCK * row);
+        for (u32 kv = 0; kv < a->kv; kv++)
+            for (u32 g = 0; g < a->group; g += 4) {
+                u32 head = kv * a->group + g, n = min_u32(BLOCK, count - p);
+#define MIX(heads) mix_of_heads(a, weights + head * CHUNK + p, heads, values + kv * a->size, n, sums + head * stride, stride)
+                WITH_HEADS(a->group - g, MIX)
+#undef MIX
+            }
+    }
 }
 
 /* scores → e^(score − max) in place; returns Σ, and the maximum through `most`. */
@@ -106,38 +143,23 @@ static f32 exponents(f32 *scores, u32 count, f32 *most) {
     return sum4(sum);
 }
 
-static inline __attribute__((always_inline)) void part(const Attention *a, u32 heads, u32 head, u32 kv, u32 start, u32 count,
-                                                       f32 *scores, f32 *out) {
-    size_t from = ((size_t)start * a->kv + kv) * a->size;
-    scores_of(a, a->q + (size_t)head * a->size, heads, a->keys + from, start, count, scores);
-    u32 stride = a->size + 2;
-    for (u32 h = 0; h < heads; h++) {
-        f32 *end = out + h * stride + a->size;
-        end[1] = exponents(scores + h * CHUNK, count, end);
-    }
-    mix_of(a, scores, heads, a->values + from, count, out, stride);
-}
-
 /* parts (chunks, heads, D + 2), q, keys, values, position slot, T = 1, heads, kv, D, capacity: of each chunk of positions
  * Σ e^(s − max) · value, max and Σ e^(s − max). */
 KERNEL(attention_parts) {
     Attention a;
     if (!attention_of(w, &a)) return;
-    u32 length = a.position + 1, chunks = (length + CHUNK - 1) / CHUNK;
+    u32 length = a.position + 1, chunks = (length + CHUNK - 1) / CHUNK, stride = a.size + 2;
     f32 *scores = (f32 *)t->scratch;
-    for (Range r = pieces(chunks * a.kv, 1); take(t, &r);)
-        for (u32 i = r.start; i < r.end; i++) {
-            u32 chunk = i / a.kv, kv = i % a.kv, start = chunk * CHUNK, count = min_u32(CHUNK, length - start);
-            for (u32 g = 0; g < a.group; g += 4) {
-                u32 head = kv * a.group + g;
-                f32 *out = a.y + ((size_t)chunk * a.heads + head) * (a.size + 2);
-                switch (min_u32(4, a.group - g)) {
-                case 1: part(&a, 1, head, kv, start, count, scores, out); break;
-                case 2: part(&a, 2, head, kv, start, count, scores, out); break;
-                case 3: part(&a, 3, head, kv, start, count, scores, out); break;
-                default: part(&a, 4, head, kv, start, count, scores, out);
-                }
+    for (Range r = pieces(chunks, 1); take(t, &r);)
+        for (u32 chunk = r.start; chunk < r.end; chunk++) {
+            u32 from = chunk * CHUNK, count = min_u32(CHUNK, length - from);
+            f32 *parts = a.y + (size_t)chunk * a.heads * stride;
+            scores_of(&a, from, count, scores);
+            for (u32 h = 0; h < a.heads; h++) {
+                f32 *end = parts + h * stride + a.size;
+                end[1] = exponents(scores + h * CHUNK, count, end);
             }
+            mix_of(&a, scores, from, count, parts, stride);
         }
 }
 

@@ -1,8 +1,6 @@
 /* Products of repacked weights with quantised activations: integer dots, one float multiply–add per block. */
 #include "linear.h"
 
-#define ROLLED _Pragma("clang loop unroll(disable)")
-
 /* --- activations → digits ----------------------------------------------------------------------------------------- */
 
 /* The largest magnitude of a block; NaN if there is one. */

@@ -1,6 +1,8 @@
 /* Products of weights in any storage with float activations: weights widened in registers, float sums. */
 #include "linear.h"
 
+#define AHEAD 1024 /* bytes that memory is asked for ahead, one token */
+
 /* Four elements of a row in an element storage. */
 static inline __attribute__((always_inline)) v128 widen4(u32 storage, const u8 *row, u32 i) {
     if (storage == F32) return load4((const f32 *)row + i);
@@ -17,31 +19,24 @@ static inline u32 element_bytes(u32 storage) { return storage == F32 ? 4 : 2; }
 
 /* --- eight rows times one token ----------------------------------------------------------------------------------- */
 
+/* One row after the other: memory likes one stream, and is asked for what comes soon, up to `end`. */
 static inline __attribute__((always_inline)) void vector_rows(u32 storage, const u8 *w, u32 count, const f32 *x, u32 k,
-                                                              f32 *out) {
-    size_t stride = (size_t)k * element_bytes(storage);
-    for (u32 r = 0; r < count; r += 4) {
-        const u8 *p0 = w + r * stride, *p1 = r + 1 < count ? p0 + stride : p0, *p2 = r + 2 < count ? p1 + stride : p0,
-                 *p3 = r + 3 < count ? p2 + stride : p0;
-        v128 a0 = wasm_f32x4_splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+                                                              f32 *out, const u8 *end) {
+    u32 size = element_bytes(storage);
+    for (u32 r = 0; r < count; r++, w += (size_t)k * size) {
+        v128 a = wasm_f32x4_splat(0), b = a, c = a, d = a;
         u32 i = 0;
-        for (; i + 8 <= k; i += 8) {
-            v128 v = load4(x + i), u = load4(x + i + 4);
-            a0 = fma4(widen4(storage, p0, i), v, a0), b0 = fma4(widen4(storage, p0, i + 4), u, b0);
-            a1 = fma4(widen4(storage, p1, i), v, a1), b1 = fma4(widen4(storage, p1, i + 4), u, b1);
-            a2 = fma4(widen4(storage, p2, i), v, a2), b2 = fma4(widen4(storage, p2, i + 4), u, b2);
-            a3 = fma4(widen4(storage, p3, i), v, a3), b3 = fma4(widen4(storage, p3, i + 4), u, b3);
+        ROLLED for (; i + 16 <= k; i += 16) {
+            const volatile u8 *soon = w + i * size + AHEAD;
+            if (soon < end) (void)*soon;
+            a = fma4(widen4(storage, w, i), load4(x + i), a), b = fma4(widen4(storage, w, i + 4), load4(x + i + 4), b);
+            c = fma4(widen4(storage, w, i + 8), load4(x + i + 8), c), d = fma4(widen4(storage, w, i + 12), load4(x + i + 12), d);
         }
-        f32 y[4] = {sum4(wasm_f32x4_add(a0, b0)), sum4(wasm_f32x4_add(a1, b1)), sum4(wasm_f32x4_add(a2, b2)),
-                    sum4(wasm_f32x4_add(a3, b3))};
-        for (; i < k; i++) {
-            y[0] += widen1(storage, p0, i) * x[i];
-            y[1] += widen1(storage, p1, i) * x[i];
-            y[2] += widen1(storage, p2, i) * x[i];
-            y[3] += widen1(storage, p3, i) * x[i];
-        }
-        for (u32 j = 0; j < 4; j++) out[r + j] = y[j];
+        f32 y = sum4(wasm_f32x4_add(wasm_f32x4_add(a, b), wasm_f32x4_add(c, d)));
+        for (; i < k; i++) y += widen1(storage, w, i) * x[i];
+        out[r] = y;
     }
+    for (u32 r = count; r < GROUP; r++) out[r] = 0;
 }
 
 /* The nibble at `shift` of every lane, as floats. */
@@ -52,8 +47,7 @@ static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const f
     for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += minimums ? 160 : 144) {
         const u8 *q = w + (minimums ? 32 : 16);
         v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0, sum = s0;
-#pragma clang loop unroll(disable)
-        for (u32 i = 0; i < 4; i++) {
+        ROLLED for (u32 i = 0; i < 4; i++) {
             v128 v = wasm_v128_load(q + 32 * i), u = wasm_v128_load(q + 32 * i + 16);
             sum = wasm_f32x4_add(sum, wasm_f32x4_add(load4(x + 8 * i), load4(x + 8 * i + 4)));
 #define STEP(c)                                                                                                     \
@@ -89,8 +83,7 @@ static void vector_q8(const u8 *w, const f32 *x, u32 k, f32 *out) {
     v128 y0 = wasm_f32x4_splat(0), y1 = y0;
     for (u32 b = 0; b < k / BLOCK; b++, x += BLOCK, w += 272) {
         v128 s0 = wasm_f32x4_splat(0), s1 = s0, t0 = s0, t1 = s0;
-#pragma clang loop unroll(disable)
-        for (u32 i = 0; i < 8; i++) {
+        ROLLED for (u32 i = 0; i < 8; i++) {
             v128 v = wasm_v128_load(w + 16 + 32 * i), u = wasm_v128_load(w + 32 + 32 * i);
             v128 f = wasm_v128_load32_splat(x + 4 * i);
             s0 = fma4(BYTE(v, 0), f, s0), s1 = fma4(BYTE(u, 0), f, s1);
@@ -116,10 +109,11 @@ static inline const u8 *row_of(const u8 *weight, u32 storage, u32 group, u32 k) 
 void group_vector_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, f32 *out8) {
     u32 count = min_u32(GROUP, rows - group * GROUP);
     const u8 *packed = weight + (size_t)group * (k / BLOCK) * block_bytes(storage);
+    const u8 *end = weight + (size_t)rows * k * element_bytes(storage); /* of rows of plain numbers */
     switch (storage) {
-    case F32: vector_rows(F32, row_of(weight, F32, group, k), count, x, k, out8); break;
-    case F16: vector_rows(F16, row_of(weight, F16, group, k), count, x, k, out8); break;
-    case BF16: vector_rows(BF16, row_of(weight, BF16, group, k), count, x, k, out8); break;
+    case F32: vector_rows(F32, row_of(weight, F32, group, k), count, x, k, out8, end); break;
+    case F16: vector_rows(F16, row_of(weight, F16, group, k), count, x, k, out8, end); break;
+    case BF16: vector_rows(BF16, row_of(weight, BF16, group, k), count, x, k, out8, end); break;
     case Q8_0: vector_q8(packed, x, k, out8); break;
     case Q4_0: vector_q4(packed, x, k, out8, 0); break;
     default: vector_q4(packed, x, k, out8, 1);

@@ -41,6 +41,9 @@ typedef struct {
     u8 *scratch;        /* SCRATCH_BYTES of this thread, 16-byte aligned */
 } Team;
 
+/* An inner loop kept from unrolling: V8 then holds all its sums in registers. */
+#define ROLLED _Pragma("clang loop unroll(disable)")
+
 #define KERNEL(name) void name(const Word *w, Team *t)
 
 static inline f32 *floats(Word w) { return (f32 *)(uintptr_t)w.u; }

@@ -72,8 +72,8 @@ def attention(e: Encoder, d: Dispatch) -> None:
     steps, heads, size = e.shape(a["q"])
     capacity, kv, _ = e.shape(a["keys"])
     wide = -(-size // 8) * 8
-    if 2 * 48 * wide + 2 * 64 * wide + 48 * 64 > SCRATCH_FLOATS:
-        raise DeviceError(f"heads of {size} elements are too wide", where="simd", remedy="Run it on NumPy.")
+    if max(2 * 48 * wide + 2 * 64 * wide + 48 * 64, heads * CHUNK) > SCRATCH_FLOATS:
+        raise DeviceError(f"{heads} heads of {size} elements are too many", where="simd", remedy="Run it on NumPy.")
     y, position = e.at(d.outputs[0]), e.slot(a["position"])
     operands = e.at(a["q"]), e.at(a["keys"]), e.at(a["values"]), position, steps, heads, kv, size, capacity
     if steps == 1:
