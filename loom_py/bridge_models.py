@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .bridge_files import JsSource, Reader
 from .bridge_objects import is_live, keep, take
 from .bridge_tasks import Task
-from .errors import DeviceError, InputError
+from .errors import InputError
 from .formats.json_strict import parse_json
 from .models.language_model import LanguageModel
-from .models.loading import LoadProgress, load_steps
-from .runtime.choice import devices
+from .models.loading import LoadProgress
+from .models.placing import load_to_device
 from .text.generate import PrefillProgress
 from .text.sampling import GenerationOptions
 
-OPERATIONS = 1e8
-"""Multiply-adds of one token, about: a small model's."""
 _generating: dict[int, int] = {}
 """Model handle → its last generation task."""
 
@@ -36,27 +34,11 @@ def load_start(readers: Iterable[Reader], activations: str | None = None) -> int
         model, reason = loaded
         return {"handle": keep(model), **describe_model(model), "reason": reason}
 
-    return keep(Task(_load(sources, activations or "q16"), _load_event, result))
-
-
-def _load(
-    sources: Mapping[str, JsSource], activations: str
-) -> Generator[LoadProgress, None, tuple[LanguageModel, str]]:
-    """The model and why it is where it is. NumPy is no way out for a device that is too small: it needs more memory."""
-    found = [c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored")]
-    choices = [c for c in found if c.device] or found
-    reasons: list[str] = []
-    for choice in choices:
-        name = next(iter(sources), "model")
-        try:
-            model = yield from load_steps(sources, name, device=choice.device, activations=activations)
-        except DeviceError as error:
-            if choice is choices[-1]:
-                raise
-            reasons.append(f"{choice.name}: {error.message}")
-        else:
-            return model, "; ".join([*reasons, choice.reason])
-    raise AssertionError("there is always a candidate")
+    return keep(
+        Task(
+            load_to_device(sources, next(iter(sources), "model"), activations=activations or "q16"), _load_event, result
+        )
+    )
 
 
 def _load_event(progress: LoadProgress) -> dict[str, Any]:

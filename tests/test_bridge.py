@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import bridge, bridge_models
+from loom_py import bridge
 from loom_py.bridge_files import JsSource
 from loom_py.errors import ConfigError, DeviceError, FormatError, InputError, ModelError
 from loom_py.introspection import methods
+from loom_py.models import placing
 from loom_py.network import Network
 from loom_py.runtime.choice import Devices
 from loom_py.runtime.simd import SimdDevice
@@ -254,7 +255,7 @@ def test_a_model_goes_to_the_next_device_if_the_best_is_too_small(
     small = WebGPUDevice(WgpuHost(limits={"maxBufferSize": 256}))
     simd = SimdDevice()
     mine = Devices()
-    monkeypatch.setattr(bridge_models, "devices", mine)
+    monkeypatch.setattr(placing, "devices", mine)
     mine.add(small)
     mine.wishes("webgpu")
     readers = [FakeReader(n, (checkpoint / n).read_bytes()) for n in tiny_checkpoint.FILES]

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,15 @@ import pytest
 
 from loom_py import build_network_from_json, load_model_from_string
 from loom_py.cli import COMMANDS, main
+from loom_py.cli import device as cli_device
 from loom_py.cli.interrupt import Interrupt
+from loom_py.models import placing
 from loom_py.models.loading import load_model
 from loom_py.progress import Bar
+from loom_py.runtime import choice
+from loom_py.runtime.choice import Devices
 from loom_py.text.sampling import GenerationOptions
+from loom_py.training import device_step
 
 from .formats.conftest import tiny  # noqa: F401 (a fixture)
 from .formats.tiny_gguf import TinyGGUF
@@ -135,6 +141,44 @@ def test_train(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("train", EXAMPLES / "grid_scatter.json", "--epochs", 3, "--learning-rate", 0.1)
     assert "(3 epochs)" in out
     assert "Quality Score" in out
+
+
+@pytest.fixture
+def fresh_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[Devices]:
+    """Nothing is open yet, and what a command opens is closed."""
+    mine = Devices()
+    for module in (choice, cli_device, placing, device_step):
+        monkeypatch.setattr(module, "devices", mine)
+    yield mine
+    for name in ("simd", "webgpu"):
+        if opened := mine.get(name):
+            opened.close()
+
+
+def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices) -> None:  # noqa: F811
+    options = ("--model", tiny.path, "--prompt", "hello", "--max-tokens", 6, "--json")
+    plain = json.loads(run("generate", *options)[1])
+    assert (plain["device"], fresh_devices.get("simd")) == ("numpy", None)
+    found = json.loads(run("generate", *options, "--device", "simd", "--threads", 2, "--activations", "f32")[1])
+    assert (found["device"], found["activations"]) == ("simd", "f32")
+    assert found["ids"] == plain["ids"]
+    simd = fresh_devices.get("simd")
+    assert simd is not None
+    assert simd.info()["threads"] == 2
+    report = json.loads(run("train", EXAMPLES / "grid_scatter.json", "--device", "simd", "--json")[1])
+    assert (report["device"], report["evaluation"]["score"]) == ("simd", 100)
+    assert fresh_devices.wish == "numpy", "the wish was the command's"
+
+
+def test_a_device_that_cannot_be_is_told(run: Run, tmp_path: Path, fresh_devices: Devices) -> None:
+    config = EXAMPLES / "grid_scatter.json"
+    status, _, err = run("train", config, "--device", "simd", "--threads", 0)
+    assert status == 1
+    assert "threads: must be in 1 … 16" in err
+    assert fresh_devices.wish == "numpy"
+    status, _, err = run("train", config, "--device", "webgpu", "--epochs", 2)
+    assert status == 0
+    assert "on numpy: webgpu: the kernel lstm_sequence is not there" in err
 
 
 def test_train_refuses(run: Run, tmp_path: Path) -> None:

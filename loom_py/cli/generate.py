@@ -6,12 +6,17 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 
 from ..errors import InputError
-from ..models.loading import LoadProgress, load_model
+from ..models.device_llama import ACTIVATIONS
+from ..models.language_model import LanguageModel
+from ..models.loading import model_files
+from ..models.placing import load_to_device
 from ..progress import Bar
 from ..text.generate import GeneratedToken, PrefillProgress
 from ..text.sampling import GenerationOptions
+from .device import add_device, chosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--repetition-penalty", type=float, default=1.0)
     add("--seed", type=int, default=0)
     add("--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times")
+    add_device(parser)
+    activations = "of a device, what quantised weights are multiplied with: 16 bits or float32"
+    add("--activations", choices=ACTIVATIONS, default="q16", help=activations)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,12 +52,22 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         stop=tuple(args.stop),
     )
-    with Bar("loading", 0, "B") as bar:
+    with chosen(args):
+        return _generate(args, _load(args), options)
 
-        def show(progress: LoadProgress) -> None:
+
+def _load(args: argparse.Namespace) -> LanguageModel:
+    steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
+    with Bar("loading", 0, "B") as bar:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return stop.value[0]
             bar.update(progress.loaded, progress.total, progress.tensor)
 
-        model = load_model(args.model, show)
+
+def _generate(args: argparse.Namespace, model: LanguageModel, options: GenerationOptions) -> int:
     prompt = args.prompt
     if args.chat:
         system = [{"role": "system", "content": args.system}] if args.system else []
@@ -73,10 +91,11 @@ def run(args: argparse.Namespace) -> int:
     speed = (len(ids) - 1) / (elapsed - first) if len(ids) > 1 else 0.0
     if args.json:
         report = {"ids": ids, "text": text, "finish_reason": reason, "prompt_tokens": prompt_tokens}
+        report |= {"device": model.device, "activations": model.activations}
         times = {"time_to_first_token": round(first, 4), "tokens_per_second": round(speed, 2)}
         print(json.dumps(report | times, ensure_ascii=False))
     else:
         print()
-        note = f"{len(ids)} tokens, first after {first:.2f} s, then {speed:.1f} a second ({reason})"
+        note = f"{len(ids)} tokens, first after {first:.2f} s, then {speed:.1f} a second on {model.device} ({reason})"
         print(note, file=sys.stderr)
     return 0

@@ -27,11 +27,13 @@ from ..nn.fields import Fields, json_type
 from ..nn.layer import Array
 from ..nn.loose_fields import fold
 from ..progress import Bar
+from ..runtime.choice import NUMPY
 from ..training.config import TrainingConfig
 from ..training.data import check_input
 from ..training.evaluation import evaluate, samples
 from ..training.loop import training_steps
 from ..training.result import TrainingProgress, TrainingResult
+from .device import add_device, chosen
 from .interrupt import Interrupt
 from .places import within
 
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, help="instead of the file's")
     parser.add_argument("--seed", type=int, help="for the initial weights")
     parser.add_argument("--output", metavar="FILE", help="write the trained network as a LOOM bundle")
+    add_device(parser)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,12 @@ def run(args: argparse.Namespace) -> int:
     job = _read_job(args)
     # the library prints its own lines on standard output, where --json wants nothing else
     quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
-    with quiet:
+    with quiet, chosen(args):
         progress, result = _train(job)
     if result is None:
         return _interrupted(args, job, progress)
-    report: dict[str, Any] = {**result.to_json(), "seed": job.network.seed}
+    device = job.network.get_device()
+    report: dict[str, Any] = {**result.to_json(), "seed": job.network.seed, **device}
     if job.evaluation is not None:
         metrics = evaluate(job.network, *job.evaluation)
         report["evaluation"] = metrics.to_json()
@@ -83,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         first, last = result.loss_history[0], result.final_loss
         print(f"loss {first:.6f} → {last:.6f} in {result.total_time / 1e9:.2f} s ({job.config.epochs} epochs)")
+        if args.device != NUMPY:
+            print(f"on {device['device']}: {device['reason']}", file=sys.stderr)
         if args.output:
             print(f"written to {args.output}", file=sys.stderr)
     return 0

@@ -1,0 +1,26 @@
+"""`--device` and `--threads` of the commands that compute."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..runtime.choice import NAMES, devices, use_device
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=NAMES, default="numpy", help="where to compute; numpy if not given")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the simd device, 1 … 16; one a core if not given")
+
+
+@contextmanager
+def chosen(args: argparse.Namespace) -> Iterator[None]:
+    """The device of the command line is preferred inside. Raises `DeviceError` where it cannot be opened."""
+    before = devices.wish
+    try:
+        use_device(args.device, threads=min(os.cpu_count() or 1, 16) if args.threads is None else args.threads)
+        yield
+    finally:
+        devices.wishes(before)

@@ -1,0 +1,37 @@
+"""Loading a model to the best device that has room for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+from ..errors import DeviceError
+from ..formats.source import Source
+from ..runtime.choice import devices
+from .language_model import LanguageModel
+from .loading import LoadProgress, load_steps
+
+OPERATIONS = 1e8
+"""Multiply-adds of one token, about: a small model's."""
+
+
+def load_to_device(
+    files: Mapping[str, Source], name: str = "model", *, activations: str = "q16"
+) -> Generator[LoadProgress, None, tuple[LanguageModel, str]]:
+    """As `load_steps`, to the device that `runtime.choice.devices` prefers → the model, and why it is there.
+
+    A device that is too small is passed over for the next one, but not for NumPy, which needs more memory than any. The
+    error of the last one passes through.
+    """
+    found = [c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored")]
+    choices = [c for c in found if c.device] or found
+    reasons: list[str] = []
+    for choice in choices:
+        try:
+            model = yield from load_steps(files, name, device=choice.device, activations=activations)
+        except DeviceError as error:
+            if choice is choices[-1]:
+                raise
+            reasons.append(f"{choice.name}: {error.message}")
+        else:
+            return model, "; ".join([*reasons, choice.reason])
+    raise AssertionError("there is always a candidate")
