@@ -102,7 +102,8 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 class EpochStates:
     """What stateful layers carry from batch to batch: zero at the start of an epoch, apart for each batch size.
 
-    Noise counters start where the epochs before left them, so that a resumed training draws what an unbroken one does.
+    Noise is numbered by the batches since the first epoch, whatever their sizes: a resumed training draws what an
+    unbroken one does, and a device what NumPy does.
     """
 
     def __init__(self, network: Network) -> None:
@@ -117,24 +118,26 @@ class EpochStates:
         self._drawn = epoch * batches
 
     def of(self, rows: int) -> Any:
-        """The layers' states for a batch of `rows` samples; None where no layer has any."""
+        """The layers' states for the next batch, of `rows` samples; None where no layer has any."""
         if self._stateless:
             return None
         if rows not in self._by_rows:
             states = [layer.init_state(rows, self._network.dtype) for layer in self._network.layers]
             self._stateless = not any(states)
-            _start_noise(states, self._drawn)
             self._by_rows[rows] = states
-        return self._by_rows[rows]
+        states = self._by_rows[rows]
+        _number_noise(states, self._drawn)
+        self._drawn += 1
+        return states
 
 
-def _start_noise(tree: Any, drawn: int) -> None:
+def _number_noise(tree: Any, drawn: int) -> None:
     """Set every noise counter (`step`) in a state tree."""
     if isinstance(tree, list):
         for item in tree:
-            _start_noise(item, drawn)
+            _number_noise(item, drawn)
     elif isinstance(tree, dict):
         if type(tree.get("step")) is int:
             tree["step"] = drawn
         for value in tree.values():
-            _start_noise(value, drawn)
+            _number_noise(value, drawn)

@@ -103,6 +103,24 @@ def test_as_on_numpy(devices: choice.Devices, name: str, sizes: tuple[int, ...])
     assert [p.epoch for p in told] == sorted({p.epoch for p in told})
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_noise_is_numpys(devices: choice.Devices, shuffle: bool) -> None:
+    """Gumbel noise is numbered by the batches, whatever their sizes."""
+    layers = [
+        {"type": "dense", "input_size": 4, "output_size": 3, "activation": "linear"},
+        {"type": "softmax", "softmax_variant": "gumbel", "seed": 3},
+        {"type": "dense", "output_size": 2, "activation": "linear"},
+    ]
+    networks = [build_network_from_json({"layers": layers}, seed=2) for _ in range(2)]
+    config = {"Epochs": 5, "LearningRate": 0.1, "Shuffle": shuffle, "Seed": 1}
+    slow, fast = (
+        train(n, data((2, 1, 2, 3, 3, 1)), config, d)[0] for n, d in zip(networks, ("numpy", "simd"), strict=True)
+    )
+    assert networks[1].get_device()["device"] == "simd"
+    np.testing.assert_allclose(fast.loss_history, slow.loss_history, rtol=1e-4)
+    same(networks[0], networks[1])
+
+
 def test_the_demo_learns(devices: choice.Devices) -> None:
     network = build_network_from_json(DEMO["network"], seed=1)
     result, told = train(network, DEMO["batches"], {"Epochs": 800, "LearningRate": 0.15, "GradientClip": 1.0}, "simd")
