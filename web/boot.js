@@ -9,7 +9,7 @@ import { LoomError, RuntimeFailure, fromPlain } from "./errors.js";
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
 /** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
 /** @typedef {(progress: Progress) => void} OnProgress */
-/** @typedef {{pyodide: Pyodide, bridge: any, version: string, reopen: () => Promise<void>, close: () => void}} Runtime */
+/** @typedef {{pyodide: Pyodide, bridge: any, version: string, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
 /** @typedef {import("./devices.js").DeviceOptions} DeviceOptions */
 /**
  * What the machine and the page offer.
@@ -73,7 +73,7 @@ async function start({ baseURL = new URL("./", import.meta.url), onProgress = ()
     const bridge = pyodide.pyimport("loom_py.bridge");
     const opened = await devices;
     opened.tell(bridge);
-    const runtime = { pyodide, bridge, version: String(bridge.version()), reopen: opened.reopen, close: opened.close };
+    const runtime = { pyodide, bridge, version: String(bridge.version()), threads, reopen: opened.reopen, close: opened.close };
     onProgress({ status: "ready", file: "loom_py" });
     return runtime;
   } catch (error) {

@@ -46,7 +46,13 @@ export class Engine {
 
 /** @type {Record<string, (runtime: Runtime, params: any, context: Context) => any>} */
 const METHODS = {
-  start(runtime, { device }) {
+  start(runtime, { device, threads }) {
+    const simd = devices(runtime).find((d) => d.device === "simd");
+    const other = threads !== undefined && threads !== runtime.threads && simd?.available && threads !== simd.threads;
+    if (other && globalThis.crossOriginIsolated !== false) {
+      const remedy = "Start this session in a worker, or the first one with these threads.";
+      throw new InputError(`${threads} asked for, but Python in this thread was started with ${simd.threads}`, { where: "threads", remedy });
+    }
     if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another wish
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
   },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from .conftest import Open
 
@@ -56,3 +56,13 @@ def test_a_page_tells_what_it_was_asked_for(open_page: Open, isolated_url: str) 
         "device": "numpy",
         "reason": "asked for",
     }
+
+
+def test_python_on_the_page_s_thread_has_its_threads_once(open_page: Open, isolated_url: str) -> None:
+    page = open_page(isolated_url + "index.html")
+    assert train(page, worker=False, threads=2)["simd"]["threads"] == 2
+    assert train(page, worker=False, threads=2)["simd"]["threads"] == 2
+    assert train(page, worker=False)["simd"]["threads"] == 2
+    assert train(page, worker=True, threads=1)["simd"]["threads"] == 1
+    with pytest.raises(Error, match="3 asked for, but Python in this thread was started with 2"):
+        train(page, worker=False, threads=3)
