@@ -348,7 +348,10 @@ export class WebGPUHost {
     if (this.lost) throw new DeviceLost(this.lost, { where: "webgpu" });
     const plan = this.#plans.get(name);
     if (!plan) throw new DeviceError(`${name} is not a plan of this device`, { where: "webgpu" });
-    const encode = () => encodePlan(this.#device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
+    const encode = () => {
+      if (this.#plans.get(name) !== plan) return; // whoever asked has gone, and its buffers with it
+      encodePlan(this.#device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
+    };
     this.#inOrder(encode, plan.ready);
   }
 

@@ -6,6 +6,7 @@
 import { boot, capabilities, inPython } from "./boot.js";
 import { InputError } from "./errors.js";
 import { openModelFiles } from "./model_files.js";
+import { threadCount } from "./simd_host.js";
 import { afterSlices, runTask } from "./slices.js";
 import { Storage } from "./storage.js";
 
@@ -48,8 +49,7 @@ export class Engine {
 const METHODS = {
   start(runtime, { device, threads }) {
     const simd = devices(runtime).find((d) => d.device === "simd");
-    const other = threads !== undefined && threads !== runtime.threads && simd?.available && threads !== simd.threads;
-    if (other && globalThis.crossOriginIsolated !== false) {
+    if (threads !== undefined && simd?.available && threadCount(threads) !== threadCount(runtime.threads)) {
       const remedy = "Start this session in a worker, or the first one with these threads.";
       throw new InputError(`${threads} asked for, but Python in this thread was started with ${simd.threads}`, { where: "threads", remedy });
     }

@@ -172,6 +172,7 @@ export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  threads: number | undefined;
   reopen: () => Promise<void>;
   close: () => void;
 };
@@ -1116,7 +1117,11 @@ export interface NetworkMethods {
   GetTotalParameters(): number;
   /** Whether a method of that name can be called. */
   HasMethod(name: string): boolean;
-  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  /**
+   * Prepare the GPU for this network; a lost one is opened again.
+   *
+   * Raises `DeviceError` with the reason where there is none.
+   */
   InitGPU(): null;
   /** A new `StepState` for this network, all buffers zero. */
   InitStepState(input_size?: number | null, batch?: number, recurrent?: string): StepState;
@@ -1376,7 +1381,11 @@ export interface LoomNetwork {
    * @returns JSON of boolean
    */
   HasMethod(args: string): Results<[value: string, error?: string]>;
-  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  /**
+   * Prepare the GPU for this network; a lost one is opened again.
+   *
+   * Raises `DeviceError` with the reason where there is none.
+   */
   InitGPU(args?: string): Results<[]>;
   /**
    * A new `StepState` for this network, all buffers zero.
@@ -1586,7 +1595,11 @@ export interface LoomNetwork {
   getTotalParameters(): number;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): boolean;
-  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  /**
+   * Prepare the GPU for this network; a lost one is opened again.
+   *
+   * Raises `DeviceError` with the reason where there is none.
+   */
   initGPU(): null;
   /** A new `StepState` for this network, all buffers zero. */
   initStepState(input_size?: number | null, batch?: number, recurrent?: string): LoomStepState;
@@ -2667,7 +2680,11 @@ export interface Network {
   getTotalParameters(): Promise<number>;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): Promise<boolean>;
-  /** Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none. */
+  /**
+   * Prepare the GPU for this network; a lost one is opened again.
+   *
+   * Raises `DeviceError` with the reason where there is none.
+   */
   initGPU(): Promise<null>;
   /** A new `StepState` for this network, all buffers zero. */
   initStepState(input_size?: number | null, batch?: number, recurrent?: string): Promise<StepState>;

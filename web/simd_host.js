@@ -34,6 +34,13 @@ export const hasSimd = () => WebAssembly.validate(SIMD);
 export const hasThreads = () =>
   globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
 
+/**
+ * How many threads there can be of those asked for; by default one a core.
+ * @param {number} [threads]
+ */
+export const threadCount = (threads = navigator.hardwareConcurrency || 1) =>
+  hasThreads() ? Math.max(1, Math.min(threads, MAX_THREADS)) : 1;
+
 /** See `Host` in `runtime/simd/host.py`. */
 export class SimdHost {
   /** @type {Worker[]} */
@@ -57,10 +64,10 @@ export class SimdHost {
    * @param {SimdOptions} [options] `threads`: at most this many (default: one a core); `relaxed`: false never uses it
    * @returns {Promise<SimdHost>}
    */
-  static async open({ threads = navigator.hardwareConcurrency || 1, relaxed = true, baseURL = new URL("./", import.meta.url) } = {}) {
+  static async open({ threads, relaxed = true, baseURL = new URL("./", import.meta.url) } = {}) {
     if (!hasSimd()) throw new RuntimeFailure("this browser's WebAssembly has no SIMD", { where: "simd" });
     const fast = relaxed && hasRelaxed();
-    const count = hasThreads() ? Math.max(1, Math.min(threads, MAX_THREADS)) : 1;
+    const count = threadCount(threads);
     try {
       return await SimdHost.#open(fast, count, baseURL);
     } catch (error) {

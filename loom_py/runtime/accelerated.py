@@ -12,7 +12,7 @@ from ..errors import DeviceError
 from ..introspection import Duration, Floats, native
 from ..values import to_array
 from .choice import devices, use_device
-from .device import Waiting, finished
+from .device import Reopens, Waiting, finished
 from .network_device import NetworkOnDevice
 
 if TYPE_CHECKING:
@@ -25,8 +25,16 @@ class Accelerated:
     _on_gpu: NetworkOnDevice | None = None
 
     def init_gpu(self) -> None:
-        """Prepare the GPU for this network. Raises `DeviceError` with the reason where there is none."""
-        if getattr(devices.get("webgpu"), "lost", "it was not opened"):
+        """Prepare the GPU for this network; a lost one is opened again.
+
+        Raises `DeviceError` with the reason where there is none.
+        """
+        return finished(self.init_gpu_steps())
+
+    @native
+    def init_gpu_steps(self) -> Generator[Waiting, None, None]:
+        """`init_gpu` for whoever can wait."""
+        if devices.get("webgpu") is None:
             wish = devices.wish
             try:
                 use_device("webgpu")
@@ -35,6 +43,8 @@ class Accelerated:
         device = devices.get("webgpu")
         if device is None:
             raise DeviceError("there is no GPU device", where="InitGPU", remedy="Use ForwardCPU.")
+        if isinstance(device, Reopens) and device.lost:
+            yield from device.reopen()
         self.release_gpu()
         self._on_gpu = NetworkOnDevice(cast("Network", self), device)
 

@@ -72,7 +72,8 @@ class Devices:
         for device in self._open.values():
             lost = getattr(device, "lost", "")
             found.append({"available": not lost, **device.info()} | ({"reason": lost} if lost else {}))
-        return found + [{"device": n, "available": False, "reason": r} for n, r in self._missing.items()]
+        missing = {n: r for n, r in self._missing.items() if n not in self._open}
+        return found + [{"device": n, "available": False, "reason": r} for n, r in missing.items()]
 
     def candidates(self, operations: float, wish: str | None = None) -> Iterator[Choice]:
         """Choices from best to worst for work of that many multiply-adds a replay; the last one is NumPy."""

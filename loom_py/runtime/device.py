@@ -78,7 +78,7 @@ def finished(steps: Generator[Waiting, None, T]) -> T:
     except StopIteration as stop:
         return stop.value
     steps.close()
-    remedy = "Use the promise API: await network.call('ForwardGPU', …)."
+    remedy = "Use the promise API, which waits: await network.call('ForwardGPU', …)."
     raise DeviceError("WebGPU in a page answers later", where="GPU", remedy=remedy)
 
 

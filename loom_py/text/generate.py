@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import DeviceLost, InputError
 from ..models.llama import KVCache, Llama
 from ..runtime.device import Waiting
 from .sampling import GenerationOptions
@@ -95,7 +96,8 @@ def generate(
         )
     tokens = list(ids)
     token = -1
-    cache.reserve(len(tokens))  # at once: growing in steps would copy the cache each time
+    with suppress(DeviceLost):  # the first step opens it again
+        cache.reserve(len(tokens))  # at once: growing in steps would copy the cache each time
     while cache.length < len(tokens):
         count = model.chunk(len(tokens) - cache.length)
         chunk = np.asarray(tokens[cache.length : cache.length + count], dtype=np.int64)

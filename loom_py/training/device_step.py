@@ -179,7 +179,9 @@ class DeviceUpdates:
         if self._last is None:
             return None
         names = [name for name in self._last.program.outputs if name.startswith("gradient.")]
+        self._there()
         found = yield from settle(self._last.last(names))
+        self._there()
         return [nest(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
 
     def free(self) -> None:

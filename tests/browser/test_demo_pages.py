@@ -221,12 +221,15 @@ def test_all_layers(open_page: Open, isolated_url: str, screenshot: Callable[[Pa
     screenshot(page, "all_layers")
 
 
-DROP = """async ([files]) => {
-    const data = new DataTransfer();
-    for (const [name, text] of files) data.items.add(new File([text], name));
-    const options = { dataTransfer: data, bubbles: true, cancelable: true };
-    for (const type of ["dragover", "drop"]) {
-        document.getElementById("drop").dispatchEvent(new DragEvent(type, options));
+DROP = """(drops) => {
+    for (const files of drops) {
+        const data = new DataTransfer();
+        for (const [name, text] of files) data.items.add(new File([text], name));
+        const options = { dataTransfer: data, bubbles: true, cancelable: true };
+        for (const type of ["dragover", "drop"]) {
+            document.getElementById("drop").dispatchEvent(new DragEvent(type, options));
+        }
+        data.items.clear();
     }
 }"""
 
@@ -240,6 +243,12 @@ def test_own_files_dropped_or_chosen(open_page: Open, plain_url: str, tmp_path: 
     passed(page)
     expect(page.locator("#model")).to_have_text("mine")
     expect(page.locator("#chosen")).to_contain_text("made-up inputs")
+
+    # while that runs, another; what was dropped is gone for the page when its event is over
+    second = network.save_model_to_string("another")
+    page.evaluate(DROP, [[["mine.json", bundle]], [["another.json", second]]])
+    expect(page.locator("#model")).to_have_text("another")
+    passed(page)
 
     files = [tmp_path / name for name in ("mine.json", "inputs.txt", "outputs.txt")]
     files[0].write_text(bundle)

@@ -165,6 +165,18 @@ def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str
     assert again["where"]["device"] == "webgpu"
     assert again["history"] == first["history"]
     assert page.evaluate("gpus.length") == 2
+    output = page.evaluate("""async () => {
+      const layers = [{ type: "dense", input_size: 4, output_size: 4 }];
+      const network = await session.createNetwork({ layers }, { seed: 1 });
+      gpus.at(-1).destroy();
+      await gpus.at(-1).lost;
+      await network.call("InitGPU");
+      const [output] = await network.call("ForwardGPU", [1, 2, 3, 4]);
+      const [expected] = await network.call("ForwardCPU", [1, 2, 3, 4]);
+      await network.call("ReleaseGPU");
+      return [output, expected];
+    }""")
+    assert output[0] == pytest.approx(output[1], rel=1e-5)
     context.close()
 
 
@@ -188,6 +200,15 @@ LOSSES = """async () => {
     await reading.promise;
     return reading;
   };
+  // Whoever stops while a pipeline compiles takes its buffers along.
+  const left = host.create(16);
+  const other = JSON.stringify(spec).replaceAll(`,${data},0,16`, `,${left},0,16`).replaceAll("double", "left");
+  const gone = host.plan(other, new Uint8Array());
+  host.replay(gone, new Uint8Array(), 1, [], false);
+  host.drop(gone);
+  host.destroy(left);
+  await host.read([row, 0, 16]).promise;
+  found.left = host.failure();
   const answer = doubled();  // waits for the pipeline
   host.lose("unknown");
   found.told = host.lost;
@@ -218,6 +239,7 @@ def test_losses_at_bad_moments(gpu_chromium: Browser, plain_url: str) -> None:
     page = context.new_page()
     page.goto(f"{plain_url}index.html")
     found = page.evaluate(LOSSES)
+    assert found["left"] == ""
     assert found["told"] == "the GPU was lost (unknown): on purpose"
     assert found["stopped"] == [True, None]
     assert found["again"] == [2, 4, 6, 8]

@@ -197,6 +197,16 @@ def test_use_device_opens_a_lost_gpu_again(monkeypatch: pytest.MonkeyPatch) -> N
     [found] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
     assert found["available"]
     assert mine.get("webgpu") is gpu
+    gpu.host.lose("unknown")
+    with monkeypatch.context() as patch:
+        patch.setattr("loom_py.runtime.webgpu.wgpu_host.adapters", list)
+        with pytest.raises(DeviceLost, match="its adapter is gone"):
+            use_device("webgpu")
+        told = use_device("auto")
+        assert [d["device"] for d in told].count("webgpu") == 1
+    assert all(d["available"] for d in use_device("auto"))
+    simd: Any = mine.get("simd")
+    simd.close()
     gpu.close()
     with pytest.raises(DeviceLost):
         use_device("webgpu")

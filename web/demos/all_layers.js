@@ -50,7 +50,8 @@ view.drop.ondragleave = () => view.drop.classList.remove("over");
 view.drop.ondrop = (/** @type {DragEvent} */ event) => {
   event.preventDefault();
   view.drop.classList.remove("over");
-  return guarded(() => choose([...(event.dataTransfer?.files ?? [])]));
+  const files = [...(event.dataTransfer?.files ?? [])]; // they are gone after this turn of events
+  return guarded(() => choose(files));
 };
 
 /**

@@ -119,7 +119,10 @@ class WgpuHost:
     def reopen(self) -> None:
         if self._closed:
             return
-        self._adapter = next(a for a in adapters() if describe(a) == self.adapter)
+        adapter = next((a for a in adapters() if describe(a) == self.adapter), None)
+        if adapter is None:
+            raise DeviceLost(f"{self.lost}; its adapter is gone", where="wgpu", remedy="Choose another device.")
+        self._adapter = adapter
         self._open()
         for name, old in self._buffers.items():
             self._buffers[name] = self._device.create_buffer(size=old.size, usage=STORAGE_USAGE)
