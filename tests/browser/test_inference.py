@@ -301,6 +301,20 @@ def test_the_hub_is_asked_once_and_at_one_commit(open_page: Open, isolated_url: 
     assert len(asked) == 1  # the files are kept by the browser
 
 
+def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, isolated_url: str) -> None:
+    page = open_page(isolated_url + PAGE)
+    held: list[Route] = []
+    page.route("**/models/index.json", lambda route: held.append(route))
+    with page.expect_request("**/models/index.json"):
+        page.reload()
+    hub = page.get_by_role("radio", name="Hugging Face hub")
+    hub.check()
+    file = {"name": "m.gguf", "size": 5, "sha256": "0" * 64}
+    held[0].fulfill(json={"models": [{"name": "m", "title": "Late", "license": "", "source": "", "files": [file]}]})
+    expect(page.get_by_text("Late")).to_be_visible()
+    expect(hub).to_be_checked()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -297,6 +297,8 @@ def _check_stream(lines: list[dict[str, Any]]) -> None:
     times = [line["at"] for line in lines]
     assert times == sorted(times)
     longest = max(b - a for a, b in pairwise(times))
-    assert longest < (times[-1] - times[0]) / 2  # not all at the end
+    if len(lines) > 3:  # a sampled answer may be short
+        assert longest < (times[-1] - times[0]) / 2  # not all at the end
+    assert longest > 0
     rate = 1000 * (len(times) - 1) / (times[-1] - times[0])
     row("SmolLM2 in Chromium", f"TypeScript snippet, page's thread, bfloat16: {rate:.1f} tokens/s")

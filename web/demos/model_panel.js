@@ -72,7 +72,7 @@ export class ModelPanel {
     if (!this.#models.length) {
       this.list.append(make("p", "This site has no model of its own. Take one from the hub, or choose files from your computer.", "note"));
     }
-    this.#select(this.#models.length ? "site:0" : "hub");
+    if (!this.#source) this.#select(this.#models.length ? "site:0" : "hub"); // who was quicker has chosen already
   }
 
   /** @param {string} value */
