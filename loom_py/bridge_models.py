@@ -34,11 +34,8 @@ def load_start(readers: Iterable[Reader], activations: str | None = None) -> int
         model, reason = loaded
         return {"handle": keep(model), **describe_model(model), "reason": reason}
 
-    return keep(
-        Task(
-            load_to_device(sources, next(iter(sources), "model"), activations=activations or "q16"), _load_event, result
-        )
-    )
+    steps = load_to_device(sources, next(iter(sources), "model"), activations=activations or "q16")
+    return keep(Task(steps, _load_event, result))
 
 
 def _load_event(progress: LoadProgress) -> dict[str, Any]:

@@ -24,22 +24,20 @@ export function yieldToEvents() {
 }
 
 /**
- * Wait for a device; whether it worked is Python's to find out.
+ * Wait for a device, or until the work is to stop; whether the device's work succeeded is Python's to find out.
  * @param {Promise<unknown>} promise
+ * @param {AbortSignal} [signal] left as it was, since it outlives many of these waits
+ * @returns {Promise<void>}
  */
-function settled(promise) {
-  return promise.then(
-    () => {},
-    () => {},
-  );
-}
-
-/**
- * Resolves when the work is to stop, never without a signal.
- * @param {AbortSignal | undefined} signal
- */
-function aborted(signal) {
-  return new Promise((resolve) => signal?.addEventListener("abort", () => resolve(undefined), { once: true }));
+function settled(promise, signal) {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    signal?.addEventListener("abort", done);
+    promise.then(done, done);
+  });
 }
 
 /**
@@ -60,7 +58,7 @@ export async function runTask(runtime, task, { signal, onEvents = () => {}, slic
       if (events.length) onEvents(events);
       for (const look of afterSlices) look();
       if (done) return result;
-      if (waiting) await Promise.race([settled(inPython(runtime, (bridge) => bridge.task_promise(task))), aborted(signal)]);
+      if (waiting) await settled(inPython(runtime, (bridge) => bridge.task_promise(task)), signal);
       else await yieldToEvents();
     }
   } finally {

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
@@ -22,6 +22,8 @@ from .gguf_llama import config_from_gguf, gguf_name
 from .language_model import LanguageModel
 from .llama import EMBEDDING, Llama, weight_shapes
 from .weights import Weights
+
+T = TypeVar("T")
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
@@ -75,7 +77,11 @@ def load_model(
     activations: str = "q16",
 ) -> LanguageModel:
     """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
-    steps = load_steps(model_files(path), Path(path).name, device=device, activations=activations)
+    return loaded(load_steps(model_files(path), Path(path).name, device=device, activations=activations), progress)
+
+
+def loaded(steps: Generator[LoadProgress, None, T], progress: Callable[[LoadProgress], None] | None = None) -> T:
+    """What loading comes to, its progress told on the way."""
     while True:
         try:
             step = next(steps)

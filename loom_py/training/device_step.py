@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DeviceError, DeviceLost
 from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
-from ..runtime.device import Device, DeviceTensor, Executable, Waiting, release, settle
+from ..runtime.device import Device, DeviceTensor, Executable, Pending, Values, Waiting, release, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from ..runtime.trace_network import trace_training_step
@@ -153,13 +154,18 @@ class DeviceUpdates:
             }
             known = {"row", *executable.program.dynamics}
             used = {name: values for name, values in dynamics.items() if name in known}
-            self._there()
-            out = yield from settle(executable.submit_many(used, end - at))
-            self._there()
+            out = yield from self._answer(partial(executable.submit_many, used, end - at))
             losses[at:end], norms[at:end] = out["loss"], out["norm"]
             at = end
         self._drawn += len(rows)
         return losses, norms
+
+    def _answer(self, ask: Callable[[], Pending[Values]]) -> Generator[Waiting, None, Values]:
+        """What the device says, if it is still the one that has this training's weights."""
+        self._there()
+        found = yield from settle(ask())
+        self._there()
+        return found
 
     def _there(self) -> None:
         """A device that somebody else opened anew has the weights of the beginning."""
@@ -168,9 +174,8 @@ class DeviceUpdates:
 
     def pull(self) -> Generator[Waiting, None, None]:
         """Weights and optimiser slots back into the network's own arrays."""
-        self._there()
-        found = yield from settle(self._device.read({name: self._state[name] for name in self._host}))
-        self._there()
+        tensors = {name: self._state[name] for name in self._host}
+        found = yield from self._answer(partial(self._device.read, tensors))
         for name, array in self._host.items():
             array[...] = found[name]
 
@@ -179,9 +184,7 @@ class DeviceUpdates:
         if self._last is None:
             return None
         names = [name for name in self._last.program.outputs if name.startswith("gradient.")]
-        self._there()
-        found = yield from settle(self._last.last(names))
-        self._there()
+        found = yield from self._answer(partial(self._last.last, names))
         return [nest(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
 
     def free(self) -> None:

@@ -89,7 +89,7 @@ def test_buttons_answer_while_training(open_page: Open, isolated_url: str) -> No
         f"a button's answer while training: median {answers[len(answers) // 2]:.0f} ms, "
         f"longest {answers[-1]:.0f} ms of {len(answers)}",
     )
-    assert answers[len(answers) // 2] < 100, answers  # the longest may be the machine's own doing
+    assert answers[-1] < 100, answers
 
 
 @pytest.mark.parametrize("how", ["button", "escape"])

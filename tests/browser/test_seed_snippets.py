@@ -282,7 +282,12 @@ def test_every_block_has_a_check() -> None:
 @pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.name)
 def test_block(page: Page, block: Block) -> None:
     if block.language == "typescript":
-        _check_stream(page.evaluate(RUN_MODULE, {"code": block.code, "model": MODEL})["lines"])
+        lines: list[dict[str, Any]] = []
+        for _ in range(5):  # sampled: a rare answer is too short to show that tokens come one by one
+            if len(lines) > 3:
+                break
+            lines = page.evaluate(RUN_MODULE, {"code": block.code, "model": MODEL})["lines"]
+        _check_stream(lines)
         return
     given = {"code": block.code, "supply": SUPPLIED.get(block.name, ""), "check": CHECKS[block.name]}
     result = page.evaluate(RUN, given)
@@ -297,8 +302,6 @@ def _check_stream(lines: list[dict[str, Any]]) -> None:
     times = [line["at"] for line in lines]
     assert times == sorted(times)
     longest = max(b - a for a, b in pairwise(times))
-    if len(lines) > 3:  # a sampled answer may be short
-        assert longest < (times[-1] - times[0]) / 2  # not all at the end
-    assert longest > 0
+    assert longest < (times[-1] - times[0]) / 2  # not all at the end
     rate = 1000 * (len(times) - 1) / (times[-1] - times[0])
     row("SmolLM2 in Chromium", f"TypeScript snippet, page's thread, bfloat16: {rate:.1f} tokens/s")

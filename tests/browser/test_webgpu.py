@@ -200,15 +200,6 @@ LOSSES = """async () => {
     await reading.promise;
     return reading;
   };
-  // Whoever stops while a pipeline compiles takes its buffers along.
-  const left = host.create(16);
-  const other = JSON.stringify(spec).replaceAll(`,${data},0,16`, `,${left},0,16`).replaceAll("double", "left");
-  const gone = host.plan(other, new Uint8Array());
-  host.replay(gone, new Uint8Array(), 1, [], false);
-  host.drop(gone);
-  host.destroy(left);
-  await host.read([row, 0, 16]).promise;
-  found.left = host.failure();
   const answer = doubled();  // waits for the pipeline
   host.lose("unknown");
   found.told = host.lost;
@@ -220,6 +211,15 @@ LOSSES = """async () => {
   found.failure = host.failure();
   found.generation = host.generation;
   found.lost = host.lost;
+  // Whoever stops while a pipeline compiles takes its buffers along.
+  const left = host.create(16);
+  const other = JSON.stringify(spec).replaceAll(`,${data},0,16`, `,${left},0,16`).replaceAll("double", "left");
+  const gone = host.plan(other, new Uint8Array());
+  host.replay(gone, new Uint8Array(), 1, [], false);
+  host.drop(gone);
+  host.destroy(left);
+  await host.read([row, 0, 16]).promise;
+  found.left = host.failure();
   const late = doubled();
   host.lose("unknown");
   const opening = host.reopen().catch((error) => error.message);
