@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import introspection
-from .blueprint import blueprint
 from .errors import ConfigError, InputError
 from .introspection import Duration, Floats
-from .layer_config import from_config, to_config
+from .layer_config import from_config
 from .nn import chain
-from .nn.activation import NAMES
-from .nn.layer import Array, Layer, Params, State, initial_params, leaves, nest, tree_map
+from .nn.layer import Array, Layer, Params, State, initial_params, tree_map
 from .nn.registry import check_skip
 from .observe import Observable
 from .runtime import Ops, Tensor, numpy_ops
@@ -26,19 +24,14 @@ from .runtime.accelerated import Accelerated
 from .runtime.choice import NUMPY, Choice
 from .runtime.program import Program
 from .stepping.methods import Steppable
-from .training.evaluation import DeviationMetrics, evaluate, evaluate_files
-from .training.optimisers import Optimiser, read_optimiser
+from .training.methods import Trainable
 from .training.state import TrainingState
 from .tween.methods import Tweenable
 from .values import to_array
 
-if TYPE_CHECKING:
-    from .training.classification import ClassificationReport
-    from .training.config import TrainingBatch, TrainingConfig, TrainingResult
-
 
 @introspection.shared
-class Network(Observable, Steppable, Tweenable, Accelerated):
+class Network(Trainable, Observable, Steppable, Tweenable, Accelerated):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**
@@ -77,9 +70,7 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         self.model_id = model_id
         self.ops: Ops = numpy_ops
         self.computed_on = Choice(NUMPY, "nothing was trained yet")
-        """Where the last training ran, and why there."""
         self.in_training = False
-        """While a training runs, whose weights may be elsewhere: a second one is refused."""
         self.recorded: dict[Any, tuple[list[Layer], Program]] = {}
         """Training steps recorded so far, with the layers they are of."""
         self.seed = secrets.randbits(32) if seed is None else seed
@@ -100,23 +91,6 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
     def input_size(self) -> int | None:
         """Values a sample; None if the first layers take any number."""
         return self.layers[0].in_size if self.layers else None
-
-    @property
-    @introspection.native
-    def parameters(self) -> dict[str, Array]:
-        """Dotted path → live parameter array."""
-        return {path: a for i, p in enumerate(self.params) for path, a in leaves(p, f"layers.{i}")}
-
-    @property
-    @introspection.native
-    def gradients(self) -> dict[str, Array]:
-        """Dotted path → gradient of the last `backward`; empty before one."""
-        return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}
-
-    @introspection.native
-    def set_gradients(self, gradients: Mapping[str, Array]) -> None:
-        """Those of a pass made elsewhere, by parameter path."""
-        self._gradients = [nest(p, f"layers.{i}", gradients) for i, p in enumerate(self.params)]
 
     @introspection.native
     def astype(self, dtype: Any) -> Network:
@@ -216,95 +190,12 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         g = self.backward(grad_output)
         return g.ravel(), Duration(time.perf_counter_ns() - start)
 
-    def update_weights(self, learning_rate: float) -> None:
-        """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
-        if self._gradients is None:
-            raise InputError("update_weights needs a backward pass first")
-        gradients = self.gradients
-        for path, w in self.parameters.items():
-            self.ops.sgd_step(w, gradients[path], learning_rate)
-
-    def zero_gradients(self) -> None:
-        """Set the stored gradients to zero."""
-        for g in self.gradients.values():
-            g.fill(0)
-
-    def train(
-        self,
-        batches: Sequence[TrainingBatch | Mapping[str, Any]],
-        config: TrainingConfig | Mapping[str, Any] | None = None,
-    ) -> TrainingResult:
-        """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
-        from .training.loop import train
-
-        return train(self, batches, config)
-
-    def apply_gradients(self, learning_rate: float) -> None:
-        """One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD)."""
-        self._apply(learning_rate, None)
-
-    def apply_gradients_adamw(self, learning_rate: float, beta1: float, beta2: float, weight_decay: float) -> None:
-        """One AdamW update; its moments live on between calls with equal β₁, β₂ and decay."""
-        options = {"Type": "adamw", "Beta1": beta1, "Beta2": beta2, "WeightDecay": weight_decay}
-        self._apply(learning_rate, read_optimiser(options, ""))
-
-    def apply_gradients_rmsprop(self, learning_rate: float, alpha: float, epsilon: float, momentum: float) -> None:
-        """One RMSprop update; its state lives on between calls with equal α, ε and momentum."""
-        options = {"Type": "rmsprop", "Alpha": alpha, "Epsilon": epsilon, "Momentum": momentum}
-        self._apply(learning_rate, read_optimiser(options, ""))
-
-    def apply_gradients_sgd_momentum(
-        self, learning_rate: float, momentum: float, dampening: float, nesterov: bool
-    ) -> None:
-        """One SGD update with momentum; the velocity lives on between calls with equal options."""
-        options = {"Type": "sgd", "Momentum": momentum, "Dampening": dampening, "Nesterov": nesterov}
-        self._apply(learning_rate, read_optimiser(options, ""))
-
-    def _apply(self, learning_rate: float, optimiser: Optimiser | None) -> None:
-        if self._gradients is None:
-            raise InputError("applying gradients needs a backward pass first")
-        weights, gradients = list(self.parameters.values()), list(self.gradients.values())
-        self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
-
-    def get_device(self) -> dict[str, str]:
-        """Where the last training ran, `{device, reason}`."""
-        return self.computed_on.to_json()
-
-    def get_optimizer(self) -> dict[str, Any]:
-        """The optimiser in use: Type, its options, and Step, the updates made with it."""
-        return self.training_state.optimiser.to_json() | {"Step": self.training_state.step}
-
-    def set_optimizer(self, optimizer: dict[str, Any]) -> None:
-        """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on."""
-        found = read_optimiser(optimizer)
-        self.training_state.use(self.ops, found, list(self.parameters.values()))
-
-    def reset_optimizer(self) -> None:
-        """Back to plain SGD; moments, step counts and the place in a schedule are forgotten."""
-        self.training_state = TrainingState()
-
-    def evaluate_network(self, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
-        """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
-        return evaluate(self, inputs, expected)
-
-    def evaluate_classification(self, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
-        """Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors."""
-        from .training.classification import evaluate_classification
-
-        return evaluate_classification(self, inputs, classes)
-
-    def evaluate_from_checkpoint_files(
-        self, files: Sequence[str], expected: Sequence[float]
-    ) -> tuple[DeviationMetrics, Duration, Duration]:
-        """`evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict."""
-        metrics, loading, predicting = evaluate_files(self, files, expected)
-        return metrics, Duration(loading), Duration(predicting)
-
     def initialize_weights(self, seed: int | None = None) -> None:
         """Fresh random weights; the same seed gives the same weights."""
         seed = self.seed if seed is None else seed
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
             raise InputError(f"expected a whole number from 0 to 2⁶³ − 1, got {seed!r}", where="seed")
+        self.check_not_training()
         fresh = initial_params(self.layers, int(seed))
         self.seed, self.params = int(seed), [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
         self._activations, self._caches, self._gradients, self._states = [], [], None, None
@@ -328,33 +219,12 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
 
         return model_record(self, model_id)
 
-    # --- looking inside ---------------------------------------------------------------------------------------------
-    def total_layers(self) -> int:
-        """Number of layers in the grid."""
-        return len(self.layers)
-
-    def get_total_parameters(self) -> int:
-        """Number of trainable numbers."""
-        return sum(a.size for a in self.parameters.values())
-
-    def get_network_info(self) -> dict[str, int]:
-        """Grid size, batch size and layer count."""
-        names = ("grid_rows", "grid_cols", "layers_per_cell", "batch_size")
-        return {name: getattr(self, name) for name in names} | {"total_layers": len(self.layers)}
-
-    def get_activation(self, row: int, col: int, layer: int) -> int:
-        """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
-        return NAMES.index(getattr(self.layers[self._index(row, col, layer)], "activation", "linear"))
-
-    def get_layer(self, row: int, col: int, layer: int) -> dict[str, Any]:
-        """The layer in that cell with its weights, in the original's field names (`LayerConfig`)."""
-        return to_config(self.layers[i := self._index(row, col, layer)], self.params[i])
-
     def set_layer(self, row: int, col: int, layer: int, config: dict[str, Any]) -> None:
         """Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
 
         Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
         """
+        self.check_not_training()
         index = self._index(row, col, layer)
         made, params = from_config(config, where=f"layer {row}, {col}, {layer}", seed=self.seed + index)
         self.layers[index] = made
@@ -362,36 +232,6 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
         self._activations, self._caches, self._gradients, self._states = [], [], None, None
         self._sizes_known = False
         self.recorded.clear()
-
-    def get_blueprint(self, model_id: str = "") -> dict[str, Any]:
-        """Layers, shapes and parameter counts, without weights."""
-        return blueprint(self, model_id or self.model_id)
-
-    def activations(self) -> list[Floats]:
-        """Input and every layer's output of the last forward pass, flat."""
-        return [a.flatten() for a in self._activations]
-
-    def kernel_gradients(self) -> list[Floats | None]:
-        """Per layer the flat weight gradient of the last backward pass, in the original's order; None before one."""
-        return [_join(parts) for parts, _ in self._flat_gradients()]
-
-    def bias_gradients(self) -> list[Floats | None]:
-        """Per layer the flat bias gradient; None for layers that count their biases as kernel (RNN, LSTM)."""
-        return [_join(parts) for _, parts in self._flat_gradients()]
-
-    def _flat_gradients(self) -> list[tuple[list[Array], list[Array]]]:
-        if self._gradients is None:
-            return [([], []) for _ in self.layers]
-        return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
-
-    def _index(self, row: int, col: int, layer: int) -> int:
-        if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (row, col, layer)):
-            raise InputError("row, col and layer must be whole numbers", where=f"{row!r}, {col!r}, {layer!r}")
-        limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
-        for name, (value, limit) in limits.items():
-            if not 0 <= value < limit:
-                raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
-        return (row * self.grid_cols + col) * self.layers_per_cell + layer
 
     def _check_sizes(self) -> None:
         """After layers were replaced one by one: does each take what the one before gives?"""
@@ -405,27 +245,3 @@ class Network(Observable, Steppable, Tweenable, Accelerated):
             if layer.residual == "skip":
                 check_skip(layer, self.layers[:i], self.input_size, f"layers[{i}].skip")
         self._sizes_known = True
-
-    def list_methods(self) -> list[str]:
-        """Names of all methods that can be called from JavaScript, sorted."""
-        return sorted(introspection.methods(type(self)))
-
-    def get_methods(self) -> list[Mapping[str, Any]]:
-        """All methods with parameter names, types, results and descriptions."""
-        return introspection.describe(type(self))
-
-    def get_methods_json(self) -> str:
-        """`get_methods` as indented JSON text."""
-        return introspection.describe_json(type(self))
-
-    def get_method_signature(self, name: str) -> str:
-        """For example `ForwardCPU([]float32) ([]float32, time.Duration)`."""
-        return introspection.signature(type(self), name)
-
-    def has_method(self, name: str) -> bool:
-        """Whether a method of that name can be called."""
-        return name in introspection.methods(type(self))
-
-
-def _join(parts: list[Array]) -> Array | None:
-    return np.concatenate([p.ravel() for p in parts]) if parts else None

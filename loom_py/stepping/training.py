@@ -188,6 +188,7 @@ class _Run:
         self.state = StepState(network, self.first[0].size, recurrent=cfg.recurrent)
         for i, (x, target) in enumerate(self.samples):
             self._fits(x, target, i)
+        network.check_not_training()
         training = network.training_state  # nothing has changed up to here
         training.use(network.ops, optimiser, flat(network.params))
         if spans:
@@ -273,6 +274,7 @@ class _Run:
         if cfg.gradient_clip > 0:
             network.ops.clip_by_norm(tensors, cfg.gradient_clip)
         self.lr = self.scheduler.lr(state.schedule_step)
+        network.check_not_training()
         state.apply(network.ops, flat(network.params), tensors, self.lr)
         state.schedule_step += 1
 

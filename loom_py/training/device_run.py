@@ -23,7 +23,8 @@ class DeviceRun:
     **Arguments:**
 
     - `updates`: the device's side.
-    - `ahead`: whether a slice may have several epochs, which are then told together.
+    - `ahead`: whether a slice may have several epochs, which are then told together. Without it whoever is told may
+      change weights in place between two slices, as between two updates on NumPy.
     """
 
     def __init__(self, updates: DeviceUpdates, *, ahead: bool) -> None:
@@ -40,6 +41,8 @@ class DeviceRun:
         Weights, slots and counts of updates of the network are true after it.
         """
         start = time.perf_counter()
+        if not self.ahead:
+            self.updates.push()
         losses, norms = yield from self.updates.run(rows, rates, state.step + 1)
         yield from self.updates.pull()
         seconds = (time.perf_counter() - start) / len(rows)

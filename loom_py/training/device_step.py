@@ -80,6 +80,7 @@ class DeviceUpdates:
     def __init__(self, network: Network, device: Device, plan: StepPlan, data: Data) -> None:
         self._network, self._device = network, device
         self._state: dict[str, DeviceTensor] = {}
+        self._pulled: Values = {}
         self._carried: list[str] = []
         self._executables: dict[Shapes, Executable] = {}
         self._place = [0] * len(data)  # row of each batch in its shape's table
@@ -178,6 +179,13 @@ class DeviceUpdates:
         found = yield from self._answer(partial(self._device.read, tensors))
         for name, array in self._host.items():
             array[...] = found[name]
+        self._pulled = found
+
+    def push(self) -> None:
+        """What somebody changed in the network's own arrays since `pull`, to the device."""
+        for name, pulled in self._pulled.items():
+            if not np.array_equal(self._host[name], pulled):
+                self._device.write(self._state[name], self._host[name])
 
     def gradients(self) -> Generator[Waiting, None, list[Params] | None]:
         """The gradients of the last update, as clipped; None before one."""

@@ -64,14 +64,14 @@ def training_work(
 
     With `ahead` a device may do several epochs at once and tell them in one progress (`losses`).
     """
-    if network.in_training:
-        raise InputError("is being trained already", where="network", remedy="Wait for that, or stop it first.")
+    network.check_not_training()
     run = _Run(network, batches, as_config(config), device, ahead)
     cfg = run.config
     network.in_training = True
     try:
         epoch = cfg.initial_epoch
         while epoch < cfg.epochs:
+            run.follow_observers()
             if several := run.epochs_at_once(epoch):
                 yield (yield from run.epochs(epoch, several))
                 epoch += several
@@ -150,21 +150,29 @@ class _Run:
         self.metrics: DeviationMetrics | None = None
         self.step, self.lr, self.norm, self.stop_reason = 0, config.learning_rate, 0.0, ""
         self.device: DeviceRun | None = None
-        self._choose(wish, ahead)
+        self._wish, self._ahead = wish or ("webgpu" if config.use_gpu else None), ahead
+        self._observed = network.observed
+        self._choose()
         self.start = time.perf_counter_ns()
 
-    def _choose(self, wish: str | None, ahead: bool) -> None:
+    def _choose(self) -> None:
         """Where to compute; the network remembers it, with the reason."""
         cfg = self.config
-        wish = wish or ("webgpu" if cfg.use_gpu else None)
         if cfg.accumulation_steps > 1:
             self.network.computed_on = Choice(NUMPY, "gradient accumulation")
             return
-        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, wish)
+        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, self._wish)
         if updates is not None:
             watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
             told = cfg.verbose or cfg.print_every_batch
-            self.device = DeviceRun(updates, ahead=ahead and not watched and not told)
+            self.device = DeviceRun(updates, ahead=self._ahead and not watched and not told)
+
+    def follow_observers(self) -> None:
+        """Once somebody looks at the layers NumPy goes on, which tells of them; a device again when nobody does."""
+        if self._observed != self.network.observed:
+            self._observed = self.network.observed
+            self.free()
+            self._choose()
 
     def updates(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
         """All updates of an epoch; yields after each but the last."""

@@ -103,6 +103,7 @@ class TweenState:
     def tween_step_towards(self, network: Network, input: Floats, target: Floats, rate: float) -> float:
         """One sample with any target vector of the size of the output → Σ (output − target)² before the step."""
         _check_rate(rate)
+        network.check_not_training()
         loss = self._measure(network, input, target)
         self._apply(network, rate * self._damping())
         self.tween_steps += 1
@@ -201,6 +202,7 @@ class TweenState:
         `ignore_threshold` alone. The principled mode takes the mean gradient.
         """
         _check_rate(rate)
+        network.check_not_training()
         if not self.batch_count:
             return
         share = 1 / self.batch_count
@@ -239,6 +241,7 @@ class TweenState:
         """Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing."""
         if self._best is None:
             return
+        network.check_not_training()
         layers, params, per_cell = self._best
         if layers != network.layers:
             network.layers, network.layers_per_cell = list(layers), per_cell

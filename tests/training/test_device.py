@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +225,73 @@ def test_one_training_at_a_time(devices: choice.Devices) -> None:
     network = build_network_from_json({"layers": LAYERS}, seed=2)
     steps = training_steps(network, data(), {"Epochs": 5})
     next(steps)
-    with pytest.raises(InputError, match="trained already"):
+    with pytest.raises(InputError, match="is being trained"):
         network.train(data(), {"Epochs": 1})
     steps.close()
     assert len(network.train(data(), {"Epochs": 2}).loss_history) == 2
+
+
+CHANGES: dict[str, Callable[[Network], object]] = {
+    "update_weights": lambda n: n.update_weights(0.1),
+    "apply_gradients": lambda n: n.apply_gradients(0.1),
+    "apply_gradients_adamw": lambda n: n.apply_gradients_adamw(0.1, 0.9, 0.999, 0.0),
+    "initialize_weights": lambda n: n.initialize_weights(3),
+    "set_layer": lambda n: n.set_layer(0, 0, 0, n.get_layer(0, 0, 0)),
+    "set_optimizer": lambda n: n.set_optimizer({"Type": "adamw"}),
+    "reset_optimizer": lambda n: n.reset_optimizer(),
+    "tween_step": lambda n: n.init_tween_state({"Mode": "principled"}).tween_step(n, [1.0, 2.0, 3.0, 4.0], 0, 2, 0.1),
+    "train_with_stepping": lambda n: n.train_with_stepping({}, [{"Input": [1.0] * 4, "Target": [0.0, 1.0]}], 9),
+}
+
+
+@pytest.mark.parametrize("device", ["numpy", "simd"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_else_changes_a_network_in_training(devices: choice.Devices, name: str, device: str) -> None:
+    networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
+    for network, disturbed in zip(networks, (False, True), strict=True):
+        network.forward([0.5] * 4)
+        network.backward([0.1, 0.2])
+        steps = training_steps(network, data(), {"Epochs": 6, "LearningRate": 0.1}, every_step=True, device=device)
+        for _ in steps:
+            if disturbed:
+                with pytest.raises(InputError, match="is being trained"):
+                    CHANGES[name](network)
+        CHANGES[name](network)
+    same(networks[0], networks[1], rtol=0)
+
+
+def test_weights_changed_in_place_between_epochs(devices: choice.Devices) -> None:
+    """A callback that keeps weights in bounds does so on every device."""
+    networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
+
+    def clamp(network: Network) -> None:
+        for a in network.parameters.values():
+            np.clip(a, -0.3, 0.3, out=a)
+
+    for network, device in zip(networks, ("numpy", "simd"), strict=True):
+        config = {"Epochs": 12, "LearningRate": 0.5, "Optimizer": "adamw"}
+        for _ in training_steps(network, data(), config, device=device):
+            clamp(network)
+        assert network.get_device()["device"] == device
+    same(networks[0], networks[1], rtol=2e-3)
+    assert max(np.abs(a).max() for a in networks[1].parameters.values()) == np.float32(0.3)
+
+
+def test_observers_are_told_from_the_next_epoch_on(devices: choice.Devices) -> None:
+    networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
+    config = {"Epochs": 60, "LearningRate": 0.003, "Optimizer": "adamw"}
+    used: list[str] = []
+    for network, observed in zip(networks, (False, True), strict=True):
+        for progress in training_work(network, data(), config):
+            assert isinstance(progress, TrainingProgress)
+            used.append(network.get_device()["device"])
+            if observed and progress.epoch == 20:
+                network.start_recording()
+            if observed and progress.epoch == 40:
+                events = network.stop_recording()["events"]
+                assert len([e for e in events if e["Type"] == "forward"]) == 20 * len(data()) * len(LAYERS)
+    assert used == ["simd"] * 60 + ["simd"] * 20 + ["numpy"] * 20 + ["simd"] * 20
+    same(networks[0], networks[1])
 
 
 def test_nothing_grows_over_ten_thousand_steps(devices: choice.Devices) -> None:
