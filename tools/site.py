@@ -16,6 +16,7 @@ from tools import (
     lockfile,
     model,
     numpy_wheel,
+    pages,
     paths,
     pins,
     precompile,
@@ -112,13 +113,13 @@ def _pages(site: Path) -> None:
     web = paths.REPOSITORY / "web"
     for path in sorted(p for p in web.rglob("*") if p.is_file()):
         inside = path.relative_to(web)
-        if inside.parts[0] == "demos" and path.suffix == ".html":
-            inside = Path(*inside.parts[1:])
-        elif inside.suffix not in SUFFIXES:
+        if inside.suffix not in SUFFIXES:
             continue
         target = site / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    for name, html in pages.rendered(web / "demos").items():
+        (site / name).write_text(html, encoding="utf-8", newline="\n")
     examples = site / "examples"
     examples.mkdir(exist_ok=True)
     for path in sorted((paths.REPOSITORY / "examples").glob("*.json")):
