@@ -42,8 +42,16 @@ async ({ worker, files }) => {
     const stop = new AbortController();
     const reason = new Error("enough");
     let seen = 0;
+    let meanwhile;
     const training = network.train(xor, { epochs: 1e6, learningRate: 0.1 }, {
-        signal: stop.signal, onProgress: (p) => { seen = p.epoch; if (p.epoch > 50) stop.abort(reason); },
+        signal: stop.signal,
+        onProgress: (p) => {
+            seen = p.epoch;
+            if (p.epoch > 50) meanwhile ??= caught(() => network.call("InitializeWeights", 3)).then((error) => {
+                out.meanwhile = error;
+                stop.abort(reason);
+            });
+        },
     });
     out.reason = await training.then(() => "finished", (error) => error === reason);
     out.stoppedAfter = seen;

@@ -168,6 +168,8 @@ def test_the_promise_api_is_the_same_on_both_threads(
     assert out["nofiles"]["name"] == "InputError"
     assert out["reason"] is True
     assert 50 < out["stoppedAfter"] < 200_000  # of a million: a fast device does thousands in a slice
+    assert out["meanwhile"]["kinds"] == ["InputError"]
+    assert "is being trained" in out["meanwhile"]["text"]
     assert out["usable"] is True
     assert out["early"]["name"] == "AbortError"
     assert 2 <= len(out["pieces"]) <= 6
