@@ -1,10 +1,28 @@
-"""A progress bar on the terminal: tqdm where it is installed, else a plain line; nothing where nobody looks."""
+"""Work in steps driven to its end, and a progress bar on the terminal.
+
+The bar is tqdm's where that is installed, else a plain line; nothing where nobody looks.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+
+
+def to_end(steps: Generator[Step, None, Result], told: Callable[[Step], object] | None = None) -> Result:
+    """What the work comes to; every step is told on the way."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if told is not None:
+            told(step)
 
 
 class Bar:

@@ -18,6 +18,7 @@ from .formats.source import BytesSource, Source
 from .introspection import Floats
 from .layer_init import call_layer_init, list_layer_init_functions
 from .network import Network
+from .progress import to_end
 from .stepping.state import StepState as _StepState
 from .unset import new_network
 
@@ -218,12 +219,7 @@ def load_tokenizer_from_bytes(data: bytes | Source) -> Tokenizer:
 
 def load_transformer_from_bytes(config: bytes | Source, weights: bytes | Source) -> LanguageModel:
     """Read config.json and model.safetensors, with the current tokenizer; the model becomes the current one."""
-    steps = load_transformer_steps(config, weights)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return to_end(load_transformer_steps(config, weights))
 
 
 def load_transformer_steps(

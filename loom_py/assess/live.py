@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..introspection import in_steps, shared
 from ..nn.fields import suggest
+from ..progress import to_end
 from .methods import METHODS
 from .networks import FAMILIES, build
 from .runs import Job, chase_steps
@@ -72,9 +73,4 @@ class ChaseRun:
 
         In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
         """
-        steps = _watched(self)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return stop.value
+        return to_end(_watched(self))

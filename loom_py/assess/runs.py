@@ -11,6 +11,7 @@ import numpy as np
 
 from ..adaptation import MILLISECOND, AdaptationTracker
 from ..errors import InputError
+from ..progress import to_end
 from ..training.data import epoch_order
 from .methods import METHODS, Context, Learner, Settings, learner
 from .networks import build
@@ -84,12 +85,7 @@ def _begin(job: Job, outputs: int) -> tuple[Clock, Context, Learner]:
 # --- chase and avoid (tests 17 to 19) ---
 def chase(job: Job) -> dict[str, Any]:
     """Act, be told the best action, learn; the task changes to avoiding and back without notice."""
-    steps = chase_steps(job)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return to_end(chase_steps(job))
 
 
 def chase_steps(job: Job) -> Generator[tuple[ChaseWorld, AdaptationTracker], None, dict[str, Any]]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from ..errors import InputError
 from ..models.device_llama import ACTIVATIONS
 from ..models.language_model import LanguageModel
-from ..models.loading import loaded, model_files
+from ..models.loading import model_files
 from ..models.placing import load_to_device
-from ..progress import Bar
+from ..progress import Bar, to_end
 from ..text.generate import GeneratedToken, PrefillProgress
 from ..text.sampling import GenerationOptions
 from .device import add_device, chosen
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace) -> LanguageModel:
     steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
     with Bar("loading", 0, "B") as bar:
-        return loaded(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))[0]
+        return to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))[0]
 
 
 def _generate(args: argparse.Namespace, model: LanguageModel, options: GenerationOptions) -> int:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
@@ -15,6 +15,7 @@ from ..formats.hf_config import LlamaConfig, read_json_file
 from ..formats.json_fields import Fields
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
+from ..progress import to_end
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
 from .device_llama import ACTIVATIONS, DeviceLlama
@@ -22,8 +23,6 @@ from .gguf_llama import config_from_gguf, gguf_name
 from .language_model import LanguageModel
 from .llama import EMBEDDING, Llama, weight_shapes
 from .weights import Weights
-
-T = TypeVar("T")
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
@@ -77,18 +76,7 @@ def load_model(
     activations: str = "q16",
 ) -> LanguageModel:
     """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
-    return loaded(load_steps(model_files(path), Path(path).name, device=device, activations=activations), progress)
-
-
-def loaded(steps: Generator[LoadProgress, None, T], progress: Callable[[LoadProgress], None] | None = None) -> T:
-    """What loading comes to, its progress told on the way."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        if progress:
-            progress(step)
+    return to_end(load_steps(model_files(path), Path(path).name, device=device, activations=activations), progress)
 
 
 def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:

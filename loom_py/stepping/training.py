@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..nn.fields import Json
 from ..nn.layer import Array, Params, tree_map
+from ..progress import to_end
 from ..training.config import as_batch
 from ..training.fields import LooseFields
 from ..training.losses import TARGETS, Loss, resolve_loss
@@ -133,12 +134,7 @@ def train_with_stepping(
     network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int
 ) -> SteppingResult:
     """`stepping_steps` to the end."""
-    steps = stepping_steps(network, config, data, total_steps)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return to_end(stepping_steps(network, config, data, total_steps))
 
 
 def stepping_steps(
@@ -274,8 +270,7 @@ class _Run:
         if cfg.gradient_clip > 0:
             network.ops.clip_by_norm(tensors, cfg.gradient_clip)
         self.lr = self.scheduler.lr(state.schedule_step)
-        network.check_not_training()
-        state.apply(network.ops, flat(network.params), tensors, self.lr)
+        network.apply_gradients(self.lr)
         state.schedule_step += 1
 
     def log(self) -> SteppingProgress | None:

@@ -23,13 +23,14 @@ class DeviceRun:
     **Arguments:**
 
     - `updates`: the device's side.
-    - `ahead`: whether a slice may have several epochs, which are then told together. Without it whoever is told may
-      change weights in place between two slices, as between two updates on NumPy.
+    - `ahead`: whether a slice may have several epochs, which are then told together.
+    - `changeable`: whoever is told may change weights in place between two slices, as between two updates on NumPy.
     """
 
-    def __init__(self, updates: DeviceUpdates, *, ahead: bool) -> None:
+    def __init__(self, updates: DeviceUpdates, *, ahead: bool, changeable: bool) -> None:
         self.updates = updates
         self.ahead = ahead and not updates.stateful
+        self.changeable = changeable
         self.slice = FIRST
         """Updates of the next slice."""
 
@@ -41,7 +42,7 @@ class DeviceRun:
         Weights, slots and counts of updates of the network are true after it.
         """
         start = time.perf_counter()
-        if not self.ahead:
+        if self.changeable:
             self.updates.push()
         losses, norms = yield from self.updates.run(rows, rates, state.step + 1)
         yield from self.updates.pull()

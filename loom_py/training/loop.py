@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeviceError, InputError
 from ..formats.files import replace_file
-from ..progress import Bar
+from ..progress import Bar, to_end
 from ..runtime.choice import NUMPY, Choice
 from ..runtime.device import Waiting
 from .config import TrainingConfig, as_config
@@ -98,19 +98,14 @@ def train(network: Network, batches: Sequence[Any], config: Any = None) -> Train
     cfg = as_config(config)
     steps = training_work(network, batches, cfg, ahead=True)
     if not cfg.progress:
-        return _exhaust(steps)
+        return to_end(steps)
     with Bar("training", cfg.epochs, "epoch") as bar:
-        return _exhaust(steps, lambda p: bar.to(p.epoch, f"loss {p.loss:.6f}"))
 
+        def show(progress: TrainingProgress | Waiting) -> None:
+            if isinstance(progress, TrainingProgress):
+                bar.to(progress.epoch, f"loss {progress.loss:.6f}")
 
-def _exhaust(steps: Generator[TrainingProgress | Waiting, None, TrainingResult], show: Any = None) -> TrainingResult:
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        if show is not None and isinstance(progress, TrainingProgress):
-            show(progress)
+        return to_end(steps, show)
 
 
 class _Run:
@@ -165,7 +160,8 @@ class _Run:
         if updates is not None:
             watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
             told = cfg.verbose or cfg.print_every_batch
-            self.device = DeviceRun(updates, ahead=self._ahead and not watched and not told)
+            changeable = not self._ahead or bool(cfg.callbacks or cfg.on_checkpoint)
+            self.device = DeviceRun(updates, ahead=self._ahead and not watched and not told, changeable=changeable)
 
     def follow_observers(self) -> None:
         """Once somebody looks at the layers NumPy goes on, which tells of them; a device again when nobody does."""

@@ -13,6 +13,7 @@ from ..runtime.choice import Choice
 from .evaluation import DeviationMetrics, evaluate, evaluate_files
 from .optimisers import Optimiser, read_optimiser
 from .state import TrainingState
+from .step import flat
 
 if TYPE_CHECKING:
     from .classification import ClassificationReport
@@ -33,16 +34,15 @@ class Trainable(Inspectable):
     def check_not_training(self) -> None:
         """For everything that changes weights: raises `InputError` while `train` runs, which would overwrite it."""
         if self.in_training:
-            raise InputError("is being trained", where="network", remedy="Wait for that, or stop it first.")
+            raise InputError("is being trained already", where="network", remedy="Wait for that, or stop it first.")
 
     def update_weights(self, learning_rate: float) -> None:
         """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
         if self._gradients is None:
             raise InputError("update_weights needs a backward pass first")
         self.check_not_training()
-        gradients = self.gradients
-        for path, w in self.parameters.items():
-            self.ops.sgd_step(w, gradients[path], learning_rate)
+        for w, g in zip(flat(self.params), flat(self._gradients), strict=True):
+            self.ops.sgd_step(w, g, learning_rate)
 
     def zero_gradients(self) -> None:
         """Set the stored gradients to zero."""
@@ -84,7 +84,7 @@ class Trainable(Inspectable):
         if self._gradients is None:
             raise InputError("applying gradients needs a backward pass first")
         self.check_not_training()
-        weights, gradients = list(self.parameters.values()), list(self.gradients.values())
+        weights, gradients = flat(self.params), flat(self._gradients)
         self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
 
     def get_device(self) -> dict[str, str]:
@@ -99,7 +99,7 @@ class Trainable(Inspectable):
         """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on."""
         found = read_optimiser(optimizer)
         self.check_not_training()
-        self.training_state.use(self.ops, found, list(self.parameters.values()))
+        self.training_state.use(self.ops, found, flat(self.params))
 
     def reset_optimizer(self) -> None:
         """Back to plain SGD; moments, step counts and the place in a schedule are forgotten."""

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..introspection import Floats
 from ..nn.fields import Json
+from ..progress import to_end
 from ..training.data import epoch_order
 from ..training.evaluation import DeviationMetrics, samples
 from .config import json_name
@@ -79,12 +80,7 @@ def train(
     seed: int = 0,
 ) -> TweenResult:
     """`tween_epochs` to the end."""
-    steps = tween_epochs(state, network, inputs, expected, epochs, rate, callback, seed)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return to_end(tween_epochs(state, network, inputs, expected, epochs, rate, callback, seed))
 
 
 def tween_epochs(

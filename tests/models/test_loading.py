@@ -16,6 +16,7 @@ from loom_py.models.convert import convert_gguf
 from loom_py.models.language_model import LanguageModel
 from loom_py.models.llama import Llama
 from loom_py.models.loading import LoadProgress, load_model, load_steps, load_tokenizer, model_files
+from loom_py.progress import to_end
 from loom_py.text.sampling import GenerationOptions
 
 from ..formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -82,12 +83,7 @@ def test_prompts_share_the_cache(tiny: TinyGGUF) -> None:  # noqa: F811
 
 
 def run(files: dict[str, Any]) -> LanguageModel:
-    steps = load_steps(files)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return to_end(load_steps(files))
 
 
 def without(directory: Path, *names: str) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_one_training_at_a_time(devices: choice.Devices) -> None:
     network = build_network_from_json({"layers": LAYERS}, seed=2)
     steps = training_steps(network, data(), {"Epochs": 5})
     next(steps)
-    with pytest.raises(InputError, match="is being trained"):
+    with pytest.raises(InputError, match="trained already"):
         network.train(data(), {"Epochs": 1})
     steps.close()
     assert len(network.train(data(), {"Epochs": 2}).loss_history) == 2
