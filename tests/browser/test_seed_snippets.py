@@ -286,6 +286,7 @@ def test_block(page: Page, block: Block) -> None:
         for _ in range(5):  # sampled: a rare answer is too short to show that tokens come one by one
             if len(lines) > 3:
                 break
+            page.reload()  # a page takes its import map once
             lines = page.evaluate(RUN_MODULE, {"code": block.code, "model": MODEL})["lines"]
         _check_stream(lines)
         return
