@@ -36,8 +36,8 @@ async ({ size, rounds }) => {
 
     const inward = pyodide.runPython("from loom_py import bridge as _b\nlambda values: len(_b.from_js(values))");
     const outward = pyodide.runPython(`import numpy as np\n_out = np.sin(np.arange(${size}, dtype=np.float32))\nlambda: _b.to_js(_out)`);
-    const jsonIn = pyodide.runPython("from loom_py.formats.json_strict import parse_json as _p\nlambda text: len(_p(text, where='x'))");
-    const jsonOut = pyodide.runPython("from loom_py.bridge_values import to_json_text as _t\nlambda: _t(_out)");
+    const jsonIn = pyodide.runPython("from loom_py.schema.strict import parse_json as _p\nlambda text: len(_p(text, where='x'))");
+    const jsonOut = pyodide.runPython("from loom_py.bridge.values import to_json_text as _t\nlambda: _t(_out)");
     const few = Math.max(10, Math.floor(rounds / 10));
     const results = {
         typed: {

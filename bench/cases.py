@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loom_py import build_network_from_json
-from loom_py.network import Network
+from loom_py.network.network import Network
 from loom_py.text.tokenizer import Tokenizer
 from tools import console, paths
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loom_py.models.loading import load_model
+from loom_py.generation.loading import load_model
 from loom_py.runtime.simd import SimdDevice
 
 HERE = Path(__file__).parent

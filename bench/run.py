@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loom_py.models.loading import load_tokenizer
+from loom_py.generation.loading import load_tokenizer
 from tools import console, paths
 
 from . import browser, cases, contestants, table, weights

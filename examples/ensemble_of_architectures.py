@@ -14,7 +14,7 @@ from _shared import report
 from numpy.typing import NDArray
 
 from loom_py import Network, build_network_from_json
-from loom_py.tools import (
+from loom_py.analysis import (
     ArchOptions,
     complementary_matches,
     diverse_network_config,

@@ -1,20 +1,13 @@
 """LOOM: neural networks that live in a web page, and small language models beside them."""
 
-from . import simple
-from .adaptation import AdaptationComparison, AdaptationTracker
-from .blueprint import network_blueprint
-from .config import build_network_from_json
+from .compat import welvet as simple
 from .errors import LoomError
-from .formats.bundle import (
-    dump_bundle,
-    load_bundle,
-    load_bundle_file,
-    load_model,
-    load_model_from_string,
-    save_bundle,
-)
-from .layer_init import call_layer_init, list_layer_init_functions
-from .network import Network
+from .network.blueprint import network_blueprint
+from .network.bundle import dump_bundle, load_bundle, load_bundle_file, load_model, load_model_from_string, save_bundle
+from .network.config import build_network_from_json
+from .network.layer_init import call_layer_init, list_layer_init_functions
+from .network.network import Network
+from .observe.adaptation import AdaptationComparison, AdaptationTracker
 from .stepping import StepState, TargetQueue
 from .training.classification import ClassificationReport
 from .training.config import TrainingBatch, TrainingConfig, TrainingResult

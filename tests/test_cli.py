@@ -18,12 +18,12 @@ from loom_py import build_network_from_json, load_model_from_string
 from loom_py.cli import COMMANDS, main
 from loom_py.cli import device as cli_device
 from loom_py.cli.interrupt import Interrupt
-from loom_py.models import placing
-from loom_py.models.loading import load_model
+from loom_py.generation import placing
+from loom_py.generation.loading import load_model
+from loom_py.generation.sampling import GenerationOptions
 from loom_py.progress import Bar
 from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices
-from loom_py.text.sampling import GenerationOptions
 from loom_py.training import device_step
 
 from .formats.conftest import tiny  # noqa: F401 (a fixture)

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from loom_py.bridge_calls import CLASSES, class_of
-from loom_py.network import Network
+from loom_py.bridge.calls import CLASSES, class_of
+from loom_py.network.network import Network
 from loom_py.training.config import TrainingConfig
 from tools import console, files, paths, ts_types
 

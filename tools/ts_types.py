@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loom_py import introspection
-from loom_py.adaptation import AdaptationTracker
-from loom_py.bridge_calls import CLASSES, class_of
-from loom_py.config import build_network_from_json
-from loom_py.introspection import Duration, Floats
+from loom_py.bridge.calls import CLASSES, class_of
+from loom_py.marks import Duration, Floats, is_shared
+from loom_py.network import reflection
+from loom_py.network.config import build_network_from_json
 from loom_py.observe import RecordingObserver
+from loom_py.observe.adaptation import AdaptationTracker
 from loom_py.stepping import stepping_steps
 from loom_py.tween import TweenState, tween_epochs
 
@@ -42,7 +42,7 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
         return "number[][]" if result else "Floats"
     if isinstance(annotation, typing.Hashable) and annotation in _SCALARS:
         return _SCALARS[annotation]
-    if introspection.is_shared(annotation):
+    if is_shared(annotation):
         return " | ".join(kinds(annotation))  # type: ignore[arg-type]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
@@ -88,7 +88,7 @@ def methods(cls: type) -> str:
     for public, member, hints in _members(cls):
         parameters = ", ".join(
             f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
-            for p in introspection.parameters(member)
+            for p in reflection.parameters(member)
         )
         result = type_of(hints["return"], result=True)
         parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {public}({parameters}): {result};")
@@ -101,7 +101,7 @@ def calling_form(cls: type) -> list[str]:
     flat = cls.__name__ != "Network"  # other objects give arrays without a batch axis
     parts = []
     for public, member, hints in _members(cls):
-        parameters = introspection.parameters(member)
+        parameters = reflection.parameters(member)
         optional = all(p.default is not inspect.Parameter.empty for p in parameters)
         returns = hints["return"]
         results = list(typing.get_args(returns)) if typing.get_origin(returns) is tuple else [returns]
@@ -124,7 +124,7 @@ def calling_form(cls: type) -> list[str]:
 
 def _held(annotation: Any) -> str:
     """A result in the original's form: JSON text, or an object."""
-    return f"Loom{annotation.__name__}" if introspection.is_shared(annotation) else "string"
+    return f"Loom{annotation.__name__}" if is_shared(annotation) else "string"
 
 
 def local(cls: type, skip: frozenset[str] = frozenset(), more: str = "") -> str:
@@ -157,7 +157,7 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
             continue
         given = [
             f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {_given(hints[p.name], remote)}"
-            for p in introspection.parameters(member)
+            for p in reflection.parameters(member)
         ]
         returned = _plain(hints["return"], remote)
         if remote and public in _PROGRESS:
@@ -200,10 +200,10 @@ def constructors() -> str:
             continue
         cls = class_of(name)
         constructor = cls.__init__ if "__init__" in vars(cls) else None
-        hints = introspection.hints(constructor) if constructor else {}
+        hints = reflection.hints(constructor) if constructor else {}
         given = [
             f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
-            for p in (introspection.parameters(constructor) if constructor else [])
+            for p in (reflection.parameters(constructor) if constructor else [])
         ]
         parts.append(f"  {name}: {{ arguments: [{', '.join(given)}]; object: {name} }};")
     head = "/** What `session.create` takes, and the object that it makes, by the name of its class. */\n"
@@ -211,20 +211,20 @@ def constructors() -> str:
 
 
 def _members(cls: type) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
-    found = [(public, introspection.member(cls, public)) for public in sorted(introspection.methods(cls))]
-    return [(public, member, introspection.hints(member)) for public, member in found if member]
+    found = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
+    return [(public, member, reflection.hints(member)) for public, member in found if member]
 
 
 # --- options --------------------------------------------------------------------------------------------------------
 def pascal(name: str) -> str:
     """`learning_rate` → `LearningRate`."""
-    return introspection.public_name(name)
+    return reflection.public_name(name)
 
 
 def camel(name: str) -> str:
     """`learning_rate` → `learningRate`."""
     first, *rest = name.split("_")
-    return first + "".join(introspection.public_name(word) for word in rest)
+    return first + "".join(reflection.public_name(word) for word in rest)
 
 
 def options(cls: type, name: str, spell: Callable[[str], str]) -> str:

@@ -70,7 +70,7 @@ async function start({ baseURL = new URL("./", import.meta.url), onProgress = ()
       packages: ["loom_py"],
     });
     onProgress({ status: "starting", file: "loom_py" });
-    const bridge = pyodide.pyimport("loom_py.bridge");
+    const bridge = pyodide.pyimport("loom_py.bridge.api");
     const opened = await devices;
     opened.tell(bridge);
     const runtime = { pyodide, bridge, version: String(bridge.version()), threads, reopen: opened.reopen, close: opened.close };

@@ -1,7 +1,7 @@
 /**
  * Files that Python reads in ranges while their bytes stay here, outside Python's memory.
  *
- * Python's side is `loom_py/bridge_files.py`. A reader is `{name, size, read(offset, length) → Uint8Array}`.
+ * Python's side is `loom_py/bridge/files.py`. A reader is `{name, size, read(offset, length) → Uint8Array}`.
  */
 
 import { InputError } from "./errors.js";

@@ -2,7 +2,7 @@
 
 import { InputError } from "./errors.js";
 
-/** The keys that `loom_py.bridge_values` and `loom_py.bridge_arrays` know. */
+/** The keys that `loom_py.bridge.values` and `loom_py.bridge.arrays` know. */
 export const HANDLE = "loom:handle";
 const PLACE = "loom:array";
 

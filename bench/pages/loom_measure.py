@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from loom_py.bridge_objects import take
-from loom_py.models.language_model import LanguageModel
+from loom_py.bridge.objects import take
+from loom_py.generation.language_model import LanguageModel
 from loom_py.runtime import numpy_ops
 from loom_py.runtime.choice import devices
 from loom_py.runtime.trace import TracingOps

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, LoomError
-from ..formats.json_strict import parse_json
 from ..progress import Bar
+from ..schema.strict import parse_json
 from . import EXPERIMENTS, METHODS, Options, assess, check, plots, text
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..introspection import in_steps, shared
-from ..nn.fields import suggest
+from ..marks import in_steps, shared
 from ..progress import to_end
+from ..schema.fields import suggest
 from .methods import METHODS
 from .networks import FAMILIES, build
 from .runs import Job, chase_steps

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..network import Network
+from ..network.network import Network
 from ..stepping import StepState, TargetQueue
 from ..training.config import TrainingBatch
 from ..tween import TweenState

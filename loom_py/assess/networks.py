@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..config import build_network_from_json
 from ..errors import InputError
-from ..network import Network
+from ..network.config import build_network_from_json
+from ..network.network import Network
 from ..nn.layer import Layer, Params
 
 Config = dict[str, Any]

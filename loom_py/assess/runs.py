@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..adaptation import MILLISECOND, AdaptationTracker
 from ..errors import InputError
+from ..observe.adaptation import MILLISECOND, AdaptationTracker
 from ..progress import to_end
 from ..training.data import epoch_order
 from .methods import METHODS, Context, Learner, Settings, learner

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
-from ..formats.json_strict import parse_json
+from ..schema.strict import parse_json
 from .runs import Job
 
 REMEDY = "Give a file that --keep has written, or a new one."

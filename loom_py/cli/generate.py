@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
+from ..generation.generate import GeneratedToken, PrefillProgress
+from ..generation.language_model import LanguageModel
+from ..generation.loading import model_files
+from ..generation.placing import load_to_device
+from ..generation.sampling import GenerationOptions
 from ..models.device_llama import ACTIVATIONS
-from ..models.language_model import LanguageModel
-from ..models.loading import model_files
-from ..models.placing import load_to_device
 from ..progress import Bar, to_end
-from ..text.generate import GeneratedToken, PrefillProgress
-from ..text.sampling import GenerationOptions
 from .device import add_device, chosen
 
 

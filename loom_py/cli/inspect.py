@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config import build_network_from_json
-from ..formats.bundle import TYPE, load_bundle_file
 from ..formats.checkpoint import Checkpoint
 from ..formats.gguf import GGUFFile
-from ..formats.json_strict import parse_json
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
-from ..network import Network
+from ..models.inspect_checkpoint import inspect_checkpoint
+from ..network.bundle import TYPE, load_bundle_file
+from ..network.config import build_network_from_json
+from ..network.network import Network
+from ..schema.strict import parse_json
 from ..text.tokenizer import Tokenizer
-from ..tools.inspect_checkpoint import inspect_checkpoint
 from .places import within
 
 MAX_SHOWN = 8

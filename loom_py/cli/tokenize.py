@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..formats.json_strict import parse_json
-from ..models.loading import load_tokenizer
-from ..nn.fields import shown
+from ..generation.loading import load_tokenizer
+from ..schema.fields import shown
+from ..schema.strict import parse_json
 from ..text.tokenizer import Tokenizer
 
 

@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import build_network_from_json
 from ..errors import ConfigError, InputError, LoomError
 from ..formats.files import read_file
-from ..formats.json_strict import parse_json
-from ..network import Network
-from ..nn.fields import Fields, json_type
+from ..network.config import build_network_from_json
+from ..network.network import Network
 from ..nn.layer import Array
-from ..nn.loose_fields import fold
 from ..progress import Bar
 from ..runtime.choice import NUMPY
+from ..schema.fields import Fields, json_type
+from ..schema.loose_fields import fold
+from ..schema.strict import parse_json
 from ..training.config import TrainingConfig
 from ..training.data import check_input
 from ..training.evaluation import evaluate, samples

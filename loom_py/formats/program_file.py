@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from ..runtime.kernels.softmax import Tree
 from ..runtime.numpy_ops import NumpyOps
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
+from ..schema.file_fields import Fields
+from ..schema.strict import parse_json
 from .dtypes import STORAGE
-from .json_fields import Fields
-from .json_strict import parse_json
 
 FORMAT, VERSION = "loomProgram", 1
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
@@ -111,8 +111,7 @@ def _dispatch(d: Fields, program: Program) -> Dispatch:
     if kernel.startswith("_") or not hasattr(NumpyOps, kernel):
         raise d.error(f"unknown kernel {kernel[:40]!r}", "kernel")
     arguments = {
-        name: _read_argument(d, value, program, ("arguments", name))
-        for name, value in _mapping(d, "arguments").items()
+        name: _read_argument(d, value, program, ("arguments", name)) for name, value in _mapping(d, "arguments").items()
     }
     outputs, changes = (
         tuple(_index(d, value, program, field, i) for i, value in enumerate(d.array(field)))
@@ -212,5 +211,3 @@ def _index(f: Fields, value: Any, program: Program, *path: str | int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(program.buffers):
         raise f.error(f"is none of the {len(program.buffers)} buffers", *path)
     return value
-
-

@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import FormatError
+from ..schema.file_fields import Fields
+from ..schema.strict import parse_json
 from .checkpoint import TensorInfo, TensorStore
 from .dtypes import SAFETENSORS_TYPES, STORAGE
-from .json_fields import Fields
-from .json_strict import parse_json
 from .source import Source
 
 MAX_HEADER = 100_000_000

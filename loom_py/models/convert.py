@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, InputError, ModelError
 from ..formats.gguf import GGUFFile
-from ..formats.hf_config import LlamaConfig
-from ..formats.json_strict import parse_json
 from ..formats.source import Source
+from ..schema.strict import parse_json
+from .config import LlamaConfig
 from .gguf_llama import ROPE_FREQUENCIES, config_from_gguf, gguf_name, hugging_face_name, unpermute_rope_rows
 from .gguf_tokenizer import tokenizer_config, tokenizer_json
 from .llama import weight_shapes

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceLost
-from ..formats.hf_config import LlamaConfig
+from ..generation.sampling import GenerationOptions
 from ..runtime.device import DeviceTensor, Executable, Reopens, Waiting, finished, release, settle
 from ..runtime.fuse import fuse
 from ..runtime.stored import StoredWeight
-from ..runtime.trace_llama import Want, trace_decoder
-from ..text.sampling import GenerationOptions
+from .config import LlamaConfig
 from .llama import KVCache, Llama
+from .trace import Want, trace_decoder
 
 T = TypeVar("T")
 ACTIVATIONS = ("q16", "f32")

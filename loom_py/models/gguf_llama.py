@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
-from ..formats.json_fields import Fields
+from ..schema.file_fields import Fields
 
 _OUTER = {
     "model.embed_tokens": "token_embd",

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
-from ..formats.hf_config import LlamaConfig
+from ..generation.sampling import GenerationOptions, sample
 from ..runtime import Ops, Tensor, numpy_ops
 from ..runtime.device import Waiting
-from ..text.sampling import GenerationOptions, sample
+from .config import LlamaConfig
 
 PREFILL_CHUNK = 64
 EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"

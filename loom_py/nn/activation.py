@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from .fields import json_type, suggest
+from ..schema.fields import json_type, suggest
 
 NAMES: tuple[str, ...] = (
     *("relu", "sigmoid", "tanh", "softplus", "leaky_relu", "linear", "plain_relu", "relu6", "gelu", "gelu_tanh"),

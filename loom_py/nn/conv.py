@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json
 from . import activation
-from .fields import Fields, Json
 from .layer import Layer, Params, State
 from .registry import register
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json
 from . import activation
-from .fields import Fields, Json
 from .layer import Array, Layer, Params, State
 from .registry import register
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
-from .fields import Fields, Json, json_type
+from ..schema.fields import Fields, Json, json_type
 
 Params = dict[str, Any]
 """name → tensor, or name → list of Params for the layers inside this one."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.ops import Ops, Tensor
-from .fields import Json
+from ..schema.fields import Json
 from .layer import Array, Params, State, array, floats
 from .recurrent import Recurrent
 from .registry import register

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json, json_type
 from . import activation
-from .fields import Fields, Json, json_type
 from .layer import Array, Layer, Params, State, child_records, tree_map
 from .registry import build_layer, register
 from .softmax import Softmax

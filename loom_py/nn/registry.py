@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ..errors import ConfigError
-from .fields import Fields, suggest
+from ..schema.fields import Fields, suggest
 from .layer import Layer
 
 KINDS: dict[str, type[Layer]] = {}
@@ -19,6 +19,12 @@ def register(cls: L) -> L:
         KINDS[name] = cls
     return cls
 
+
+TYPES = (
+    *("dense", "conv2d", "multi_head_attention", "rnn", "lstm", "softmax", "layer_norm", "residual"),
+    *("rms_norm", "swiglu", "parallel", "embedding", "conv1d", "sequential"),
+)
+"""Layer kinds by the original's number."""
 
 MAX_DEPTH = 32
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json
 from . import activation, chain
-from .fields import Fields, Json
 from .layer import Array, Layer, Params, State, child_records
 from .registry import build_chain, register
 

@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json, json_type
 from . import activation
-from .fields import Fields, Json, json_type
 from .layer import Layer, Params, State
 from .registry import register
 

@@ -1,9 +1,9 @@
 """Watching a network work: events for every layer that runs, and observers that print, record, send or sum them up."""
 
+from ..network.observable import Observable
 from .activity import ActivityObserver
 from .events import LayerEvent, LayerStats, Place
 from .http import HTTPObserver
-from .observable import Observable
 from .observers import (
     CallbackObserver,
     ChannelObserver,

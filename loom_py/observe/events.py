@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..layer_config import TYPES
-from ..nn.fields import Json
 from ..nn.layer import Array, Params
+from ..nn.registry import TYPES
+from ..schema.fields import Json
 
 Mode = Literal["normal", "step"]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint import describe
 from ..errors import InputError
-from ..nn.fields import Json
+from ..network.blueprint import describe
 from ..nn.layer import Array, leaves
+from ..schema.fields import Json
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 MAX_BINS = 256
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from ..errors import InputError
-from ..introspection import shared
-from ..nn.fields import Json
+from ..marks import shared
+from ..schema.fields import Json
 from .events import LayerEvent
 
 

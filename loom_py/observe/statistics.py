@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..nn.fields import Json
 from ..nn.layer import Array, leaves
+from ..schema.fields import Json
 from .events import LayerEvent, scalars
 from .observers import Observer
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import introspection
 from ..errors import ConfigError, InputError
-from ..introspection import Duration, Floats
+from ..marks import Duration, Floats, native, shared
 from ..nn import chain
 from ..nn.layer import Array, Layer, State
 from ..nn.parallel import Parallel
@@ -22,14 +21,14 @@ from .scaling import softmax_scaled
 from .tape import INPUT, Node, backward, run_layer, wiring
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 RECURRENT = ("layer", "carry", "reset")
 SCALINGS = ("none", "softmax")
 BUFFERS = ("used", "latest")
 
 
-@introspection.shared
+@shared
 class StepState:
     """Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first.
 
@@ -173,7 +172,7 @@ class StepState:
         network._gradients = [softmax_scaled(tree) for tree in grads] if scaling == "softmax" else grads
         return np.zeros(self.batch * self._size, network.dtype) if gx is None else np.array(gx).ravel()
 
-    @introspection.native
+    @native
     def output(self) -> Array:
         """The last buffer itself, (B, O)."""
         return self._data[-1]

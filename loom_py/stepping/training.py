@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..errors import ConfigError, InputError
-from ..nn.fields import Json
 from ..nn.layer import Array, Params, tree_map
 from ..progress import to_end
+from ..schema.choice import LooseFields
+from ..schema.fields import Json
 from ..training.config import as_batch
-from ..training.fields import LooseFields
 from ..training.losses import TARGETS, Loss, resolve_loss
 from ..training.optimisers import Optimiser, read_optimiser
 from ..training.schedulers import Scheduler, read_scheduler
@@ -24,7 +24,7 @@ from .queue import TargetQueue
 from .state import BUFFERS, RECURRENT, SCALINGS, StepState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 Loader = Callable[[int], Any]
 """Number of the tick, from 0 → its sample, a `TrainingBatch`, a `{"Input", "Target"}` object or a pair."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, overload
 
 from ..errors import TokenizerError
-from ..formats.json_fields import kind_of
-from ..formats.json_strict import json_path
+from ..schema.file_fields import kind_of
+from ..schema.strict import json_path
 
 MAX_NESTING = 16
 _REMEDY = "The file is damaged or not a tokenizer.json; fetch or export it again."

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FormatError, TokenizerError
-from ..formats.json_fields import kind_of
-from ..formats.json_strict import parse_json
 from ..formats.source import BytesSource, Source
+from ..schema.file_fields import kind_of
+from ..schema.strict import parse_json
 from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
 from .decoders import build_decoder

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..errors import InputError
-from ..introspection import Floats
-from ..nn.fields import Json, json_type
+from ..marks import Floats
+from ..schema.fields import Json, json_type
 from .evaluation import sample
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import ConfigError
-from ..introspection import Floats
-from ..nn.fields import Json, json_type
-from ..nn.loose_fields import pascal
+from ..marks import Floats
+from ..schema.choice import LooseFields
+from ..schema.fields import Json, json_type
+from ..schema.loose_fields import pascal
 from .classification import ClassificationReport
 from .early_stopping import EarlyStopping
-from .fields import LooseFields
 from .losses import resolve_loss
 from .optimisers import Optimiser, read_optimiser
 from .result import TrainingProgress, TrainingResult

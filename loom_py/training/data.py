@@ -18,7 +18,7 @@ from .config import as_batch
 from .losses import TARGETS
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 Data = list[tuple[Array, Array]]
 

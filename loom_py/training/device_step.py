@@ -16,12 +16,12 @@ from ..runtime.choice import Choice, devices
 from ..runtime.device import Device, DeviceTensor, Executable, Pending, Values, Waiting, release, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
-from ..runtime.trace_network import trace_training_step
 from .data import Data
 from .step import StepPlan
+from .trace import trace_training_step
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 MOST_RECORDED = 8
 """Programs kept with a network."""

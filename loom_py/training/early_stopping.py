@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ..errors import ConfigError
-from ..nn.fields import Json
 from ..nn.layer import Array
-from ..nn.loose_fields import pascal
-from .fields import LooseFields
+from ..schema.choice import LooseFields
+from ..schema.fields import Json
+from ..schema.loose_fields import pascal
 from .state import TrainingState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 MONITORS = ("loss", "validation_score")
 

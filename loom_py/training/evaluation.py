@@ -13,13 +13,13 @@ import numpy as np
 
 from ..errors import FormatError, InputError
 from ..formats.files import read_file, replace_file
-from ..introspection import Floats
-from ..nn.fields import json_type
+from ..marks import Floats
 from ..nn.layer import Array
+from ..schema.fields import json_type
 from ..values import to_array
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 BUCKETS: dict[str, tuple[float, float]] = {
     "0-10%": (0, 10),
@@ -145,7 +145,7 @@ class DeviationMetrics:
 
     @classmethod
     def load_metrics(cls, filename: str) -> Self:
-        from ..formats.json_strict import parse_json
+        from ..schema.strict import parse_json
 
         return cls.from_json(parse_json(read_file(filename), where=filename), filename)
 
@@ -203,7 +203,7 @@ def evaluate_files(
     network: Network, files: Sequence[str], expected: Sequence[float]
 ) -> tuple[DeviationMetrics, int, int]:
     """Each file holds one sample's input as a JSON array of numbers → metrics, nanoseconds to load, to predict."""
-    from ..formats.json_strict import parse_json
+    from ..schema.strict import parse_json
 
     if len(files) != len(expected):
         raise InputError(f"mismatched files ({len(files)}) vs expected outputs ({len(expected)})")

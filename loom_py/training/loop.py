@@ -25,7 +25,7 @@ from .schedulers import read_scheduler
 from .step import StepPlan, flat, train_step
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 
 def training_steps(

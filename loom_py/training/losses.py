@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConfigError
-from ..nn.fields import suggest
 from ..runtime.ops import Ops, Tensor
+from ..schema.fields import suggest
 
 TARGETS: dict[str, tuple[float, float]] = {
     # name: smallest and largest target that makes sense

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 
-from ..nn.fields import Json
+from ..schema.fields import Json
 
 
 @dataclass(frozen=True, kw_only=True)

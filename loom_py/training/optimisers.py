@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..runtime.ops import Ops, Tensor
-from .fields import Choice, option, read_choice
+from ..schema.choice import Choice, option, read_choice
 
 Slots = dict[str, list[Tensor]]
 """Slot name → one tensor per parameter, in the order of the parameters."""

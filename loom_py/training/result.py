@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..nn.fields import Json
+from ..schema.fields import Json
 from .evaluation import DeviationMetrics
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from .fields import Choice, LooseFields, option, read_choice
+from ..schema.choice import Choice, LooseFields, option, read_choice
 
 
 @dataclass(frozen=True, kw_only=True)

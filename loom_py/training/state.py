@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import FormatError, InputError
-from ..nn.fields import Json, json_type
 from ..nn.layer import Array
 from ..runtime.ops import Ops, Tensor
-from .fields import read_choice
+from ..schema.choice import read_choice
+from ..schema.fields import Json, json_type
 from .optimisers import SGD, Optimiser, Slots, read_optimiser
 from .schedulers import KINDS as SCHEDULERS
 from .schedulers import Scheduler

@@ -13,7 +13,7 @@ from .losses import Loss
 from .optimisers import Optimiser, Slots
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
     from .data import EpochStates
 
 

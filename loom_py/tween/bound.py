@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..introspection import Floats, shared
+from ..marks import Floats, shared
 from ..nn.layer import Array
 from .state import TweenState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 
 @shared

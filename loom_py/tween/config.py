@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..errors import ConfigError
-from ..nn.fields import Json
-from ..training.fields import LooseFields
+from ..schema.choice import LooseFields
+from ..schema.fields import Json
 
 MODES = ("chain_rule", "legacy", "principled")
 _UPPER = {"relu": "ReLU", "rnn": "RNN", "lstm": "LSTM", "swiglu": "SwiGLU", "conv2d": "Conv2D", "conv1d": "Conv1D"}

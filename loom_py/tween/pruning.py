@@ -8,7 +8,7 @@ from ..nn.residual import Residual
 from .state import TweenState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 AT_ONCE = 3
 """Layers switched off together."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..introspection import Floats, shared
+from ..marks import Floats, shared
 from ..nn.layer import Array, Params, tree_map
 from ..training.evaluation import sample
 from ..values import to_array
@@ -18,7 +18,7 @@ from .config import TweenConfig
 from .maths import clamp
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 
 @shared

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..introspection import Floats
+from ..marks import Floats
 from ..nn.layer import Array
 from ..stepping.state import StepState
 from .state import TweenState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)

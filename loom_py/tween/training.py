@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..introspection import Floats
-from ..nn.fields import Json
+from ..marks import Floats
 from ..progress import to_end
+from ..schema.fields import Json
 from ..training.data import epoch_order
 from ..training.evaluation import DeviationMetrics, samples
 from .config import json_name
@@ -20,7 +20,7 @@ from .pruning import prune
 from .state import TweenState
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..network.network import Network
 
 Callback = Callable[[int, float, DeviationMetrics], Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from loom_py.bridge_calls import CLASSES
+from loom_py.bridge.calls import CLASSES
 
 from .conftest import Open
 

@@ -16,10 +16,10 @@ import tokenizers
 
 from loom_py.errors import InputError, LoomError, ModelError
 from loom_py.formats.gguf import GGUFFile
-from loom_py.formats.hf_config import LlamaConfig
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource, FileSource
 from loom_py.models import convert
+from loom_py.models.config import LlamaConfig
 from loom_py.models.convert import convert_gguf
 from loom_py.models.gguf_llama import config_from_gguf
 from loom_py.text.tokenizer import Tokenizer

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from loom_py.errors import FormatError, LoomError, ModelError
 from loom_py.formats.checkpoint import Checkpoint
 from loom_py.formats.gguf import GGUFFile
-from loom_py.formats.hf_config import LlamaConfig
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
+from loom_py.models.config import LlamaConfig
 from loom_py.models.gguf_llama import config_from_gguf
 
+from ..models.test_config import BASE, LLAMA3
 from . import builders as b
 from .builders import array, gguf_bytes, pair, tensor, text
-from .test_hf_config import BASE, LLAMA3
 
 ST_FILE = safetensors.numpy.save(
     {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.int64), "c": np.zeros((0, 2), np.float16)},

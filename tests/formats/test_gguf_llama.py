@@ -11,8 +11,8 @@ import pytest
 
 from loom_py.errors import FormatError, InputError, ModelError
 from loom_py.formats.gguf import GGUFFile
-from loom_py.formats.hf_config import LlamaConfig
 from loom_py.formats.source import FileSource
+from loom_py.models.config import LlamaConfig
 from loom_py.models.gguf_llama import config_from_gguf, gguf_name, hugging_face_name, unpermute_rope_rows
 from loom_py.models.llama import weight_shapes
 

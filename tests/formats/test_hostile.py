@@ -12,9 +12,9 @@ import pytest
 
 from loom_py.errors import FormatError
 from loom_py.formats.gguf import GGUFFile
-from loom_py.formats.hf_config import LlamaConfig
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
+from loom_py.models.config import LlamaConfig
 
 from . import builders as b
 from .builders import array, entry, gguf_bytes, pair, safetensors_bytes, tensor, text

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom_py.errors import FormatError
-from loom_py.formats.json_fields import Fields
-from loom_py.formats.json_strict import json_path, parse_json
+from loom_py.schema.file_fields import Fields
+from loom_py.schema.strict import json_path, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

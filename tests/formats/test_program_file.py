@@ -13,10 +13,10 @@ from loom_py.errors import FormatError
 from loom_py.formats.program_file import dump_program, load_program
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import replay
-from loom_py.runtime.trace_network import trace_training_step
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import AdamW
 from loom_py.training.step import StepPlan
+from loom_py.training.trace import trace_training_step
 
 from ..nn.examples import EXAMPLES, IN_SIZE, TOKENS, network_config
 

@@ -13,11 +13,11 @@ from loom_py.errors import DeviceError, ModelError
 from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.quant import requantise, widen
 from loom_py.formats.source import FileSource
+from loom_py.generation.language_model import LanguageModel
+from loom_py.generation.loading import load_model, load_steps
+from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.device_llama import DeviceKVCache
-from loom_py.models.language_model import LanguageModel
-from loom_py.models.loading import load_model, load_steps
 from loom_py.runtime.device import Device
-from loom_py.text.sampling import GenerationOptions
 
 from ..formats.conftest import tiny  # noqa: F401 (a fixture)
 from ..formats.tiny_gguf import TinyGGUF, write_tiny_gguf

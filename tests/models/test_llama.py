@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from loom_py.errors import InputError, ModelError
-from loom_py.formats.hf_config import LlamaConfig
+from loom_py.models.config import LlamaConfig
 from loom_py.models.llama import Llama, inverse_frequencies
 
 from . import tiny

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from loom_py.formats.source import FileSource
+from loom_py.generation.language_model import LanguageModel
+from loom_py.generation.loading import load_model
+from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.convert import convert_gguf
-from loom_py.models.language_model import LanguageModel
-from loom_py.models.loading import load_model
 from loom_py.runtime.simd import SimdDevice
-from loom_py.text.sampling import GenerationOptions
 
 from ..formats.conftest import real_gguf  # noqa: F401 (a fixture)
 

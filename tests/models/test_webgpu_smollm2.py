@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loom_py.models.loading import load_model
+from loom_py.generation.loading import load_model
+from loom_py.generation.sampling import GenerationOptions
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
-from loom_py.text.sampling import GenerationOptions
 
 from ..formats.conftest import real_gguf  # noqa: F401 (a fixture)
 from .test_smollm2 import ROWS

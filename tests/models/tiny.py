@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loom_py.formats.hf_config import LlamaConfig
+from loom_py.models.config import LlamaConfig
 from loom_py.models.llama import Llama, weight_shapes
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from loom_py import build_network_from_json
-from loom_py.blueprint import network_blueprint
 from loom_py.errors import InputError
+from loom_py.network.blueprint import network_blueprint
 from loom_py.observe import CallbackObserver, LayerEvent, LayerStats, Observer
 from loom_py.runtime import numpy_ops
 

@@ -9,9 +9,9 @@ import pytest
 
 from loom_py import build_network_from_json
 from loom_py.errors import DeviceError, InputError
-from loom_py.network import Network
+from loom_py.network.network import Network
+from loom_py.network.on_device import NetworkOnDevice
 from loom_py.runtime import choice
-from loom_py.runtime.network_device import NetworkOnDevice
 from loom_py.runtime.simd import SimdDevice
 
 LAYERS = [

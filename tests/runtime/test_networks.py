@@ -16,10 +16,10 @@ from loom_py.nn.activation import NAMES
 from loom_py.runtime.device import Device
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import replay
-from loom_py.runtime.trace_network import trace_backward, trace_forward, trace_training_step
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, AdamW, Optimiser, RMSprop
 from loom_py.training.step import StepPlan
+from loom_py.training.trace import trace_backward, trace_forward, trace_training_step
 
 from ..nn import strategies
 from ..nn.examples import EXAMPLES, IN_SIZE, TOKENS, network_config

@@ -17,10 +17,10 @@ from loom_py.runtime.program import Program
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.simd.simplify import simplify
 from loom_py.runtime.trace import TracingOps, replay
-from loom_py.runtime.trace_network import trace_training_step
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD
 from loom_py.training.step import StepPlan
+from loom_py.training.trace import trace_training_step
 
 
 @pytest.fixture(scope="module")

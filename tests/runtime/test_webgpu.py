@@ -15,7 +15,6 @@ from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices, devices, use_device
 from loom_py.runtime.device import finished
 from loom_py.runtime.trace import TracingOps
-from loom_py.runtime.trace_network import trace_forward
 from loom_py.runtime.verify import Checked, cases, check_device
 from loom_py.runtime.verify.cases import Case
 from loom_py.runtime.verify.check import LIMIT, error, reference
@@ -26,6 +25,7 @@ from loom_py.training.device_step import DeviceUpdates
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import read_optimiser
 from loom_py.training.step import StepPlan, flat
+from loom_py.training.trace import trace_forward
 
 from .test_kernels import on_device
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import Network, build_network_from_json, introspection
+from loom_py import Network, build_network_from_json
 from loom_py.errors import ConfigError, InputError
+from loom_py.network import reflection
 from loom_py.nn.layer import tree_map
 from loom_py.stepping import StepState, TargetQueue
 from loom_py.stepping.scaling import softmax_scaled
@@ -296,7 +297,7 @@ def test_input_is_copied() -> None:
 
 def test_states_describe_themselves() -> None:
     """What an object in JavaScript needs: names, and values that have a JSON form."""
-    names = {record["method_name"]: record for record in introspection.describe(StepState)}
+    names = {record["method_name"]: record for record in reflection.describe(StepState)}
     assert {"SetInput", "StepForward", "GetOutput", "StepBackward", "GetLayerOutput", "GetStepCount"} <= set(names)
     assert names["StepBackward"]["returns"] == ["[]float32"]
     assert names["StepForward"]["returns"] == ["time.Duration"]

@@ -9,8 +9,8 @@ import pytest
 
 from loom_py import build_network_from_json
 from loom_py.errors import ConfigError, InputError
-from loom_py.introspection import methods
-from loom_py.network import Network
+from loom_py.network.network import Network
+from loom_py.network.reflection import methods
 from loom_py.stepping import SteppingConfig, stepping_steps, train_with_stepping
 
 LAYERS = {

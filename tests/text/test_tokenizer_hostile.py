@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_py.errors import InputError, TokenizerError
-from loom_py.formats.json_strict import json_path
 from loom_py.formats.source import BytesSource
+from loom_py.schema.strict import json_path
 from loom_py.text.byte_level import ALPHABET
 from loom_py.text.tokenizer import Tokenizer
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py import Network, build_network_from_json, introspection
-from loom_py.bridge_values import bind
+from loom_py import Network, build_network_from_json
+from loom_py.bridge.values import bind
 from loom_py.errors import ConfigError, InputError
+from loom_py.network import reflection
 from loom_py.nn.residual import Residual
 from loom_py.tween import NetworkTween, StepTween, TweenConfig, TweenState, step_tween_chain, train, tween_epochs
 from loom_py.tween.budgets import ExplosionGuard
@@ -277,9 +278,9 @@ def test_reached_by_name_from_outside() -> None:
 
 
 def test_plain_objects_describe_themselves() -> None:
-    names = set(introspection.methods(NetworkTween))
+    names = set(reflection.methods(NetworkTween))
     assert {"TweenStep", "SetChainRule", "GetChainRule", "GetTweenSteps"} <= names
-    assert {r["method_name"] for r in introspection.describe(NetworkTween)} == names
+    assert {r["method_name"] for r in reflection.describe(NetworkTween)} == names
     net = network()
     tween = NetworkTween(net, True)
     arguments = bind(NetworkTween.tween_step, [[0.5, -0.5], 1, 2, 0.1])

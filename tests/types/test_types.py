@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from loom_py import bridge, introspection
-from loom_py.bridge_calls import CLASSES, class_of
-from loom_py.network import Network
+from loom_py.bridge import api as bridge
+from loom_py.bridge.calls import CLASSES, class_of
+from loom_py.marks import Duration, Floats
+from loom_py.network import reflection
+from loom_py.network.network import Network
 from tools import make_types, paths, ts_types
 
 HERE = Path(__file__).resolve().parent
@@ -76,12 +78,12 @@ def test_a_new_python_method_appears(monkeypatch: pytest.MonkeyPatch, fresh: dic
         raise NotImplementedError
 
     monkeypatch.setattr(Network, "smooth_weights", smooth_weights, raising=False)
-    introspection.methods.cache_clear()
+    reflection.methods.cache_clear()
     try:
         text = make_types.generate()[make_types.MODULES]
     finally:
         monkeypatch.undo()
-        introspection.methods.cache_clear()
+        reflection.methods.cache_clear()
     assert "SmoothWeights" not in fresh[make_types.MODULES]
     assert "/** A running mean over neighbours. */\n" in text
     assert "  SmoothWeights(width: number, names?: readonly string[] | null): [number, number[]];" in text
@@ -93,7 +95,7 @@ def test_every_reflected_method_is_declared_in_both_forms(fresh: dict[Path, str]
     text = fresh[make_types.MODULES]
     for kind in CLASSES:
         cls = class_of(kind)
-        for name in introspection.methods(cls):
+        for name in reflection.methods(cls):
             camel = "asJSON" if name == "ToJSON" else name[0].lower() + name[1:]
             assert f"\n  {name}(" in interface(text, f"Loom{kind}"), (kind, name)
             if camel not in make_types.SHORT:
@@ -151,11 +153,11 @@ def test_the_declared_results_are_true(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("annotation", "argument", "result"),
     [
-        (introspection.Floats, "Floats", "number[]"),
-        (introspection.Floats | None, "Floats | null", "number[] | null"),
+        (Floats, "Floats", "number[]"),
+        (Floats | None, "Floats | null", "number[] | null"),
         (list[int | None], "readonly (number | null)[]", "(number | null)[]"),
         (dict[str, float], "Record<string, number>", "Record<string, number>"),
-        (tuple[str, introspection.Duration], "[string, Nanoseconds]", "[string, Nanoseconds]"),
+        (tuple[str, Duration], "[string, Nanoseconds]", "[string, Nanoseconds]"),
         (Path, "unknown", "unknown"),
     ],
 )

@@ -120,9 +120,7 @@ def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, 
         for _ in range(2):
             for name, a in state.items():
                 device.write(uploaded[name], a)
-            out = yield from settle(
-                executable.submit(inputs, **{name: case.arguments[name] for name in case.dynamic})
-            )
+            out = yield from settle(executable.submit(inputs, **{name: case.arguments[name] for name in case.dynamic}))
             runs.append(out | ((yield from settle(device.read(uploaded))) if uploaded else {}))
     finally:
         if executable is not None:

@@ -1,0 +1,22 @@
+"""Sum, smallest and largest of an array."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import InputError
+from ...schema.fields import suggest
+from ..checks import numbers
+
+_KINDS = {"sum": np.sum, "min": np.min, "max": np.max}
+
+
+def reduce(values: ArrayLike, kind: Literal["sum", "min", "max"] = "sum") -> float:
+    """One number of all values, in float64; 0 for none, as the original has it."""
+    if kind not in _KINDS:
+        raise InputError(f"unknown reduction {kind!r}", where="kind", remedy=suggest(str(kind), _KINDS))
+    x = numbers(values, "values", finite=False)
+    return float(_KINDS[kind](x)) if x.size else 0.0

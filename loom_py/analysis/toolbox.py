@@ -1,0 +1,123 @@
+"""The tools as methods with JSON arguments and results, so that reflection can offer them outside Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..marks import Floats, shared
+from ..network import reflection
+from ..network.config import build_network_from_json
+from ..schema.fields import suggest
+from ..values import to_array
+from . import pods
+from .architecture import ArchConfig, diverse_network_config, generate_configs
+from .architecture import build_diverse_network as build
+from .correlation import pearson, spearman
+from .ensemble import complementary_matches, ensemble_report
+from .grafting import graft_networks
+from .kmeans import kmeans, silhouette_score
+
+_CORRELATIONS = {"pearson": pearson, "spearman": spearman}
+
+
+@shared
+class Toolbox:
+    """Every public method can be called from JavaScript; networks go in and out as saved models (JSON text)."""
+
+    def kmeans_cluster(
+        self,
+        data: Floats,
+        k: int,
+        max_iterations: int = 100,
+        init: str = "k-means++",
+        seed: int | None = None,
+        runs: int = 1,
+    ) -> dict[str, Any]:
+        """`kmeans` of rows: centroids, assignments, inertia, iterations, converged."""
+        return kmeans(data, k, max_iterations, init=init, seed=seed, runs=runs).to_json()  # type: ignore[arg-type]
+
+    def silhouette_score(self, data: Floats, assignments: Sequence[int]) -> float:
+        """The mean silhouette of a clustering."""
+        return silhouette_score(data, list(assignments))
+
+    def compute_correlation(
+        self, data: Floats, labels: Sequence[str] | None = None, method: str = "pearson", skip_nan: bool = False
+    ) -> dict[str, Any]:
+        """The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures."""
+        return _correlate(data, labels, method, skip_nan).to_json()
+
+    def strong_correlations(
+        self, data: Floats, threshold: float, labels: Sequence[str] | None = None, method: str = "pearson"
+    ) -> list[dict[str, Any]]:
+        """Pairs of columns with |r| of at least `threshold`, the strongest first."""
+        return [pair.to_json() for pair in _correlate(data, labels, method, False).strong(threshold)]
+
+    def find_complementary_matches(self, masks: Mapping[str, Any], min_coverage: float) -> list[dict[str, Any]]:
+        """Pairs of models whose masks (which samples each gets right) cover enough together."""
+        return [match.to_json() for match in complementary_matches(masks, min_coverage)]
+
+    def ensemble_report(self, masks: Mapping[str, Any], min_coverage: float, limit: int = 10) -> str:
+        """`find_complementary_matches` as text."""
+        return ensemble_report(complementary_matches(masks, min_coverage), limit)
+
+    def graft_networks(
+        self, models: Sequence[str], mode: str = "concat", whole: bool = False, seed: int | None = None
+    ) -> str:
+        """The second layers (or, if `whole`, all) of saved models in one parallel layer, as the saved model "graft"."""
+        networks = [build_network_from_json(text, seed=0) for text in models]
+        position = None if whole else (0, 0, 1)
+        return graft_networks(networks, mode, position=position, seed=seed).network().save_model_to_string("graft")
+
+    def generate_diverse_configs(self, count: int, seed: int | None = None) -> list[dict[str, Any]]:
+        """Random architectures."""
+        return [config.to_json() for config in generate_configs(count, seed=seed)]
+
+    def diverse_network_config(self, config: dict[str, Any], input_size: int) -> dict[str, Any]:
+        """The network configuration of an architecture."""
+        return diverse_network_config(ArchConfig.from_json(config), input_size)
+
+    def build_diverse_network(self, config: dict[str, Any], input_size: int, seed: int | None = None) -> str:
+        """The network of an architecture with fresh weights, as a saved model of the architecture's name."""
+        found = ArchConfig.from_json(config)
+        return build(found, input_size, seed=seed).save_model_to_string(found.name)
+
+    def stft_magnitudes(self, signal: Floats, window: int = 1024, hop: int | None = None) -> list[list[float]]:
+        """|STFT| of a mono signal: frames × frequencies."""
+        return pods.stft(signal, window, hop).magnitude.tolist()
+
+    def find_path(
+        self, blocked: Floats, start: Sequence[int], goal: Sequence[int], cost: Floats | None = None
+    ) -> dict[str, Any] | None:
+        """A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way."""
+        ends = [(cell[0], cell[1]) if len(cell) == 2 else tuple(cell) for cell in (start, goal)]
+        found = pods.astar(blocked, ends[0], ends[1], cost)  # type: ignore[arg-type]
+        return None if found is None else {"path": [list(cell) for cell in found[0]], "cost": found[1]}
+
+    def cull_frustum(self, planes: Floats, minimum: Floats, maximum: Floats) -> list[bool]:
+        """For every box whether it may be seen."""
+        return pods.cull_frustum(planes, minimum, maximum).tolist()
+
+    def rgb_to_yuv444(self, rgb: Floats) -> list[list[float]]:
+        """Pixels, three numbers each, to Y, U, V."""
+        pixels = to_array(rgb, np.float64, "rgb")
+        if pixels.size % 3:
+            raise InputError(f"{pixels.size} numbers are no whole number of pixels", where="rgb")
+        return pods.rgb_to_yuv444(pixels.reshape(-1, 3)).tolist()
+
+    def list_methods(self) -> list[str]:
+        """Names of all methods, sorted."""
+        return sorted(reflection.methods(type(self)))
+
+    def get_methods_json(self) -> str:
+        """All methods with parameters, types, results and descriptions, as JSON."""
+        return reflection.describe_json(type(self))
+
+
+def _correlate(data: Floats, labels: Sequence[str] | None, method: str, skip_nan: bool) -> Any:
+    if method not in _CORRELATIONS:
+        raise InputError(f"unknown method {method!r}", where="method", remedy=suggest(method, _CORRELATIONS))
+    return _CORRELATIONS[method](data, labels, skip_nan=skip_nan)

@@ -1,0 +1,66 @@
+"""Long work in slices, so that whoever drives it can watch, breathe and stop in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..runtime.device import Waiting
+
+
+class Task:
+    """A generator run for a few milliseconds at a time.
+
+    **Arguments:**
+
+    - `steps`: the work; each `next` is one whole step.
+    - `event`: what to tell about a step; None for nothing.
+    - `result`: what to tell about the generator's return value.
+    """
+
+    def __init__(
+        self, steps: Iterator[Any], event: Callable[[Any], Any], result: Callable[[Any], Any] = lambda value: value
+    ) -> None:
+        self._steps = steps
+        self._event = event
+        self._result = result
+        self.done = False
+        self.waiting: Any = None
+        """The promise that the next step needs."""
+
+    def advance(self, budget_ms: float) -> dict[str, Any]:
+        """Run at least one step, then more until the budget is used: `{done, events, result}`.
+
+        Where the work waits for a device it stops early, with `waiting` set; the promise is in `self.waiting`.
+        Errors of the work pass through and end the task.
+        """
+        self.waiting = None
+        events: list[Any] = []
+        result = None
+        limit = time.perf_counter() + budget_ms / 1000
+        try:
+            while True:
+                step = next(self._steps)
+                if isinstance(step, Waiting):
+                    self.waiting = step.promise
+                    break
+                event = self._event(step)
+                if event is not None:
+                    events.append(event)
+                if time.perf_counter() >= limit:
+                    break
+        except StopIteration as stop:
+            self.done = True
+            result = self._result(stop.value)
+        except BaseException:
+            self.done = True
+            raise
+        return {"done": self.done, "waiting": self.waiting is not None, "events": events, "result": result}
+
+    def close(self) -> None:
+        """Stop after the last whole step."""
+        self.done = True
+        close = getattr(self._steps, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,1 @@
+"""The original's names: its simple functions (welvet) and its detector."""

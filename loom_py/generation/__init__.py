@@ -1,0 +1,1 @@
+"""Text from a decoder: loading, placing, caches, sampling, sessions."""

@@ -1,0 +1,219 @@
+"""From files to a `LanguageModel`, tensor by tensor, so that a caller can show progress and stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, ModelError
+from ..formats.checkpoint import Checkpoint
+from ..formats.gguf import GGUFFile
+from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
+from ..formats.source import FileSource, Source
+from ..models.config import LlamaConfig, read_json_file
+from ..models.device_llama import ACTIVATIONS, DeviceLlama
+from ..models.gguf_llama import config_from_gguf, gguf_name
+from ..models.llama import EMBEDDING, Llama, weight_shapes
+from ..models.weights import Weights
+from ..progress import to_end
+from ..schema.file_fields import Fields
+from ..text.chat_template import ChatTemplate
+from ..text.tokenizer import Tokenizer
+from .language_model import LanguageModel
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LoadProgress:
+    """`loaded` of `total` bytes of weights are in place; `tensor` was the last."""
+
+    tensor: str
+    loaded: int
+    total: int
+
+
+def load_steps(
+    files: Mapping[str, Source], name: str = "model", *, device: Any = None, activations: str = "q16"
+) -> Generator[LoadProgress, None, LanguageModel]:
+    """Read a model; yields after each tensor and returns the `LanguageModel`.
+
+    **Arguments:**
+
+    - `files`: file name → source: one `.gguf`, or `config.json`, `tokenizer.json`, `*.safetensors` (with
+      `model.safetensors.index.json` if there are several) and, for chat, `tokenizer_config.json` or
+      `chat_template.jinja`. Directory parts of the names are ignored.
+    - `device`: where weights go, as they are stored; None for float32 on NumPy. Whoever stops iterating, or meets an
+      error, leaves nothing behind there.
+    - `activations`: for a device, see `DeviceLlama`.
+    """
+    by_name = {path.replace("\\", "/").rsplit("/", 1)[-1]: source for path, source in files.items()}
+    ggufs = [n for n in by_name if n.lower().endswith(".gguf")]
+    if len(ggufs) > 1:
+        raise ModelError(f"{len(ggufs)} GGUF files at once", where=", ".join(sorted(ggufs)), remedy="Choose one.")
+    if activations not in ACTIVATIONS:
+        raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
+    to = _Target(device, activations)
+    return _load_gguf(by_name[ggufs[0]], to) if ggufs else _load_hugging_face(by_name, name, to)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where weights go."""
+
+    device: Any
+    activations: str
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    progress: Callable[[LoadProgress], None] | None = None,
+    *,
+    device: Any = None,
+    activations: str = "q16",
+) -> LanguageModel:
+    """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
+    return to_end(load_steps(model_files(path), Path(path).name, device=device, activations=activations), progress)
+
+
+def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
+    """The files that belong to a model at `path`."""
+    place = Path(path)
+    if place.is_file() and place.suffix.lower() == ".gguf":
+        return {place.name: FileSource(place)}
+    directory = place.parent if place.is_file() else place
+    if not directory.is_dir():
+        raise ModelError("no such file or directory", where=str(path))
+    known = (".gguf", ".json", ".safetensors", ".jinja")
+    found = {p.name: p for p in sorted(directory.iterdir()) if p.suffix.lower() in known and p.is_file()}
+    if not found:
+        raise ModelError("the directory holds no model files", where=str(path))
+    return {n: FileSource(p) for n, p in found.items()}
+
+
+def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, a `.gguf`, or a model directory."""
+    place = Path(path)
+    if place.is_file():
+        source = FileSource(place)
+        return (
+            Tokenizer.from_gguf(GGUFFile(source).metadata)
+            if source.read(0, min(4, source.size)) == b"GGUF"
+            else (Tokenizer.from_json(source))
+        )
+    files = model_files(path)
+    if "tokenizer.json" in files:
+        return Tokenizer.from_json(files["tokenizer.json"])
+    for name, source in files.items():
+        if name.lower().endswith(".gguf"):
+            return Tokenizer.from_gguf(GGUFFile(source).metadata)
+    raise ModelError("the directory holds neither tokenizer.json nor a GGUF file", where=str(path))
+
+
+def _load_gguf(source: Source, to: _Target) -> Generator[LoadProgress, None, LanguageModel]:
+    file = GGUFFile(source)
+    config = LlamaConfig.from_json(config_from_gguf(file.metadata, file), where=source.name)
+    tokenizer = Tokenizer.from_gguf(file.metadata)
+    template = file.metadata.get("tokenizer.chat_template")
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+
+    bos, eos = _special(tokenizer, config)
+    chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None
+    llama = yield from _load_weights(Weights(file, gguf_name, heads), config, to)
+    return LanguageModel(source.name, llama, tokenizer, chat, frozenset(config.eos_token_ids))
+
+
+def _load_hugging_face(
+    files: Mapping[str, Source], name: str, to: _Target
+) -> Generator[LoadProgress, None, LanguageModel]:
+    for needed in ("config.json", "tokenizer.json"):
+        if needed not in files:
+            raise ModelError(
+                f"{needed} is missing", where=name, remedy="Give a .gguf, or all files of the model's directory."
+            )
+    shards = {n: s for n, s in files.items() if n.endswith(".safetensors")}
+    if not shards:
+        raise ModelError("no .safetensors file among the files", where=name, remedy="Add model.safetensors.")
+    config = LlamaConfig.from_source(files["config.json"])
+    tokenizer = Tokenizer.from_json(files["tokenizer.json"])
+    chat = _template(files, tokenizer, config)
+    index = files.get("model.safetensors.index.json")
+    if index is not None:
+        checkpoint: Checkpoint = SafetensorsIndex(index, shards)
+    elif len(shards) == 1:
+        checkpoint = SafetensorsFile(next(iter(shards.values())))
+    else:
+        raise ModelError(
+            f"{len(shards)} .safetensors files without model.safetensors.index.json",
+            where=name,
+            remedy="Add the index.",
+        )
+    stored = {n.removeprefix("model."): n for n in checkpoint.names()}
+
+    def stored_name(weight: str) -> str:
+        return weight if weight in stored.values() else stored.get(weight.removeprefix("model."), weight)
+
+    llama = yield from _load_weights(Weights(checkpoint, stored_name, {}), config, to)
+    eos = set(config.eos_token_ids)
+    if "generation_config.json" in files:
+        value = read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES)
+        ids = value.get("eos_token_id") if isinstance(value, dict) else None
+        eos |= {i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int)}
+    return LanguageModel(name, llama, tokenizer, chat, frozenset(eos))
+
+
+def _load_weights(source: Weights, config: LlamaConfig, to: _Target) -> Generator[LoadProgress, None, Llama]:
+    """Every weight the model needs, checked against the shape it must have before its bytes are read."""
+    checkpoint = source.checkpoint
+    names = set(checkpoint.names())
+    plan = list(weight_shapes(config))
+    total = 0
+    for name, shape in plan:
+        stored = source.stored_name(name)
+        if stored not in names:
+            raise ModelError(f"the weight {stored} is missing", where=checkpoint.name)
+        info = checkpoint.info(stored)
+        if tuple(info.shape) != shape:
+            raise ModelError(
+                f"the weight {stored} has shape {list(info.shape)}, the configuration needs {list(shape)}",
+                where=f"{checkpoint.name} at byte {info.offset}",
+            )
+        total += info.nbytes
+    weights: dict[str, Any] = {}
+    loaded = 0
+    try:
+        for name, _ in plan:
+            weights[name] = source.upload(name, to.device) if to.device else source.numbers(name)
+            loaded += source.info(name).nbytes
+            yield LoadProgress(source.stored_name(name), loaded, total)
+        assert EMBEDDING in weights
+        return DeviceLlama(config, weights, to.device, to.activations) if to.device else Llama(config, weights)
+    except BaseException:  # also when nobody asks for the next step
+        for weight in weights.values() if to.device else ():
+            to.device.free(weight.tensor)
+        raise
+
+
+def _special(tokenizer: Tokenizer, config: LlamaConfig) -> tuple[str, str]:
+    """The begin and end tokens as text."""
+    bos = "" if config.bos_token_id is None else tokenizer.id_to_token(config.bos_token_id)
+    eos = tokenizer.id_to_token(config.eos_token_ids[0]) if config.eos_token_ids else ""
+    return bos or "", eos or ""
+
+
+def _template(files: Mapping[str, Source], tokenizer: Tokenizer, config: LlamaConfig) -> ChatTemplate | None:
+    """The chat template of `chat_template.jinja` or `tokenizer_config.json`."""
+    bos, eos = _special(tokenizer, config)
+    if "chat_template.jinja" in files:
+        source = files["chat_template.jinja"]
+        text = bytes(source.read(0, min(source.size, 1 << 20))).decode("utf-8", "replace")
+        return ChatTemplate(text, bos_token=bos, eos_token=eos, name=source.name)
+    if "tokenizer_config.json" not in files:
+        return None
+    source = files["tokenizer_config.json"]
+    value = read_json_file(source, max_bytes=MAX_JSON_BYTES)
+    template = Fields(value, source.name).mapping.get("chat_template")
+    return ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None

@@ -1,0 +1,124 @@
+"""The part of a network that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..marks import Duration, Floats, native
+from ..runtime import Ops
+from ..runtime.choice import Choice
+from ..training.evaluation import DeviationMetrics, evaluate, evaluate_files
+from ..training.optimisers import Optimiser, read_optimiser
+from ..training.state import TrainingState
+from ..training.step import flat
+from .inspectable import Inspectable
+
+if TYPE_CHECKING:
+    from ..training.classification import ClassificationReport
+    from ..training.config import TrainingBatch, TrainingConfig, TrainingResult
+
+
+class Trainable(Inspectable):
+    """Mixed into `Network`: training, single updates, the optimiser and what is kept of it, evaluation."""
+
+    ops: Ops
+    training_state: TrainingState
+    in_training: bool
+    """While `train` runs: the weights are its own, and may be on a device."""
+    computed_on: Choice
+    """Where the last training ran, and why there."""
+
+    @native
+    def check_not_training(self) -> None:
+        """For everything that changes weights: raises `InputError` while `train` runs, which would overwrite it."""
+        if self.in_training:
+            raise InputError("is being trained already", where="network", remedy="Wait for that, or stop it first.")
+
+    def update_weights(self, learning_rate: float) -> None:
+        """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
+        if self._gradients is None:
+            raise InputError("update_weights needs a backward pass first")
+        self.check_not_training()
+        for w, g in zip(flat(self.params), flat(self._gradients), strict=True):
+            self.ops.sgd_step(w, g, learning_rate)
+
+    def zero_gradients(self) -> None:
+        """Set the stored gradients to zero."""
+        for g in self.gradients.values():
+            g.fill(0)
+
+    def train(
+        self,
+        batches: Sequence[TrainingBatch | Mapping[str, Any]],
+        config: TrainingConfig | Mapping[str, Any] | None = None,
+    ) -> TrainingResult:
+        """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
+        from ..training.loop import train
+
+        return train(self, batches, config)  # type: ignore[arg-type]
+
+    def apply_gradients(self, learning_rate: float) -> None:
+        """One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD)."""
+        self._apply(learning_rate, None)
+
+    def apply_gradients_adamw(self, learning_rate: float, beta1: float, beta2: float, weight_decay: float) -> None:
+        """One AdamW update; its moments live on between calls with equal β₁, β₂ and decay."""
+        options = {"Type": "adamw", "Beta1": beta1, "Beta2": beta2, "WeightDecay": weight_decay}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def apply_gradients_rmsprop(self, learning_rate: float, alpha: float, epsilon: float, momentum: float) -> None:
+        """One RMSprop update; its state lives on between calls with equal α, ε and momentum."""
+        options = {"Type": "rmsprop", "Alpha": alpha, "Epsilon": epsilon, "Momentum": momentum}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def apply_gradients_sgd_momentum(
+        self, learning_rate: float, momentum: float, dampening: float, nesterov: bool
+    ) -> None:
+        """One SGD update with momentum; the velocity lives on between calls with equal options."""
+        options = {"Type": "sgd", "Momentum": momentum, "Dampening": dampening, "Nesterov": nesterov}
+        self._apply(learning_rate, read_optimiser(options, ""))
+
+    def _apply(self, learning_rate: float, optimiser: Optimiser | None) -> None:
+        if self._gradients is None:
+            raise InputError("applying gradients needs a backward pass first")
+        self.check_not_training()
+        weights, gradients = flat(self.params), flat(self._gradients)
+        self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
+
+    def get_device(self) -> dict[str, str]:
+        """Where the last training ran, `{device, reason}`."""
+        return self.computed_on.to_json()
+
+    def get_optimizer(self) -> dict[str, Any]:
+        """The optimiser in use: Type, its options, and Step, the updates made with it."""
+        return self.training_state.optimiser.to_json() | {"Step": self.training_state.step}
+
+    def set_optimizer(self, optimizer: dict[str, Any]) -> None:
+        """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on."""
+        found = read_optimiser(optimizer)
+        self.check_not_training()
+        self.training_state.use(self.ops, found, flat(self.params))
+
+    def reset_optimizer(self) -> None:
+        """Back to plain SGD; moments, step counts and the place in a schedule are forgotten."""
+        self.check_not_training()
+        self.training_state = TrainingState()
+
+    def evaluate_network(self, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
+        """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
+        return evaluate(self, inputs, expected)  # type: ignore[arg-type]
+
+    def evaluate_classification(self, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
+        """Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors."""
+        from ..training.classification import evaluate_classification
+
+        return evaluate_classification(self, inputs, classes)  # type: ignore[arg-type]
+
+    def evaluate_from_checkpoint_files(
+        self, files: Sequence[str], expected: Sequence[float]
+    ) -> tuple[DeviationMetrics, Duration, Duration]:
+        """`evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict."""
+        metrics, loading, predicting = evaluate_files(self, files, expected)  # type: ignore[arg-type]
+        return metrics, Duration(loading), Duration(predicting)

@@ -1,0 +1,41 @@
+"""The part of a network that tweens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..marks import Floats, in_steps
+from ..tween.config import TweenConfig
+from ..tween.state import TweenState
+from ..tween.training import TweenResult, train, tween_epochs
+
+
+def _samples(network: Any, config: Any, inputs: Any, expected: Any, epochs: int, rate: float, seed: int = 0) -> Any:
+    state = TweenState(network, config)
+    return tween_epochs(state, network, inputs, expected, epochs, rate, seed=seed, every_sample=True)
+
+
+class Tweenable:
+    """Mixed into `Network`: tween states and training by tweening."""
+
+    def init_tween_state(self, config: TweenConfig | Mapping[str, Any] | None = None) -> TweenState:
+        """A new `TweenState` for this network; chain rule unless the config says otherwise."""
+        return TweenState(self, config)  # type: ignore[arg-type]
+
+    @in_steps(_samples)
+    def train_with_tweening(
+        self,
+        config: Mapping[str, Any] | None,
+        inputs: Sequence[Floats],
+        expected: Sequence[float],
+        epochs: int,
+        rate: float,
+        seed: int = 0,
+    ) -> TweenResult:
+        """Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+
+        Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+        """
+        state = TweenState(self, config)  # type: ignore[arg-type]
+        return train(state, self, inputs, expected, epochs, rate, seed=seed)  # type: ignore[arg-type]

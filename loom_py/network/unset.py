@@ -1,0 +1,81 @@
+"""Networks made cell by cell, the original's `NewNetwork`: what is in a cell before a layer is set there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import ConfigError, InputError
+from ..nn import activation
+from ..nn.layer import Layer, Params, State
+from ..runtime.ops import Ops, Tensor
+from ..schema.fields import Fields, Json
+from .network import Network
+
+MAX_LAYERS = 100_000
+ACTIVATIONS = activation.NAMES[:5]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unset(Layer):
+    """y = f(x), element by element: a cell without weights, as the original starts out.
+
+    It runs and passes gradients, but has no configuration, so it is neither saved nor given out as a `LayerConfig`.
+    """
+
+    kind = "unset"
+    activation: str
+    place: str
+
+    @classmethod
+    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
+        raise _nothing_here(f.path)
+
+    def to_json(self) -> Json:
+        raise _nothing_here(self.place)
+
+    def init(self, rng: np.random.Generator) -> Params:
+        return {}
+
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        y = activation.activate(ops, self.activation, x)
+        return y, (x, y)
+
+    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        z, y = cache
+        return activation.activate_grad(ops, self.activation, z, y, gy), {}
+
+
+def _nothing_here(place: str) -> ConfigError:
+    return ConfigError("no layer was set here yet", where=place, remedy="Set one with set_layer (SetLayer).")
+
+
+def new_network(
+    input_size: int, grid_rows: int = 1, grid_cols: int = 1, layers_per_cell: int = 1, *, seed: int | None = None
+) -> Network:
+    """A grid of unset layers for `set_layer`; until then the i-th applies activation i mod 5 to `input_size` values.
+
+    Raises `InputError` for a size that is no positive whole number, or more than 100 000 layers.
+    """
+    sizes = {
+        "input_size": input_size,
+        "grid_rows": grid_rows,
+        "grid_cols": grid_cols,
+        "layers_per_cell": layers_per_cell,
+    }
+    for name, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < 2**31 or value % 1:
+            raise InputError(f"expected a positive whole number, got {value!r}", where=name)
+    rows, cols, per_cell = int(grid_rows), int(grid_cols), int(layers_per_cell)
+    count = math.prod((rows, cols, per_cell))
+    if count > MAX_LAYERS:
+        raise InputError(f"{count} layers; the limit is {MAX_LAYERS}", where="layers_per_cell")
+    layers = []
+    for i in range(count):
+        place = f"layer {i // (per_cell * cols)}, {i // per_cell % cols}, {i % per_cell}"
+        size = int(input_size) if i == 0 else None  # a layer set later gives the next one whatever size it likes
+        layers.append(Unset(in_size=size, out_size=None, activation=ACTIVATIONS[i % 5], place=place))
+    return Network(layers, grid=(rows, cols, per_cell), seed=seed)

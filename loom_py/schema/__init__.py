@@ -1,0 +1,1 @@
+"""Reading JSON strictly and by path."""

@@ -1,0 +1,135 @@
+"""Networks as programs: the forward pass, and one whole training step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..nn.layer import Params, State, leaves
+from ..runtime.program import Program
+from ..runtime.trace import Traced, TraceError, TracingOps
+from .step import StepPlan, flat, train_step
+
+if TYPE_CHECKING:
+    from ..network.network import Network
+
+
+class _OneBatch:
+    """The states of the one batch size that a program is for."""
+
+    def __init__(self, states: list[State]) -> None:
+        self._states = states
+
+    def of(self, rows: int) -> list[State]:
+        return self._states
+
+
+COUNTERS = {"step": "draw", "length": "position"}
+"""What layers count in their state → the dynamic parameter that it is in a program, at first 0."""
+
+
+def _tree(ops: TracingOps, tree: Params, path: str) -> Params:
+    """The same tree with every tensor a state buffer named by its path, and every counter a dynamic parameter."""
+
+    def traced(name: str, value: Any) -> Any:
+        here = f"{path}.{name}"
+        if isinstance(value, list):
+            return [_tree(ops, child, f"{here}.{i}") for i, child in enumerate(value)]
+        if isinstance(value, dict):
+            return _tree(ops, value, here)
+        if isinstance(value, np.ndarray):
+            return ops.tensor(value, "state", here)
+        if name not in COUNTERS or type(value) is not int:
+            raise TraceError(f"keeps {value!r} from call to call, which no program can change", where=here)
+        return ops.counter(COUNTERS[name], value)
+
+    return {name: traced(name, value) for name, value in tree.items()}
+
+
+def _params(ops: TracingOps, network: Network) -> list[Params]:
+    return [_tree(ops, p, f"layers.{i}") for i, p in enumerate(network.params)]
+
+
+def _states(ops: TracingOps, network: Network, batch: int) -> list[State]:
+    """What layers carry from call to call, as state buffers `carried.<layer>.<name>`."""
+    return [
+        _tree(ops, layer.init_state(batch, network.dtype), f"carried.{i}") for i, layer in enumerate(network.layers)
+    ]
+
+
+def trace_forward(network: Network, x: Any) -> Program:
+    """`x` (B, I) → `y` (B, O); parameters are state under the names of `network.parameters`.
+
+    The values of `x` only serve to run the layers once; its shape is the program's. Where layers count, the counts are
+    dynamic: `draw` numbers the passes of gumbel noise, `position` is how much an attention cache holds, and whoever
+    replays must leave room in it.
+    """
+    ops = TracingOps("forward")
+    sample = np.asarray(x, network.dtype)
+    traced = ops.tensor(sample, "input", "x")
+    states = _states(ops, network, len(sample))
+    y, _, _ = network.trace_forward(ops, _params(ops, network), traced, states)  # type: ignore[arg-type]
+    ops.output("y", y)
+    return ops.program
+
+
+def trace_backward(network: Network, x: Any) -> Program:
+    """`x` (B, I) and `gy` (B, O), the gradient of the output → `gx` (B, I) and `gradient.<path>` of every parameter.
+
+    The forward pass runs again inside, so that nothing has to be kept from an earlier one.
+    """
+    ops = TracingOps("backward")
+    sample = np.asarray(x, network.dtype)
+    traced = ops.tensor(sample, "input", "x")
+    params = _params(ops, network)
+    y, _, caches = network.trace_forward(ops, params, traced, _states(ops, network, len(sample)))  # type: ignore[arg-type]
+    gy = ops.tensor(np.zeros(y.shape, y.dtype), "input", "gy")
+    done: Any = network.trace_backward(ops, params, caches, gy)  # type: ignore[arg-type]
+    gx, gradients = done
+    ops.output("gx", gx)
+    _output_gradients(ops, gradients)
+    return ops.program
+
+
+def _output_gradients(ops: TracingOps, gradients: list[Any]) -> None:
+    """Every parameter's gradient as `gradient.<path>`."""
+    for i, tree in enumerate(gradients):
+        for path, g in leaves(tree, f"gradient.layers.{i}"):
+            ops.output(path, cast("Traced", g))
+
+
+def trace_training_step(
+    network: Network, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
+) -> Program:
+    """`x` (B, I), `target` (B, O) → `loss`, `norm` (the gradient's before clipping by it), `gradient.<path>`.
+
+    Weights and optimiser slots are state; `lr`, `step` and, where there is noise, `draw` are dynamic. Weights are named
+    as in `network.parameters`, slots `<slot>.<i>` in the order of the parameters.
+    """
+    ops = TracingOps("training step")
+    inputs: list[Traced] = [
+        ops.tensor(np.asarray(a, network.dtype), "input", n) for n, a in (("x", x), ("target", target))
+    ]
+    params = _params(ops, network)
+    weights = flat(params)
+    zeros = {name: [np.zeros(w.shape, w.dtype) for w in weights] for name in plan.optimiser.slots}
+    slots = {name: [ops.tensor(a, "state", f"{name}.{i}") for i, a in enumerate(v)] for name, v in zeros.items()}
+    done: Any = train_step(
+        network,
+        ops,  # type: ignore[arg-type]
+        plan,
+        params,
+        weights,
+        slots,
+        [(inputs[0], inputs[1])],
+        lr=ops.dynamic("lr", lr),
+        step=ops.dynamic("step", step),  # type: ignore[arg-type]
+        states=_OneBatch(_states(ops, network, len(inputs[0]))),  # type: ignore[arg-type]
+        want_norm=True,
+    )
+    losses, norm, gradients = done
+    ops.output("loss", losses[0])
+    ops.output("norm", norm)
+    _output_gradients(ops, gradients)
+    return ops.program
