@@ -163,15 +163,17 @@ run_tests() {
         check "the tests failed; the words above say which." "$PYTHON" -m pytest "$@"
         return
     fi
-    say "1/4 ruff"
+    say "1/5 ruff"
     check "ruff found something; mend what it names above." "$PYTHON" -m ruff check .
-    say "2/4 pyright"
+    say "2/5 pyright"
     check "pyright found something; mend what it names above." "$PYTHON" -m pyright --pythonpath "$PYTHON"
+    say "3/5 prettier"
+    check "prettier would format the files named above differently; run npm run format." npx --no-install prettier --check --log-level warn .
     if [ -f tsconfig.json ]; then
-        say "3/4 tsc"
+        say "4/5 tsc"
         check "tsc found something; mend what it names above." npx --no-install tsc --noEmit
     fi
-    say "4/4 pytest"
+    say "5/5 pytest"
     check "the tests failed; the words above say which." "$PYTHON" -m pytest
 }
 

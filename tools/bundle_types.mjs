@@ -14,7 +14,9 @@ import ts from "typescript";
 
 const web = join(dirname(dirname(fileURLToPath(import.meta.url))), "web");
 const generated = parse("generated.d.ts", readFileSync(0, "utf8"));
-const preferred = new Map(generated.statements.map((s) => [nameOf(s), ts.isInterfaceDeclaration(s) ? membersOf(s) : null]));
+const preferred = new Map(
+  generated.statements.map((s) => [nameOf(s), ts.isInterfaceDeclaration(s) ? membersOf(s) : null]),
+);
 const outputs = emit(["loom.js", "globals.js"]);
 /** @type {Map<string, Declaration>} */
 const declarations = new Map();
@@ -28,9 +30,18 @@ process.stdout.write(JSON.stringify({ modules: flatten(exportsOf("loom.d.ts")), 
 function emit(names) {
   const config = ts.readConfigFile(join(web, "..", "tsconfig.json"), ts.sys.readFile).config;
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, join(web, ".."));
-  Object.assign(options, { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir: "/declarations", rootDir: web });
+  Object.assign(options, {
+    noEmit: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    outDir: "/declarations",
+    rootDir: web,
+  });
   const files = new Map();
-  const program = ts.createProgram(names.map((name) => join(web, name)), options);
+  const program = ts.createProgram(
+    names.map((name) => join(web, name)),
+    options,
+  );
   program.emit(undefined, (path, text) => files.set(basename(path), text));
   return files;
 }
@@ -44,7 +55,9 @@ function collect(source) {
     const text = standalone(statement, source);
     const known = declarations.get(name);
     const other = known && known.text !== text;
-    const unique = other ? name + source.fileName.replace(".d.ts", "").replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase()) : name;
+    const unique = other
+      ? name + source.fileName.replace(".d.ts", "").replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())
+      : name;
     if (other) renames.set(source.fileName, (renames.get(source.fileName) ?? new Map()).set(name, unique));
     declarations.set(unique, { text, statement, file: source.fileName });
   }
@@ -56,8 +69,12 @@ function collect(source) {
  */
 function named({ text, file }) {
   let result = text;
-  for (const [name, unique] of renames.get(file) ?? []) result = result.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), unique);
-  return result.replace(/import\("(?:\.\/([\w-]+)\.js|pyodide)"\)\.(\w+)/g, (_, module, name) => renames.get(`${module}.d.ts`)?.get(name) ?? name);
+  for (const [name, unique] of renames.get(file) ?? [])
+    result = result.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), unique);
+  return result.replace(
+    /import\("(?:\.\/([\w-]+)\.js|pyodide)"\)\.(\w+)/g,
+    (_, module, name) => renames.get(`${module}.d.ts`)?.get(name) ?? name,
+  );
 }
 
 /**
@@ -67,7 +84,8 @@ function named({ text, file }) {
  */
 function exportsOf(file) {
   return parse(file, outputs.get(file)).statements.flatMap((statement) => {
-    if (!ts.isExportDeclaration(statement)) return statement.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? nameOf(statement) : [];
+    if (!ts.isExportDeclaration(statement))
+      return statement.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? nameOf(statement) : [];
     if (statement.exportClause) return statement.exportClause.elements.map((element) => element.name.text);
     return exportsOf(statement.moduleSpecifier.text.replace("./", "").replace(/\.js$/, ".d.ts"));
   });
@@ -85,12 +103,17 @@ function flatten(exported) {
   };
   visit(exported.join(" "));
   visit(generated.text);
-  const kept = [...declarations].filter(([name]) => wanted.has(name)).map(([name, declaration]) => {
-    const { statement } = declaration;
-    const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
-    const head = type ? "export " : exported.includes(name) ? "export declare " : "declare ";
-    return named(declaration).replace(/^(\/\*\*[\s\S]*?\*\/\n)?(?:export )?(?:declare )?/, (_, doc = "") => doc + head);
-  });
+  const kept = [...declarations]
+    .filter(([name]) => wanted.has(name))
+    .map(([name, declaration]) => {
+      const { statement } = declaration;
+      const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
+      const head = type ? "export " : exported.includes(name) ? "export declare " : "declare ";
+      return named(declaration).replace(
+        /^(\/\*\*[\s\S]*?\*\/\n)?(?:export )?(?:declare )?/,
+        (_, doc = "") => doc + head,
+      );
+    });
   return kept.join("\n\n");
 }
 
@@ -137,7 +160,12 @@ function comment(node, source, indent) {
 function tidy(text) {
   return text
     .replace(/[ \t]*\/\*\*[\s\S]*?\*\/\n?/g, (found) => {
-      const lines = withoutTypes(found).split("\n").filter((line) => !/^\s*\*\s*@(?:param \S+|returns|override|template .*)\s*$|^\s*\/\*\*\s*@param \S+\s*\*\/\s*$/.test(line));
+      const lines = withoutTypes(found)
+        .split("\n")
+        .filter(
+          (line) =>
+            !/^\s*\*\s*@(?:param \S+|returns|override|template .*)\s*$|^\s*\/\*\*\s*@param \S+\s*\*\/\s*$/.test(line),
+        );
       const plain = lines.join("\n").replace(/\s*@(?:returns|override)\s*\*\//, " */");
       return /[A-Za-z]/.test(plain) ? plain : "";
     })
@@ -176,5 +204,9 @@ function membersOf(statement) {
 
 /** `export type X = import("./other.js").X` says nothing in one file. @param {any} statement */
 function isSameNameAlias(statement) {
-  return ts.isTypeAliasDeclaration(statement) && ts.isImportTypeNode(statement.type) && statement.type.qualifier?.getText() === nameOf(statement);
+  return (
+    ts.isTypeAliasDeclaration(statement) &&
+    ts.isImportTypeNode(statement.type) &&
+    statement.type.qualifier?.getText() === nameOf(statement)
+  );
 }

@@ -73,7 +73,14 @@ async function start({ baseURL = new URL("./", import.meta.url), onProgress = ()
     const bridge = pyodide.pyimport("loom_py.bridge.api");
     const opened = await devices;
     opened.tell(bridge);
-    const runtime = { pyodide, bridge, version: String(bridge.version()), threads, reopen: opened.reopen, close: opened.close };
+    const runtime = {
+      pyodide,
+      bridge,
+      version: String(bridge.version()),
+      threads,
+      reopen: opened.reopen,
+      close: opened.close,
+    };
     onProgress({ status: "ready", file: "loom_py" });
     return runtime;
   } catch (error) {

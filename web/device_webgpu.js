@@ -99,12 +99,17 @@ export class WebGPUHost {
     if (!gpu) throw new DeviceError("this browser has no WebGPU", { where: "webgpu" });
     const { powerPreference = "high-performance" } = this.options;
     const adapter = await gpu.requestAdapter({ powerPreference });
-    if (!adapter) throw new DeviceError("the browser offers no GPU", { where: "webgpu", remedy: "Enable hardware acceleration in its settings." });
+    if (!adapter)
+      throw new DeviceError("the browser offers no GPU", {
+        where: "webgpu",
+        remedy: "Enable hardware acceleration in its settings.",
+      });
     const features = FEATURES.filter((name) => adapter.features.has(name));
     /** @type {Record<string, number>} */
     const limits = {};
     for (const name in adapter.limits) {
-      if (/storage|compute|buffersize|bindgroup/i.test(name) && !/stage$|texture/i.test(name)) limits[name] = adapter.limits[name];
+      if (/storage|compute|buffersize|bindgroup/i.test(name) && !/stage$|texture/i.test(name))
+        limits[name] = adapter.limits[name];
     }
     limits.maxStorageBuffersPerShaderStage = adapter.limits.maxStorageBuffersPerShaderStage;
     const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
@@ -125,7 +130,14 @@ export class WebGPUHost {
       this.lost ||= `the GPU was lost (${info.reason || "unknown"}): ${info.message || "no reason was given"}`;
     });
     const { vendor, architecture, device: name, description, isFallbackAdapter } = adapter.info;
-    const said = { vendor, architecture, name, description, type: isFallbackAdapter ? "CPU (fallback)" : "GPU", backend: "WebGPU" };
+    const said = {
+      vendor,
+      architecture,
+      name,
+      description,
+      type: isFallbackAdapter ? "CPU (fallback)" : "GPU",
+      backend: "WebGPU",
+    };
     for (const key in device.limits) limits[key] = device.limits[key];
     this.facts = JSON.stringify({ adapter: said, features, limits });
     for (const [name, old] of this.#buffers) {
@@ -176,7 +188,9 @@ export class WebGPUHost {
   // --- memory -------------------------------------------------------------------------------------------------
   /** @param {number} size */
   create(size) {
-    const buffer = this.#watched(`a buffer of ${size} bytes`, () => this.#device.createBuffer({ size, usage: STORAGE }));
+    const buffer = this.#watched(`a buffer of ${size} bytes`, () =>
+      this.#device.createBuffer({ size, usage: STORAGE }),
+    );
     this.#buffers.set(this.#next, buffer);
     this.#bytes += size;
     return this.#next++;
@@ -251,7 +265,8 @@ export class WebGPUHost {
       const work = () => {
         const staging = this.#takeStaging(total);
         const encoder = device.createCommandEncoder();
-        for (const { buffer, offset, nbytes, at } of parts) encoder.copyBufferToBuffer(buffer, offset, staging, at, nbytes);
+        for (const { buffer, offset, nbytes, at } of parts)
+          encoder.copyBufferToBuffer(buffer, offset, staging, at, nbytes);
         device.queue.submit([encoder.finish()]);
         staging.mapAsync(1, 0, total).then(
           () => {
@@ -334,7 +349,9 @@ export class WebGPUHost {
   /** @param {PlanSpec} spec @param {Uint8Array} words */
   #make(spec, words) {
     const pipelines = /** @type {Pipelines} */ (this.#pipelines);
-    return this.#watched(`the program ${spec.label}`, () => makePlan(pipelines, spec, words, (name) => this.#buffer(name)));
+    return this.#watched(`the program ${spec.label}`, () =>
+      makePlan(pipelines, spec, words, (name) => this.#buffer(name)),
+    );
   }
 
   /**

@@ -40,7 +40,10 @@ const NAMES = ["auto", "numpy", "simd", "webgpu"];
  */
 export async function openDevices({ device = "auto", threads, baseURL }) {
   if (!NAMES.includes(device)) {
-    throw new InputError(`there is no device «${device}»`, { where: "device", remedy: `Choose one of ${NAMES.join(", ")}.` });
+    throw new InputError(`there is no device «${device}»`, {
+      where: "device",
+      remedy: `Choose one of ${NAMES.join(", ")}.`,
+    });
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
     throw new InputError(`must be a whole number from 1, got ${threads}`, { where: "threads" });

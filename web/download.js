@@ -103,7 +103,13 @@ class Transfer {
     }
     if (!this.#tail) {
       await this.storage.saveRecord(this.key, { ...this.#record, size, complete: true });
-      context.onProgress({ status: "kept", file: file.name, loaded: size, total: size, message: this.storage.shelf.kind });
+      context.onProgress({
+        status: "kept",
+        file: file.name,
+        loaded: size,
+        total: size,
+        message: this.storage.shelf.kind,
+      });
     }
     const tail = this.#tail && new PiecesReader(file.name, this.#tail.list());
     if (tail && tail.size === size) return tail;
@@ -151,7 +157,10 @@ class Transfer {
   /** From nothing again: the server has another version, or the bytes were damaged. */
   async #restart() {
     if (++this.#restarts > RESTARTS) {
-      throw new DownloadError("the file keeps changing while it is being fetched", { where: this.file.url, remedy: "Try again later." });
+      throw new DownloadError("the file keeps changing while it is being fetched", {
+        where: this.file.url,
+        remedy: "Try again later.",
+      });
     }
     await this.#sink?.close().catch(() => {});
     this.#tail = null;
@@ -167,10 +176,15 @@ class Transfer {
   async #fetch() {
     const { file, context } = this;
     const onRetry = (/** @type {number} */ seconds) =>
-      context.onProgress({ status: "retry", file: file.name, message: `the connection broke; again in ${seconds.toFixed(1)} s` });
+      context.onProgress({
+        status: "retry",
+        file: file.name,
+        message: `the connection broke; again in ${seconds.toFixed(1)} s`,
+      });
     const options = { signal: context.signal, progress: () => this.#at, onRetry };
     if (this.#total === undefined || this.#at < this.#total) await persistently(() => this.#part(), options);
-    if (this.#at === 0) throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
+    if (this.#at === 0)
+      throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
   }
 
   /** One answer, to its end or to the end of the connection. @returns {Promise<void>} */
@@ -198,12 +212,14 @@ class Transfer {
       const fresh = skip ? chunk.subarray(Math.min(skip, chunk.length)) : chunk;
       skip -= chunk.length - fresh.length;
       if (!fresh.length) continue;
-      if (file.size !== undefined && this.#at + fresh.length > file.size) throw this.#wrongSize(this.#at + fresh.length);
+      if (file.size !== undefined && this.#at + fresh.length > file.size)
+        throw this.#wrongSize(this.#at + fresh.length);
       await this.#put(fresh);
       if (this.#total !== undefined && this.#at > this.#total) this.#total = undefined; // it was not the true one
       this.#report(false);
     }
-    if (this.#total !== undefined && this.#at < this.#total) throw lost(file.url, new Error("the connection ended early"));
+    if (this.#total !== undefined && this.#at < this.#total)
+      throw lost(file.url, new Error("the connection ended early"));
   }
 
   /** @param {import("./http.js").RangeAnswer} answer */

@@ -51,7 +51,10 @@ const METHODS = {
     const simd = devices(runtime).find((d) => d.device === "simd");
     if (threads !== undefined && simd?.available && threadCount(threads) !== threadCount(runtime.threads)) {
       const remedy = "Start this session in a worker, or the first one with these threads.";
-      throw new InputError(`${threads} asked for, but Python in this thread was started with ${simd.threads}`, { where: "threads", remedy });
+      throw new InputError(`${threads} asked for, but Python in this thread was started with ${simd.threads}`, {
+        where: "threads",
+        remedy,
+      });
     }
     if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another wish
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
@@ -65,7 +68,8 @@ const METHODS = {
   detect: (runtime) => JSON.parse(inPython(runtime, (b) => b.detect_all_json())),
   verifyDevice(runtime, { device }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.verify_start(device));
-    const onEvents = (/** @type {any[]} */ events) => events.forEach((event) => onEvent({ status: "verify", ...event }));
+    const onEvents = (/** @type {any[]} */ events) =>
+      events.forEach((event) => onEvent({ status: "verify", ...event }));
     return runTask(runtime, task, { signal, onEvents });
   },
 
@@ -128,7 +132,10 @@ const METHODS = {
   },
 
   async loadModel(runtime, source, context) {
-    const readers = await openModelFiles(source, await storage(), { onProgress: context.onEvent, signal: context.signal });
+    const readers = await openModelFiles(source, await storage(), {
+      onProgress: context.onEvent,
+      signal: context.signal,
+    });
     try {
       const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
       const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>

@@ -62,9 +62,22 @@ export class InternalError extends LoomError {}
 
 /** @type {Record<string, typeof LoomError>} */
 const CLASSES = {
-  LoomError, InputError, ConfigError, FormatError, TokenizerError, TemplateError, ModelError, DeviceError, DeviceLost,
-  Cancelled, MemoryError,
-  DownloadError, IntegrityError, StorageError, RuntimeFailure, InternalError,
+  LoomError,
+  InputError,
+  ConfigError,
+  FormatError,
+  TokenizerError,
+  TemplateError,
+  ModelError,
+  DeviceError,
+  DeviceLost,
+  Cancelled,
+  MemoryError,
+  DownloadError,
+  IntegrityError,
+  StorageError,
+  RuntimeFailure,
+  InternalError,
 };
 // A minifier gives classes short names, and the page's and the worker's may differ.
 for (const [name, Class] of Object.entries(CLASSES)) Object.defineProperty(Class, "name", { value: name });

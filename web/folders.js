@@ -62,7 +62,9 @@ export async function droppedFiles(data) {
  */
 async function walk(entry, depth) {
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
+    const file = await new Promise((resolve, reject) =>
+      /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject),
+    );
     paths.set(file, entry.fullPath.slice(1));
     return [file];
   }

@@ -165,7 +165,10 @@ function makeGlobals(runtime) {
 function layerInitFunctions(runtime) {
   /** @type {{Name: string}[]} */
   const described = JSON.parse(inPython(runtime, (b) => b.layer_init_functions()));
-  const entries = described.map(({ Name }) => [Name, (/** @type {unknown[]} */ ...args) => layerInit(runtime, Name, args)]);
+  const entries = described.map(({ Name }) => [
+    Name,
+    (/** @type {unknown[]} */ ...args) => layerInit(runtime, Name, args),
+  ]);
   return Object.fromEntries(entries);
 }
 
@@ -208,6 +211,7 @@ function number(value, where) {
 
 /** @param {unknown} ids */
 function tokens(ids) {
-  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) throw new InputError(mismatch("an array of token ids", ids), { where: "ids" });
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids))
+    throw new InputError(mismatch("an array of token ids", ids), { where: "ids" });
   return json(ids);
 }

@@ -82,11 +82,14 @@ async function rangeOrWhole(url, range, signal) {
  * @param {AbortSignal} [signal]
  */
 export async function sizeOf(url, signal) {
-  return persistently(async () => {
-    const { body, total } = await requestRange(url, 0, { signal, last: 0 });
-    body.cancel().catch(() => {});
-    return total;
-  }, { signal });
+  return persistently(
+    async () => {
+      const { body, total } = await requestRange(url, 0, { signal, last: 0 });
+      body.cancel().catch(() => {});
+      return total;
+    },
+    { signal },
+  );
 }
 
 /**
@@ -189,7 +192,8 @@ function refused(url, response) {
   let remedy = "Try again later, or choose another source.";
   if (code === "GatedRepo" || (status === 403 && code === "")) {
     message += ": the model is gated or private";
-    remedy = "Accept its licence on its page at the hub and choose the downloaded files from your computer, or take an open model.";
+    remedy =
+      "Accept its licence on its page at the hub and choose the downloaded files from your computer, or take an open model.";
   } else if (status === 401) {
     message += ": there is no such model, or it is private";
     remedy = "Check the name; a private or gated model can be loaded from files on your computer.";
@@ -199,7 +203,9 @@ function refused(url, response) {
   } else if (status === 429) {
     message += ": too many requests";
     const wait = Math.ceil(retryAfterMs(response) / 1000);
-    remedy = wait ? `Try again in ${wait} seconds; what has come is kept.` : "Wait a few minutes and try again; what has come is kept.";
+    remedy = wait
+      ? `Try again in ${wait} seconds; what has come is kept.`
+      : "Wait a few minutes and try again; what has come is kept.";
   } else if (status >= 500) {
     remedy = "The server is in trouble; try again later. What has come is kept.";
   }
@@ -224,7 +230,8 @@ async function unreachable(url, cause, signal) {
   if (answer === "opaque" && location && origin !== location.origin) {
     return new DownloadError(`${host} does not let other sites read its files (no CORS headers)`, {
       where: url,
-      remedy: "Download the files yourself and choose them from your computer, or use a host that allows it, such as the hub.",
+      remedy:
+        "Download the files yourself and choose them from your computer, or use a host that allows it, such as the hub.",
       cause,
     });
   }

@@ -34,7 +34,10 @@ export async function siteModels(baseURL = new URL("./", import.meta.url)) {
  * @returns {{repository: string, revision: string, file: string}} `revision` and `file` may be empty
  */
 export function parseHubName(text) {
-  let path = text.trim().replace(/^https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\//, "").replace(/[?#].*$/, "");
+  let path = text
+    .trim()
+    .replace(/^https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\//, "")
+    .replace(/[?#].*$/, "");
   let revision = "";
   const inTree = /^([^/]+\/[^/]+)\/(?:resolve|blob|tree)\/([^/]+)(?:\/(.*))?$/.exec(path);
   if (inTree) {
@@ -63,7 +66,10 @@ export async function hubModel(name, { signal, hubURL = HUB } = {}) {
   const hub = hubURL.replace(/\/+$/, "");
   const revision = asked || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
   /** @type {{sha?: string, siblings?: {rfilename: string, size?: number, lfs?: {sha256?: string, size?: number}}[]}} */
-  const info = await fetchJson(`${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`, signal);
+  const info = await fetchJson(
+    `${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`,
+    signal,
+  );
   const commit = info.sha ?? revision;
   const known = new Map((info.siblings ?? []).map((entry) => [entry.rfilename, entry]));
   const folder = `${hub}/${repository}/resolve/${encodeURIComponent(commit)}/`;
@@ -78,7 +84,13 @@ export async function hubModel(name, { signal, hubURL = HUB } = {}) {
 }
 
 /** Beside the weights: what is there of it. */
-const CONFIGURATION = ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"];
+const CONFIGURATION = [
+  "config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "generation_config.json",
+  "chat_template.jinja",
+];
 const INDEX = "model.safetensors.index.json";
 
 /**
@@ -99,10 +111,16 @@ async function wanted(paths, repository, read) {
   if (there.has("config.json") && there.has("model.safetensors")) return [...configuration, "model.safetensors"];
   const gguf = paths.filter((path) => /\.gguf$/i.test(path));
   if (gguf.length === 1) return gguf;
-  throw new InputError(gguf.length ? `holds ${gguf.length} .gguf files` : "holds no model.safetensors and no .gguf file", {
-    where: repository,
-    remedy: gguf.length
-      ? `Name one of them: ${gguf.slice(0, 8).map((path) => `${repository}/${path}`).join(", ")}${gguf.length > 8 ? ", …" : ""}.`
-      : "Choose a repository with the weights in one of these formats.",
-  });
+  throw new InputError(
+    gguf.length ? `holds ${gguf.length} .gguf files` : "holds no model.safetensors and no .gguf file",
+    {
+      where: repository,
+      remedy: gguf.length
+        ? `Name one of them: ${gguf
+            .slice(0, 8)
+            .map((path) => `${repository}/${path}`)
+            .join(", ")}${gguf.length > 8 ? ", …" : ""}.`
+        : "Choose a repository with the weights in one of these formats.",
+    },
+  );
 }

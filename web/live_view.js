@@ -61,7 +61,10 @@ export class LiveView {
     this.canvas = document.createElement("canvas");
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
-    this.canvas.setAttribute("aria-label", `Grid of ${grid.rows} by ${grid.cols} cells, ${grid.layers} layers each. Arrow keys, Page Up and Page Down move, Enter opens a layer.`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Grid of ${grid.rows} by ${grid.cols} cells, ${grid.layers} layers each. Arrow keys, Page Up and Page Down move, Enter opens a layer.`,
+    );
     this.text = document.createElement("p");
     this.text.className = "live-text";
     this.text.setAttribute("aria-live", "polite");
@@ -158,7 +161,8 @@ export class LiveView {
     };
     const to = moves[event.key];
     if (to) {
-      const within = (/** @type {number} */ value, /** @type {number} */ count) => Math.min(Math.max(value, 0), count - 1);
+      const within = (/** @type {number} */ value, /** @type {number} */ count) =>
+        Math.min(Math.max(value, 0), count - 1);
       this.#at((within(to[0], rows) * cols + within(to[1], cols)) * layers + within(to[2], layers));
     } else if (event.key === "Enter" || event.key === " ") {
       this.#opened(this.#cursor);
@@ -183,7 +187,8 @@ export class LiveView {
 
   #tell() {
     const { row, col, layer } = placeOf(this.#grid, this.#cursor);
-    const number = (/** @type {number | undefined} */ v) => (v === undefined ? "—" : Number(v.toPrecision(3)).toString());
+    const number = (/** @type {number | undefined} */ v) =>
+      v === undefined ? "—" : Number(v.toPrecision(3)).toString();
     const [activity, gradient] = [this.#values[this.#cursor], this.#values[this.count + this.#cursor]];
     const place = `row ${row + 1}, column ${col + 1}${this.#grid.layers > 1 ? `, layer ${layer + 1}` : ""}`;
     this.text.textContent = `${place}: ${this.names[this.#cursor] ?? "layer"}, activity ${number(activity)}, gradient ${number(gradient)}`;
@@ -196,7 +201,8 @@ export class LiveView {
     const parts = (/** @type {string} */ name) => [1, 3, 5].map((at) => parseInt(read(name).slice(at, at + 2), 16));
     const [dark, bright, thread] = [parts("--sunken"), parts("--accent"), parts("--thread")];
     const steps = Array.from({ length: LEVELS }, (_, i) => i / (LEVELS - 1));
-    const mixed = (/** @type {number} */ share) => dark.map((from, i) => Math.round(from + share * ((bright[i] ?? 0) - from))).join(" ");
+    const mixed = (/** @type {number} */ share) =>
+      dark.map((from, i) => Math.round(from + share * ((bright[i] ?? 0) - from))).join(" ");
     this.#colours = [
       steps.map((share) => `rgb(${mixed(share)} / ${0.55 + 0.45 * share})`),
       steps.map((share) => `rgb(${thread.join(" ")} / ${0.2 + 0.8 * share})`),

@@ -36,7 +36,8 @@ export async function openModelFiles(source, storage, context) {
   }
   const model = await resolve(source, storage, context);
   if (!model.files.length) throw new InputError("there are no files to load a model from");
-  const place = keep === "never" ? new Storage(new MemoryShelf()) : await makeRoom(model, storage, { ...source, keep }, context);
+  const place =
+    keep === "never" ? new Storage(new MemoryShelf()) : await makeRoom(model, storage, { ...source, keep }, context);
   /** @type {Reader[]} */
   const readers = [];
   try {
@@ -69,7 +70,11 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
   if (hub === undefined) {
     const files = remote ?? [];
     const folder = files[0]?.url.replace(/[^/]*$/, "") ?? "";
-    return { name: name ?? files.find((file) => /\.(gguf|safetensors)$/i.test(file.name))?.name ?? "model", source: folder, files };
+    return {
+      name: name ?? files.find((file) => /\.(gguf|safetensors)$/i.test(file.name))?.name ?? "model",
+      source: folder,
+      files,
+    };
   }
   onProgress({ status: "resolve", file: hub });
   try {
@@ -78,7 +83,11 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
     const found = isOutage(error) ? await keptModel(storage, (model) => model.name === hub.trim()) : null;
     if (!found) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    onProgress({ status: "notice", file: hub, message: `The hub was not reached (${why}); using what is kept in this browser.` });
+    onProgress({
+      status: "notice",
+      file: hub,
+      message: `The hub was not reached (${why}); using what is kept in this browser.`,
+    });
     return found;
   }
 }
@@ -106,12 +115,16 @@ async function keptModel(storage, wanted) {
  * @returns {Promise<Storage>}
  */
 async function makeRoom(model, storage, { keep, evict = false }, { onProgress, signal }) {
-  const needed = (await Promise.all(model.files.map((file) => missingBytes(file, storage, signal)))).reduce((a, b) => a + b, 0);
+  const needed = (await Promise.all(model.files.map((file) => missingBytes(file, storage, signal)))).reduce(
+    (a, b) => a + b,
+    0,
+  );
   const tell = (/** @type {string} */ message) => onProgress({ status: "notice", file: model.name, message });
   if (needed > 0 && storage.shelf.kind !== "opfs") {
     const place = storage.shelf.kind === "cache" ? "the browser's cache" : "memory only";
     const message = `Files on disk are not available (${storage.reason}); downloads go to ${place}.`;
-    if (keep === "must" && storage.shelf.kind === "memory") throw new StorageError(message, { where: model.name, remedy: "Use a normal window." });
+    if (keep === "must" && storage.shelf.kind === "memory")
+      throw new StorageError(message, { where: model.name, remedy: "Use a normal window." });
     tell(message);
   }
   const free = await storage.room();
@@ -130,7 +143,9 @@ async function makeRoom(model, storage, { keep, evict = false }, { onProgress, s
     ? `Remove ${names}, or load it without keeping it.`
     : "Free space on the disk, choose a smaller model, or load it without keeping it.";
   if (keep === "must") throw new StorageError(lack, { where: model.name, remedy });
-  tell(`There is no room to keep it: ${lack}. It is held in memory. ${remedy.replace(/,? or load it without keeping it/, "")}`);
+  tell(
+    `There is no room to keep it: ${lack}. It is held in memory. ${remedy.replace(/,? or load it without keeping it/, "")}`,
+  );
   return new Storage(new MemoryShelf());
 }
 

@@ -81,10 +81,15 @@ export class LoomObject {
   invoke(method, args = "[]") {
     if (typeof args !== "string") return `Invalid JSON input: expected a JSON array string, got ${kind(args)}`;
     try {
-      const { error, values, strings, bare } = JSON.parse(inPython(this.#runtime, (b) => b.call(this.#handle, method, args)));
+      const { error, values, strings, bare } = JSON.parse(
+        inPython(this.#runtime, (b) => b.call(this.#handle, method, args)),
+      );
       if (error !== undefined) return error;
       if (bare) return strings[0] ? values[0] : JSON.parse(values[0]);
-      return new Results(values.map((/** @type {string} */ text, /** @type {number} */ i) => this.#held(text, strings?.[i])), strings);
+      return new Results(
+        values.map((/** @type {string} */ text, /** @type {number} */ i) => this.#held(text, strings?.[i])),
+        strings,
+      );
     } catch (error) {
       return explain(error);
     }
@@ -123,7 +128,9 @@ const collectors = new WeakMap();
 
 /** @param {Runtime} runtime */
 function collector(runtime) {
-  const found = collectors.get(runtime) ?? new FinalizationRegistry((/** @type {number} */ handle) => runtime.bridge.release(handle));
+  const found =
+    collectors.get(runtime) ??
+    new FinalizationRegistry((/** @type {number} */ handle) => runtime.bridge.release(handle));
   collectors.set(runtime, found);
   return found;
 }
@@ -146,16 +153,23 @@ export function classOf(runtime, kind, Base = LoomObject) {
   const Reflected = class extends Base {};
   Object.defineProperty(Reflected, "name", { value: `Loom${kind}` });
   const define = (/** @type {string} */ name, /** @type {Function} */ value) => {
-    if (!(name in Base.prototype)) Object.defineProperty(Reflected.prototype, name, { value, configurable: true, writable: true });
+    if (!(name in Base.prototype))
+      Object.defineProperty(Reflected.prototype, name, { value, configurable: true, writable: true });
   };
   for (const [name] of members(runtime, kind)) {
-    define(camel(name), /** @this {LoomObject} @param {...unknown} args */ function (...args) {
-      return this.call(name, ...args);
-    });
-    define(name, /** @this {LoomObject} @param {...unknown} args */ function (...args) {
-      const form = args.length === 0 || (args.length === 1 && typeof args[0] === "string");
-      return form ? this.invoke(name, args[0]) : this.call(name, ...args);
-    });
+    define(
+      camel(name),
+      /** @this {LoomObject} @param {...unknown} args */ function (...args) {
+        return this.call(name, ...args);
+      },
+    );
+    define(
+      name,
+      /** @this {LoomObject} @param {...unknown} args */ function (...args) {
+        const form = args.length === 0 || (args.length === 1 && typeof args[0] === "string");
+        return form ? this.invoke(name, args[0]) : this.call(name, ...args);
+      },
+    );
   }
   known.set(kind, Reflected);
   return Reflected;
@@ -199,6 +213,7 @@ function hold(runtime, { [HANDLE]: handle, class: kind }) {
 function plain(runtime, value) {
   if (isReference(value)) return hold(runtime, value);
   if (Array.isArray(value)) return value.map((item) => (isReference(item) ? hold(runtime, item) : item));
-  if (typeof value === "object" && value !== null) Object.defineProperty(value, "toString", { value: () => JSON.stringify(value) });
+  if (typeof value === "object" && value !== null)
+    Object.defineProperty(value, "toString", { value: () => JSON.stringify(value) });
   return value;
 }

@@ -121,7 +121,9 @@ async function reflected(engine, kind, Base) {
     if (camel(name) in Base.prototype) continue;
     /** @this {RemoteObject} @param {...unknown} args */
     const value = function (...args) {
-      return long ? this.run(name, args.slice(0, parameters), /** @type {Control} */ (args[parameters])) : this.plain(name, args);
+      return long
+        ? this.run(name, args.slice(0, parameters), /** @type {Control} */ (args[parameters]))
+        : this.plain(name, args);
     };
     Object.defineProperty(Reflected.prototype, camel(name), { value, configurable: true, writable: true });
   }

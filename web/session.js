@@ -68,7 +68,14 @@ export class Session {
    * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    * @returns {Promise<Session>}
    */
-  static async start({ worker = true, baseURL = new URL("./", import.meta.url), onProgress, signal, device, threads } = {}) {
+  static async start({
+    worker = true,
+    baseURL = new URL("./", import.meta.url),
+    onProgress,
+    signal,
+    device,
+    threads,
+  } = {}) {
     const engine = worker ? new WorkerEngine(new URL("worker.js", import.meta.url)) : new Engine();
     const quit = () => engine.dispose(); // at once: nothing is lost when a start is given up
     signal?.addEventListener("abort", quit, { once: true });

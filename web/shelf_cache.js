@@ -115,7 +115,7 @@ class CacheAppender {
 
   /** @param {Uint8Array} bytes */
   async append(bytes) {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + PART - this.#used);
       this.#waiting.set(part, this.#used);
       this.#used += part.length;

@@ -46,7 +46,7 @@ export class Pieces {
 
   /** @param {Uint8Array} bytes */
   append(bytes) {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (this.#used === PIECE) {
         this.pieces.push(new Uint8Array(PIECE));
         this.#used = 0;

@@ -15,14 +15,14 @@ const MAX_THREADS = 16;
 const LIMITS = [65535, 32768, 16384, 8192];
 
 /** `i32x4.relaxed_dot_i8x16_i7x16_add_s` of three constants: valid where relaxed SIMD is. */
-const RELAXED = Uint8Array.of(
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15,
-  65, 0, 253, 15, 253, 147, 2, 11,
-);
+const RELAXED = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65,
+  0, 253, 15, 253, 147, 2, 11,
+]);
 /** `i8x16.splat` of a constant: valid where SIMD is. */
-const SIMD = Uint8Array.of(
+const SIMD = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
-);
+]);
 
 /** @typedef {{threads?: number, relaxed?: boolean, baseURL?: string | URL}} SimdOptions */
 
@@ -107,7 +107,10 @@ export class SimdHost {
         const stack = this.base + STACK_BYTES;
         this.base = stack + SCRATCH_BYTES;
         if (!this.grow(this.base)) break;
-        const worker = new Worker(new URL("simd_worker.js", import.meta.url), { type: "module", name: `loom-simd-${index}` });
+        const worker = new Worker(new URL("simd_worker.js", import.meta.url), {
+          type: "module",
+          name: `loom-simd-${index}`,
+        });
         this.#pool.push(worker);
         ready.push(
           new Promise((resolve, reject) => {

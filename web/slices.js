@@ -58,7 +58,11 @@ export async function runTask(runtime, task, { signal, onEvents = () => {}, slic
       if (events.length) onEvents(events);
       for (const look of afterSlices) look();
       if (done) return result;
-      if (waiting) await settled(inPython(runtime, (bridge) => bridge.task_promise(task)), signal);
+      if (waiting)
+        await settled(
+          inPython(runtime, (bridge) => bridge.task_promise(task)),
+          signal,
+        );
       else await yieldToEvents();
     }
   } finally {

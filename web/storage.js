@@ -127,7 +127,9 @@ export class Storage {
         remedy: `Kept are: ${models.map((model) => model.name).join(", ") || "none"}.`,
       });
     }
-    const others = new Set(models.filter((m) => !chosen.includes(m)).flatMap((m) => m.files.map(({ url }) => fileKey(url))));
+    const others = new Set(
+      models.filter((m) => !chosen.includes(m)).flatMap((m) => m.files.map(({ url }) => fileKey(url))),
+    );
     let freed = 0;
     for (const model of chosen) {
       for (const key of new Set(model.files.map(({ url }) => fileKey(url)))) {
@@ -142,7 +144,10 @@ export class Storage {
   async #removeFile(key, name) {
     const lock = await hold(key, { now: true });
     if (!lock) {
-      throw new StorageError("is being downloaded or opened in another tab", { where: name, remedy: "Stop it there first." });
+      throw new StorageError("is being downloaded or opened in another tab", {
+        where: name,
+        remedy: "Stop it there first.",
+      });
     }
     try {
       const size = await this.kept(key);
@@ -166,7 +171,10 @@ export class Storage {
   /** @returns {Promise<StorageUsage>} */
   async usage() {
     const kept = (await this.list()).reduce((sum, { size }) => sum + size, 0);
-    const persisted = (await navigatorStorage()?.persisted?.().catch(() => false)) ?? false;
+    const persisted =
+      (await navigatorStorage()
+        ?.persisted?.()
+        .catch(() => false)) ?? false;
     return { kind: this.shelf.kind, reason: this.reason, kept, ...(await estimate()), persisted };
   }
 

@@ -100,8 +100,10 @@ export class TransformerAPI {
 async function reader(name, data) {
   if (data instanceof Uint8Array || data instanceof ArrayBuffer) return new BufferReader(name, data);
   if (data instanceof Blob) return new BufferReader(name, await data.arrayBuffer());
-  if (typeof data !== "string" && !(data instanceof URL)) throw new InputError("expected bytes, a file or an address", { where: name });
+  if (typeof data !== "string" && !(data instanceof URL))
+    throw new InputError("expected bytes, a file or an address", { where: name });
   const response = await fetch(data);
-  if (!response.ok) throw new DownloadError(`status ${response.status}`, { where: String(data), remedy: "Check the address." });
+  if (!response.ok)
+    throw new DownloadError(`status ${response.status}`, { where: String(data), remedy: "Check the address." });
   return new BufferReader(name, await response.arrayBuffer());
 }

@@ -15,7 +15,9 @@ const PLACE = "loom:array";
  */
 export function json(value) {
   try {
-    return JSON.stringify(value, (_, item) => (ArrayBuffer.isView(item) ? Array.from(/** @type {any} */ (item)) : item));
+    return JSON.stringify(value, (_, item) =>
+      ArrayBuffer.isView(item) ? Array.from(/** @type {any} */ (item)) : item,
+    );
   } catch (cause) {
     throw new InputError("expected plain values: numbers, strings, arrays, objects", { cause });
   }
@@ -84,7 +86,8 @@ export function floats(values, where) {
  */
 export function list(values, where) {
   if (Array.isArray(values)) return values;
-  if (typeof values !== "object" || !values?.[Symbol.iterator]) throw new InputError(mismatch("an array", values), { where });
+  if (typeof values !== "object" || !values?.[Symbol.iterator])
+    throw new InputError(mismatch("an array", values), { where });
   return [...values];
 }
 

@@ -67,7 +67,11 @@ export class Pipelines {
     if (known) return known;
     const { device } = this;
     const label = `${spec.shader}.${spec.entry}`;
-    const entries = spec.layout.map(([binding, kind]) => ({ binding, visibility: COMPUTE, buffer: { type: ACCESS[kind] } }));
+    const entries = spec.layout.map(([binding, kind]) => ({
+      binding,
+      visibility: COMPUTE,
+      buffer: { type: ACCESS[kind] },
+    }));
     const layout = device.createBindGroupLayout({ label, entries });
     /** @type {Pipeline} */
     const made = { layout, pipeline: null, ready: Promise.resolve() };
@@ -108,9 +112,13 @@ export function makePlan(pipelines, spec, words, buffer) {
   const made = spec.pipelines.map((p) => pipelines.get(p, spec.sources));
   const calls = spec.dispatches.map(({ pipeline: index, groups, uniform, buffers }) => {
     const pipeline = /** @type {Pipeline} */ (made[index]);
-    const entries = buffers.map(([binding, name, offset, size]) => ({ binding, resource: { buffer: buffer(name), offset, size } }));
+    const entries = buffers.map(([binding, name, offset, size]) => ({
+      binding,
+      resource: { buffer: buffer(name), offset, size },
+    }));
     for (const [binding, kind] of spec.pipelines[index]?.layout ?? []) {
-      if (kind === "row") entries.push({ binding, resource: { buffer: buffer(spec.row.buffer), offset: 0, size: spec.row.nbytes } });
+      if (kind === "row")
+        entries.push({ binding, resource: { buffer: buffer(spec.row.buffer), offset: 0, size: spec.row.nbytes } });
       if (kind === "uniform") entries.push({ binding, resource: { buffer: uniforms, offset: uniform, size: 256 } });
     }
     return { pipeline, group: device.createBindGroup({ layout: pipeline.layout, entries }), groups };

@@ -17,7 +17,8 @@ export async function timed(work) {
 export const json = async (url) => (await fetch(url)).json();
 
 /** Parameters and data of a training case as flat Float32Arrays with shapes. @param {any} list */
-export const arrays = (list) => list.map((/** @type {any} */ a) => ({ shape: a.shape, data: Float32Array.from(a.data) }));
+export const arrays = (list) =>
+  list.map((/** @type {any} */ a) => ({ shape: a.shape, data: Float32Array.from(a.data) }));
 
 /**
  * Two matrices that every contestant multiplies: small integers over 8, so that the product's sum is exact.

@@ -1,6 +1,14 @@
 /** jax-js: the same graphs in its NumPy, one jitted update; its functions own (and free) what they are given. */
 
-import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, valueAndGrad } from "/rivals/@jax-js/jax/dist/index.js";
+import {
+  blockUntilReady,
+  defaultDevice,
+  init,
+  jit,
+  nn,
+  numpy as np,
+  valueAndGrad,
+} from "/rivals/@jax-js/jax/dist/index.js";
 import { arrays, json, matrices, timed, weigh } from "./contestant.js";
 
 /** @typedef {any} A */
@@ -32,7 +40,11 @@ const losses = {
 function updater({ graph, loss, learningRate, clip }) {
   const value = (/** @type {A[]} */ p, /** @type {A} */ x, /** @type {A} */ t) => losses[loss](graphs[graph](p, x), t);
   return jit((/** @type {A[]} */ p, /** @type {A} */ x, /** @type {A} */ t) => {
-    const [before, grads] = valueAndGrad(value)(p.map((a) => a.ref), x, t);
+    const [before, grads] = valueAndGrad(value)(
+      p.map((a) => a.ref),
+      x,
+      t,
+    );
     if (!clip) return [before, p.map((a, i) => a.sub(grads[i].mul(learningRate)))];
     const squares = grads.map((/** @type {A} */ g) => np.sum(np.square(g.ref)));
     const norm = np.sqrt(squares.reduce((/** @type {A} */ a, /** @type {A} */ b) => a.add(b)));

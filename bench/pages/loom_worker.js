@@ -96,7 +96,9 @@ const METHODS = {
       return deviceOf(network);
     }
     const [a, b] = matrices(work.size);
-    return JSON.parse(python.pyimport("loom_measure").prepare_product(a, b, work.size, work.units, options.start.device));
+    return JSON.parse(
+      python.pyimport("loom_measure").prepare_product(a, b, work.size, work.units, options.start.device),
+    );
   },
 
   async run(work, round) {

@@ -9,7 +9,10 @@ export async function open({ folder }) {
       /** @type {Record<string, Record<string, number>>} */
       const found = {};
       for (const count of threads) {
-        const team = Array.from({ length: count }, () => new Worker(new URL("roofline_worker.js", import.meta.url), { type: "module" }));
+        const team = Array.from(
+          { length: count },
+          () => new Worker(new URL("roofline_worker.js", import.meta.url), { type: "module" }),
+        );
         const ask = (/** @type {object} */ message) =>
           Promise.all(
             team.map(

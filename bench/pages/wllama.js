@@ -18,7 +18,14 @@ export async function open({ url, threads }) {
   /** @param {import("./language.js").Prompt} prompt @param {number} tokens @param {boolean} reuse */
   const complete = async ({ text: prompt, ids }, tokens, reuse) => {
     const result = await engine.createCompletion(
-      /** @type {any} */ ({ prompt, max_tokens: tokens, temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: reuse }),
+      /** @type {any} */ ({
+        prompt,
+        max_tokens: tokens,
+        temperature: 0,
+        top_k: 1,
+        ignore_eos: true,
+        cache_prompt: reuse,
+      }),
     );
     const { timings, usage, choices } = result;
     if (usage.prompt_tokens !== ids.length) throw new Error(`${usage.prompt_tokens} tokens instead of ${ids.length}`);
@@ -36,7 +43,8 @@ export async function open({ url, threads }) {
     async run(work, round) {
       const prompt = work.context ?? work.prompts[round % work.prompts.length];
       const { read, prompt: ms, decode, text } = await complete(prompt, work.decode + 1, Boolean(work.context));
-      if (!work.context && read !== prompt.ids.length) throw new Error(`only ${read} of ${prompt.ids.length} tokens were computed`);
+      if (!work.context && read !== prompt.ids.length)
+        throw new Error(`only ${read} of ${prompt.ids.length} tokens were computed`);
       /** @type {Record<string, import("./contestant.js").Result>} */
       const found = {};
       if (work.names.prefill) found[work.names.prefill] = { ms: ms / prompt.ids.length };

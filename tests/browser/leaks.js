@@ -1,81 +1,105 @@
 // Run in a page by test_leaks.py.
 async ({ worker, networks, counter }) => {
-    const { loom, boot, initLoom } = await import("/loom.js");
-    const session = await loom.start({ worker });
-    if (!worker) {
-        const script = counter.replace('"./boot.js"', JSON.stringify(`${location.origin}/boot.js`));
-        await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
-    }
-    const channel = new BroadcastChannel("proxies");
-    const count = async () => {
-        const answer = new Promise((resolve) => (channel.onmessage = ({ data }) => resolve(data)));
-        channel.postMessage("count");
-        const { proxies, heap } = await answer;
-        return { proxies, heap, objects: await session.liveObjects() };
-    };
-    const layers = [{ type: "dense", input_size: 2, output_size: 8, activation: "tanh" },
-                    { type: "lstm", input_size: 8, hidden_size: 4, seq_length: 1 },
-                    { type: "dense", output_size: 1, activation: "sigmoid" }];
-    const xor = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]].map(([a, b, y]) => ({ input: [a, b], target: [y] }));
-    const out = { epochs: 200000, cancelled: 0, stopped: [], usable: true };
-    const cycle = async (seed, inside = () => {}) => {
-        const network = await session.createNetwork({ layers }, { seed });
-        const stop = new AbortController();
-        let epoch = 0;
-        const training = network.train(xor, { epochs: out.epochs, learningRate: 0.1 }, {
-            signal: stop.signal, onProgress: (p) => { epoch = p.epoch; if (epoch >= out.epochs / 2) stop.abort(new Error("half-way")); },
-        });
-        const message = await training.then(() => "finished", (error) => error.message);
-        const values = await network.forward(new Float32Array([0, 1]));
-        await network.call("GetBlueprint").catch(() => {});
-        await network.forward([1, 2, 3]).catch(() => {}); // an error's proxies go, too
-        await inside();
-        await network.dispose();
-        return { message, epoch, finite: Number.isFinite(values[0]) };
-    };
-    await count();
-    await cycle(0);
-    await cycle(0);
-    out.before = await count();
-    for (let i = 1; i <= networks; i++) {
-        const { message, epoch, finite } = await cycle(i, async () => { if (i === 3) out.during = await count(); });
-        out.cancelled += message === "half-way";
-        out.stopped.push(epoch);
-        out.usable &&= finite;
-    }
-    out.afterNetworks = await count();
-    const network = await session.createNetwork({ layers }, { seed: 1 });
-    const input = new Float32Array([0, 1]);
-    for (let i = 0; i < 500; i++) {
-        await network.forward(input);
-        await network.call(i % 2 ? "TotalLayers" : "Activations");
-    }
+  const { loom, boot, initLoom } = await import("/loom.js");
+  const session = await loom.start({ worker });
+  if (!worker) {
+    const script = counter.replace('"./boot.js"', JSON.stringify(`${location.origin}/boot.js`));
+    await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  }
+  const channel = new BroadcastChannel("proxies");
+  const count = async () => {
+    const answer = new Promise((resolve) => (channel.onmessage = ({ data }) => resolve(data)));
+    channel.postMessage("count");
+    const { proxies, heap } = await answer;
+    return { proxies, heap, objects: await session.liveObjects() };
+  };
+  const layers = [
+    { type: "dense", input_size: 2, output_size: 8, activation: "tanh" },
+    { type: "lstm", input_size: 8, hidden_size: 4, seq_length: 1 },
+    { type: "dense", output_size: 1, activation: "sigmoid" },
+  ];
+  const xor = [
+    [0, 0, 0],
+    [0, 1, 1],
+    [1, 0, 1],
+    [1, 1, 0],
+  ].map(([a, b, y]) => ({ input: [a, b], target: [y] }));
+  const out = { epochs: 200000, cancelled: 0, stopped: [], usable: true };
+  const cycle = async (seed, inside = () => {}) => {
+    const network = await session.createNetwork({ layers }, { seed });
+    const stop = new AbortController();
+    let epoch = 0;
+    const training = network.train(
+      xor,
+      { epochs: out.epochs, learningRate: 0.1 },
+      {
+        signal: stop.signal,
+        onProgress: (p) => {
+          epoch = p.epoch;
+          if (epoch >= out.epochs / 2) stop.abort(new Error("half-way"));
+        },
+      },
+    );
+    const message = await training.then(
+      () => "finished",
+      (error) => error.message,
+    );
+    const values = await network.forward(new Float32Array([0, 1]));
+    await network.call("GetBlueprint").catch(() => {});
+    await network.forward([1, 2, 3]).catch(() => {}); // an error's proxies go, too
+    await inside();
     await network.dispose();
-    out.afterCalls = await count();
-    if (worker) {
-        out.heldProxies = 1; // checked on the other thread, where the test can hold one
-        session.dispose();
-        return out;
-    }
-    await initLoom();
-    const calls = () => {
-        const made = createLoomNetwork(JSON.stringify({ layers }));
-        for (let i = 0; i < 50; i++) made.ForwardCPU("[[0,1]]");
-        made.Train(JSON.stringify([[{ Input: [0, 1], Target: [1] }], { Epochs: 3 }]));
-        made.ForwardCPU("[[1,2,3]]");
-        made.forward(input);
-        made.dispose();
-    };
-    calls();
-    const first = await count();
-    for (let i = 0; i < 10; i++) calls();
-    const second = await count();
-    out.globals = { ...out.afterCalls, proxies: out.afterCalls.proxies + second.proxies - first.proxies, objects: second.objects };
-    const { pyodide } = await boot();
-    pyodide.runPython("[1, 2]").destroy();
-    const without = await count();
-    const held = pyodide.runPython("[1, 2]");
-    out.heldProxies = (await count()).proxies - without.proxies;
-    held.destroy();
+    return { message, epoch, finite: Number.isFinite(values[0]) };
+  };
+  await count();
+  await cycle(0);
+  await cycle(0);
+  out.before = await count();
+  for (let i = 1; i <= networks; i++) {
+    const { message, epoch, finite } = await cycle(i, async () => {
+      if (i === 3) out.during = await count();
+    });
+    out.cancelled += message === "half-way";
+    out.stopped.push(epoch);
+    out.usable &&= finite;
+  }
+  out.afterNetworks = await count();
+  const network = await session.createNetwork({ layers }, { seed: 1 });
+  const input = new Float32Array([0, 1]);
+  for (let i = 0; i < 500; i++) {
+    await network.forward(input);
+    await network.call(i % 2 ? "TotalLayers" : "Activations");
+  }
+  await network.dispose();
+  out.afterCalls = await count();
+  if (worker) {
+    out.heldProxies = 1; // checked on the other thread, where the test can hold one
+    session.dispose();
     return out;
-}
+  }
+  await initLoom();
+  const calls = () => {
+    const made = createLoomNetwork(JSON.stringify({ layers }));
+    for (let i = 0; i < 50; i++) made.ForwardCPU("[[0,1]]");
+    made.Train(JSON.stringify([[{ Input: [0, 1], Target: [1] }], { Epochs: 3 }]));
+    made.ForwardCPU("[[1,2,3]]");
+    made.forward(input);
+    made.dispose();
+  };
+  calls();
+  const first = await count();
+  for (let i = 0; i < 10; i++) calls();
+  const second = await count();
+  out.globals = {
+    ...out.afterCalls,
+    proxies: out.afterCalls.proxies + second.proxies - first.proxies,
+    objects: second.objects,
+  };
+  const { pyodide } = await boot();
+  pyodide.runPython("[1, 2]").destroy();
+  const without = await count();
+  const held = pyodide.runPython("[1, 2]");
+  out.heldProxies = (await count()).proxies - without.proxies;
+  held.destroy();
+  return out;
+};

@@ -20,7 +20,8 @@ const COMMANDS = {
       const readers = await openModelFiles(source, await storage, { onProgress, signal: stop.signal });
       const files = readers.map((reader) => {
         const hash = new Sha256();
-        for (let at = 0; at < reader.size; at += 300_007) hash.update(reader.read(at, Math.min(300_007, reader.size - at)));
+        for (let at = 0; at < reader.size; at += 300_007)
+          hash.update(reader.read(at, Math.min(300_007, reader.size - at)));
         const file = { name: reader.name, size: reader.size, sha256: hash.hex(), kind: reader.constructor.name };
         reader.release();
         return file;

@@ -24,12 +24,14 @@ const [plain] = target.loadLoomNetwork(text, "demo").ForwardCPU(JSON.stringify([
 await network.dispose();
 await again.dispose();
 session.dispose();
-console.log(JSON.stringify({
-  loss: result.FinalLoss,
-  typed: output instanceof Float32Array,
-  same: output.every((v, i) => v === second[i]),
-  global: JSON.parse(plain).every((v, i) => Math.fround(v) === output[i]),
-  refused,
-  version: (await boot()).version,
-}));
+console.log(
+  JSON.stringify({
+    loss: result.FinalLoss,
+    typed: output instanceof Float32Array,
+    same: output.every((v, i) => v === second[i]),
+    global: JSON.parse(plain).every((v, i) => Math.fround(v) === output[i]),
+    refused,
+    version: (await boot()).version,
+  }),
+);
 process.exit(0);

@@ -6,8 +6,12 @@ import { pathToFileURL } from "node:url";
 const [folder, ...wheels] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const pyodide = await loadPyodide({ indexURL: folder });
-await pyodide.loadPackage(wheels.map((path) => pathToFileURL(path).href), { messageCallback: () => {} });
-const report = pyodide.runPython(`
+await pyodide.loadPackage(
+  wheels.map((path) => pathToFileURL(path).href),
+  { messageCallback: () => {} },
+);
+const report = pyodide.runPython(
+  `
 import json
 import loom_py
 
@@ -22,5 +26,7 @@ json.dumps({
     "loss": result.final_loss,
     "same": again.forward_cpu(x)[0].tolist() == network.forward_cpu(x)[0].tolist(),
 })
-`, { globals: pyodide.toPy({ DEMO: process.env.DEMO }) });
+`,
+  { globals: pyodide.toPy({ DEMO: process.env.DEMO }) },
+);
 console.log(report);

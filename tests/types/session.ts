@@ -1,12 +1,33 @@
 // The promise API, as a project with strict settings uses it.
 
-import { loom, ConfigError, LoomError, isAbort, type Network, type NetworkMethods, type TrainingResult, type AdaptationResult, type Session, type StepState } from "loom-browser";
+import {
+  loom,
+  ConfigError,
+  LoomError,
+  isAbort,
+  type Network,
+  type NetworkMethods,
+  type TrainingResult,
+  type AdaptationResult,
+  type Session,
+  type StepState,
+} from "loom-browser";
 
 export async function trained(signal: AbortSignal): Promise<Float32Array> {
-  using session = await loom.start({ onProgress: ({ status, loaded = 0, total = 1 }) => console.log(status, loaded / total), signal });
-  const network: Network = await session.createNetwork({ layers: [{ type: "dense", input_size: 2, output_size: 1 }] }, { seed: 1 });
+  using session = await loom.start({
+    onProgress: ({ status, loaded = 0, total = 1 }) => console.log(status, loaded / total),
+    signal,
+  });
+  const network: Network = await session.createNetwork(
+    { layers: [{ type: "dense", input_size: 2, output_size: 1 }] },
+    { seed: 1 },
+  );
   const batches = [{ input: new Float32Array([0, 1]), target: [1] }];
-  const result = await network.train(batches, { epochs: 10, learningRate: 0.1, gradientClip: 1, optimizer: { Type: "adamw" } }, { signal });
+  const result = await network.train(
+    batches,
+    { epochs: 10, learningRate: 0.1, gradientClip: 1, optimizer: { Type: "adamw" } },
+    { signal },
+  );
   const losses: number[] = result.LossHistory;
   const deviation: number | undefined = result.EvalMetrics?.avg_deviation;
   console.log(losses.at(-1), deviation, result.StoppedEarly);
@@ -23,8 +44,14 @@ export async function reflected(network: Network): Promise<void> {
   const [output, nanoseconds] = await network.call("ForwardCPU", [0, 1]);
   const values: number[] = output;
   const time: number = nanoseconds;
-  const rows: number[][] = await network.call("Forward", [[0, 1], [1, 0]]);
-  const result: TrainingResult = await network.call("Train", [{ Input: [0, 1], Target: [1] }], { Epochs: 2, LearningRate: 0.1 });
+  const rows: number[][] = await network.call("Forward", [
+    [0, 1],
+    [1, 0],
+  ]);
+  const result: TrainingResult = await network.call("Train", [{ Input: [0, 1], Target: [1] }], {
+    Epochs: 2,
+    LearningRate: 0.1,
+  });
   const gradients: (number[] | null)[] = await network.call("KernelGradients");
   const names: (keyof NetworkMethods)[] = ["ForwardCPU", "HasMethod"];
   await network.call("InitializeWeights");
@@ -61,7 +88,11 @@ export async function talked(signal: AbortSignal): Promise<string> {
   const model = await session.loadModel("HuggingFaceTB/SmolLM2-135M-Instruct", { signal });
   let text = "";
   try {
-    for await (const piece of model.chat([{ role: "user", content: "Hello" }], { maxTokens: 20, temperature: 0, signal })) {
+    for await (const piece of model.chat([{ role: "user", content: "Hello" }], {
+      maxTokens: 20,
+      temperature: 0,
+      signal,
+    })) {
       if (piece.done) console.log(piece.finishReason, piece.stats.tokensPerSecond);
       else text += piece.text;
     }

@@ -36,11 +36,24 @@ const view = {
   insight: element("insight", HTMLElement),
 };
 const explained = view.insight.textContent;
-const chart = new LineChart(view.chart, element("keys", HTMLUListElement), { xLabel: "window", yLabel: "right, %", yRange: [0, 100] });
+const chart = new LineChart(view.chart, element("keys", HTMLUListElement), {
+  xLabel: "window",
+  yLabel: "right, %",
+  yRange: [0, 100],
+});
 const box = (/** @type {string} */ value, /** @type {boolean} */ checked, label = value) => ({ value, label, checked });
-const families = checkboxes(element("kinds", HTMLElement), FAMILIES.map((name, i) => box(name, i === 0)));
-const depths = checkboxes(element("depths", HTMLElement), DEPTHS.map((name, i) => box(name, i === 0, `${name} layers`)));
-const modes = checkboxes(element("modes", HTMLElement), MODES.map(([name = "", about]) => box(name, name !== "Tween", `${name}: ${about}`)));
+const families = checkboxes(
+  element("kinds", HTMLElement),
+  FAMILIES.map((name, i) => box(name, i === 0)),
+);
+const depths = checkboxes(
+  element("depths", HTMLElement),
+  DEPTHS.map((name, i) => box(name, i === 0, `${name} layers`)),
+);
+const modes = checkboxes(
+  element("modes", HTMLElement),
+  MODES.map(([name = "", about]) => box(name, name !== "Tween", `${name}: ${about}`)),
+);
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.catch(() => {});
 /** @type {Run[]} */
@@ -58,7 +71,9 @@ showResults();
 /** @param {AbortSignal} signal */
 async function run(signal) {
   const [ticks, seed] = [integer("ticks"), integer("seed")];
-  const wanted = families().flatMap((family) => depths().flatMap((depth) => modes().map((mode) => ({ family, depth: Number(depth), mode }))));
+  const wanted = families().flatMap((family) =>
+    depths().flatMap((depth) => modes().map((mode) => ({ family, depth: Number(depth), mode }))),
+  );
   if (!wanted.length) throw new RangeError("Choose at least one architecture, one depth and one way of learning.");
   const session = await starting;
   runs = [];
@@ -145,14 +160,24 @@ function draw() {
   dot(target, task === 0 ? "--thread" : "--bad", 13);
   dot(agent, "--accent", 17);
   const place = (/** @type {[number, number]} */ p) => p.map((v) => v.toFixed(1)).join(", ");
-  view.game.setAttribute("aria-label", `The world: the agent at ${place(agent)}, the other dot at ${place(target)}; it should ${TASKS[task]}`);
+  view.game.setAttribute(
+    "aria-label",
+    `The world: the agent at ${place(agent)}, the other dot at ${place(target)}; it should ${TASKS[task]}`,
+  );
 }
 
 function showCurves() {
-  const chosen = runs.filter(({ choice, windows }) => windows.length && (!view.show.value || view.show.value === choice.mode || view.show.value === `${choice.family}-${choice.depth}L`));
+  const chosen = runs.filter(
+    ({ choice, windows }) =>
+      windows.length &&
+      (!view.show.value || view.show.value === choice.mode || view.show.value === `${choice.family}-${choice.depth}L`),
+  );
   chart.set(chosen.map(({ name, windows }) => ({ name, x: windows.map((_, i) => i + 1), y: windows })));
   const ends = chosen.map(({ name, windows }) => `${name} ${Math.round(mean(windows))} %`);
-  view.chart.setAttribute("aria-label", `Right decisions by window, on average: ${ends.join(", ") || "nothing ran yet"}`);
+  view.chart.setAttribute(
+    "aria-label",
+    `Right decisions by window, on average: ${ends.join(", ") || "nothing ran yet"}`,
+  );
 }
 
 /** @param {number[]} values */
@@ -174,7 +199,15 @@ function showResults() {
     head.scope = "row";
     const after = outcome.changes.map((c) => `${Math.round(c.after)} %`).join(", ");
     const recovery = outcome.changes.map((c) => (c.recovery < 0 ? "never" : c.recovery)).join(", ");
-    const cells = [`${outcome.accuracy.toFixed(1)} %`, after, recovery, Math.round(speed).toLocaleString("en"), stability.toFixed(1), `${Math.round(consistency)} %`, Math.round(score).toLocaleString("en")];
+    const cells = [
+      `${outcome.accuracy.toFixed(1)} %`,
+      after,
+      recovery,
+      Math.round(speed).toLocaleString("en"),
+      stability.toFixed(1),
+      `${Math.round(consistency)} %`,
+      Math.round(score).toLocaleString("en"),
+    ];
     row.append(head, ...cells.map((text) => make("td", text)));
     return row;
   });
@@ -188,7 +221,9 @@ function showResults() {
   view.results.replaceChildren(...rows);
   const kept = view.show.value;
   const groups = [...new Set(runs.flatMap(({ choice }) => [choice.mode, `${choice.family}-${choice.depth}L`]))];
-  view.show.replaceChildren(...["", ...groups].map((value) => Object.assign(make("option", value || "all runs"), { value })));
+  view.show.replaceChildren(
+    ...["", ...groups].map((value) => Object.assign(make("option", value || "all runs"), { value })),
+  );
   view.show.value = groups.includes(kept) ? kept : "";
   view.insight.textContent = `${insight(finished)}${explained}`;
 }

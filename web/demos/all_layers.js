@@ -81,7 +81,8 @@ async function attempt(action) {
 async function choose(files) {
   const bundle = files.find((file) => file.name.endsWith(".json"));
   if (!bundle) throw new Error("There is no bundle among these files. Choose a .json file that LOOM saved.");
-  const text = async (/** @type {RegExp} */ name) => rows((await files.find((file) => name.test(file.name))?.text()) ?? "");
+  const text = async (/** @type {RegExp} */ name) =>
+    rows((await files.find((file) => name.test(file.name))?.text()) ?? "");
   own = {
     bundle: await bundle.text(),
     inputs: await text(/input.*\.txt$/i),
@@ -108,7 +109,10 @@ async function siteMaterial() {
  * @param {string} text
  */
 function rows(text) {
-  return text.split("\n").map((line) => (line.match(/[-+\d.eE]+/g) ?? []).map(Number)).filter((row) => row.length);
+  return text
+    .split("\n")
+    .map((line) => (line.match(/[-+\d.eE]+/g) ?? []).map(Number))
+    .filter((row) => row.length);
 }
 
 async function run() {
@@ -141,7 +145,11 @@ async function run() {
     const old = await weightsOf(network, id);
     await step("train", async () => {
       const batches = inputs.map((input, i) => ({ input, target: opposite(before[i] ?? new Float32Array()) }));
-      const { LossHistory: losses, FinalLoss: loss } = await network.train(batches, { epochs: EPOCHS, learningRate: 0.01, lossType: "mse" });
+      const { LossHistory: losses, FinalLoss: loss } = await network.train(batches, {
+        epochs: EPOCHS,
+        learningRate: 0.01,
+        lossType: "mse",
+      });
       return [null, `loss ${losses[0]?.toFixed(6)} → ${loss.toFixed(6)}`];
     });
     await step("weights", async () => {
@@ -174,7 +182,10 @@ async function run() {
  * @returns {Promise<T>}
  */
 async function step(name, work) {
-  const [, mark, , detail] = /** @type {HTMLElement[]} */ ([null, ...element(`step-${name}`, HTMLElement).querySelectorAll("*:not(div)")]);
+  const [, mark, , detail] = /** @type {HTMLElement[]} */ ([
+    null,
+    ...element(`step-${name}`, HTMLElement).querySelectorAll("*:not(div)"),
+  ]);
   if (!mark || !detail) throw new Error(`the page has no step ${name}`);
   mark.textContent = "…";
   try {
@@ -194,14 +205,16 @@ async function step(name, work) {
 }
 
 function showSteps() {
-  view.checks.replaceChildren(...STEPS.map(([name = "", title = "", note = ""]) => {
-    const item = make("li");
-    item.id = `step-${name}`;
-    const words = make("div");
-    words.append(make("strong", title), make("span", note));
-    item.append(make("b", "·", "mark"), words);
-    return item;
-  }));
+  view.checks.replaceChildren(
+    ...STEPS.map(([name = "", title = "", note = ""]) => {
+      const item = make("li");
+      item.id = `step-${name}`;
+      const words = make("div");
+      words.append(make("strong", title), make("span", note));
+      item.append(make("b", "·", "mark"), words);
+      return item;
+    }),
+  );
 }
 
 /**
@@ -245,15 +258,26 @@ function difference(a, b) {
  * @param {number[][]} expected
  */
 function showOutputs(found, expected) {
-  const text = (/** @type {ArrayLike<number>} */ values) => Array.from(values).slice(0, 4).map((v) => v.toFixed(5)).join(", ") + (values.length > 4 ? ", …" : "");
-  view.outputs.replaceChildren(...found.map((row, i) => {
-    const wanted = expected[i];
-    const gap = wanted ? difference(row, wanted) : NaN;
-    const line = make("tr");
-    const mark = wanted ? (gap <= TOLERANCE ? "right" : "wrong") : "";
-    line.append(make("td", String(i + 1)), make("td", text(row)), make("td", wanted ? text(wanted) : "—"), make("td", wanted ? gap.toExponential(1) : "—", mark));
-    return line;
-  }));
+  const text = (/** @type {ArrayLike<number>} */ values) =>
+    Array.from(values)
+      .slice(0, 4)
+      .map((v) => v.toFixed(5))
+      .join(", ") + (values.length > 4 ? ", …" : "");
+  view.outputs.replaceChildren(
+    ...found.map((row, i) => {
+      const wanted = expected[i];
+      const gap = wanted ? difference(row, wanted) : NaN;
+      const line = make("tr");
+      const mark = wanted ? (gap <= TOLERANCE ? "right" : "wrong") : "";
+      line.append(
+        make("td", String(i + 1)),
+        make("td", text(row)),
+        make("td", wanted ? text(wanted) : "—"),
+        make("td", wanted ? gap.toExponential(1) : "—", mark),
+      );
+      return line;
+    }),
+  );
 }
 
 /**
@@ -262,14 +286,22 @@ function showOutputs(found, expected) {
  * @returns {number[]} share of changed numbers, of each layer that has some
  */
 function showLayers(old, now) {
-  const shares = now.map(({ values }, i) => values.filter((value, k) => value !== old[i]?.values[k]).length / values.length);
-  view.layers.replaceChildren(...now.map(({ name, values }, i) => {
-    const share = shares[i] ?? NaN;
-    const line = make("tr");
-    const text = values.length ? `${(100 * share).toFixed(share === 1 ? 0 : 1)} %` : "no weights";
-    line.append(make("td", name), make("td", values.length ? values.length.toLocaleString("en") : "—"), make("td", text, values.length ? (share > 0 ? "right" : "wrong") : ""));
-    return line;
-  }));
+  const shares = now.map(
+    ({ values }, i) => values.filter((value, k) => value !== old[i]?.values[k]).length / values.length,
+  );
+  view.layers.replaceChildren(
+    ...now.map(({ name, values }, i) => {
+      const share = shares[i] ?? NaN;
+      const line = make("tr");
+      const text = values.length ? `${(100 * share).toFixed(share === 1 ? 0 : 1)} %` : "no weights";
+      line.append(
+        make("td", name),
+        make("td", values.length ? values.length.toLocaleString("en") : "—"),
+        make("td", text, values.length ? (share > 0 ? "right" : "wrong") : ""),
+      );
+      return line;
+    }),
+  );
   return shares.filter((share) => !Number.isNaN(share));
 }
 
@@ -279,7 +311,9 @@ function showLayers(old, now) {
  * @returns {Promise<LayerWeights[]>}
  */
 async function weightsOf(network, id) {
-  const { cfg, weights } = /** @type {{cfg: {layers: {type: string}[]}, weights: {data: string}}} */ (await network.call("SerializeModel", id));
+  const { cfg, weights } = /** @type {{cfg: {layers: {type: string}[]}, weights: {data: string}}} */ (
+    await network.call("SerializeModel", id)
+  );
   const { layers } = JSON.parse(atob(weights.data));
   return cfg.layers.map(({ type }, i) => ({ name: `${i}  ${type.replaceAll("_", " ")}`, values: leaves(layers[i]) }));
 }

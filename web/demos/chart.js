@@ -75,7 +75,10 @@ export class LossChart {
         ...this.#size(),
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false, range: [0, this.epochs] }, y: { distr: 3, range: (_, min, max) => this.#range(min, max) } },
+        scales: {
+          x: { time: false, range: [0, this.epochs] },
+          y: { distr: 3, range: (_, min, max) => this.#range(min, max) },
+        },
         axes: [axis, losses],
         series: [{}, { stroke: colour("--thread"), width: 2, points: { show: false } }],
       },

@@ -34,7 +34,8 @@ async function show(session) {
   const { limits = {}, recommended = {}, features = [], env: _, ...facts } = report ?? {};
   for (const [name, value] of Object.entries(facts)) fact(view.adapter, name, String(value) || "not told");
   if (report) fact(view.adapter, "features", features.join(", ") || "none");
-  for (const [name, value] of Object.entries({ ...recommended, ...limits })) fact(view.adapter, name, Number(value).toLocaleString("en"));
+  for (const [name, value] of Object.entries({ ...recommended, ...limits }))
+    fact(view.adapter, name, Number(value).toLocaleString("en"));
   view.verify.disabled = !session.devices.some(checkable);
 }
 
@@ -95,7 +96,9 @@ async function verify() {
       kernels += rows.length;
       wrong += rows.filter((row) => row.problem).length;
     }
-    view.summary.textContent = wrong ? `${wrong} of ${kernels} kernels are wrong here.` : `All ${kernels} kernels are right.`;
+    view.summary.textContent = wrong
+      ? `${wrong} of ${kernels} kernels are wrong here.`
+      : `All ${kernels} kernels are right.`;
   } catch (error) {
     if (isAbort(error)) view.summary.textContent = "Stopped.";
     else showError(view.error, error);

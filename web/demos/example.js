@@ -29,7 +29,12 @@ const view = {
   download: element("download", HTMLAnchorElement),
 };
 const log = new Log(element("log", HTMLElement));
-const starting = whileStarting(view.status, view.bar, (onProgress) => initLoom({ onProgress }), () => "Ready: the original’s functions, on this page’s own thread.");
+const starting = whileStarting(
+  view.status,
+  view.bar,
+  (onProgress) => initLoom({ onProgress }),
+  () => "Ready: the original’s functions, on this page’s own thread.",
+);
 starting.catch(() => {});
 /** @type {LoomNetwork | null} */
 let network = null;
@@ -53,9 +58,12 @@ view.stop.onclick = () => stopping?.abort();
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") stopping?.abort();
 });
-void starting.then((globals) => {
-  log.add(`initLoom() installed ${Object.keys(globals).length} functions.`, "head");
-}, (error) => log.fail(error));
+void starting.then(
+  (globals) => {
+    log.add(`initLoom() installed ${Object.keys(globals).length} functions.`, "head");
+  },
+  (error) => log.fail(error),
+);
 
 /**
  * One action at a time; whatever goes wrong is told on the page and in the log.
@@ -95,7 +103,9 @@ function made() {
 
 /** @param {Globals} globals */
 function create({ NewNetwork, CallLayerInit }) {
-  const [given, rows, cols, layers, hidden, last] = ["inputs", "rows", "cols", "layers", "hidden", "outputs"].map(integer);
+  const [given, rows, cols, layers, hidden, last] = ["inputs", "rows", "cols", "layers", "hidden", "outputs"].map(
+    integer,
+  );
   const fresh = NewNetwork(given, rows, cols, layers);
   if (typeof fresh === "string") throw new Error(fresh);
   log.add(`NewNetwork(${given}, ${rows}, ${cols}, ${layers})`, "head");
@@ -143,27 +153,37 @@ function forward() {
   const low = Math.min(...values);
   const high = Math.max(...values);
   const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  view.bars.replaceChildren(...values.slice(0, 10).map((value, i) => {
-    const row = make("div");
-    const meter = document.createElement("meter");
-    meter.max = Math.max(1, high);
-    meter.min = Math.min(0, low);
-    meter.value = value;
-    meter.setAttribute("aria-label", `Output ${i}`);
-    row.append(make("dt", String(i)), meter, make("dd", value.toFixed(4)));
-    return row;
-  }));
+  view.bars.replaceChildren(
+    ...values.slice(0, 10).map((value, i) => {
+      const row = make("div");
+      const meter = document.createElement("meter");
+      meter.max = Math.max(1, high);
+      meter.min = Math.min(0, low);
+      meter.value = value;
+      meter.setAttribute("aria-label", `Output ${i}`);
+      row.append(make("dt", String(i)), meter, make("dd", value.toFixed(4)));
+      return row;
+    }),
+  );
   element("range", HTMLElement).textContent = `${low.toFixed(4)} … ${high.toFixed(4)}`;
   element("mean", HTMLElement).textContent = mean.toFixed(4);
   element("time", HTMLElement).textContent = duration(nanoseconds / 1e6);
-  log.add(`ForwardCPU: [${values.slice(0, 10).map((v) => v.toFixed(4)).join(", ")}]`);
+  log.add(
+    `ForwardCPU: [${values
+      .slice(0, 10)
+      .map((v) => v.toFixed(4))
+      .join(", ")}]`,
+  );
 }
 
 async function train() {
   const target = made();
   const epochs = integer("epochs");
   const rate = positive("rate");
-  const batches = patterns(SAMPLES, inputs, outputs).map(({ input, target: wanted }) => ({ Input: input, Target: wanted }));
+  const batches = patterns(SAMPLES, inputs, outputs).map(({ input, target: wanted }) => ({
+    Input: input,
+    Target: wanted,
+  }));
   const chart = chartFor(epochs);
   stopping = new AbortController();
   view.stop.disabled = false;
@@ -172,7 +192,9 @@ async function train() {
   let before = Infinity;
   try {
     for (let epoch = 1; epoch <= epochs && !stopping.signal.aborted; epoch++) {
-      const [text] = results(target.Train(JSON.stringify([batches, { Epochs: 1, LearningRate: rate, LossType: "mse" }])));
+      const [text] = results(
+        target.Train(JSON.stringify([batches, { Epochs: 1, LearningRate: rate, LossType: "mse" }])),
+      );
       const { FinalLoss: loss } = JSON.parse(text ?? "{}");
       if (Number.isNaN(first)) first = loss;
       chart.add([loss]);
@@ -180,7 +202,10 @@ async function train() {
       element("loss", HTMLElement).textContent = loss.toFixed(4);
       element("change", HTMLElement).textContent = `${(100 * (loss / first - 1)).toFixed(1)} %`;
       if (epochs <= 20 || epoch % Math.ceil(epochs / 20) === 0) {
-        log.add(`Epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}${loss < before ? " ✓" : ""}`, loss < before ? "good" : "");
+        log.add(
+          `Epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}${loss < before ? " ✓" : ""}`,
+          loss < before ? "good" : "",
+        );
       }
       before = loss;
       await new Promise((resolve) => setTimeout(resolve)); // the page gets its turn
@@ -215,10 +240,15 @@ async function save() {
   } catch (error) {
     element("stored", HTMLElement).textContent = "no room";
     if (!(error instanceof DOMException) || error.name !== "QuotaExceededError") throw error;
-    throw new Error(`This browser’s local storage has no room for ${size(packed.length)}. Download the network instead, or save a smaller one.`);
+    throw new Error(
+      `This browser’s local storage has no room for ${size(packed.length)}. Download the network instead, or save a smaller one.`,
+    );
   }
   element("stored", HTMLElement).textContent = size(packed.length);
-  log.add(`Saved: ${blob.size.toLocaleString("en")} bytes of JSON, ${packed.length.toLocaleString("en")} stored`, "good");
+  log.add(
+    `Saved: ${blob.size.toLocaleString("en")} bytes of JSON, ${packed.length.toLocaleString("en")} stored`,
+    "good",
+  );
 }
 
 /** @param {Globals} globals */
@@ -240,7 +270,10 @@ async function load({ LoadModelFromString }) {
     const after = run(input).values;
     const same = before.length === after.length && before.every((value, i) => value === after[i]);
     element("same", HTMLElement).textContent = same ? "identical" : "different";
-    log.add(same ? "Verified: the forward pass gives identical outputs." : "The network in use was another one.", same ? "good" : "");
+    log.add(
+      same ? "Verified: the forward pass gives identical outputs." : "The network in use was another one.",
+      same ? "good" : "",
+    );
   } else {
     adopt(loaded, given, last);
     element("same", HTMLElement).textContent = "restored";
@@ -253,15 +286,18 @@ async function load({ LoadModelFromString }) {
 function introspect() {
   /** @type {{method_name: string, parameters: {name: string, type: string}[], returns: string[], doc: string}[]} */
   const methods = JSON.parse(String(made().GetMethods()));
-  view.methods.replaceChildren(...methods.map(({ method_name: name, parameters, returns, doc }) => {
-    const row = make("tr");
-    const cell = make("td");
-    const result = returns.length > 1 ? ` (${returns.join(", ")})` : returns.length ? ` ${returns[0]}` : "";
-    cell.append(make("code", `${name}(${parameters.map((p) => `${p.name} ${p.type}`).join(", ")})${result}`));
-    row.append(cell, make("td", doc.split("\n")[0] ?? ""));
-    return row;
-  }));
+  view.methods.replaceChildren(
+    ...methods.map(({ method_name: name, parameters, returns, doc }) => {
+      const row = make("tr");
+      const cell = make("td");
+      const result = returns.length > 1 ? ` (${returns.join(", ")})` : returns.length ? ` ${returns[0]}` : "";
+      cell.append(make("code", `${name}(${parameters.map((p) => `${p.name} ${p.type}`).join(", ")})${result}`));
+      row.append(cell, make("td", doc.split("\n")[0] ?? ""));
+      return row;
+    }),
+  );
   element("methods-scroll", HTMLElement).hidden = false;
-  element("methods-note", HTMLElement).textContent = `${methods.length} methods, found by reflection; nothing is listed by hand.`;
+  element("methods-note", HTMLElement).textContent =
+    `${methods.length} methods, found by reflection; nothing is listed by hand.`;
   log.add(`GetMethods: ${methods.length} methods`);
 }

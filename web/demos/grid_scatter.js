@@ -181,7 +181,10 @@ async function train() {
     view.stop.disabled = true;
     view.bar.hidden = true;
   }
-  view.chart.setAttribute("aria-label", `Loss over ${done} epochs, from ${first.toFixed(4)} to ${view.loss.textContent}`);
+  view.chart.setAttribute(
+    "aria-label",
+    `Loss over ${done} epochs, from ${first.toFixed(4)} to ${view.loss.textContent}`,
+  );
   await show(network);
 }
 
@@ -195,7 +198,10 @@ async function lookInside() {
 /** @param {Network} trained */
 async function show(trained) {
   showPredictions(await outputs(trained));
-  const metrics = await trained.evaluate(SAMPLES.map((s) => s.input), SAMPLES.map((s) => s.expected));
+  const metrics = await trained.evaluate(
+    SAMPLES.map((s) => s.input),
+    SAMPLES.map((s) => s.expected),
+  );
   view.score.textContent = `${metrics.score.toFixed(1).replace(/\.0$/, "")} / 100`;
   view.deviation.textContent = `${metrics.avg_deviation.toFixed(2)} %`;
   view.failures.textContent = `${metrics.failures} of ${metrics.total_samples}`;
@@ -217,7 +223,13 @@ function showPredictions(results) {
     const mark = make("td", output ? (right ? "✓" : "✗") : "", right ? "right" : "wrong");
     if (output) mark.setAttribute("aria-label", right ? "right" : "wrong");
     const text = output ? Array.from(output, (v) => v.toFixed(3)).join(", ") : "—";
-    row.append(make("td", label), make("td", text), make("td", output ? String(found) : "—"), make("td", String(expected)), mark);
+    row.append(
+      make("td", label),
+      make("td", text),
+      make("td", output ? String(found) : "—"),
+      make("td", String(expected)),
+      mark,
+    );
     return row;
   });
   view.predictions.replaceChildren(...rows);
@@ -258,7 +270,9 @@ async function reload() {
   const again = await session.loadNetwork(saved, MODEL_ID);
   try {
     const [before, after] = await Promise.all([outputs(network), outputs(again)]);
-    const differences = before.flatMap((values, i) => Array.from(values, (v, k) => Math.abs(v - (after[i]?.[k] ?? NaN))));
+    const differences = before.flatMap((values, i) =>
+      Array.from(values, (v, k) => Math.abs(v - (after[i]?.[k] ?? NaN))),
+    );
     const largest = Math.max(...differences);
     view.difference.textContent = String(largest);
     view.verdict.textContent = largest === 0 ? "identical, bit for bit" : "different";
@@ -273,7 +287,17 @@ function forgetResults() {
   showPredictions([]);
   showBuckets(null);
   view.download.hidden = true;
-  const places = [view.loss, view.improvement, view.time, view.score, view.deviation, view.failures, view.size, view.difference, view.verdict];
+  const places = [
+    view.loss,
+    view.improvement,
+    view.time,
+    view.score,
+    view.deviation,
+    view.failures,
+    view.size,
+    view.difference,
+    view.verdict,
+  ];
   for (const place of places) place.textContent = "—";
   delete view.loss.dataset.value;
   view.verdict.className = "";

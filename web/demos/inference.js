@@ -156,7 +156,8 @@ async function answer() {
       end = "Stopped.";
     }
     if (end) turn.append(make("span", end, "end"));
-    if (chat && used === model && view.log.contains(turn)) messages = [...asked, { role: "assistant", content: written }];
+    if (chat && used === model && view.log.contains(turn))
+      messages = [...asked, { role: "assistant", content: written }];
   } catch (error) {
     showError(view.error, error);
     view.stats.textContent = HINT;

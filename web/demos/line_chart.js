@@ -74,7 +74,8 @@ export class LineChart {
       labelSize: 18,
     };
     const { xLabel, yLabel, xMax, log = false, yRange, marks = [] } = this.options;
-    const decade = (/** @type {number | null} */ v) => v !== null && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
+    const decade = (/** @type {number | null} */ v) =>
+      v !== null && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
     /** @type {uPlot.Axis} */
     const vertical = { ...axis, label: yLabel, size: 54 };
     if (log) {
@@ -93,9 +94,21 @@ export class LineChart {
         ...this.#size(),
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false, ...(xMax ? { range: [0, xMax] } : {}) }, y: { distr: log ? 3 : 1, range: /** @type {any} */ (range) } },
+        scales: {
+          x: { time: false, ...(xMax ? { range: [0, xMax] } : {}) },
+          y: { distr: log ? 3 : 1, range: /** @type {any} */ (range) },
+        },
         axes: [{ ...axis, label: xLabel, size: 34 }, vertical],
-        series: [{}, ...this.#curves.map((_, i) => ({ stroke: ink(i), width: 2, points: { show: false }, spanGaps: true, dash: i >= COLOURS.length ? [6, 4] : undefined }))],
+        series: [
+          {},
+          ...this.#curves.map((_, i) => ({
+            stroke: ink(i),
+            width: 2,
+            points: { show: false },
+            spanGaps: true,
+            dash: i >= COLOURS.length ? [6, 4] : undefined,
+          })),
+        ],
         hooks: { draw: [(plot) => this.#marks(plot, marks, colour("--muted"))] },
       },
       this.#data(),

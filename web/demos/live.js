@@ -136,11 +136,15 @@ async function step(stepped, signal) {
 async function train(trained, signal) {
   view.status.textContent = "Training four samples.";
   view.workName.textContent = "Epochs";
-  await trained.train(SAMPLES, { epochs: 1_000_000, learningRate: 0.02, gradientClip: 1 }, {
-    signal,
-    onProgress({ epoch, loss }) {
-      view.work.textContent = epoch.toLocaleString("en");
-      view.loss.textContent = loss.toPrecision(4);
+  await trained.train(
+    SAMPLES,
+    { epochs: 1_000_000, learningRate: 0.02, gradientClip: 1 },
+    {
+      signal,
+      onProgress({ epoch, loss }) {
+        view.work.textContent = epoch.toLocaleString("en");
+        view.loss.textContent = loss.toPrecision(4);
+      },
     },
-  });
+  );
 }

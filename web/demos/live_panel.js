@@ -46,7 +46,9 @@ export class LivePanel {
     const grid = { rows: info.grid_rows ?? 1, cols: info.grid_cols ?? 1, layers: info.layers_per_cell ?? 1 };
     this.view = new LiveView(this.place, {
       grid,
-      names: layers.map(({ type, branches }) => (branches ? `${type} (${branches.map((b) => b.type).join(", ")})` : type)),
+      names: layers.map(({ type, branches }) =>
+        branches ? `${type} (${branches.map((b) => b.type).join(", ")})` : type,
+      ),
       onOpen: (index) => void this.open(index),
     });
     const several = element("live-arrangement-field", HTMLElement);
@@ -112,7 +114,8 @@ export class LivePanel {
       ["Parameters", layer.parameters.toLocaleString("en")],
       ["Tensors", layer.tensors.map(({ name, shape: s }) => `${name} ${s.join("×")}`).join(", ") || "none"],
     ];
-    if (layer.branches) facts.push(["Branches", `${layer.branches.map((b) => b.type).join(", ")} (${layer.combine_mode ?? "in order"})`]);
+    if (layer.branches)
+      facts.push(["Branches", `${layer.branches.map((b) => b.type).join(", ")} (${layer.combine_mode ?? "in order"})`]);
     const list = make("dl", "", "facts");
     for (const [name = "", value = ""] of facts) {
       const pair = document.createElement("div");
@@ -120,7 +123,11 @@ export class LivePanel {
       list.append(pair);
     }
     const spreads = make("div", "", "spreads");
-    spreads.append(histogram("Weights", layer.weights, "accent"), histogram("Output", layer.output, "accent"), histogram("Gradient", layer.gradient, "thread"));
+    spreads.append(
+      histogram("Weights", layer.weights, "accent"),
+      histogram("Output", layer.output, "accent"),
+      histogram("Gradient", layer.gradient, "thread"),
+    );
     this.card.replaceChildren(make("h3", `Layer ${layer.index}: ${layer.type}`), list, spreads);
     this.card.dataset.layer = String(layer.index);
     this.card.hidden = false;
@@ -151,11 +158,20 @@ function histogram(title, spread, colour) {
   picture.setAttribute("preserveAspectRatio", "none");
   picture.setAttribute("role", "img");
   picture.setAttribute("class", colour);
-  picture.setAttribute("aria-label", `Histogram of ${spread.count} values from ${short(spread.min)} to ${short(spread.max)}`);
+  picture.setAttribute(
+    "aria-label",
+    `Histogram of ${spread.count} values from ${short(spread.min)} to ${short(spread.max)}`,
+  );
   spread.histogram.forEach((count, i) => {
     const bar = document.createElementNS(space, "rect");
     const height = (11.5 * count) / most;
-    for (const [name, value] of [["x", i + 0.08], ["y", 12 - height], ["width", 0.84], ["height", height]]) bar.setAttribute(String(name), String(value));
+    for (const [name, value] of [
+      ["x", i + 0.08],
+      ["y", 12 - height],
+      ["width", 0.84],
+      ["height", height],
+    ])
+      bar.setAttribute(String(name), String(value));
     picture.append(bar);
   });
   const ends = make("div", "", "ends");

@@ -9,7 +9,13 @@ import { element, make, showError, size } from "./ui.js";
 /** @typedef {import("../loom.js").LanguageModel} LanguageModel */
 
 const VERBS = {
-  resolve: "Looking up", waiting: "Waiting for another tab:", resume: "Checking what came before:", download: "Downloading", verify: "Checking", cached: "Kept from last time:", load: "Reading weights",
+  resolve: "Looking up",
+  waiting: "Waiting for another tab:",
+  resume: "Checking what came before:",
+  download: "Downloading",
+  verify: "Checking",
+  cached: "Kept from last time:",
+  load: "Reading weights",
 };
 
 /** @type {Record<string, string>} */
@@ -70,15 +76,22 @@ export class ModelPanel {
     }
     this.list.replaceChildren(...this.#models.map(choice));
     if (!this.#models.length) {
-      this.list.append(make("p", "This site has no model of its own. Take one from the hub, or choose files from your computer.", "note"));
+      this.list.append(
+        make(
+          "p",
+          "This site has no model of its own. Take one from the hub, or choose files from your computer.",
+          "note",
+        ),
+      );
     }
     if (!this.#source) this.#select(this.#models.length ? "site:0" : "hub"); // who was quicker has chosen already
   }
 
   /** @param {string} value */
   #select(value) {
-    const radio = [...this.form.elements].find((e) => e instanceof HTMLInputElement && e.name === "source" && e.value === value)
-      ?? this.form.querySelector('input[name="source"]');
+    const radio =
+      [...this.form.elements].find((e) => e instanceof HTMLInputElement && e.name === "source" && e.value === value) ??
+      this.form.querySelector('input[name="source"]');
     if (radio instanceof HTMLInputElement) radio.checked = true;
     this.#showDetails();
   }
@@ -122,7 +135,8 @@ export class ModelPanel {
     addEventListener("drop", (event) => event.preventDefault());
     this.panel.addEventListener("dragenter", () => this.panel.classList.add("dragging"));
     this.panel.addEventListener("dragleave", (event) => {
-      if (!(event.relatedTarget instanceof Node && this.panel.contains(event.relatedTarget))) this.panel.classList.remove("dragging");
+      if (!(event.relatedTarget instanceof Node && this.panel.contains(event.relatedTarget)))
+        this.panel.classList.remove("dragging");
     });
     this.panel.addEventListener("drop", async (event) => {
       this.panel.classList.remove("dragging");
@@ -163,7 +177,12 @@ export class ModelPanel {
       const { kind } = await session.storage.usage();
       const place = keep ?? { keep: kind === "memory" ? "try" : "must" };
       const activations = this.precise.checked ? "f32" : "q16";
-      const model = await session.loadModel(source, { ...place, activations, signal, onProgress: (progress) => this.#show(progress) });
+      const model = await session.loadModel(source, {
+        ...place,
+        activations,
+        signal,
+        onProgress: (progress) => this.#show(progress),
+      });
       await this.onModel(model);
       this.name.textContent = `Loaded: ${title}`;
       this.name.hidden = false;
@@ -219,7 +238,10 @@ function choice(model, index) {
   radio.value = `site:${index}`;
   const bytes = model.files.reduce((sum, file) => sum + (file.size ?? 0), 0);
   const words = make("span");
-  words.append(make("strong", model.title), make("small", [size(bytes), model.license, "from this site"].filter(Boolean).join(" · ")));
+  words.append(
+    make("strong", model.title),
+    make("small", [size(bytes), model.license, "from this site"].filter(Boolean).join(" · ")),
+  );
   label.append(radio, words);
   return label;
 }

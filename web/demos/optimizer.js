@@ -22,8 +22,15 @@ const view = {
   chart: element("chart", HTMLElement),
   results: element("results", HTMLTableSectionElement),
 };
-const chart = new LineChart(view.chart, element("keys", HTMLUListElement), { xLabel: "tick", yLabel: "loss", log: true });
-const chosen = checkboxes(element("choices", HTMLElement), OPTIMISERS.map(({ name }) => ({ value: name, label: name, checked: true })));
+const chart = new LineChart(view.chart, element("keys", HTMLUListElement), {
+  xLabel: "tick",
+  yLabel: "loss",
+  log: true,
+});
+const chosen = checkboxes(
+  element("choices", HTMLElement),
+  OPTIMISERS.map(({ name }) => ({ value: name, label: name, checked: true })),
+);
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.catch(() => {});
 
@@ -50,7 +57,14 @@ async function run(signal) {
       runs.push(run);
       const network = await session.createNetwork(CONFIG, { seed });
       try {
-        const config = { LearningRate: rate, Optimizer: options, LossType: "mse", Hold: HOLD, Shuffle: true, Seed: seed };
+        const config = {
+          LearningRate: rate,
+          Optimizer: options,
+          LossType: "mse",
+          Hold: HOLD,
+          Shuffle: true,
+          Seed: seed,
+        };
         const result = await network.trainWithStepping(config, BATCHES, ticks, {
           signal,
           onProgress({ step, loss }) {
@@ -87,7 +101,14 @@ function show(runs) {
     const speed = run?.speed === undefined ? "—" : Math.round(run.speed).toLocaleString("en");
     const head = make("th", name);
     head.scope = "row";
-    row.append(head, make("td", String(rate)), make("td", number(run?.y[0])), make("td", number(run?.y.at(-1))), make("td", speed), make("td", right));
+    row.append(
+      head,
+      make("td", String(rate)),
+      make("td", number(run?.y[0])),
+      make("td", number(run?.y.at(-1))),
+      make("td", speed),
+      make("td", right),
+    );
     return row;
   });
   view.results.replaceChildren(...rows);

@@ -9,7 +9,7 @@
 export function patterns(count, inputs, outputs, random = Math.random) {
   return Array.from({ length: count }, (_, i) => {
     const expected = i % 2;
-    const high = (/** @type {number} */ k) => (k < inputs / 2) === (expected === 0);
+    const high = (/** @type {number} */ k) => k < inputs / 2 === (expected === 0);
     const input = Array.from({ length: inputs }, (_, k) => (high(k) ? 0.7 : 0) + 0.3 * random());
     return { input, target: Array.from({ length: outputs }, (_, k) => Number(k === expected)), expected };
   });

@@ -21,7 +21,11 @@ const view = {
   samples: element("samples", HTMLTableSectionElement),
   score: element("score", HTMLElement),
 };
-const chart = new LineChart(view.chart, element("keys", HTMLUListElement), { xLabel: "tick", yLabel: "loss", log: true });
+const chart = new LineChart(view.chart, element("keys", HTMLUListElement), {
+  xLabel: "tick",
+  yLabel: "loss",
+  log: true,
+});
 const live = new LivePanel();
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.catch(() => {});
@@ -29,7 +33,10 @@ starting.catch(() => {});
 let network = null;
 
 show([]);
-starting.then((session) => session.createNetwork(CONFIG, { seed: 0 })).then((made) => (network ? made.dispose() : use(made))).catch(() => {}); // told by startSession
+starting
+  .then((session) => session.createNetwork(CONFIG, { seed: 0 }))
+  .then((made) => (network ? made.dispose() : use(made)))
+  .catch(() => {}); // told by startSession
 onSubmit(train);
 
 /** @param {Network} made */
@@ -82,9 +89,13 @@ async function train(signal) {
     await trained.trainWithStepping(config, BATCHES, ticks, { signal, onProgress });
     view.status.textContent = `Trained with seed ${seed} in ${duration(performance.now() - started)}.`;
   } finally {
-    if (signal.aborted) view.status.textContent = `Stopped after tick ${done.toLocaleString("en")}; the network keeps what it learned.`;
+    if (signal.aborted)
+      view.status.textContent = `Stopped after tick ${done.toLocaleString("en")}; the network keeps what it learned.`;
     view.bar.hidden = true;
-    view.chart.setAttribute("aria-label", `Loss over ${done} ticks, from ${curve.y[0]?.toPrecision(3)} to ${curve.y.at(-1)?.toPrecision(3)}`);
+    view.chart.setAttribute(
+      "aria-label",
+      `Loss over ${done} ticks, from ${curve.y[0]?.toPrecision(3)} to ${curve.y.at(-1)?.toPrecision(3)}`,
+    );
     show(await outputs(trained));
   }
 }
@@ -100,7 +111,13 @@ function show(found) {
     const mark = make("td", output ? (got === expected ? "✓" : "✗") : "", got === expected ? "right" : "wrong");
     if (output) mark.setAttribute("aria-label", got === expected ? "right" : "wrong");
     const text = output ? Array.from(output, (v) => v.toFixed(2)).join(", ") : "—";
-    row.append(make("td", input.join(", ")), make("td", text), make("td", CLASSES[got] ?? "—"), make("td", CLASSES[expected]), mark);
+    row.append(
+      make("td", input.join(", ")),
+      make("td", text),
+      make("td", CLASSES[got] ?? "—"),
+      make("td", CLASSES[expected]),
+      mark,
+    );
     return row;
   });
   view.samples.replaceChildren(...rows);

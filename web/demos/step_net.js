@@ -24,7 +24,10 @@ export const SAMPLES = [
   { input: [0.9, 0.1, 0.9, 0.1], expected: 2 },
 ];
 /** As training takes them. */
-export const BATCHES = SAMPLES.map(({ input, expected }) => ({ Input: input, Target: CLASSES.map((_, k) => Number(k === expected)) }));
+export const BATCHES = SAMPLES.map(({ input, expected }) => ({
+  Input: input,
+  Target: CLASSES.map((_, k) => Number(k === expected)),
+}));
 /** Ticks that one sample stays at the input. */
 export const HOLD = 20;
 

@@ -43,12 +43,17 @@ export class StoragePanel {
     const item = make("li");
     const words = make("span");
     const state = complete ? "" : " · not whole yet: loading it goes on";
-    words.append(make("strong", name), make("small", `${size(bytes)} · used ${new Date(lastUsed).toLocaleDateString()}${state}`));
+    words.append(
+      make("strong", name),
+      make("small", `${size(bytes)} · used ${new Date(lastUsed).toLocaleDateString()}${state}`),
+    );
     const button = make("button", "Remove", "quiet");
     button.type = "button";
     button.setAttribute("aria-label", `Remove ${name}`);
     button.onclick = () =>
-      this.#change(async (session) => `${name} was removed, ${size(await session.storage.remove(name, source))} freed.`);
+      this.#change(
+        async (session) => `${name} was removed, ${size(await session.storage.remove(name, source))} freed.`,
+      );
     item.append(words, button);
     return item;
   }

@@ -39,7 +39,10 @@ const view = {
 const log = new Log(element("log", HTMLElement));
 const chart = new LossChart(view.chart, 100);
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
-starting.then(({ version }) => log.add(`LOOM ${version} is ready.`, "head"), (error) => log.fail(error));
+starting.then(
+  ({ version }) => log.add(`LOOM ${version} is ready.`, "head"),
+  (error) => log.fail(error),
+);
 /** @type {Network | null} */
 let network = null;
 /** @type {AbortController | null} */
@@ -129,7 +132,11 @@ function configError(error) {
 async function getMethods() {
   const methods = await made().call("GetMethods");
   const lines = methods.map((method) => {
-    const { method_name: name, parameters, returns } = /** @type {{method_name: string, parameters: {type: string}[], returns: string[]}} */ (method);
+    const {
+      method_name: name,
+      parameters,
+      returns,
+    } = /** @type {{method_name: string, parameters: {type: string}[], returns: string[]}} */ (method);
     return `${name}(${parameters.map((p) => p.type).join(", ")}) → ${returns.join(", ") || "nothing"}`;
   });
   answer(`${methods.length} methods`, lines.join("\n"));
@@ -189,22 +196,29 @@ async function train() {
   let last = NaN;
   let told = 0;
   try {
-    const result = await target.train(samples, { epochs, learningRate: rate, gradientClip: 1 }, {
-      signal: stopping.signal,
-      onProgress({ epoch, loss, losses }) {
-        if (Number.isNaN(first)) first = losses[0] ?? loss;
-        last = loss;
-        chart.add(losses);
-        element("epoch", HTMLElement).textContent = `${epoch} / ${epochs}`;
-        element("loss", HTMLElement).textContent = loss.toFixed(6);
-        element("improvement", HTMLElement).textContent = `${((1 - loss / first) * 100).toFixed(2)} %`;
-        if (epoch >= told) {
-          log.add(`Epoch ${epoch}/${epochs}: loss ${loss.toFixed(6)}`);
-          told = epoch + epochs / 10;
-        }
+    const result = await target.train(
+      samples,
+      { epochs, learningRate: rate, gradientClip: 1 },
+      {
+        signal: stopping.signal,
+        onProgress({ epoch, loss, losses }) {
+          if (Number.isNaN(first)) first = losses[0] ?? loss;
+          last = loss;
+          chart.add(losses);
+          element("epoch", HTMLElement).textContent = `${epoch} / ${epochs}`;
+          element("loss", HTMLElement).textContent = loss.toFixed(6);
+          element("improvement", HTMLElement).textContent = `${((1 - loss / first) * 100).toFixed(2)} %`;
+          if (epoch >= told) {
+            log.add(`Epoch ${epoch}/${epochs}: loss ${loss.toFixed(6)}`);
+            told = epoch + epochs / 10;
+          }
+        },
       },
-    });
-    log.add(`Trained in ${duration(result.TotalTime / 1e6)}: ${first.toFixed(6)} → ${result.FinalLoss.toFixed(6)}`, "good");
+    );
+    log.add(
+      `Trained in ${duration(result.TotalTime / 1e6)}: ${first.toFixed(6)} → ${result.FinalLoss.toFixed(6)}`,
+      "good",
+    );
   } catch (error) {
     if (!isAbort(error)) throw error;
     log.add("Stopped; the network keeps what it learned.");
@@ -227,7 +241,9 @@ async function validate(trained, inputs, outputs) {
   let right = 0;
   for (const { input, expected } of fresh) {
     const output = await trained.forward(input);
-    right += Number((output.length > 1 ? output.indexOf(Math.max(...output)) : Math.round(1 - (output[0] ?? 0))) === expected);
+    right += Number(
+      (output.length > 1 ? output.indexOf(Math.max(...output)) : Math.round(1 - (output[0] ?? 0))) === expected,
+    );
   }
   element("right", HTMLElement).textContent = `${right} of ${fresh.length}`;
   log.add(`Validation on ${fresh.length} new samples: ${right} right`, right > fresh.length * 0.9 ? "good" : "");
@@ -239,11 +255,19 @@ async function gridScatter() {
   const agents = await session.createNetwork(demo.network);
   try {
     /** @type {{input: number[], target: number[]}[]} */
-    const batches = demo.batches.map((/** @type {{Input: number[], Target: number[]}} */ b) => ({ input: b.Input, target: b.Target }));
+    const batches = demo.batches.map((/** @type {{Input: number[], Target: number[]}} */ b) => ({
+      input: b.Input,
+      target: b.Target,
+    }));
     log.add("Grid scatter: a dense pair, an LSTM and an RNN, 800 epochs", "head");
-    const result = await agents.train(batches, { epochs: 800, learningRate: 0.15, gradientClip: 1 }, {
-      onProgress: ({ epoch, loss }) => (element("grid-after", HTMLElement).textContent = `${loss.toFixed(6)} (${epoch})`),
-    });
+    const result = await agents.train(
+      batches,
+      { epochs: 800, learningRate: 0.15, gradientClip: 1 },
+      {
+        onProgress: ({ epoch, loss }) =>
+          (element("grid-after", HTMLElement).textContent = `${loss.toFixed(6)} (${epoch})`),
+      },
+    );
     const before = result.LossHistory[0] ?? NaN;
     element("grid-before", HTMLElement).textContent = before.toFixed(6);
     element("grid-after", HTMLElement).textContent = result.FinalLoss.toFixed(6);
@@ -254,11 +278,19 @@ async function gridScatter() {
       const found = output.indexOf(Math.max(...output));
       const expected = target.indexOf(Math.max(...target));
       const row = make("tr");
-      row.append(make("td", String(i)), make("td", Array.from(output, (v) => v.toFixed(3)).join(", ")), make("td", `${found} ${found === expected ? "✓" : "✗"}`, found === expected ? "right" : "wrong"), make("td", String(expected)));
+      row.append(
+        make("td", String(i)),
+        make("td", Array.from(output, (v) => v.toFixed(3)).join(", ")),
+        make("td", `${found} ${found === expected ? "✓" : "✗"}`, found === expected ? "right" : "wrong"),
+        make("td", String(expected)),
+      );
       rows.push(row);
     }
     view.gridRows.replaceChildren(...rows);
-    log.add(`Grid scatter: ${before.toFixed(6)} → ${result.FinalLoss.toFixed(6)}, ${((1 - result.FinalLoss / before) * 100).toFixed(2)} % better`, "good");
+    log.add(
+      `Grid scatter: ${before.toFixed(6)} → ${result.FinalLoss.toFixed(6)}, ${((1 - result.FinalLoss / before) * 100).toFixed(2)} % better`,
+      "good",
+    );
   } finally {
     await agents.dispose();
   }
