@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import loom_py
 from tools import paths, serve
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,7 @@ def wheel(name: str) -> Path:
 
 
 def check(report: dict[str, Any]) -> None:
-    assert report["version"] == "0.1.0"
+    assert report["version"] == loom_py.__version__
     assert report["loss"] < 0.002
     assert report["same"] is True
 
