@@ -1,6 +1,6 @@
 """Programs as JSON text, so that a recorded network can be kept, sent and replayed where its Python is not.
 
-    {"fmt": "loomProgram", "version": 1, "name", "buffers": [{"shape", "dtype", "kind", "name", "source"}],
+    {"fmt": "loomProgram", "version": 1, "name", "buffers": [{"shape", "dtype", "kind", "name", "source", "offset"}],
      "dispatches": [{"kernel", "arguments", "outputs", "changes"}], "inputs", "outputs", "state", "dynamics",
      "constants": {"<buffer>": {"dtype", "shape", "data"}}}
 
@@ -41,6 +41,7 @@ def dump_program(program: Program) -> str:
         "name": program.name,
         "buffers": [
             {"shape": list(b.shape), "dtype": b.dtype, "kind": b.kind, "name": b.name, "source": b.source}
+            | ({"offset": b.offset} if b.offset else {})
             for b in program.buffers
         ],
         "dispatches": [
@@ -74,9 +75,11 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
             raise b.error(f"unknown dtype {dtype[:40]!r}", "dtype")
         if kind not in KINDS:
             raise b.error(f"unknown kind {kind[:40]!r}", "kind")
-        source = b.integer("source", low=-1, high=i)
+        source, offset = b.integer("source", low=-1), b.integer("offset", 0)
         shape = _shape(b, "shape")
-        program.buffers.append(Buffer(i, shape, dtype, kind, b.text("name"), source))  # type: ignore[arg-type]
+        program.buffers.append(Buffer(i, shape, dtype, kind, b.text("name"), source, offset))  # type: ignore[arg-type]
+    for b in program.buffers:
+        _check_view(f, program.buffers, b)
     _named(f, program)
     for i, value in enumerate(f.array("dispatches")):
         program.dispatches.append(_dispatch(Fields(value, where, ("dispatches", i)), program))
@@ -91,6 +94,23 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
     if missing:
         raise f.error(f"buffer {missing[0]} is a constant without values", "constants")
     return program
+
+
+def _check_view(f: Fields, buffers: list[Buffer], view: Buffer) -> None:
+    """A buffer that shares another's storage lies inside it, and no buffer is part of itself."""
+    if view.source in (-1, view.index):
+        return
+    if view.source >= len(buffers):
+        raise f.error(f"is none of the {len(buffers)} buffers", "buffers", view.index, "source")
+    source = buffers[view.source]
+    if source.dtype != view.dtype or view.offset + math.prod(view.shape) > math.prod(source.shape):
+        raise f.error(f"does not lie inside buffer {source.index}", "buffers", view.index)
+    seen = {view.index}
+    while source.source not in (-1, source.index):
+        if source.index in seen or source.source >= len(buffers):
+            raise f.error("is part of itself", "buffers", view.index, "source")
+        seen.add(source.index)
+        source = buffers[source.source]
 
 
 def _named(f: Fields, program: Program) -> None:

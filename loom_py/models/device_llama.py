@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import DeviceLost
 from ..generation.sampling import GenerationOptions
 from ..runtime.device import DeviceTensor, Executable, Reopens, Waiting, finished, release, settle
-from ..runtime.fuse import fuse
 from ..runtime.stored import StoredWeight
+from ..runtime.transforms import fuse
 from .config import LlamaConfig
 from .llama import KVCache, Llama
 from .trace import Want, trace_decoder

@@ -20,7 +20,11 @@ ALIGNMENT = 16
 
 @dataclass(frozen=True)
 class Buffer:
-    """Storage for one tensor. `source` is the buffer whose bytes it shares (a reshape), or its own index."""
+    """Storage for one tensor, or part of another's.
+
+    `source` is the buffer whose storage it shares (a reshape, a slice), −1 or its own index for none; it begins
+    `offset` elements after that one does.
+    """
 
     index: int
     shape: tuple[int, ...]
@@ -28,6 +32,7 @@ class Buffer:
     kind: Kind
     name: str = ""
     source: int = -1
+    offset: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -83,7 +88,7 @@ class Program:
     def lifetimes(self) -> dict[int, tuple[int, int]]:
         """Temporary → (dispatch that makes it, last dispatch that reads it); outputs live to the end.
 
-        A reshape lives in its source, whose lifetime covers both.
+        A view lives in its source, whose lifetime covers both.
         """
         spans: dict[int, tuple[int, int]] = {}
         end = len(self.dispatches)
@@ -104,6 +109,14 @@ class Program:
         while self.buffers[index].source not in (-1, index):
             index = self.buffers[index].source
         return index
+
+    def offset(self, index: int) -> int:
+        """Elements from where its root begins."""
+        offset = 0
+        while self.buffers[index].source not in (-1, index):
+            offset += self.buffers[index].offset
+            index = self.buffers[index].source
+        return offset
 
     def plan(self) -> tuple[dict[int, int], int]:
         """Temporary → byte offset in one arena, and the arena's size.

@@ -10,9 +10,9 @@ import pytest
 
 from loom_py.models.llama import Llama
 from loom_py.models.trace import SAMPLING, trace_decoder
-from loom_py.runtime.fuse import fuse
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.transforms import fuse
 
 from ..models import tiny
 

@@ -15,11 +15,11 @@ from loom_py.formats.quant import widen
 from loom_py.generation.loading import load_model
 from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.trace import trace_decoder
-from loom_py.runtime.fuse import fuse
 from loom_py.runtime.numpy_ops import NumpyOps
 from loom_py.runtime.program import Program
 from loom_py.runtime.stored import StoredWeight
 from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.transforms import fuse
 from loom_py.runtime.verify import error
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost

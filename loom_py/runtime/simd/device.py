@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values, refusal
 from ..program import Program
+from ..transforms import simplify
 from . import decoder, elementwise, linear, products, sequences, softmaxes, training  # noqa: F401 (they register)
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
 from .linear import BLOCK, BLOCKS, GROUP, STORAGES
 from .memory import Memory
-from .simplify import simplify
 
 STAGING_BYTES = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
@@ -185,7 +185,7 @@ class SimdExecutable:
     def _build(
         self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
     ) -> None:
-        program, shifts = simplify(self.program)
+        program = simplify(self.program)
         buffers = program.buffers
         offsets, arena_bytes = program.plan()
         arena = self._allocate(arena_bytes)
@@ -207,7 +207,8 @@ class SimdExecutable:
         for buffer in buffers:
             if buffer.index not in addresses:
                 root = addresses.get(program.root(buffer.index), 0)  # 0: nobody needs it any more
-                addresses[buffer.index] = root + shifts.get(buffer.index, 0)
+                itemsize = np.dtype(DTYPES.get(buffer.dtype, buffer.dtype)).itemsize
+                addresses[buffer.index] = root + program.offset(buffer.index) * itemsize
         self._dynamics = ["row", *program.dynamics]
         self._slots = self._allocate(8 * len(self._dynamics))
         slots = {name: self._slots + 8 * i for i, name in enumerate(self._dynamics)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import DeviceError, DeviceLost, InputError
 from ..device import DeviceTensor, Values, Waiting, refusal
 from ..program import Program
+from ..transforms import remove_dead_code
 from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
 from .host import Host, Reading
@@ -225,7 +226,7 @@ class WebGPUExecutable:
     def _build(
         self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
     ) -> None:
-        program, host = self.program, self.device.host
+        program, host = remove_dead_code(self.program), self.device.host
         places: dict[int, Slice] = {}
         storage: dict[int, str] = {}
         for name, index in program.state.items():

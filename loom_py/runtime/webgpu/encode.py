@@ -180,13 +180,9 @@ class Encoder:
         self._at = 0
 
     def encode(self) -> Plan:
-        """All dispatches whose results somebody reads, in order."""
-        useful = _useful(self.program)
+        """All dispatches, in order."""
         for at, d in enumerate(self.program.dispatches):
             self._at = at
-            if at not in useful:
-                self._free += self._busy.pop(at, [])
-                continue
             for index in d.outputs:
                 root = self.program.root(index)
                 if root not in self._places:
@@ -347,18 +343,6 @@ class Encoder:
                     where=self.program.name,
                     remedy="Use a smaller batch, context or model, or another device.",
                 )
-
-
-def _useful(program: Program) -> set[int]:
-    """Places of the dispatches that change something, or make what is read or put out."""
-    needed = {program.root(index) for index in program.outputs.values()}
-    useful: set[int] = set()
-    for at in reversed(range(len(program.dispatches))):
-        d = program.dispatches[at]
-        if d.changes or any(program.root(index) in needed for index in d.outputs):
-            useful.add(at)
-            needed |= {program.root(index) for index in d.reads()}
-    return useful
 
 
 def _number(value: Any) -> Number:

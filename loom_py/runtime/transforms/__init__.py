@@ -1,0 +1,15 @@
+"""Transforms: functions from a `Program` to an equivalent `Program`, shared by all devices, one a file.
+
+A transform never changes the program it is given, keeps the names of inputs, outputs, state and dynamic parameters, and
+may drop a dispatch only by one rule:
+
+- *nobody can tell that it ran* (`remove_dead_code` says when that is), or
+- another dispatch now makes its results (`fuse`), or
+- the results already are where they belong (`simplify`).
+"""
+
+from .dead_code import remove_dead_code
+from .fuse import fuse
+from .simplify import simplify
+
+__all__ = ["fuse", "remove_dead_code", "simplify"]

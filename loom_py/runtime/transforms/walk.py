@@ -1,0 +1,104 @@
+"""What transforms ask of a program (who makes, reads and changes a buffer), and how they rewrite operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..program import Dispatch, Program, Ref
+
+
+class Uses:
+    """Makers, readers and changes of each buffer, as positions in `program.dispatches`.
+
+    They are counted by buffer, not by storage: a reshape is a reader of its source. Outputs are read after everything,
+    at the position `end`.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.end = len(program.dispatches)
+        self._program = program
+        self._maker: dict[int, int] = {}
+        self._readers: dict[int, list[int]] = {}
+        self._changes: dict[int, list[int]] = {}
+        for at, d in enumerate(program.dispatches):
+            for index in d.outputs:
+                self._maker[index] = at
+            for index in d.reads():
+                self._readers.setdefault(index, []).append(at)
+            for index in d.changes:
+                self._changes.setdefault(index, []).append(at)
+        for index in program.outputs.values():
+            self._readers.setdefault(index, []).append(self.end)
+
+    def maker(self, index: int) -> int:
+        """The dispatch that makes a buffer; −1 for one that is there from the start."""
+        return self._maker.get(index, -1)
+
+    def readers(self, index: int) -> list[int]:
+        """The dispatches that read a buffer, in order; one that reads it twice stands there twice."""
+        return self._readers.get(index, [])
+
+    def changes(self, index: int) -> list[int]:
+        """The dispatches that change a buffer in place, in order."""
+        return self._changes.get(index, [])
+
+    def last_read(self, indices: Iterable[int]) -> int:
+        """The last dispatch that reads one of several buffers; −1 if there is none."""
+        return max((self.readers(index)[-1] for index in indices if self.readers(index)), default=-1)
+
+    def read_only_by(self, index: int, readers: Iterable[int]) -> bool:
+        """Whether nobody but these dispatches reads a buffer."""
+        return set(self.readers(index)) <= set(readers)
+
+    def changed_between(self, operands: Iterable[Any], start: int, end: int) -> bool:
+        """Whether a dispatch between two positions changes the storage of one of the operands."""
+        roots = {self._program.root(o.index) for o in operands if isinstance(o, Ref)}
+        return any(
+            start < at < end and self._program.root(index) in roots
+            for index, positions in self._changes.items()
+            for at in positions
+        )
+
+
+def replace_operands(dispatch: Dispatch, buffers: Mapping[int, int]) -> Dispatch:
+    """The same call on other buffers, by old index → new index; those that are not named stay."""
+
+    def new(index: int) -> int:
+        return buffers.get(index, index)
+
+    arguments = {name: map_refs(value, new) for name, value in dispatch.arguments.items()}
+    return Dispatch(dispatch.kernel, arguments, tuple(map(new, dispatch.outputs)), tuple(map(new, dispatch.changes)))
+
+
+def map_refs(value: Any, new: Callable[[int], int]) -> Any:
+    """An argument with every buffer index replaced by `new(index)`."""
+    if isinstance(value, Ref):
+        return Ref(new(value.index))
+    return tuple(map_refs(v, new) for v in value) if isinstance(value, tuple) else value
+
+
+def renumber(program: Program) -> Program:
+    """The program without temporaries and constants that nobody names any more, the others numbered from 0."""
+    named = {i for d in program.dispatches for i in (*d.outputs, *d.reads(), *d.changes)}
+    named |= {*program.inputs.values(), *program.outputs.values(), *program.state.values()}
+    sources = {index for i in named for index in _chain(program, i)}
+    new = {old: at for at, old in enumerate(sorted(named | sources))}
+    buffers = [replace(b, index=new[b.index], source=new.get(b.source, -1)) for b in program.buffers if b.index in new]
+    return replace(
+        program,
+        buffers=buffers,
+        dispatches=[replace_operands(d, new) for d in program.dispatches],
+        inputs={name: new[i] for name, i in program.inputs.items()},
+        outputs={name: new[i] for name, i in program.outputs.items()},
+        state={name: new[i] for name, i in program.state.items()},
+        constants={new[i]: values for i, values in program.constants.items() if i in new},
+    )
+
+
+def _chain(program: Program, index: int) -> Iterable[int]:
+    """A buffer's source, that one's source, and so on."""
+    while program.buffers[index].source not in (-1, index):
+        index = program.buffers[index].source
+        yield index
