@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,17 @@ COMPILE = ("-target", "wasm32-freestanding", "-O3", "-msimd128", "-mnontrapping-
            "-Wl,--export=start", "-Wl,--export=read", "-Wl,--export=madd", "-Wl,--export=dot")  # fmt: skip
 
 
-def assemble(folder: Path) -> None:
-    """The site, the rivals' files and the bench's own pages; nothing of it goes back into dist/."""
-    for source in sorted(p for p in paths.SITE.rglob("*") if p.is_file()):
-        files.place(source, folder / source.relative_to(paths.SITE))
-    for package, patterns in NEEDED.items():
+def assemble(folder: Path, checkout: Path = paths.REPOSITORY, *, rivals: bool = True) -> None:
+    """A checkout's site and bench pages, and the rivals' files; nothing of it goes back into dist/.
+
+    Raises `console.Failure` for a checkout that was not built.
+    """
+    site, pages = checkout / "dist", checkout / "bench" / "pages"
+    if not (site / "loom.js").is_file() or not pages.is_dir():
+        raise console.Failure(f"{checkout} holds no built LOOM; run ./build_pyodide.sh build in it first.")
+    for source in sorted(p for p in site.rglob("*") if p.is_file()):
+        files.place(source, folder / source.relative_to(site))
+    for package, patterns in NEEDED.items() if rivals else ():
         root = RIVALS / "node_modules" / package
         found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
         if len(found) < len(patterns):
@@ -60,7 +66,7 @@ def assemble(folder: Path) -> None:
             )
         for path in found:
             files.place(path, folder / "rivals" / package / path.relative_to(root))
-    for path in sorted((HERE / "pages").iterdir()):
+    for path in sorted(pages.iterdir()):
         if path.suffix in (".js", ".html", ".py"):
             (folder / "bench").mkdir(exist_ok=True)
             (folder / "bench" / path.name).write_bytes(path.read_bytes())
@@ -79,24 +85,30 @@ def _rooflines(folder: Path) -> None:
 
 
 @contextmanager
-def open_hall(folder: Path) -> Iterator[Hall]:
-    """The browser with its two servers; both are gone when the block ends, however it ends."""
+def open_hall(folder: Path, before: Path | None = None) -> Iterator[Hall]:
+    """The browser with the servers of one folder, or of two; all are gone when the block ends, however it ends."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with ExitStack() as stack:
-        isolated = stack.enter_context(serve.start(folder, isolated=True))
-        plain = stack.enter_context(serve.start(folder, isolated=False))
+        sites = [
+            tuple(stack.enter_context(serve.start(place, isolated=isolated)).url for isolated in (False, True))
+            for place in (folder, before)
+            if place is not None
+        ]
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         stack.callback(browser.close)
-        yield Hall(browser, isolated.url, plain.url)
+        yield Hall(browser, sites)
 
 
 class Hall:
-    """Opens pages and speaks with them."""
+    """Opens pages and speaks with them.
 
-    def __init__(self, browser: Browser, isolated: str, plain: str) -> None:
-        self.browser, self._isolated, self._plain = browser, isolated, plain
+    `sites` are (address, address of the cross-origin isolated server) of this checkout and, if any, of the other one.
+    """
+
+    def __init__(self, browser: Browser, sites: Sequence[tuple[str, ...]]) -> None:
+        self.browser, self._sites = browser, sites
 
     def open(self, contestant: Contestant) -> Seat:
         """Its page, ready. Raises `console.Skipped` with its own words when it cannot start."""
@@ -106,7 +118,7 @@ class Hall:
         seat = Seat(contestant, page)
         page.on("pageerror", lambda error: seat.errors.append(str(error)))
         try:
-            page.goto((self._isolated if contestant.isolated else self._plain) + "bench/page.html")
+            page.goto(self._sites[contestant.before][contestant.isolated] + "bench/page.html")
             script = """async ([module, options]) => {
                 const { open } = await import(`/bench/${module}.js`);
                 globalThis.contestant = await open(options);

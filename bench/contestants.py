@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FORMATS = {"q4_1": "Q4_1", "f32": "f32", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 """Formats of the language model's weights."""
+
+
+BEFORE = "before:"
+"""How the other checkout's contestants begin."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Contestant:
     - `isolated`: whether its page may share memory between threads.
     - `weights`: the format of the language model it holds, "" for the training cases.
     - `device`: the device of LOOM that has to do the work.
+    - `before`: whether it is LOOM as another checkout built it (`--against`), served beside this one.
     """
 
     name: str
@@ -31,6 +36,7 @@ class Contestant:
     isolated: bool = True
     weights: str = ""
     device: str = ""
+    before: bool = False
 
     @property
     def ours(self) -> bool:
@@ -49,12 +55,19 @@ def loom(cores: int) -> list[tuple[str, dict[str, Any], int]]:
     return rows
 
 
-def for_training(cores: int) -> list[Contestant]:
-    """LOOM, TensorFlow.js, jax-js."""
+def with_before(ours: list[Contestant]) -> list[Contestant]:
+    """Each of LOOM's seats followed by the same seat of the other checkout, so that the two take turns."""
+    return [seat for new in ours for seat in (new, replace(new, name=f"{BEFORE} {new.name}", before=True))]
+
+
+def for_training(cores: int, *, against: bool = False) -> list[Contestant]:
+    """LOOM, TensorFlow.js, jax-js; with `against` LOOM and the other checkout's LOOM only."""
     found = [
         Contestant(name, "loom", {"start": start}, threads, device=start["device"])
         for name, start, threads in loom(cores)
     ]
+    if against:
+        return with_before(found)
     found.append(Contestant("TF.js cpu", "tfjs", {"backend": "cpu", "threads": 1}))
     found.append(Contestant("TF.js wasm", "tfjs", {"backend": "wasm", "threads": 1}, isolated=False))
     found.append(Contestant("jax-js wasm", "jax", {"threads": 1}, isolated=False))
@@ -64,12 +77,14 @@ def for_training(cores: int) -> list[Contestant]:
     return found
 
 
-def for_language(cores: int, weights: str, url: str) -> list[Contestant]:
-    """LOOM and wllama, on one file."""
+def for_language(cores: int, weights: str, url: str, *, against: bool = False) -> list[Contestant]:
+    """LOOM and wllama, on one file; with `against` LOOM and the other checkout's LOOM only."""
     found = [
         Contestant(name, "loom", {"start": start, "model": url}, threads, weights=weights, device=start["device"])
         for name, start, threads in loom(cores)
     ]
+    if against:
+        return with_before(found)
     found.append(Contestant("wllama", "wllama", {"url": url, "threads": 1}, weights=weights))
     if cores > 1:
         found.append(Contestant(f"wllama ×{cores}", "wllama", {"url": url, "threads": cores}, cores, weights=weights))

@@ -1,5 +1,7 @@
 """LOOM beside its rivals in one browser: `./build_pyodide.sh bench [--only CASE] [--runs N] [--quick]`.
 
+With `--against CHECKOUT` LOOM is measured beside itself, as another commit's checkout built it.
+
 Every contestant has its own page; within a case they take turns, so that what slows the machine for a while slows all
 of them. Results go to bench/results/rivals.json and into the table of docs/performance.md.
 """
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from loom_py.generation.loading import load_tokenizer
-from tools import console, paths
+from tools import console, files, paths
 
 from . import browser, cases, contestants, table, weights
 from .browser import Hall, Seat
@@ -172,6 +174,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--formats", help=f"of the language model: {','.join(FORMATS)}; if not given, q4_1,f32, and with --quick q4_1"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="CHECKOUT",
+        help="a built checkout of another commit: its LOOM takes turns with this one's; no rivals, changes no file",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     options.formats = (options.formats or ("q4_1" if options.quick else "q4_1,f32")).split(",")
     for name in options.formats:
@@ -194,33 +200,46 @@ def main() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="site-") as name:
         folder = Path(name)
-        browser.assemble(folder)
+        before = None
+        if options.against:
+            before = folder / "before"
+            browser.assemble(before, options.against.resolve(), rivals=False)
+        folder = folder / "this"
+        browser.assemble(folder, rivals=not options.against)
         program = [*cases.training(folder / cases.DATA), cases.product()]
+        if before:
+            for path in sorted((folder / cases.DATA).iterdir()):
+                files.place(path, before / cases.DATA / path.name)
         models: dict[str, weights.ModelFile] = {}
         decode = None
         if not options.only or {"short", "long", "far", "language"} & set(options.only):
             source = weights.demo_model()
             for key in options.formats:
                 models[key] = weights.describe(weights.provide(source, key), key)
-                browser.place_model(models[key].path, folder, key)
+                for site in filter(None, (folder, before)):
+                    browser.place_model(models[key].path, site, key)
             tokenizer = load_tokenizer(source)
             decode = tokenizer.decode
             program += cases.language(tokenizer, models, options.runs, quick=options.quick)
         program = [case for case in program if wanted(case)]
-        with browser.open_hall(folder) as hall:
+        with browser.open_hall(folder, before) as hall:
             facts = browser.machine(hall.browser)
             console.step(f"Bench: {facts['cpu']}, {facts['cores']} cores, Chromium {facts['chromium']}")
             bench = Bench(hall, options.runs)
             threads = sorted({1, facts["cores"]})
-            before = limits_of(hall, threads)
+            limits_first = limits_of(hall, threads)
             training = [case for case in program if case.kind == "training"]
             if training:
-                bench.play(contestants.for_training(facts["cores"]), training)
+                bench.play(contestants.for_training(facts["cores"], against=bool(before)), training)
             for key in models:
                 language = [case for case in program if case.kind == "language"]
-                bench.play(contestants.for_language(facts["cores"], key, browser.model_url(key)), language, decode)
-            after = limits_of(hall, threads)
-    limits = {n: {kernel: max(rate, after[n][kernel]) for kernel, rate in row.items()} for n, row in before.items()}
+                seats = contestants.for_language(facts["cores"], key, browser.model_url(key), against=bool(before))
+                bench.play(seats, language, decode)
+            limits_last = limits_of(hall, threads)
+    limits = {
+        n: {kernel: max(rate, limits_last[n][kernel]) for kernel, rate in row.items()}
+        for n, row in limits_first.items()
+    }
     result = {
         "date": datetime.date.today().isoformat(),
         "machine": facts,
@@ -234,7 +253,7 @@ def main() -> None:
     }
     text = table.render(result)
     print(text)
-    full = not options.quick and not options.only
+    full = not options.quick and not options.only and not options.against
     output = options.output or (RESULTS / "rivals.json" if full else None)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)

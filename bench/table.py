@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .cases import Case
-from .contestants import FORMATS
+from .contestants import BEFORE, FORMATS
 from .summary import Figures, limit, ratio
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -45,10 +45,17 @@ def rows(
                     record["contestants"][name]["faster_than"] = {
                         rival: ratio(values, times[key][name])
                         for rival, values in times[key].items()
-                        if not is_ours(rival) and threads_of(rival, cores) <= threads_of(name, cores)
+                        if comparable(rival, name, cores)
                     }
                 found.append(record)
     return found
+
+
+def comparable(rival: str, name: str, cores: int) -> bool:
+    """Another build of LOOM is compared with the same seat of this one, a rival with whatever has no fewer threads."""
+    if rival.startswith(BEFORE):
+        return rival == f"{BEFORE} {name}"
+    return not is_ours(rival) and threads_of(rival, cores) <= threads_of(name, cores)
 
 
 def is_ours(name: str) -> bool:

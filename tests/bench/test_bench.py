@@ -13,7 +13,7 @@ import pytest
 from bench import browser, cases, contestants, run, summary, table
 from bench.cases import Case, Row, Work
 from bench.weights import ModelFile
-from tools import paths
+from tools import console, paths
 
 LIMITS = {
     "1": {"read plain": 20e9, "read relaxed": 10e9, "madd plain": 4e9, "madd relaxed": 8e9,
@@ -59,6 +59,22 @@ def test_ratio_pairs_the_rounds() -> None:
     assert summary.ratio([2.0, 20.0, 40.0], [1.0, 10.0, 10.0]) == 2.0
     with pytest.raises(ValueError, match="2 rounds against 1"):
         summary.ratio([1.0, 2.0], [1.0])
+
+
+def test_another_build_is_compared_seat_by_seat() -> None:
+    seats = [s.name for s in contestants.for_language(2, "q4_1", "/m.gguf", against=True) if s.device == "simd"]
+    assert seats == ["LOOM simd", "before: LOOM simd", "LOOM simd ×2", "before: LOOM simd ×2"]
+    times = {"decode64 q4_1": {name: [10.0 + 2 * name.startswith("before")] * 3 for name in seats}}
+    (row,) = table.rows(_program(), times, LIMITS, ["q4_1"], 2)
+    for name in ("LOOM simd", "LOOM simd ×2"):
+        assert row["contestants"][name]["faster_than"] == {f"before: {name}": 1.2}
+    assert "roofline" not in row["contestants"]["before: LOOM simd"]
+    assert "times as fast" in table.render(_result() | {"rows": [row]})
+
+
+def test_a_checkout_that_was_not_built(tmp_path: Path) -> None:
+    with pytest.raises(console.Failure, match="holds no built LOOM"):
+        browser.assemble(tmp_path / "site", tmp_path)
 
 
 @pytest.mark.parametrize(
