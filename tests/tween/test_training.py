@@ -33,18 +33,20 @@ def data(count: int = 40) -> tuple[list[Any], list[float]]:
     return list(x), [float(a * b < 0) for a, b in x]
 
 
-@pytest.mark.parametrize(("rule", "rate"), [("chain_rule", 0.3), ("principled", 2.0)])
-def test_learns_stops_early_and_keeps_the_best(rule: str, rate: float) -> None:
-    net, (inputs, classes) = network(), data()
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rule", ["chain_rule", "principled"])
+def test_learns_stops_early_and_keeps_the_best(rule: str, seed: int) -> None:
+    """24 units at rate 0.2 converge within 45 epochs from each of these seeds, whatever the last digits do."""
+    net, (inputs, classes) = network(width=24, seed=seed), data()
     state = TweenState(net, {"Mode": rule, "EarlyStopThreshold": 99})
-    told: list[tuple[int, float]] = []
-    result = train(state, net, inputs, classes, 400, rate, lambda epoch, loss, m: told.append((epoch, m.score)))
+    scores: list[tuple[int, float]] = []
+    result = train(state, net, inputs, classes, 300, 0.2, lambda epoch, loss, m: scores.append((epoch, m.score)))
     assert result.stop_reason == "early stopping"
     assert result.best_score == pytest.approx(100.0)
     right = [int(np.argmax(net.forward(x))) == c for x, c in zip(inputs, classes, strict=True)]
     assert all(right)
-    assert [epoch for epoch, _ in told] == [1 + 5 * i for i in range(len(told))]
-    assert told[-1] == (result.epochs, result.best_score)
+    assert [epoch for epoch, _ in scores] == [1 + 5 * i for i in range(len(scores))]
+    assert scores[-1] == (result.epochs, result.best_score)
     assert len(state.loss_history) == len(state.link_budget_history) == len(state.gap_history) == result.epochs
     assert state.tween_steps == 40 * result.epochs
     last = result.epoch_metrics[-1]
@@ -67,11 +69,19 @@ def test_order_repeats_with_its_seed() -> None:
 
 
 def test_the_best_comes_back() -> None:
-    net, (inputs, classes) = network(), data()
+    net, (inputs, classes) = network(width=24), data()
     state = TweenState(net, {"EvalFrequency": 1, "EarlyStopThreshold": 200, "Momentum": 0})
     scores: list[float] = []
-    train(state, net, inputs, classes, 22, 5.0, lambda epoch, loss, m: scores.append(m.score))
-    assert scores[-1] < max(scores), "choose a rate that overshoots"
+
+    def spoil_epoch_10(epoch: int, loss: float, metrics: Any) -> None:
+        scores.append(metrics.score)
+        if epoch == 10:  # both outputs saturate at 0, which no later step can leave
+            net.params[-1]["kernel"][...] = 0
+            net.params[-1]["bias"][...] = -1e4
+
+    train(state, net, inputs, classes, 15, 0.2, spoil_epoch_10)
+    assert scores[10:] == scores[-1:] * 5
+    assert scores[-1] < max(scores)
     assert net.evaluate_network(inputs, classes).score == pytest.approx(max(scores)) == pytest.approx(state.best_score)
 
 
