@@ -4,6 +4,9 @@
 
 Cross-origin isolation (COOP and COEP headers) gives the page shared memory; ``--no-isolation`` leaves the headers out,
 as a plain static host would. Ranges follow RFC 9110, section 14, one range a request.
+
+It answers this machine only: requests for other host names are refused, so that no foreign page reaches it by DNS
+rebinding, and connections are bounded in number and in how long they may be idle.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tools import console, paths
 
@@ -49,6 +52,13 @@ MEDIA_TYPES = {
     ".gguf": "application/octet-stream",
     ".safetensors": "application/octet-stream",
 }
+
+INDEX_PAGES = ("index.html", "index.htm")
+MAX_CONNECTIONS = 64
+"""Open at once; a browser keeps six to a host. One more is answered with 503 and closed."""
+IDLE_SECONDS = 60
+"""How long a connection may be silent, or a reader stand still, before it is closed."""
+_LOCAL_HOST = re.compile(r"(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -83,12 +93,33 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "loom"
     extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | MEDIA_TYPES
+    index_pages = INDEX_PAGES
+    timeout = IDLE_SECONDS
 
     def __init__(self, *args: object, directory: str, isolated: bool, verbose: bool) -> None:
         self.isolated = isolated
         self.verbose = verbose
         self._remaining: int | None = None
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
+
+    def parse_request(self) -> bool:
+        """As the base class, and without foreign hosts and bodies, which would be read as the next request."""
+        if not super().parse_request():
+            return False
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) > 1 or (not hosts and self.request_version >= "HTTP/1.1"):
+            self._refuse(HTTPStatus.BAD_REQUEST, "One Host header is needed")
+        elif hosts and not _LOCAL_HOST.fullmatch(hosts[0].strip()):
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "This server answers localhost only")
+        elif "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0").strip() != "0":
+            self._refuse(HTTPStatus.BAD_REQUEST, "Requests have no body here")
+        else:
+            return True
+        return False
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        self.close_connection = True
+        self.send_error(status, message)
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Resource-Policy", "same-origin" if self.isolated else "cross-origin")
@@ -161,12 +192,22 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.close_connection = True
 
     def _inside(self, url: str) -> Path | None:
-        """The file a URL means, or None when it lies outside the site, through ``..`` or through a link."""
+        """The file or folder a URL means.
+
+        None when it, or the index page that stands for a folder, lies outside the site, through ``..`` or through a
+        link, is neither file nor folder (a pipe would block), or cannot exist (too long a name, a loop of links).
+        """
         root = Path(self.directory).resolve()
         if "\0" in urllib.parse.unquote(url):
             return None
-        path = Path(self.translate_path(url)).resolve()
-        return path if path.is_relative_to(root) else None
+        try:
+            path = Path(self.translate_path(url)).resolve()
+            served = [path, *((path / page).resolve() for page in INDEX_PAGES if path.is_dir())]
+            if not all(p.is_relative_to(root) and (p.is_file() or p.is_dir() or not p.exists()) for p in served):
+                return None
+        except (OSError, RuntimeError):
+            return None
+        return path
 
     def list_directory(self, path: str | os.PathLike[str]) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "No such file")
@@ -206,7 +247,31 @@ class Server:
 
 class _Listener(http.server.ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__(*args, **options)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for the connection, or 503 when all are busy."""
+        if not self._free.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                request.settimeout(1)
+                request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,10 +134,83 @@ def test_nothing_from_outside_the_folder(server: serve.Server, path: str) -> Non
         assert b"secr" not in body
 
 
+def test_an_index_page_that_is_a_link_to_the_outside(server: serve.Server, site: Path, tmp_path: Path) -> None:
+    (site / "sub" / "index.html").symlink_to(tmp_path / "secret.txt")
+    for path in ("/sub/", "/sub/index.html", "/sub"):
+        status, _, body = get(server, path)
+        assert status in (301, 404)
+        assert b"secr" not in body
+    (site / "inside").mkdir()
+    (site / "inside" / "index.html").symlink_to(site / "index.html")  # a link that stays inside is served
+    assert get(server, "/inside/")[2] == b"<!doctype html>home"
+
+
+@pytest.mark.parametrize("path", ["/pipe", "/loop", "/loop/x.js", "/" + "x" * 5000, "/" + "d/" * 3000])
+def test_what_is_no_file_is_answered(server: serve.Server, site: Path, path: str) -> None:
+    os.mkfifo(site / "pipe")
+    (site / "loop").symlink_to("loop")
+    assert get(server, path)[0] == 404
+
+
+def answer_to(server: serve.Server, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(request)
+        parts = []
+        while part := raw.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "localhost:80@evil", ""]
+)
+def test_another_host_name_is_refused(server: serve.Server, host: str) -> None:
+    assert answer_to(server, f"GET /a.js HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).startswith(b"HTTP/1.1 421")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000", "loom.localhost:8000"])
+def test_the_names_of_this_machine(server: serve.Server, host: str) -> None:
+    assert get(server, "/a.js", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 400),
+        ("Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("Host: localhost\r\nContent-Length: 34\r\n", 400),
+        ("Host: localhost\r\nTransfer-Encoding: chunked\r\n", 400),
+    ],
+)
+def test_a_body_is_never_the_next_request(server: serve.Server, headers: str, status: int) -> None:
+    smuggled = "GET /model.gguf HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = answer_to(server, f"GET /a.js HTTP/1.1\r\n{headers}\r\n{smuggled}".encode())
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert answer.count(b"HTTP/1.1") == 1
+    assert BODY[:64] not in answer
+
+
+def test_idle_connections_are_bounded(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve.Handler, "timeout", 1)
+    with serve.start(site) as server:
+        before = threading.active_count()
+        idle: list[socket.socket] = []
+        try:
+            for _ in range(300):
+                idle.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+                assert threading.active_count() - before <= serve.MAX_CONNECTIONS
+            answers = [connection.recv(100) for connection in idle]  # silence is ended by the server
+            assert all(answer == b"" or answer.startswith(b"HTTP/1.1 503") for answer in answers)
+            assert get(server, "/a.js")[0] == 200
+        finally:
+            for connection in idle:
+                connection.close()
+
+
 def test_a_browser_that_stops_reading_does_no_harm(server: serve.Server, site: Path) -> None:
     (site / "large.bin").write_bytes(b"x" * 20_000_000)
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
-        raw.sendall(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.sendall(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         raw.recv(1000)
     assert get(server, "/a.js")[0] == 200
 
