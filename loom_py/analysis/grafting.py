@@ -11,8 +11,9 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..network.layer_config import to_config
 from ..network.network import Network
-from ..nn import Layer, Parallel, build_layer
+from ..nn import Layer, build_layer
 from ..nn.layer import Params, tree_map
+from ..nn.parallel import Parallel
 from ..schema.fields import Fields, Json
 from .checks import generator, number
 

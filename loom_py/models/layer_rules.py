@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..formats.checkpoint import TensorInfo
+from ..nn import KINDS
 from ..schema.fields import Json
 
 Tensors = Mapping[str, TensorInfo]
@@ -116,17 +117,10 @@ def guess_module(name: str, tensors: Tensors) -> Guess:
 def _own_layout(name: str, tensors: Tensors) -> Guess | None:
     """The parameters of this package's own layers."""
     shapes = {key: info.shape for key, info in tensors.items()}
-    why = "this package's parameter names"
-    if {"q", "k", "v", "o"} <= set(shapes) and len(shapes["q"]) == 2:
-        details: Json = {"d_model": shapes["q"][0], "q_size": shapes["q"][1], "kv_size": shapes["k"][-1]}
-        return Guess("multi_head_attention", "high", why, {**details, "num_heads": None})
-    if {"gate", "up", "down"} <= set(shapes) and len(shapes["gate"]) == 2:
-        return Guess("swiglu", "high", why, {"hidden": shapes["gate"][0], "intermediate": shapes["gate"][1]})
-    if "kernel" in shapes and len(shapes["kernel"]) == 2:
-        return Guess("dense", "high", "a kernel matrix", {"in": shapes["kernel"][0], "out": shapes["kernel"][1]})
-    if set(shapes) == {"table"} and len(shapes["table"]) == 2:
-        rows, width = shapes["table"]
-        return Guess("embedding", "high", why, {"vocab_size": rows, "embedding_dim": width})
+    for cls in dict.fromkeys(KINDS.values()):
+        details = cls.recognise(shapes)
+        if details is not None:
+            return Guess(cls.kind, "high", "this package's parameter names", details)
     return None
 
 

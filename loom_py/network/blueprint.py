@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..nn import Embedding, Layer, MultiHeadAttention, Parallel, Sequential
-from ..nn.conv import Conv
-from ..nn.layer import Params, leaves
-from ..nn.recurrent import Recurrent
+from ..nn.layer import Layer, Params, leaves
+from ..nn.parallel import Parallel
+from ..nn.sequential import Sequential
 from ..schema.fields import Json
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ def describe(layer: Layer, p: Params) -> Json:
     inside, key = _children(layer, p)
     record: Json = {
         "type": layer.kind,
-        "activation": getattr(layer, "activation", "linear"),
+        "activation": layer.activation,
         "parameters": sum(a.size for _, a in leaves(p)),
-        "input_shape": _shape(layer, layer.in_size, "in"),
-        "output_shape": _shape(layer, layer.out_size, "out"),
+        "input_shape": list(layer.in_shape),
+        "output_shape": list(layer.out_shape),
     }
     if inside:
         record["branches"] = [describe(child, cp) for child, cp in inside]
@@ -58,19 +57,3 @@ def _children(layer: Layer, p: Params) -> tuple[list[tuple[Layer, Params]], str]
     if isinstance(layer, Sequential):
         return list(zip(layer.layers, p["layers"], strict=True)), ""
     return [], ""
-
-
-def _shape(layer: Layer, size: int | None, side: str) -> list[int]:
-    """The shape of one sample as the layer sees it; [] where any size fits."""
-    if isinstance(layer, Conv):
-        channels, plane = (layer.channels, layer.size) if side == "in" else (layer.filters, layer.out)
-        return [channels, *plane[2 - layer.dimensions :]]
-    if isinstance(layer, Recurrent):
-        return [layer.seq_length, layer.input_size if side == "in" else layer.hidden_size]
-    if size is None:
-        return []
-    if isinstance(layer, MultiHeadAttention):
-        return [size // layer.d_model, layer.d_model]
-    if isinstance(layer, Embedding) and side == "out":
-        return [size // layer.embedding_dim, layer.embedding_dim]
-    return [size]

@@ -60,7 +60,7 @@ class Inspectable:
 
     def get_activation(self, row: int, col: int, layer: int) -> int:
         """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
-        return NAMES.index(getattr(self.layers[self._index(row, col, layer)], "activation", "linear"))
+        return NAMES.index(self.layers[self._index(row, col, layer)].activation)
 
     def get_layer(self, row: int, col: int, layer: int) -> dict[str, Any]:
         """The layer in that cell with its weights, in the original's field names (`LayerConfig`)."""

@@ -8,10 +8,10 @@ with or without underscores; a missing weight is initialised.
 from __future__ import annotations
 
 from ..errors import ConfigError
-from ..nn import Dense, Layer
 from ..nn.activation import NAMES
-from ..nn.layer import Params, initial_params
-from ..nn.registry import TYPES, layer_class
+from ..nn.dense import Dense
+from ..nn.layer import Layer, Params, initial_params
+from ..nn.registry import NUMBERS, layer_class
 from ..schema.fields import Json, suggest
 from ..schema.loose_fields import LooseFields, fold
 
@@ -29,7 +29,7 @@ def to_config(layer: Layer, params: Params) -> Json:
     fields = layer.to_json()
     name = fields.pop("type")
     activation = fields.pop("activation", "linear")
-    config: Json = {"Type": TYPES.index(name), "TypeName": name, "Activation": NAMES.index(activation)}
+    config: Json = {"Type": layer.number, "TypeName": name, "Activation": NAMES.index(activation)}
     config |= {go_name(key): value for key, value in fields.items()}
     weights = layer.weights_to_json(params)
     return config | {_WEIGHT_NAMES.get(key, go_name(key)): value for key, value in weights.items()}
@@ -40,10 +40,10 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
     f = LooseFields(config, where)
     number, kind = f.any("Type"), f.any("TypeName")
     if kind is None and isinstance(number, int) and not isinstance(number, bool):
-        if not 0 <= number < len(TYPES):
-            known = ", ".join(f"{i} {name}" for i, name in enumerate(TYPES))
+        if number not in NUMBERS:
+            known = ", ".join(f"{i} {cls.kind}" for i, cls in sorted(NUMBERS.items()))
             raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {known}.")
-        kind = TYPES[number]
+        kind = NUMBERS[number].kind
     cls = layer_class(kind if kind is not None else number, f.at("Type"))
     if cls is Dense:
         f = LooseFields({**_dense_sizes(f), **f.values}, where)

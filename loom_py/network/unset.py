@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
-
-import numpy as np
+from typing import Self
 
 from ..errors import ConfigError, InputError
-from ..nn import activation
-from ..nn.layer import Layer, Params, State
-from ..runtime.ops import Ops, Tensor
+from ..nn.activation import NAMES
+from ..nn.residual import Residual
 from ..schema.fields import Fields, Json
 from .network import Network
 
 MAX_LAYERS = 100_000
-ACTIVATIONS = activation.NAMES[:5]
+ACTIVATIONS = NAMES[:5]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unset(Layer):
+class Unset(Residual):
     """y = f(x), element by element: a cell without weights, as the original starts out.
 
     It runs and passes gradients, but has no configuration, so it is neither saved nor given out as a `LayerConfig`.
     """
 
     kind = "unset"
-    activation: str
+    number = -1
+    residual = "none"
     place: str
 
     @classmethod
@@ -36,17 +34,6 @@ class Unset(Layer):
 
     def to_json(self) -> Json:
         raise _nothing_here(self.place)
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return {}
-
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        y = activation.activate(ops, self.activation, x)
-        return y, (x, y)
-
-    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        z, y = cache
-        return activation.activate_grad(ops, self.activation, z, y, gy), {}
 
 
 def _nothing_here(place: str) -> ConfigError:

@@ -1,37 +1,12 @@
-"""Layers, one a file. Importing this module makes every kind known to the registry."""
+"""Layers, one a file. Importing this package registers every kind that has a file here."""
 
-from .attention import MultiHeadAttention
-from .conv import Conv1D, Conv2D
-from .dense import Dense
-from .embedding import Embedding
+from importlib import import_module
+from pkgutil import iter_modules
+
 from .layer import Layer
-from .lstm import LSTM
-from .norm import LayerNorm, RMSNorm
-from .parallel import Parallel
 from .registry import KINDS, build_chain, build_layer
-from .residual import Residual
-from .rnn import RNN
-from .sequential import Sequential
-from .softmax import Softmax
-from .swiglu import SwiGLU
 
-__all__ = [
-    "KINDS",
-    "LSTM",
-    "RNN",
-    "Conv1D",
-    "Conv2D",
-    "Dense",
-    "Embedding",
-    "Layer",
-    "LayerNorm",
-    "MultiHeadAttention",
-    "Parallel",
-    "RMSNorm",
-    "Residual",
-    "Sequential",
-    "Softmax",
-    "SwiGLU",
-    "build_chain",
-    "build_layer",
-]
+for _module in iter_modules(__path__, f"{__name__}."):
+    import_module(_module.name)
+
+__all__ = ["KINDS", "Layer", "build_chain", "build_layer"]

@@ -26,9 +26,12 @@ Ids 0 to 5 are the original's; the original writes -1 for linear in Go code, whi
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import json_type, suggest
+from ..schema.fields import Fields, json_type, suggest
+from .options import option
 
 NAMES: tuple[str, ...] = (
     *("relu", "sigmoid", "tanh", "softplus", "leaky_relu", "linear", "plain_relu", "relu6", "gelu", "gelu_tanh"),
@@ -60,6 +63,26 @@ def resolve(value: object, where: str, default: str = "relu") -> str:
     if name not in NAMES:
         raise ConfigError(f"unknown activation {value!r}", where=where, remedy=suggest(value, {*NAMES, *ALIASES}))
     return name
+
+
+def activation_option(default: str) -> Any:
+    """The option `activation` of a layer that applies one."""
+
+    def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
+        return resolve(f.any(*names), f.at(names[0]), default)
+
+    return option(read, type="str", default=default)
+
+
+def ignored_activation(saved: str) -> Any:
+    """The option `activation` of a layer without one: the original writes it for every layer, so it is checked,
+    not used, and `saved` as the original does."""
+
+    def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
+        resolve(f.any(*names), f.at(names[0]))
+        return "linear"
+
+    return option(read, type="str", default="linear", write=lambda _: saved)
 
 
 def activate(ops: Ops, name: str, z: Tensor) -> Tensor:

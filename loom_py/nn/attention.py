@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Array, Layer, Params, State
+from .activation import ignored_activation
+from .affine import affine_grad
+from .layer import Array, Layer, Params, Shape, State, WeightFields, uniform
+from .options import boolean, integer, real
 from .registry import register
 
 DEFAULT_THETA = 1_000_000.0  # the original's, fixed there
@@ -32,61 +35,49 @@ class MultiHeadAttention(Layer):
     """
 
     kind = "multi_head_attention"
+    number = 2
     aliases = ("mha",)
     residual = "after"
-    d_model: int
-    num_heads: int
-    num_kv_heads: int
-    head_dim: int
-    causal: bool = True
-    rope: bool = True
-    rope_theta: float = DEFAULT_THETA
-    cache_length: int = 0
+    activation: str = ignored_activation("relu")
+    d_model: int = integer(default=0)
+    num_heads: int = integer()
+    num_kv_heads: int = integer(default=0)
+    head_dim: int = integer(default=0)
+    causal: bool = boolean(default=True)
+    rope: bool = boolean(default=True)
+    rope_theta: float = real(default=DEFAULT_THETA, above=0)
+    cache_length: int = integer(default=0, minimum=0)
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))  # written by the original, not used
-        steps = f.integer("seq_length", default=None)
-        inferred = ... if in_size is None else in_size // steps if steps else in_size
-        width = f.integer("d_model", default=inferred)
-        heads = f.integer("num_heads")
-        if not f.has("head_dim") and width % heads:
+    def fitted(self, f: Fields) -> Self:
+        comes, heads, steps = self.in_size, self.num_heads, f.integer("seq_length", default=None)
+        width = self.d_model or (0 if comes is None else comes // steps if steps else comes)
+        if not width:
+            raise ConfigError(
+                "missing: no earlier layer fixes this size", where=f.at("d_model"), remedy="Give d_model."
+            )
+        if not self.head_dim and width % heads:
             raise ConfigError(f"{heads} heads do not divide d_model = {width}", where=f.at("num_heads"))
-        kv_heads = f.integer("num_kv_heads", default=heads)
+        kv_heads, size, rope = self.num_kv_heads or heads, self.head_dim or width // heads, self.rope
         if heads % kv_heads:
             raise ConfigError(f"{kv_heads} does not divide the {heads} heads", where=f.at("num_kv_heads"))
-        size = f.integer("head_dim", default=width // heads)
-        rope = f.boolean("rope", default=True)
         if rope and size % 2:
             if f.has("rope"):
                 raise ConfigError(f"rotary positions need an even head_dim, not {size}", where=f.at("rope"))
             rope = False
-        if in_size is not None and in_size % width:
-            raise ConfigError(f"d_model = {width} does not divide the {in_size} inputs", where=f.at("d_model"))
-        causal, cache = f.boolean("causal", default=True), f.integer("cache_length", default=0, minimum=0)
-        if cache and not causal:
+        if comes is not None and comes % width:
+            raise ConfigError(f"d_model = {width} does not divide the {comes} inputs", where=f.at("d_model"))
+        if self.cache_length and not self.causal:
             raise ConfigError("a cache needs causal attention", where=f.at("cache_length"))
-        total = in_size if in_size is not None else steps * width if steps and not cache else None
-        if cache:
+        total = comes if comes is not None else steps * width if steps else None
+        if self.cache_length:
             total = None  # as many steps a call as the caller likes
-        return cls(
-            in_size=total,
-            out_size=total,
-            d_model=width,
-            num_heads=heads,
-            num_kv_heads=kv_heads,
-            head_dim=size,
-            causal=causal,
-            rope=rope,
-            rope_theta=f.number("rope_theta", default=DEFAULT_THETA, above=0),
-            cache_length=cache,
-        )
+        sizes = {"d_model": width, "num_kv_heads": kv_heads, "head_dim": size}
+        return replace(self, in_size=total, out_size=total, rope=rope, **sizes)
 
     def to_json(self) -> Json:
-        record: Json = {"type": self.kind, "activation": "relu", "d_model": self.d_model, "num_heads": self.num_heads}
-        if self.in_size is not None:
-            record["seq_length"] = self.in_size // self.d_model
-        defaults = {
+        """What differs from what `fitted` would fill in."""
+        record = super().to_json()
+        implied = {
             "num_kv_heads": self.num_heads,
             "head_dim": self.d_model / self.num_heads,
             "causal": True,
@@ -94,24 +85,33 @@ class MultiHeadAttention(Layer):
             "rope_theta": DEFAULT_THETA,
             "cache_length": 0,
         }
-        return record | {name: getattr(self, name) for name, value in defaults.items() if getattr(self, name) != value}
+        record = {name: value for name, value in record.items() if name not in implied or value != implied[name]}
+        return record if self.in_size is None else record | {"seq_length": self.in_size // self.d_model}
 
     @property
-    def _shapes(self) -> dict[str, tuple[int, int]]:
+    def in_shape(self) -> Shape:
+        return () if self.in_size is None else (self.in_size // self.d_model, self.d_model)
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.in_shape
+
+    @property
+    def _matrices(self) -> dict[str, tuple[int, int]]:
         q, kv = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
         return {"q": (self.d_model, q), "k": (self.d_model, kv), "v": (self.d_model, kv), "o": (q, self.d_model)}
 
     def init(self, rng: np.random.Generator) -> Params:
         """Weights ~ U(±0.1), biases 0: LOOM's `InitializeWeights`."""
-        weights = {name: rng.uniform(-0.1, 0.1, shape).astype(np.float32) for name, shape in self._shapes.items()}
-        return weights | {f"{name}_bias": np.zeros(shape[1], np.float32) for name, shape in self._shapes.items()}
+        weights = {name: uniform(rng, 0.1, shape) for name, shape in self._matrices.items()}
+        return weights | {f"{name}_bias": np.zeros(shape[1], np.float32) for name, shape in self._matrices.items()}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         weight = {"q": "q_weights", "k": "k_weights", "v": "v_weights", "o": "output_weight"}
         bias = {"q": "q_bias", "k": "k_bias", "v": "v_bias", "o": "output_bias"}
-        fields: dict[str, tuple[str, tuple[int, ...]]] = {n: (weight[n], shape) for n, shape in self._shapes.items()}
-        return fields | {f"{n}_bias": (bias[n], (shape[1],)) for n, shape in self._shapes.items()}
+        fields: WeightFields = {n: (weight[n], shape) for n, shape in self._matrices.items()}
+        return fields | {f"{n}_bias": (bias[n], (shape[1],)) for n, shape in self._matrices.items()}
 
     @property
     def _frequencies(self) -> Array:
@@ -165,23 +165,31 @@ class MultiHeadAttention(Layer):
         return ops.reshape(y, (steps, self.num_heads * self.head_dim))
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """With P = softmax(q kᵀ / √hd), y = P v and g the gradient of y:
+
+        gv = Pᵀ g;  gP = g vᵀ;  gS = P ⊙ (gP − Σ_j gP ⊙ P);  gq = gS k / √hd;  gk = gSᵀ q / √hd;
+        q and k turned back by their positions, then through the four projections; gx is the sum of those of q, k and v.
+        """
         if cache is None:
             raise InputError("attention with a cache has no backward pass", remedy="Train without cache_length.")
         rows, q, k, v, probabilities, mixed = cache
-        g = ops.reshape(gy, rows.shape)
-        g_mixed = ops.reshape(ops.matmul(g, p["o"], transpose_b=True), q.shape)
-        gq, gk, gv = ops.attend_grad(q, k, v, probabilities, g_mixed)
+        parts = {"o": affine_grad(ops, mixed, p["o"], ops.reshape(gy, rows.shape))}
+        gq, gk, gv = ops.attend_grad(q, k, v, probabilities, ops.reshape(parts["o"].x, q.shape))
         if self.rope:
             gq, gk = (ops.rope(t, 0, self._frequencies, inverse=True) for t in (gq, gk))
-        grads: Params = {"o": ops.matmul(mixed, g, transpose_a=True), "o_bias": ops.sum(g, axis=0)}
-        gx = None
-        for name, part in (("q", gq), ("k", gk), ("v", gv)):
-            flat = ops.reshape(part, (rows.shape[0], self._shapes[name][1]))
-            grads |= {name: ops.matmul(rows, flat, transpose_a=True), f"{name}_bias": ops.sum(flat, axis=0)}
-            share = ops.matmul(flat, p[name], transpose_b=True)
-            gx = share if gx is None else ops.add(gx, share)
-        return ops.reshape(gx, gy.shape), {name: grads[name] for name in p}
+        for name, g in (("q", gq), ("k", gk), ("v", gv)):
+            parts[name] = affine_grad(ops, rows, p[name], ops.reshape(g, (rows.shape[0], self._matrices[name][1])))
+        gx = ops.add(ops.add(parts["q"].x, parts["k"].x), parts["v"].x)
+        grads = {name: parts[name].weight for name in self._matrices}
+        return ops.reshape(gx, gy.shape), grads | {f"{name}_bias": parts[name].bias for name in self._matrices}
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         """The original's order: Q, K, V, O."""
-        return [grads[n] for n in "qkvo"], [grads[f"{n}_bias"] for n in "qkvo"]
+        return [grads[n] for n in self._matrices], [grads[f"{n}_bias"] for n in self._matrices]
+
+    @classmethod
+    def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
+        """The number of heads does not follow from the shapes."""
+        if not {"q", "k", "v", "o"} <= set(shapes) or len(shapes["q"]) != 2:
+            return None
+        return {"d_model": shapes["q"][0], "q_size": shapes["q"][1], "kv_size": shapes["k"][-1], "num_heads": None}

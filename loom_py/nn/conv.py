@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,8 +12,9 @@ import numpy as np
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Layer, Params, State
+from .activation import activate, activate_grad, activation_option
+from .layer import Layer, Params, Shape, State, WeightFields, uniform
+from .options import integer
 from .registry import register
 
 MAX_VALUES = 2**28
@@ -19,78 +22,104 @@ MAX_VALUES = 2**28
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Layer):
-    """(B, C·H·W) → f(conv + bias) (B, F·OH·OW), channels first; OH = ⌊(H + 2·padding − K) / stride⌋ + 1."""
+    """(B, C·H·W) → f(conv + bias) (B, F·OH·OW), channels first; OH = ⌊(H + 2·padding − K) / stride⌋ + 1.
 
-    dimensions: ClassVar[int]
+    A kernel over one axis is one row high.
+    """
+
+    axes: ClassVar[int]
     in_size: int
     out_size: int
-    channels: int
-    filters: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    size: tuple[int, int]
-    out: tuple[int, int]
-    activation: str = "relu"
+    activation: str = activation_option("relu")
+    channels: int = integer("input_channels", default=1)
+    filters: int = integer()
+    kernel_size: int = integer()
+    stride: int = integer(default=1)
+    padding: int = integer(default=0, minimum=0)
 
-    @classmethod
-    def _make(cls, f: Fields, size: tuple[int, int], channels: int, in_size: int | None) -> Self:
-        """From the fields that both kinds share; a one-dimensional kernel is one row high."""
-        k, stride = f.integer("kernel_size"), f.integer("stride", default=1)
-        padding = f.integer("padding", default=0, minimum=0)
-        flat = cls.dimensions == 1
-        if channels * (size[0] + 2 * padding * (not flat)) * (size[1] + 2 * padding) > MAX_VALUES:
+    @property
+    @abstractmethod
+    def plane(self) -> tuple[int, int]:
+        """(H, W)."""
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        """(F, C, KH, KW)."""
+        return self.filters, self.channels, *self._per_axis(self.kernel_size, 1)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        return self._per_axis(self.stride, 1)
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        return self._per_axis(self.padding, 0)
+
+    @property
+    def out_plane(self) -> tuple[int, int]:
+        """(OH, OW)."""
+        high, wide = (
+            (n + 2 * p - k) // s + 1
+            for n, k, s, p in zip(self.plane, self.kernel_shape[2:], self.strides, self.paddings, strict=True)
+        )
+        return high, wide
+
+    @property
+    def in_shape(self) -> Shape:
+        return self.channels, *self.plane[-self.axes :]
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.filters, *self.out_plane[-self.axes :]
+
+    def _per_axis(self, value: int, flat: int) -> tuple[int, int]:
+        """(vertical, horizontal); `flat` is the vertical one of a kernel over one axis."""
+        return (value if self.axes == 2 else flat), value
+
+    def _sized(self, f: Fields) -> Self:
+        """With the sizes that follow; `ConfigError` if the layer before gives another number of values."""
+        comes: int | None = self.in_size
+        padded = tuple(n + 2 * p for n, p in zip(self.plane, self.paddings, strict=True))
+        if self.channels * prod(padded) > MAX_VALUES:
             raise ConfigError(f"the padded input has more than {MAX_VALUES} values", where=f.at("padding"))
-        kernel, strides, pads = (k, k), (stride, stride), (padding, padding)
-        if flat:
-            kernel, strides, pads = (1, k), (1, stride), (0, padding)
-        out = tuple((n + 2 * p - q) // s + 1 for n, q, s, p in zip(size, kernel, strides, pads, strict=True))
-        if min(n + 2 * p - q for n, q, p in zip(size, kernel, pads, strict=True)) < 0:
-            shown = size[1] if flat else f"{size[0]} × {size[1]}"
-            raise ConfigError(f"{k} is larger than the padded input of {shown}", where=f.at("kernel_size"))
-        if in_size is not None and channels * size[0] * size[1] != in_size:
+        if min(n - k for n, k in zip(padded, self.kernel_shape[2:], strict=True)) < 0:
+            size = " × ".join(map(str, self.plane[-self.axes :]))
             raise ConfigError(
-                f"{channels} channels of {size[0]} × {size[1]} are {channels * size[0] * size[1]} values, "
-                f"the layer before gives {in_size}",
+                f"{self.kernel_size} is larger than the padded input of {size}", where=f.at("kernel_size")
+            )
+        values = self.channels * prod(self.plane)
+        if comes not in (None, values):
+            high, wide = self.plane
+            raise ConfigError(
+                f"{self.channels} channels of {high} × {wide} are {values} values, the layer before gives {comes}",
                 where=f.at("input_channels"),
             )
-        filters = f.integer("filters")
-        return cls(
-            in_size=channels * size[0] * size[1],
-            out_size=filters * out[0] * out[1],
-            channels=channels,
-            filters=filters,
-            kernel=kernel,
-            stride=strides,
-            padding=pads,
-            size=size,
-            out=(out[0], out[1]),
-            activation=activation.resolve(f.any("activation"), f.at("activation")),
-        )
+        return replace(self, in_size=values, out_size=self.filters * prod(self.out_plane))
 
     def init(self, rng: np.random.Generator) -> Params:
         """Kernel ~ U(±1/(C·KH·KW)), bias ~ U(0, 0.01): LOOM's `InitializeWeights`."""
-        shape = (self.filters, self.channels, *self.kernel)
-        bound = 1 / np.prod(shape[1:])
-        kernel = rng.uniform(-bound, bound, shape).astype(np.float32)
+        kernel = uniform(rng, 1 / prod(self.kernel_shape[1:]), self.kernel_shape)
         return {"kernel": kernel, "bias": rng.uniform(0, 0.01, self.filters).astype(np.float32)}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        shape = (self.filters, self.channels, *self.kernel)
-        return {"kernel": ("kernel", shape), "bias": ("conv_bias", (self.filters,))}
+    def weight_fields(self) -> WeightFields:
+        return {"kernel": ("kernel", self.kernel_shape), "bias": ("conv_bias", (self.filters,))}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        planes = ops.reshape(x, (-1, self.channels, *self.size))
-        z = ops.conv2d(planes, p["kernel"], p["bias"], stride=self.stride, padding=self.padding)
+        planes = ops.reshape(x, (-1, self.channels, *self.plane))
+        z = ops.conv2d(planes, p["kernel"], p["bias"], stride=self.strides, padding=self.paddings)
         z = ops.reshape(z, (-1, self.out_size))
-        y = activation.activate(ops, self.activation, z)
+        y = activate(ops, self.activation, z)
         return y, (planes, z, y)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """gz = gy ⊙ f′(z);  gb_f = Σ gz_f;  gK_f,c[u, v] = Σ_{i,j} gz_f[i, j] x_c[i s + u, j s + v];
+
+        gx_c[i s + u, j s + v] += Σ_f gz_f[i, j] K_f,c[u, v], over the padded plane with stride s.
+        """
         planes, z, y = cache
-        gz = ops.reshape(activation.activate_grad(ops, self.activation, z, y, gy), (-1, self.filters, *self.out))
-        gx, gk, gb = ops.conv2d_grad(planes, p["kernel"], gz, stride=self.stride, padding=self.padding)
+        gz = ops.reshape(activate_grad(ops, self.activation, z, y, gy), (-1, self.filters, *self.out_plane))
+        gx, gk, gb = ops.conv2d_grad(planes, p["kernel"], gz, stride=self.strides, padding=self.paddings)
         return ops.reshape(gx, (-1, self.in_size)), {"kernel": gk, "bias": gb}
 
 
@@ -105,41 +134,39 @@ class Conv2D(Conv):
     """
 
     kind = "conv2d"
-    dimensions = 2
+    number = 1
+    axes = 2
+    channels: int = integer("input_channels", default=0)
+    height: int = integer("input_height", default=0)
+    width: int = integer("input_width", default=0)
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        channels = f.integer("input_channels", default=None)
-        high, wide = f.integer("input_height", default=None), f.integer("input_width", default=None)
-        if in_size is not None:
-            if channels is None:
-                channels = in_size // (high * wide) if high and wide else 1
-            if high is None and wide is None:
-                high = wide = int(np.sqrt(in_size // channels))
-            high = high or in_size // (channels * (wide or 1))
-            wide = wide or in_size // (channels * high)
+    @property
+    def plane(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def fitted(self, f: Fields) -> Self:
+        comes: int | None = self.in_size
+        channels, high, wide = self.channels, self.height, self.width
+        if comes is not None:
+            channels = channels or (comes // (high * wide) if high and wide else 1)
+            if not high and not wide:
+                high = wide = int(np.sqrt(comes // channels))
+            high = high or comes // (channels * (wide or 1))
+            wide = wide or comes // (channels * high)
         if not high or not wide:
-            raise ConfigError("missing: the input size is not known here", where=f.at("input_height"))
-        layer = cls._make(f, (high, wide), channels or 1, in_size)
-        for name, value in zip(("output_height", "output_width"), layer.out, strict=True):
+            raise ConfigError(
+                "missing: no earlier layer fixes this size",
+                where=f.at("input_height"),
+                remedy="Give input_height and input_width.",
+            )
+        layer = replace(self, channels=channels or 1, height=high, width=wide)._sized(f)
+        for name, value in zip(("output_height", "output_width"), layer.out_plane, strict=True):
             if f.integer(name, default=value) != value:
                 raise ConfigError(f"{f.any(name)} given, but it is {value}", where=f.at(name))
         return layer
 
     def to_json(self) -> Json:
-        return {
-            "type": self.kind,
-            "activation": self.activation,
-            "input_channels": self.channels,
-            "filters": self.filters,
-            "kernel_size": self.kernel[1],
-            "stride": self.stride[1],
-            "padding": self.padding[1],
-            "input_height": self.size[0],
-            "input_width": self.size[1],
-            "output_height": self.out[0],
-            "output_width": self.out[1],
-        }
+        return super().to_json() | dict(zip(("output_height", "output_width"), self.out_plane, strict=True))
 
 
 @register
@@ -152,23 +179,18 @@ class Conv1D(Conv):
     """
 
     kind = "conv1d"
-    dimensions = 1
+    number = 12
+    axes = 1
+    length: int = integer("input_length", "seq_length", "input_height", default=0)
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        channels = f.integer("input_channels", default=1)
-        inferred = ... if in_size is None else max(1, in_size // channels)
-        length = f.integer("input_length", "seq_length", "input_height", default=inferred)
-        return cls._make(f, (1, length), channels, in_size)
+    @property
+    def plane(self) -> tuple[int, int]:
+        return 1, self.length
 
-    def to_json(self) -> Json:
-        return {
-            "type": self.kind,
-            "activation": self.activation,
-            "input_channels": self.channels,
-            "input_length": self.size[1],
-            "filters": self.filters,
-            "kernel_size": self.kernel[1],
-            "stride": self.stride[1],
-            "padding": self.padding[1],
-        }
+    def fitted(self, f: Fields) -> Self:
+        comes: int | None = self.in_size
+        if not self.length and comes is None:
+            raise ConfigError(
+                "missing: no earlier layer fixes this size", where=f.at("input_length"), remedy="Give input_length."
+            )
+        return replace(self, length=self.length or max(1, (comes or 0) // self.channels))._sized(f)

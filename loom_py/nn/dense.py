@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Layer, Params, State
+from ..schema.fields import Json
+from .activation import activate, activate_grad, activation_option
+from .affine import affine_grad
+from .layer import Layer, Params, Shape, State, WeightFields, uniform
+from .options import INPUTS, integer
 from .registry import register
 
 
@@ -25,46 +27,37 @@ class Dense(Layer):
     """
 
     kind = "dense"
-    in_size: int
-    out_size: int
-    activation: str = "relu"
-
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        # Files of the original carry width = height = 1 beside the true sizes, so those two names come last.
-        given = f.integer("input_size", "input_height", "width", default=None)
-        out = f.integer("output_size", "output_height", "height")
-        size = given or in_size
-        if size is None:
-            raise ConfigError(
-                "missing: the input size is not known here", where=f.at("input_size"), remedy="Give input_size."
-            )
-        return cls(in_size=size, out_size=out, activation=activation.resolve(f.any("activation"), f.at("activation")))
+    number = 0
+    # Files of the original carry width = height = 1 beside the true sizes, so those two names come last.
+    in_size: int = integer("input_size", "input_height", "width", default=INPUTS, saved="input_height")
+    out_size: int = integer("output_size", "output_height", "height", saved="output_height")
+    activation: str = activation_option("relu")
 
     def to_json(self) -> Json:
-        sizes = {"input_height": self.in_size, "output_height": self.out_size}
-        return {"type": self.kind, "activation": self.activation, "width": 1, "height": 1, **sizes}
+        return super().to_json() | {"width": 1, "height": 1}
 
     def init(self, rng: np.random.Generator) -> Params:
         """W ~ U(±1/I), b ~ U(0, 0.01): LOOM's `InitializeWeights`."""
-        bound = 1 / self.in_size
-        return {
-            "kernel": rng.uniform(-bound, bound, (self.in_size, self.out_size)).astype(np.float32),
-            "bias": rng.uniform(0, 0.01, self.out_size).astype(np.float32),
-        }
+        kernel = uniform(rng, 1 / self.in_size, (self.in_size, self.out_size))
+        return {"kernel": kernel, "bias": rng.uniform(0, 0.01, self.out_size).astype(np.float32)}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         return {"kernel": ("kernel", (self.in_size, self.out_size)), "bias": ("biases", (self.out_size,))}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         z = ops.matmul(x, p["kernel"], p["bias"])
-        y = activation.activate(ops, self.activation, z)
+        y = activate(ops, self.activation, z)
         return y, (x, z, y)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """gz = gy ⊙ f′(z);  gW = xᵀ gz;  gb = Σ gz;  gx = gz Wᵀ."""
         x, z, y = cache
-        gz = activation.activate_grad(ops, self.activation, z, y, gy)
-        grads = {"kernel": ops.matmul(x, gz, transpose_a=True), "bias": ops.sum(gz, axis=0)}
-        return ops.matmul(gz, p["kernel"], transpose_b=True), grads
+        gz = activate_grad(ops, self.activation, z, y, gy)
+        g = affine_grad(ops, x, p["kernel"], gz)
+        return g.x, {"kernel": g.weight, "bias": g.bias}
+
+    @classmethod
+    def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
+        shape = shapes.get("kernel", ())
+        return {"in": shape[0], "out": shape[1]} if len(shape) == 2 else None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Array, Layer, Params, State
+from .layer import Array, Layer, Params, Shape, State, WeightFields, uniform
+from .options import integer
 from .registry import register
 
 
@@ -23,29 +24,27 @@ class Embedding(Layer):
     """
 
     kind = "embedding"
-    vocab_size: int
-    embedding_dim: int
+    number = 11
+    vocab_size: int = integer()
+    embedding_dim: int = integer("embedding_dim", "embedding_size", "d_model")
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))
-        vocab, width = f.integer("vocab_size"), f.integer("embedding_dim", "embedding_size", "d_model")
-        length = f.integer("seq_length", default=in_size)
-        out = None if length is None else length * width
-        return cls(in_size=length, out_size=out, vocab_size=vocab, embedding_dim=width)
+    def fitted(self, f: Fields) -> Self:
+        length = f.integer("seq_length", default=self.in_size)
+        return replace(self, in_size=length, out_size=None if length is None else length * self.embedding_dim)
 
     def to_json(self) -> Json:
-        sizes: Json = {"vocab_size": self.vocab_size, "embedding_dim": self.embedding_dim}
-        length = {} if self.in_size is None else {"seq_length": self.in_size}
-        return {"type": self.kind, "activation": "linear", **sizes, **length}
+        return super().to_json() | ({} if self.in_size is None else {"seq_length": self.in_size})
+
+    @property
+    def out_shape(self) -> Shape:
+        return () if self.out_size is None else (self.out_size // self.embedding_dim, self.embedding_dim)
 
     def init(self, rng: np.random.Generator) -> Params:
         """~ U(±1/√E)."""
-        bound = self.embedding_dim**-0.5
-        return {"table": rng.uniform(-bound, bound, (self.vocab_size, self.embedding_dim)).astype(np.float32)}
+        return {"table": uniform(rng, self.embedding_dim**-0.5, (self.vocab_size, self.embedding_dim))}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         return {"table": ("embedding_weights", (self.vocab_size, self.embedding_dim))}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
@@ -54,10 +53,17 @@ class Embedding(Layer):
         return ops.reshape(y, (x.shape[0], -1)), (x, ids)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        """Rows of gy added up by id; ids themselves have no gradient."""
+        """gE[v] = Σ_{t: id_t = v} gy_t; ids themselves have no gradient."""
         x, ids = cache
         rows = ops.reshape(gy, (*ids.shape, self.embedding_dim))
         return ops.zeros(x.shape, like=gy), {"table": ops.embedding_grad(ids, self.vocab_size, rows)}
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         return [grads["table"]], []
+
+    @classmethod
+    def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
+        if set(shapes) != {"table"} or len(shapes["table"]) != 2:
+            return None
+        rows, width = shapes["table"]
+        return {"vocab_size": rows, "embedding_dim": width}

@@ -20,11 +20,16 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
+from .activation import ignored_activation
+from .options import read_options, write_options
 
 Params = dict[str, Any]
 """name → tensor, or name → list of Params for the layers inside this one."""
 State = dict[str, Any]
 """What a layer carries from one call to the next, in the same shape; {} carries nothing."""
+Shape = tuple[int, ...]
+WeightFields = dict[str, tuple[str, Shape]]
+"""Parameter name → its key in LOOM's JSON, and its shape."""
 Residual = Literal["none", "source", "before", "after", "skip"]
 Array = NDArray[Any]
 MAX_PARAMETERS = 2**31 - 1
@@ -32,28 +37,49 @@ MAX_PARAMETERS = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Layer(ABC):
-    """Base of all layers; a subclass is one file: formula, fields, init, forward, backward."""
+    """Base of all layers; a subclass is one file: formula, options, init, forward, backward."""
 
     kind: ClassVar[str]
+    number: ClassVar[int] = -1
+    """The original's number; −1 for a kind that it does not have."""
     aliases: ClassVar[tuple[str, ...]] = ()
     residual: ClassVar[Residual] = "none"
     """Its part in the network's residual stream; see `nn.chain`."""
 
     in_size: int | None
     out_size: int | None
+    activation: str = ignored_activation("linear")
 
     @classmethod
-    @abstractmethod
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
         """From JSON; `in_size` is what the layer before gives, if known. Sizes that follow from it may be left out."""
+        values: dict[str, Any] = {"in_size": in_size, "out_size": in_size}
+        return cls(**(values | read_options(cls, f, in_size))).fitted(f)
 
-    @abstractmethod
+    def fitted(self, f: Fields) -> Self:
+        """The layer with the sizes that follow from each other; `ConfigError` where options contradict each other.
+
+        Before it `in_size` and `out_size` are what the layer before gives (None if unknown), or the options' values.
+        """
+        return self
+
     def to_json(self) -> Json:
         """The JSON fields, in the original's names; `from_fields` reads them back."""
+        return {"type": self.kind, **write_options(self)}
 
-    @abstractmethod
+    @property
+    def in_shape(self) -> Shape:
+        """One sample as the layer sees it; () where any size fits."""
+        return () if self.in_size is None else (self.in_size,)
+
+    @property
+    def out_shape(self) -> Shape:
+        """One sample of what it gives."""
+        return () if self.out_size is None else (self.out_size,)
+
     def init(self, rng: np.random.Generator) -> Params:
-        """Fresh parameters, float32."""
+        """Fresh parameters, float32; {} for a layer that has none."""
+        return {}
 
     def init_state(self, batch: int, dtype: Any) -> State:
         """Zero state for `batch` samples; {} for a layer that carries none."""
@@ -75,7 +101,7 @@ class Layer(ABC):
     # How parameters are written in LOOM's JSON: parameter name → JSON key and shape. Layers whose file layout differs
     # from their memory layout override `weights_to_json` and `weights_from_json` instead.
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         return {}
 
     def weights_to_json(self, p: Params) -> Json:
@@ -90,6 +116,16 @@ class Layer(ABC):
         """(kernel parts, bias parts) in the original's order, for `KernelGradients` and `BiasGradients`."""
         kernels = [g for name, g in grads.items() if name != "bias"]
         return kernels, [grads["bias"]] if "bias" in grads else []
+
+    @classmethod
+    def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
+        """What parameters of these names and shapes say about a layer of this kind; None if they are not its own."""
+        return None
+
+
+def uniform(rng: np.random.Generator, bound: float, shape: Shape) -> Array:
+    """~ U(±bound), float32."""
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
 
 
 def floats(a: Array) -> list[float]:

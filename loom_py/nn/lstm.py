@@ -23,6 +23,7 @@ class LSTM(Recurrent):
     """x (B, T·I) → h_1 … h_T (B, T·H); gates i, f, g, o stacked: W_ih (4H, I), W_hh (4H, H), bias (4H,)."""
 
     kind = "lstm"
+    number = 4
     gates = 4
     state_names = ("h", "c")
 
@@ -35,7 +36,11 @@ class LSTM(Recurrent):
         return ops.reshape(h, (x.shape[0], self.out_size)), (rows, h0, c0, h, c, gates)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        """Backpropagation through time."""
+        """Backpropagation through time, from t = T down, with gh_t = gy_t + gz_{t+1} W_hh and σ′(a) = σ (1 − σ):
+
+        gc_t = gh_t o_t (1 − tanh² c_t) + gc_{t+1} f_{t+1};  gz_i = gc g i (1 − i);  gz_f = gc c_{t−1} f (1 − f);
+        gz_g = gc i (1 − g²);  gz_o = gh tanh(c) o (1 − o);  gW_hh = Σ_t gz_tᵀ h_{t−1};  gW_ih, gx as in `RNN`.
+        """
         rows, h0, c0, h, c, gates = cache
         gh = ops.reshape(gy, h.shape)
         gz, g_hh, _, _ = ops.lstm_sequence_grad(h, c, gates, p["weight_hh"], h0, c0, gh)

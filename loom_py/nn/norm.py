@@ -9,10 +9,20 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Layer, Params, State
+from ..schema.fields import Fields
+from .activation import ignored_activation
+from .layer import Layer, Params, State, WeightFields
+from .options import INPUTS, integer, option
 from .registry import register
+
+
+def epsilon_option(default: float) -> Any:
+    """ε ≥ 0 in JSON `epsilon`, where 0 is the original's way of saying nothing."""
+
+    def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> float:
+        return f.number(*names, default=0.0, minimum=0) or default
+
+    return option(read, type="float", default=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +32,14 @@ class Norm(Layer):
     JSON: `norm_size` (default: all values), `epsilon` (1e-5).
     """
 
-    norm_size: int
-    epsilon: float = 1e-5
+    activation: str = ignored_activation("relu")
+    norm_size: int = integer(default=INPUTS)
+    epsilon: float = epsilon_option(1e-5)
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))  # written by the original, not used
-        size = f.integer("norm_size", default=... if in_size is None else in_size)
-        if in_size is not None and in_size % size:
-            raise ConfigError(f"{size} does not divide the {in_size} inputs", where=f.at("norm_size"))
-        return cls(
-            in_size=in_size,
-            out_size=in_size,
-            norm_size=size,
-            epsilon=f.number("epsilon", default=0.0, minimum=0) or 1e-5,
-        )
-
-    def to_json(self) -> Json:
-        return {"type": self.kind, "activation": "relu", "norm_size": self.norm_size, "epsilon": self.epsilon}
+    def fitted(self, f: Fields) -> Self:
+        if self.in_size is not None and self.in_size % self.norm_size:
+            raise ConfigError(f"{self.norm_size} does not divide the {self.in_size} inputs", where=f.at("norm_size"))
+        return self
 
     def _rows(self, ops: Ops, x: Tensor) -> Tensor:
         return ops.reshape(x, (-1, self.norm_size))
@@ -51,6 +51,7 @@ class LayerNorm(Norm):
     """y = (x − mean) / sqrt(var + ε) · gamma + beta   (Ba et al. 2016); the residual stream joins x first."""
 
     kind = "layer_norm"
+    number = 6
     aliases = ("layernorm",)
     residual = "before"
 
@@ -58,7 +59,7 @@ class LayerNorm(Norm):
         return {"gamma": np.ones(self.norm_size, np.float32), "beta": np.zeros(self.norm_size, np.float32)}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         return {"gamma": ("gamma", (self.norm_size,)), "beta": ("beta", (self.norm_size,))}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
@@ -67,6 +68,10 @@ class LayerNorm(Norm):
         return ops.reshape(y, x.shape), rows
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """With x̂ = (x − mean) / σ and h = gy ⊙ gamma, means over the run:
+
+        gx = (h − mean(h) − x̂ mean(h ⊙ x̂)) / σ;  g_gamma = Σ gy ⊙ x̂;  g_beta = Σ gy.
+        """
         gx, gamma, beta = ops.layer_norm_grad(cache, p["gamma"], self.epsilon, self._rows(ops, gy))
         return ops.reshape(gx, gy.shape), {"gamma": gamma, "beta": beta}
 
@@ -77,6 +82,7 @@ class RMSNorm(Norm):
     """y = x / sqrt(mean(x²) + ε) · gamma   (Zhang & Sennrich 2019); its input becomes the residual stream."""
 
     kind = "rms_norm"
+    number = 8
     aliases = ("rmsnorm",)
     residual = "source"
 
@@ -84,7 +90,7 @@ class RMSNorm(Norm):
         return {"gamma": np.ones(self.norm_size, np.float32)}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+    def weight_fields(self) -> WeightFields:
         return {"gamma": ("gamma", (self.norm_size,))}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
@@ -92,5 +98,9 @@ class RMSNorm(Norm):
         return ops.reshape(ops.rms_norm(rows, p["gamma"], self.epsilon), x.shape), rows
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """With r = sqrt(mean(x²) + ε) and h = gy ⊙ gamma, means over the run:
+
+        gx = (h − x mean(h ⊙ x) / r²) / r;  g_gamma = Σ gy ⊙ x / r.
+        """
         gx, gamma = ops.rms_norm_grad(cache, p["gamma"], self.epsilon, self._rows(ops, gy))
         return ops.reshape(gx, gy.shape), {"gamma": gamma}

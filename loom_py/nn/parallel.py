@@ -11,12 +11,21 @@ import numpy as np
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
-from . import activation
+from .activation import ignored_activation
 from .layer import Array, Layer, Params, State, child_records, tree_map
+from .options import option, read_options
 from .registry import build_layer, register
 from .softmax import Softmax
 
 MODES = ("concat", "add", "avg", "grid_scatter", "filter")
+
+
+def _mode(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
+    mode = f.string(*names, default="") or "concat"
+    mode = {"average": "avg"}.get(mode, mode)
+    if mode not in MODES:
+        raise ConfigError(f"unknown combine mode: {mode}", where=f.at(names[0]), remedy=f"Known: {', '.join(MODES)}.")
+    return mode
 
 
 class Position(NamedTuple):
@@ -46,8 +55,10 @@ class Parallel(Layer):
     """
 
     kind = "parallel"
+    number = 10
+    activation: str = ignored_activation("relu")
+    combine_mode: str = option(_mode, type="str", default="concat")
     branches: tuple[Layer, ...]
-    combine_mode: str = "concat"
     grid: tuple[int, int, int] = (0, 0, 0)
     positions: tuple[Position, ...] = ()
     gate: Layer | None = None
@@ -55,13 +66,8 @@ class Parallel(Layer):
 
     @classmethod
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        mode = f.string("combine_mode", default="") or "concat"
-        mode = {"average": "avg"}.get(mode, mode)
-        if mode not in MODES:
-            raise ConfigError(
-                f"unknown combine mode: {mode}", where=f.at("combine_mode"), remedy=f"Known: {', '.join(MODES)}."
-            )
-        activation.resolve(f.any("activation"), f.at("activation"))  # written by the original, not used
+        values = read_options(cls, f, in_size)
+        mode: str = values["combine_mode"]
         items = f.objects("branches", required=True)
         if not items:
             raise ConfigError("a parallel layer needs at least one branch", where=f.at("branches"))
@@ -77,16 +83,15 @@ class Parallel(Layer):
             in_size=in_size,
             out_size=_out_size(f, mode, [b.out_size for b in branches]),
             branches=tuple(branches),
-            combine_mode=mode,
             grid=grid,
             positions=positions,
             gate=gate,
             gate_softmax=softmax,
+            **values,
         )
 
     def to_json(self) -> Json:
-        record: Json = {"type": self.kind, "activation": "relu", "combine_mode": self.combine_mode}
-        record["branches"] = [b.to_json() for b in self.branches]
+        record = super().to_json() | {"branches": [b.to_json() for b in self.branches]}
         if self.combine_mode == "grid_scatter":
             names = ("grid_output_rows", "grid_output_cols", "grid_output_layers")
             record |= dict(zip(names, self.grid, strict=True))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Layer, Params, State
+from ..schema.fields import Fields
+from .activation import ignored_activation
+from .affine import affine_grad
+from .layer import Layer, Params, Shape, State, uniform
+from .options import boolean, integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,42 +29,42 @@ class Recurrent(Layer):
     state_names: ClassVar[tuple[str, ...]]
     in_size: int
     out_size: int
-    input_size: int
-    hidden_size: int
-    seq_length: int
-    stateful: bool = False
+    activation: str = ignored_activation("tanh")  # the gates have their own
+    input_size: int = integer(default=0)
+    hidden_size: int = integer()
+    seq_length: int = integer(default=0)
+    stateful: bool = boolean()
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        hidden = f.integer("hidden_size")
-        stateful = f.boolean("stateful")
-        given, steps = f.integer("input_size", default=None), f.integer("seq_length", default=None)
-        activation.resolve(f.any("activation"), f.at("activation"))  # checked, not used: gates have their own
-        if in_size is not None:
-            if steps is None:
-                steps = in_size // given if given and in_size % given == 0 else 1
-            if in_size % steps:
-                raise ConfigError(f"{steps} steps do not divide the {in_size} inputs", where=f.at("seq_length"))
-            given = given or in_size // steps
-        if given is None:
+    def fitted(self, f: Fields) -> Self:
+        total: int | None = self.in_size
+        size, steps = self.input_size, self.seq_length
+        if total is not None:
+            steps = steps or (total // size if size and total % size == 0 else 1)
+            if total % steps:
+                raise ConfigError(f"{steps} steps do not divide the {total} inputs", where=f.at("seq_length"))
+            size = size or total // steps
+        if not size:
             raise ConfigError(
-                "missing: the input size is not known here", where=f.at("input_size"), remedy="Give input_size."
+                "missing: no earlier layer fixes this size", where=f.at("input_size"), remedy="Give input_size."
             )
         steps = steps or 1
-        sizes = {"in_size": given * steps, "out_size": hidden * steps}
-        return cls(input_size=given, hidden_size=hidden, seq_length=steps, stateful=stateful, **sizes)
+        sizes = {"in_size": size * steps, "out_size": self.hidden_size * steps}
+        return replace(self, input_size=size, seq_length=steps, **sizes)
 
-    def to_json(self) -> Json:
-        sizes = {"input_size": self.input_size, "hidden_size": self.hidden_size, "seq_length": self.seq_length}
-        flags = {"stateful": True} if self.stateful else {}
-        return {"type": self.kind, "activation": "tanh", **sizes, **flags}
+    @property
+    def in_shape(self) -> Shape:
+        return self.seq_length, self.input_size
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.seq_length, self.hidden_size
 
     def init(self, rng: np.random.Generator) -> Params:
         """Weights ~ U(±0.1), bias 0: LOOM's `InitializeWeights`. Gates are stacked along the first axis."""
         rows = self.gates * self.hidden_size
         return {
-            "weight_ih": rng.uniform(-0.1, 0.1, (rows, self.input_size)).astype(np.float32),
-            "weight_hh": rng.uniform(-0.1, 0.1, (rows, self.hidden_size)).astype(np.float32),
+            "weight_ih": uniform(rng, 0.1, (rows, self.input_size)),
+            "weight_hh": uniform(rng, 0.1, (rows, self.hidden_size)),
             "bias": np.zeros(rows, np.float32),
         }
 
@@ -71,7 +73,7 @@ class Recurrent(Layer):
         return {name: np.zeros((batch, self.hidden_size), dtype) for name in names}
 
     def _inputs(self, ops: Ops, p: Params, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x as (B·T, I), and zx = W_ih x + b as (B, T, gates·H)."""
+        """x as (B·T, I), and zx = x W_ihᵀ + b as (B, T, gates·H)."""
         rows = ops.reshape(x, (x.shape[0] * self.seq_length, self.input_size))
         zx = ops.matmul(rows, p["weight_ih"], p["bias"], transpose_b=True)
         return rows, ops.reshape(zx, (x.shape[0], self.seq_length, self.gates * self.hidden_size))
@@ -79,13 +81,9 @@ class Recurrent(Layer):
     def _grads(self, ops: Ops, p: Params, rows: Tensor, gz: Tensor, g_hh: Tensor) -> tuple[Tensor, Params]:
         """From gz (B, T, gates·H) back through the input product."""
         flat = ops.reshape(gz, (rows.shape[0], self.gates * self.hidden_size))
-        grads = {
-            "weight_ih": ops.matmul(flat, rows, transpose_a=True),
-            "weight_hh": g_hh,
-            "bias": ops.sum(flat, axis=0),
-        }
-        gx = ops.matmul(flat, p["weight_ih"])
-        return ops.reshape(gx, (gz.shape[0], self.in_size)), grads
+        g = affine_grad(ops, rows, p["weight_ih"], flat, transposed=True)
+        grads = {"weight_ih": g.weight, "weight_hh": g_hh, "bias": g.bias}
+        return ops.reshape(g.x, (gz.shape[0], self.in_size)), grads
 
     def _start(self, ops: Ops, x: Tensor, s: State, name: str) -> Tensor:
         """The state to start from (B, H): a copy of what is carried, or zero."""

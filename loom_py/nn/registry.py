@@ -10,21 +10,20 @@ from ..schema.fields import Fields, suggest
 from .layer import Layer
 
 KINDS: dict[str, type[Layer]] = {}
+"""Name or alias → class, of all files in this folder."""
+NUMBERS: dict[int, type[Layer]] = {}
+"""The original's number → class."""
 L = TypeVar("L", bound=type[Layer])
 
 
 def register(cls: L) -> L:
-    """Class decorator: make a layer known under its `kind` and `aliases`."""
+    """Class decorator: make a layer known under its `kind`, `aliases` and the original's `number`."""
     for name in (cls.kind, *cls.aliases):
         KINDS[name] = cls
+    if cls.number >= 0:
+        NUMBERS[cls.number] = cls
     return cls
 
-
-TYPES = (
-    *("dense", "conv2d", "multi_head_attention", "rnn", "lstm", "softmax", "layer_norm", "residual"),
-    *("rms_norm", "swiglu", "parallel", "embedding", "conv1d", "sequential"),
-)
-"""Layer kinds by the original's number."""
 
 MAX_DEPTH = 32
 

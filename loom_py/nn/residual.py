@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
-
-import numpy as np
+from typing import Any
 
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json
-from . import activation
+from .activation import activate, activate_grad, activation_option
 from .layer import Layer, Params, State
+from .options import integer
 from .registry import register
 
 
@@ -24,25 +22,16 @@ class Residual(Layer):
     """
 
     kind = "residual"
+    number = 7
     residual = "skip"
-    skip: int = 1
-    activation: str = "linear"
-
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        name = activation.resolve(f.any("activation"), f.at("activation"), default="linear")
-        return cls(in_size=in_size, out_size=in_size, skip=f.integer("skip", default=1), activation=name)
-
-    def to_json(self) -> Json:
-        return {"type": self.kind, "activation": self.activation, "skip": self.skip}
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return {}
+    skip: int = integer(default=1)
+    activation: str = activation_option("linear")
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        y = activation.activate(ops, self.activation, x)
+        y = activate(ops, self.activation, x)
         return y, (x, y)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        z, y = cache
-        return activation.activate_grad(ops, self.activation, z, y, gy), {}
+        """gx = gy ⊙ f′(x); the chain passes the same to the tensor that was added."""
+        x, y = cache
+        return activate_grad(ops, self.activation, x, y, gy), {}

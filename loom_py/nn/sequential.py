@@ -11,8 +11,9 @@ import numpy as np
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from . import activation, chain
+from . import chain
 from .layer import Array, Layer, Params, State, child_records
+from .options import read_options
 from .registry import build_chain, register
 
 
@@ -25,20 +26,21 @@ class Sequential(Layer):
     """
 
     kind = "sequential"
+    number = 13
     layers: tuple[Layer, ...]
 
     @classmethod
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))
         name = "layers" if f.has("layers") else "branches"
         items = f.objects(name, required=True)
         if not items:
             raise ConfigError("a sequential layer needs at least one layer", where=f.at(name))
         layers = build_chain(items, in_size)
-        return cls(in_size=layers[0].in_size, out_size=layers[-1].out_size, layers=tuple(layers))
+        sizes = {"in_size": layers[0].in_size, "out_size": layers[-1].out_size}
+        return cls(**sizes, **read_options(cls, f, in_size), layers=tuple(layers))
 
     def to_json(self) -> Json:
-        return {"type": self.kind, "activation": "linear", "branches": [layer.to_json() for layer in self.layers]}
+        return super().to_json() | {"branches": [layer.to_json() for layer in self.layers]}
 
     def init(self, rng: np.random.Generator) -> Params:
         return {"layers": [layer.init(rng) for layer in self.layers]}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -13,15 +12,49 @@ from ..errors import ConfigError, InputError
 from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
-from . import activation
+from .activation import ignored_activation
 from .layer import Layer, Params, State
+from .options import array, boolean, integer, items, option, real
 from .registry import register
+from .softmax_trees import cluster_tree, level_tree
 
-VARIANTS = (
-    *("standard", "grid", "hierarchical", "temperature", "gumbel"),
-    *("masked", "sparse", "adaptive", "mixture", "entmax"),
-)
 MAX_LEAVES = 1 << 20
+Sizes = tuple[int | None, int | None]
+
+
+def _variant(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
+    variant = f.string(*names, default="standard")
+    variant = {"sparsemax": "sparse", "": "standard"}.get(variant, variant)
+    if variant not in VARIANTS:
+        known = f"Known: {', '.join(VARIANTS)}."
+        raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at(names[0]), remedy=known)
+    return variant
+
+
+def _temperature(f: Fields, names: tuple[str, ...], in_size: int | None) -> float:
+    return f.number(*names, default=0.0, minimum=0.0) or 1.0
+
+
+def _flag(f: Fields, names: tuple[str, ...], in_size: int | None) -> bool:
+    """A boolean, or a number as the original's examples have it: 0 is off."""
+    value = f.any(*names)
+    return bool(value) if isinstance(value, (int, float)) else f.boolean(*names, default=True)
+
+
+def _clusters(f: Fields, names: tuple[str, ...], in_size: int | None) -> tuple[tuple[int, ...], ...]:
+    value = f.any(*names) or []
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"expected an array, got {json_type(value)}", where=f.at(names[0]))
+    seen: set[int] = set()
+    clusters: list[tuple[int, ...]] = []
+    for i, item in enumerate(value):
+        place = f"{f.at(names[0])}[{i}]"
+        cluster: tuple[int, ...] = items(item, place, int)
+        if not cluster or min(cluster) < 0 or seen & set(cluster) or len(set(cluster)) < len(cluster):
+            raise ConfigError("needs classes that are in no other place", where=place)
+        seen |= set(cluster)
+        clusters.append(cluster)
+    return tuple(clusters)
 
 
 @register
@@ -50,192 +83,149 @@ class Softmax(Layer):
     """
 
     kind = "softmax"
-    variant: str = "standard"
-    temperature: float = 1.0
-    rows: int = 1
-    mask: tuple[bool, ...] = ()
-    levels: tuple[int, ...] = ()
-    clusters: tuple[tuple[int, ...], ...] = ()
-    cluster_logits: bool = False
-    weights: tuple[float, ...] = ()
-    components: int = 0
-    alpha: float = 1.5
-    noise: bool = True
-    seed: int = 0
+    number = 5
+    activation: str = ignored_activation("relu")
+    variant: str = option(_variant, ["softmax_variant", "variant"], type="str", default="standard")
+    temperature: float = option(_temperature, type="float", default=1.0)
+    rows: int = integer("softmax_rows", default=0, minimum=0)
+    mask: tuple[bool, ...] = array("mask", of=bool)
+    levels: tuple[int, ...] = array("hierarchy_levels", of=int)
+    clusters: tuple[tuple[int, ...], ...] = option(
+        _clusters, ["adaptive_clusters"], type="list", default=(), write=lambda value: [list(c) for c in value]
+    )
+    cluster_logits: bool = boolean()
+    weights: tuple[float, ...] = array("mixture_weights", of=float)
+    components: int = integer("mixture_components", default=0, minimum=0)
+    alpha: float = real("entmax_alpha", default=1.5, minimum=1.0)
+    noise: bool = option(_flag, ["gumbel_noise"], type="bool", default=True)
+    seed: int = integer(default=0, minimum=0)
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))  # written by the original, not used
-        variant = f.string("softmax_variant", "variant", default="standard")
-        variant = {"sparsemax": "sparse", "": "standard"}.get(variant, variant)
-        if variant not in VARIANTS:
-            known = f"Known: {', '.join(VARIANTS)}."
-            raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at("softmax_variant"), remedy=known)
-        rows, columns = f.integer("softmax_rows", default=0, minimum=0), f.integer("softmax_cols", default=0, minimum=0)
-        made = cls(
-            in_size=in_size,
-            out_size=in_size,
-            variant=variant,
-            temperature=f.number("temperature", default=0.0, minimum=0.0) or 1.0,
-            mask=_array(f, "mask", bool),
-            levels=_array(f, "hierarchy_levels", int),
-            clusters=_clusters(f),
-            weights=_array(f, "mixture_weights", float),
-            components=f.integer("mixture_components", default=0, minimum=0),
-            alpha=f.number("entmax_alpha", default=1.5, minimum=1.0),
-            cluster_logits=f.boolean("cluster_logits"),
-            noise=_flag(f, "gumbel_noise"),
-            seed=f.integer("seed", default=0, minimum=0),
-            rows=_rows(f, rows, columns, in_size) if variant == "grid" else 1,
-        )
-        return made._checked(f, columns)
-
-    def _checked(self, f: Fields, columns: int) -> Self:
-        """Everything that sizes and lists must satisfy together; the sizes that follow from them."""
-        size, out = self.in_size, self.out_size
-        if self.variant == "grid" and columns:
-            size = out = self.rows * columns
-        elif self.variant == "masked":
-            if not any(self.mask):
-                raise ConfigError("at least one entry must be true", where=f.at("mask"))
-            size = out = len(self.mask)
-        elif self.variant == "hierarchical":
-            leaves = int(np.prod(self.levels)) if self.levels else 0
-            if not self.levels or min(self.levels) < 1 or leaves > MAX_LEAVES:
-                raise ConfigError("needs a list of sizes of at least 1", where=f.at("hierarchy_levels"))
-            size, out = self._tree_sizes(f, "hierarchy_levels", leaves, _level_tree(self.levels).nodes)
-        elif self.variant == "adaptive":
-            out = None if size is None else self._classes(size)
-            top = max((c for cluster in self.clusters for c in cluster), default=-1) + 1
-            if not self.clusters or (out is not None and top > out):
-                raise ConfigError(f"needs lists of classes below {out}", where=f.at("adaptive_clusters"))
-        elif self.variant == "mixture":
-            if self.weights and not sum(self.weights) > 0:
-                raise ConfigError("must have a positive sum", where=f.at("mixture_weights"))
-            k = len(self.weights) or self.components
-            if not k or min(self.weights, default=0) < 0:
-                raise ConfigError("needs weights of at least 0, or mixture_components", where=f.at("mixture_weights"))
-            if size is not None:
-                gate = 0 if self.weights else k
-                if (size - gate) % k or size <= gate:
-                    raise ConfigError(f"{size} inputs are not {k} softmaxes", where=f.at("mixture_weights"))
-                out = (size - gate) // k
+    def fitted(self, f: Fields) -> Self:
+        columns = f.integer("softmax_cols", default=0, minimum=0)
+        layer = replace(self, rows=_rows(f, self, columns)) if self.variant == "grid" else self
+        size, out = VARIANTS[self.variant].sizes(layer, f)
         if self.in_size is not None and size != self.in_size:
             raise ConfigError(f"{self.variant} softmax takes {size} values, got {self.in_size}", where=f.path)
-        return replace(self, in_size=size, out_size=out)
-
-    def _classes(self, size: int) -> int:
-        """Outputs of an adaptive softmax with `size` inputs."""
-        return size - len(self.clusters) if self.cluster_logits else size
-
-    def _tree_sizes(self, f: Fields, name: str, leaves: int, nodes: int) -> tuple[int | None, int]:
-        if self.in_size not in (None, leaves, nodes):
-            raise ConfigError(f"{self.in_size} inputs are neither {leaves} leaves nor {nodes} nodes", where=f.at(name))
-        return self.in_size, leaves
+        return replace(layer, in_size=size, out_size=out)
 
     def to_json(self) -> Json:
-        record: Json = {"type": self.kind, "activation": "relu", "softmax_variant": self.variant}
-        record["temperature"] = self.temperature
-        if self.variant == "grid":
-            record["softmax_rows"] = self.rows
-            if self.in_size is not None:
-                record["softmax_cols"] = self.in_size // self.rows
-        extras: dict[str, Json] = {
-            "masked": {"mask": list(self.mask)},
-            "hierarchical": {"hierarchy_levels": list(self.levels)},
-            "adaptive": {"adaptive_clusters": [list(c) for c in self.clusters]},
-            "mixture": {"mixture_weights": list(self.weights)}
-            if self.weights
-            else {"mixture_components": self.components},
-            "entmax": {"entmax_alpha": self.alpha},
-            "gumbel": {"gumbel_noise": self.noise, "seed": self.seed},
-        }
-        if self.cluster_logits:
-            record["cluster_logits"] = True
-        return record | extras.get(self.variant, {})
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return {}
+        """Of the options those that belong to the variant, unless they are empty."""
+        record = super().to_json()
+        general = ("type", "activation", "softmax_variant", "temperature")
+        own = {name: record[name] for name in VARIANTS[self.variant].options if record[name] or record[name] is False}
+        if self.variant == "grid" and self.in_size is not None:
+            own["softmax_cols"] = self.in_size // self.rows
+        return {name: record[name] for name in general} | own
 
     def init_state(self, batch: int, dtype: Any) -> State:
         return {"step": 0} if self.variant == "gumbel" and self.noise else {}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        shape = x.shape
         z = ops.scale(x, 1 / self.temperature) if self.temperature != 1 else x
-        match self.variant:
-            case "grid":
-                self._divides(shape[1], self.rows)
-                y = ops.reshape(ops.softmax(ops.reshape(z, (-1, shape[1] // self.rows))), shape)
-            case "masked":
-                y = ops.masked_softmax(z, np.array(self.mask))
-            case "hierarchical" | "adaptive":
-                y = ops.tree_softmax(z, self._tree(shape[1]))
-            case "sparse":
-                y = ops.sparsemax(z)
-            case "entmax":
-                y = ops.entmax(z, self.alpha)
-            case "gumbel" if self.noise:
-                step = s.get("step", 0)
-                noise = ops.gumbel(shape, self.seed, step, like=z)
-                y = ops.softmax(ops.add(z, ops.scale(noise, 1 / self.temperature)))
-                if s:
-                    s["step"] = step + 1
-            case "mixture":
-                return self._mixture(ops, z)
-            case _:
-                y = ops.softmax(z)
-        return y, (z, y)
+        return VARIANTS[self.variant].forward(self, ops, z, s)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        """Each variant's own Jacobian, then 1/T."""
-        match self.variant:
-            case "grid":
-                z, y = cache
-                flat = (-1, y.shape[1] // self.rows)
-                gz = ops.reshape(ops.softmax_grad(ops.reshape(y, flat), ops.reshape(gy, flat)), y.shape)
-            case "hierarchical" | "adaptive":
-                z, y = cache
-                gz = ops.tree_softmax_grad(z, y, gy, self._tree(z.shape[1]))
-            case "sparse" | "entmax":
-                alpha = 2.0 if self.variant == "sparse" else self.alpha
-                gz = ops.entmax_grad(cache[1], gy, alpha)
-            case "mixture":
-                gz = self._mixture_backward(ops, cache, gy)
-            case _:
-                gz = ops.softmax_grad(cache[1], gy)
+        """gx = gz / T, gz by the variant's own Jacobian."""
+        gz = VARIANTS[self.variant].backward(self, ops, cache, gy)
         return (ops.scale(gz, 1 / self.temperature) if self.temperature != 1 else gz), {}
 
-    def _mixture(self, ops: Ops, z: Tensor) -> tuple[Tensor, Any]:
-        k = len(self.weights) or self.components
-        gate = 0 if self.weights else k
-        self._divides(z.shape[1] - gate, k)
-        n = (z.shape[1] - gate) // k
-        parts = ops.softmax(ops.reshape(ops.narrow(z, 1, 0, k * n), (-1, k, n)))
-        if self.weights:
-            share = np.array(self.weights) / sum(self.weights)
-            mixing = np.broadcast_to(share.astype(z.dtype), (z.shape[0], k))
-        else:
-            mixing = ops.softmax(ops.narrow(z, 1, k * n, k))
-        return ops.mix(mixing, parts), (mixing, parts)
 
-    def _mixture_backward(self, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
-        mixing, parts = cache
-        g_mixing, g_parts = ops.mix_grad(mixing, parts, gy)
-        gz = ops.reshape(ops.softmax_grad(parts, g_parts), (gy.shape[0], -1))
-        return gz if self.weights else ops.concat([gz, ops.softmax_grad(mixing, g_mixing)], axis=1)
+class Variant:
+    """One way from logits z = x / T (B, F) to probabilities; this one is softmax over all of them."""
 
-    def _divides(self, size: int, parts: int) -> None:
-        if size % parts or not size:
-            raise InputError(f"{size} values do not divide into {parts} softmaxes", where="input")
+    options: tuple[str, ...] = ()
+    """JSON fields that belong to it."""
 
-    def _tree(self, size: int) -> Tree:
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        """Values in and out, None where any number fits; `ConfigError` for options that contradict each other."""
+        return layer.in_size, layer.in_size
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        """z → y and what `backward` needs."""
+        y = ops.softmax(z)
+        return y, y
+
+    def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
+        """gz = y ⊙ (gy − Σ_j gy_j y_j)."""
+        return ops.softmax_grad(cache, gy)
+
+
+class _Grid(Variant):
+    options = ("softmax_rows",)
+
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        columns = f.integer("softmax_cols", default=0, minimum=0)
+        size = layer.rows * columns if columns else layer.in_size
+        return size, size
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        y = ops.softmax(ops.reshape(z, (-1, _share(z.shape[1], layer.rows))))
+        return ops.reshape(y, z.shape), y
+
+    def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
+        """As softmax, row by row."""
+        return ops.reshape(ops.softmax_grad(cache, ops.reshape(gy, cache.shape)), gy.shape)
+
+
+class _Gumbel(Variant):
+    options = ("gumbel_noise", "seed")
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        if layer.noise:
+            step = s.get("step", 0)
+            noise = ops.gumbel(z.shape, layer.seed, step, like=z)
+            z = ops.add(z, ops.scale(noise, 1 / layer.temperature))
+            if s:
+                s["step"] = step + 1
+        return super().forward(layer, ops, z, s)
+
+
+class _Masked(Variant):
+    options = ("mask",)
+
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        if not any(layer.mask):
+            raise ConfigError("at least one entry must be true", where=f.at("mask"))
+        return len(layer.mask), len(layer.mask)
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        y = ops.masked_softmax(z, np.array(layer.mask))
+        return y, y
+
+
+class _Entmax(Variant):
+    def __init__(self, alpha: float | None = None) -> None:
+        self.alpha = alpha
+        """The layer's own if None."""
+        self.options = ("entmax_alpha",) if alpha is None else ()
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        y = ops.sparsemax(z) if self.alpha == 2 else ops.entmax(z, self.alpha or layer.alpha)
+        return y, y
+
+    def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
+        """With s = y^(2−α) where y > 0, else 0:  gz = s ⊙ (gy − Σ_j s_j gy_j / Σ_j s_j)."""
+        return ops.entmax_grad(cache, gy, self.alpha or layer.alpha)
+
+
+class _TreeShaped(Variant):
+    """Down a tree: a leaf's probability is the product of the softmaxes over siblings on its path."""
+
+    def tree(self, layer: Softmax, size: int) -> Tree:
         """The tree for `size` inputs."""
-        tree = (
-            _level_tree(self.levels)
-            if self.variant == "hierarchical"
-            else _cluster_tree(self._classes(size), self.clusters)
-        )
+        raise NotImplementedError
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        y = ops.tree_softmax(z, self._tree(layer, z.shape[1]))
+        return y, (z, y)
+
+    def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
+        """Each leaf's share gy y is passed up to the nodes of its path, then through the softmax of their siblings."""
+        z, y = cache
+        return ops.tree_softmax_grad(z, y, gy, self._tree(layer, z.shape[1]))
+
+    def _tree(self, layer: Softmax, size: int) -> Tree:
+        tree = self.tree(layer, size)
         if size not in (len(tree.paths), tree.nodes):
             raise InputError(
                 f"{size} values fit neither {len(tree.paths)} leaves nor {tree.nodes} nodes", where="input"
@@ -243,77 +233,110 @@ class Softmax(Layer):
         return tree
 
 
-@cache
-def _level_tree(levels: tuple[int, ...]) -> Tree:
-    """Nodes level by level, each level from left to right; siblings are neighbours."""
-    counts = np.cumprod(levels)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    leaf = np.arange(counts[-1])
-    paths = np.stack([starts[i] + leaf // (counts[-1] // counts[i]) for i in range(len(levels))], axis=1)
-    parents = [np.arange(n) // width for n, width in zip(counts, levels, strict=True)]
-    offsets = np.concatenate([[0], np.cumsum([len(set(p)) for p in parents])])
-    groups = np.concatenate([p + o for p, o in zip(parents, offsets[:-1], strict=True)])
-    return Tree(groups=groups, paths=paths)
+class _Hierarchical(_TreeShaped):
+    options = ("hierarchy_levels",)
+
+    def tree(self, layer: Softmax, size: int) -> Tree:
+        return level_tree(layer.levels)
+
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        where, leaves = f.at("hierarchy_levels"), prod(layer.levels)
+        if not layer.levels or min(layer.levels) < 1 or leaves > MAX_LEAVES:
+            raise ConfigError("needs a list of sizes of at least 1", where=where)
+        nodes = level_tree(layer.levels).nodes
+        if layer.in_size not in (None, leaves, nodes):
+            raise ConfigError(f"{layer.in_size} inputs are neither {leaves} leaves nor {nodes} nodes", where=where)
+        return layer.in_size, leaves
 
 
-@cache
-def _cluster_tree(classes: int, clusters: tuple[tuple[int, ...], ...]) -> Tree:
-    """One node a class, then one a cluster; free classes and clusters are the root's group 0."""
-    if max(c for cluster in clusters for c in cluster) >= classes:
-        raise InputError(f"{classes} classes come, a cluster names a later one", where="input")
-    groups = np.zeros(classes + len(clusters), np.int64)
-    paths = np.full((classes, 2), classes + len(clusters))
-    paths[:, 1] = np.arange(classes)
-    for k, cluster in enumerate(clusters):
-        groups[list(cluster)] = k + 1
-        paths[list(cluster), 0] = classes + k
-    return Tree(groups=groups, paths=paths)
+class _Adaptive(_TreeShaped):
+    options = ("adaptive_clusters", "cluster_logits")
+
+    def tree(self, layer: Softmax, size: int) -> Tree:
+        return cluster_tree(self._classes(layer, size), layer.clusters)
+
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        classes = None if layer.in_size is None else self._classes(layer, layer.in_size)
+        top = max((c for cluster in layer.clusters for c in cluster), default=-1) + 1
+        if not layer.clusters or (classes is not None and top > classes):
+            raise ConfigError(f"needs lists of classes below {classes}", where=f.at("adaptive_clusters"))
+        return layer.in_size, classes
+
+    def _classes(self, layer: Softmax, size: int) -> int:
+        return size - len(layer.clusters) if layer.cluster_logits else size
 
 
-def _rows(f: Fields, rows: int, columns: int, in_size: int | None) -> int:
-    if not rows and columns and in_size:
-        rows = in_size // columns
+class _Mixture(Variant):
+    """y = Σ_k π_k softmax(z_k); π fixed, or the softmax of K logits behind the others."""
+
+    options = ("mixture_weights", "mixture_components")
+
+    def sizes(self, layer: Softmax, f: Fields) -> Sizes:
+        where, size = f.at("mixture_weights"), layer.in_size
+        if layer.weights and not sum(layer.weights) > 0:
+            raise ConfigError("must have a positive sum", where=where)
+        k, gate = self._counts(layer)
+        if not k or min(layer.weights, default=0) < 0:
+            raise ConfigError("needs weights of at least 0, or mixture_components", where=where)
+        if size is None:
+            return None, None
+        if (size - gate) % k or size <= gate:
+            raise ConfigError(f"{size} inputs are not {k} softmaxes", where=where)
+        return size, (size - gate) // k
+
+    def _counts(self, layer: Softmax) -> tuple[int, int]:
+        """Softmaxes, and logits of the gate behind them."""
+        k = len(layer.weights) or layer.components
+        return k, 0 if layer.weights else k
+
+    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+        k, gate = self._counts(layer)
+        n = _share(z.shape[1] - gate, k)
+        parts = ops.softmax(ops.reshape(ops.narrow(z, 1, 0, k * n), (-1, k, n)))
+        if gate:
+            mixing = ops.softmax(ops.narrow(z, 1, k * n, k))
+        else:
+            share = np.array(layer.weights) / sum(layer.weights)
+            mixing = np.broadcast_to(share.astype(z.dtype), (z.shape[0], k))
+        return ops.mix(mixing, parts), (mixing, parts)
+
+    def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
+        """gπ_k = Σ_i gy_i y_ki, and gy π_k for each softmax, each through its own."""
+        mixing, parts = cache
+        g_mixing, g_parts = ops.mix_grad(mixing, parts, gy)
+        gz = ops.reshape(ops.softmax_grad(parts, g_parts), (gy.shape[0], -1))
+        return gz if layer.weights else ops.concat([gz, ops.softmax_grad(mixing, g_mixing)], axis=1)
+
+
+VARIANTS: dict[str, Variant] = {
+    "standard": Variant(),
+    "grid": _Grid(),
+    "hierarchical": _Hierarchical(),
+    "temperature": Variant(),
+    "gumbel": _Gumbel(),
+    "masked": _Masked(),
+    "sparse": _Entmax(alpha=2.0),
+    "adaptive": _Adaptive(),
+    "mixture": _Mixture(),
+    "entmax": _Entmax(),
+}
+
+
+def _share(size: int, parts: int) -> int:
+    """Values in each of `parts` softmaxes."""
+    if size % parts or not size:
+        raise InputError(f"{size} values do not divide into {parts} softmaxes", where="input")
+    return size // parts
+
+
+def _rows(f: Fields, layer: Softmax, columns: int) -> int:
+    """Rows of a grid, from what is given of rows, columns and inputs."""
+    size, rows = layer.in_size, layer.rows
+    if not rows and columns and size:
+        rows = size // columns
     rows = rows or 1
-    if in_size is not None and in_size != rows * (columns or in_size // rows):
+    if size is not None and size != rows * (columns or size // rows):
         raise ConfigError(
-            f"{in_size} inputs are not {rows} rows of {columns or 'equal'} columns", where=f.at("softmax_rows")
+            f"{size} inputs are not {rows} rows of {columns or 'equal'} columns", where=f.at("softmax_rows")
         )
     return rows
-
-
-def _flag(f: Fields, name: str) -> bool:
-    """A boolean, or a number as the original's examples have it: 0 is off."""
-    value = f.any(name)
-    return bool(value) if isinstance(value, (int, float)) else f.boolean(name, default=True)
-
-
-def _array(f: Fields, name: str, kind: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """A flat array of booleans or numbers; [] if absent."""
-    value = f.any(name)
-    if value is None:
-        return ()
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ConfigError(f"expected an array, got {json_type(value)}", where=f.at(name))
-    for i, item in enumerate(value):
-        wrong = (
-            not isinstance(item, bool) if kind is bool else isinstance(item, bool) or not isinstance(item, (int, float))
-        )
-        if wrong or (kind is int and item != int(item)):
-            raise ConfigError(f"expected {kind.__name__}, got {json_type(item)}", where=f"{f.at(name)}[{i}]")
-    return tuple(kind(item) for item in value)
-
-
-def _clusters(f: Fields) -> tuple[tuple[int, ...], ...]:
-    value = f.any("adaptive_clusters") or []
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"expected an array, got {json_type(value)}", where=f.at("adaptive_clusters"))
-    seen: set[int] = set()
-    clusters = []
-    for i, item in enumerate(value):
-        place = f"adaptive_clusters[{i}]"
-        cluster = _array(Fields({place: item}, f.path), place, int)
-        if not cluster or min(cluster) < 0 or seen & set(cluster) or len(set(cluster)) < len(cluster):
-            raise ConfigError("needs classes that are in no other place", where=f.at(place))
-        seen |= set(cluster)
-        clusters.append(cluster)
-    return tuple(clusters)

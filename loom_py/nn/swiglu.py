@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,8 +11,10 @@ import numpy as np
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from . import activation
-from .layer import Array, Layer, Params, State
+from .activation import ignored_activation
+from .affine import affine_grad
+from .layer import Array, Layer, Params, Shape, State, WeightFields, uniform
+from .options import INPUTS, integer
 from .registry import register
 
 
@@ -24,37 +27,31 @@ class SwiGLU(Layer):
     """
 
     kind = "swiglu"
+    number = 9
     residual = "after"
-    hidden: int
-    middle: int
+    activation: str = ignored_activation("relu")
+    hidden: int = integer("input_size", "input_height", default=INPUTS, saved="input_height")
+    middle: int = integer("output_size", "output_height", saved="output_height")
 
-    @classmethod
-    def from_fields(cls, f: Fields, in_size: int | None) -> Self:
-        activation.resolve(f.any("activation"), f.at("activation"))  # written by the original, not used
-        hidden = f.integer("input_size", "input_height", default=... if in_size is None else in_size)
-        if in_size is not None and in_size % hidden:
-            raise ConfigError(f"{hidden} does not divide the {in_size} inputs", where=f.at("input_size"))
-        middle = f.integer("output_size", "output_height")
-        return cls(in_size=in_size, out_size=in_size, hidden=hidden, middle=middle)
+    def fitted(self, f: Fields) -> Self:
+        if self.in_size is not None and self.in_size % self.hidden:
+            raise ConfigError(f"{self.hidden} does not divide the {self.in_size} inputs", where=f.at("input_size"))
+        return self
 
-    def to_json(self) -> Json:
-        sizes = {"input_height": self.hidden, "output_height": self.middle}
-        return {"type": self.kind, "activation": "relu", **sizes}
+    @property
+    def _matrices(self) -> dict[str, tuple[int, int]]:
+        h, m = self.hidden, self.middle
+        return {"gate": (h, m), "up": (h, m), "down": (m, h)}
 
     def init(self, rng: np.random.Generator) -> Params:
         """Weights ~ U(±0.1), biases 0: LOOM's `InitializeWeights`."""
-        h, m = self.hidden, self.middle
-        weights = {name: rng.uniform(-0.1, 0.1, (h, m)).astype(np.float32) for name in ("gate", "up")}
-        down = rng.uniform(-0.1, 0.1, (m, h)).astype(np.float32)
-        biases = {f"{name}_bias": np.zeros(n, np.float32) for name, n in (("gate", m), ("up", m), ("down", h))}
-        return {**weights, "down": down, **biases}
+        weights = {name: uniform(rng, 0.1, shape) for name, shape in self._matrices.items()}
+        return weights | {f"{name}_bias": np.zeros(shape[1], np.float32) for name, shape in self._matrices.items()}
 
     @property
-    def weight_fields(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        h, m = self.hidden, self.middle
-        weights = {"gate": (h, m), "up": (h, m), "down": (m, h)}
-        biases = {"gate_bias": (m,), "up_bias": (m,), "down_bias": (h,)}
-        return {n: (f"{n}_weights", shape) for n, shape in weights.items()} | {n: (n, s) for n, s in biases.items()}
+    def weight_fields(self) -> WeightFields:
+        fields: WeightFields = {name: (f"{name}_weights", shape) for name, shape in self._matrices.items()}
+        return fields | {f"{name}_bias": (f"{name}_bias", (shape[1],)) for name, shape in self._matrices.items()}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         rows = ops.reshape(x, (-1, self.hidden))
@@ -64,19 +61,27 @@ class SwiGLU(Layer):
         return ops.reshape(ops.matmul(middle, p["down"], p["down_bias"]), x.shape), (rows, gate, up, middle)
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        """With a = x Wg + bg, u = x Wu + bu, m = silu(a) ⊙ u and gm = gy Wdᵀ:
+
+        ga = gm ⊙ u ⊙ silu′(a);  gu = gm ⊙ silu(a);  gx = ga Wgᵀ + gu Wuᵀ;  gWd = mᵀ gy, gWg = xᵀ ga, gWu = xᵀ gu.
+        """
         rows, gate, up, middle = cache
-        g = ops.reshape(gy, rows.shape)
-        g_gate, g_up = ops.silu_mul_grad(gate, up, ops.matmul(g, p["down"], transpose_b=True))
-        grads = {
-            "gate": ops.matmul(rows, g_gate, transpose_a=True),
-            "up": ops.matmul(rows, g_up, transpose_a=True),
-            "down": ops.matmul(middle, g, transpose_a=True),
-            "gate_bias": ops.sum(g_gate, axis=0),
-            "up_bias": ops.sum(g_up, axis=0),
-            "down_bias": ops.sum(g, axis=0),
+        down = affine_grad(ops, middle, p["down"], ops.reshape(gy, rows.shape))
+        g_gate, g_up = ops.silu_mul_grad(gate, up, down.x)
+        parts = {
+            "gate": affine_grad(ops, rows, p["gate"], g_gate),
+            "up": affine_grad(ops, rows, p["up"], g_up),
+            "down": down,
         }
-        gx = ops.add(ops.matmul(g_gate, p["gate"], transpose_b=True), ops.matmul(g_up, p["up"], transpose_b=True))
-        return ops.reshape(gx, gy.shape), grads
+        grads = {name: g.weight for name, g in parts.items()} | {f"{name}_bias": g.bias for name, g in parts.items()}
+        return ops.reshape(ops.add(parts["gate"].x, parts["up"].x), gy.shape), grads
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
-        return [grads[n] for n in ("gate", "up", "down")], [grads[f"{n}_bias"] for n in ("gate", "up", "down")]
+        """The original's order: gate, up, down."""
+        return [grads[n] for n in self._matrices], [grads[f"{n}_bias"] for n in self._matrices]
+
+    @classmethod
+    def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
+        if not {"gate", "up", "down"} <= set(shapes) or len(shapes["gate"]) != 2:
+            return None
+        return {"hidden": shapes["gate"][0], "intermediate": shapes["gate"][1]}

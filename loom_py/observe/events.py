@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..nn.layer import Array, Params
-from ..nn.registry import TYPES
+from ..nn.registry import KINDS
 from ..schema.fields import Json
 
 Mode = Literal["normal", "step"]
@@ -107,7 +107,7 @@ class LayerEvent:
             "mode": self.mode,
             "Type": self.type,
             "LayerIdx": place.layer_idx,
-            "LayerType": TYPES.index(place.kind) if place.kind in TYPES else -1,
+            "LayerType": KINDS[place.kind].number if place.kind in KINDS else -1,
             "Stats": self.stats.to_json(),
             "Input": numbers(self.input) if values else None,
             "Output": numbers(self.output) if values else None,
