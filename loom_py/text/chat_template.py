@@ -29,7 +29,8 @@ class ChatTemplate:
     - `name`: where the template comes from, for errors.
     - `variant`: which of several templates, by name.
 
-    Raises `TemplateError` with the line when the template cannot be compiled.
+    A template that cannot be used (too long, an unknown filter, no variant of that name) does not keep its model from
+    loading: `problem` holds the `TemplateError` with the line, and `render` raises it.
     """
 
     def __init__(
@@ -42,19 +43,27 @@ class ChatTemplate:
         variant: str = "default",
     ) -> None:
         self.name = name
-        self.text = _select(source, variant, name)
+        self.text = ""
+        self.problem: TemplateError | None = None
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        try:
+            self.text = _select(source, variant, name).removeprefix("\ufeff")  # a byte order mark is no text
+            self._compile()
+        except TemplateError as error:
+            self.problem = error
+
+    def _compile(self) -> None:
         if len(self.text) > MAX_TEMPLATE:
             raise TemplateError(
                 f"the template has {len(self.text)} characters, more than {MAX_TEMPLATE}",
-                where=name,
+                where=self.name,
                 remedy="No model needs so long a template; the file is damaged or hostile.",
             )
         try:
             from .template_sandbox import Sandbox
         except ImportError as error:
             raise TemplateError(
-                "Jinja2 is not installed", where=name, remedy="Install the packages jinja2 and markupsafe."
+                "Jinja2 is not installed", where=self.name, remedy="Install the packages jinja2 and markupsafe."
             ) from error
         self._sandbox = Sandbox()
         try:
@@ -70,9 +79,11 @@ class ChatTemplate:
         - `add_generation_prompt`: end with the beginning of the assistant's answer.
         - `kwargs`: further variables of the template (`tools`, `enable_thinking`, …), of JSON's types.
 
-        Raises `InputError` for malformed messages, and `TemplateError` with the line when the template fails, refuses
-        the messages, or does too much.
+        Raises `InputError` for malformed messages, and `TemplateError` with the line when the template cannot be
+        compiled, fails, refuses the messages, or does too much.
         """
+        if self.problem is not None:
+            raise self.problem.with_traceback(None)
         variables = {
             "tools": None,
             "documents": None,

@@ -51,8 +51,16 @@ _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
 )
 _OWN_TYPES = (LoopContext, Macro, Namespace, Cycler, Joiner)  # Jinja's helpers; public attributes only
 _REMOVED_FILTERS = ("filesizeformat", "forceescape", "pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr")
+_CONSTANT_FILTERS = frozenset(("count", "d", "default", "first", "last", "length"))
+"""They look at no entry but the first or last one, so a long list costs them nothing."""
 _SIZED_FILTERS = ("batch", "center", "format", "indent", "round", "slice", "tojson", "truncate")
 _WIDE_FORMAT = re.compile(r"\d{5}|\{[^{}]*\{|%[^a-zA-Z%]*\*")
+_FIELD = re.compile(r"%|\{")
+_NUMBER = re.compile(r"\d+")
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_BACKWARDS = frozenset(("rfind", "rindex", "rpartition", "rsplit"))
+"""They compare the needle afresh at every place, unlike those that search forwards."""
+_STRIPS = frozenset(("lstrip", "rstrip", "strip"))
 
 
 class BudgetError(Exception):
@@ -133,7 +141,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if depth > MAX_LEVELS:
                 raise BudgetError(f"lists or mappings are nested more than {MAX_LEVELS} deep")
             level = below
-        self._spend(items)
+        self._spend(1 + (items >> 4))
         return value
 
     def text(self, value: Any) -> str:
@@ -159,8 +167,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self._spend(1)
         sized = (str, list, tuple)
         if operator == "%" and isinstance(left, str):
-            _check_format(left)
-            self.weigh(right)
+            self.check_format(left, right if isinstance(right, (tuple, dict)) else (right,))
         elif operator == "*" and (isinstance(left, sized) or isinstance(right, sized)):
             many, times = (left, right) if isinstance(left, sized) else (right, left)
             if isinstance(times, int):
@@ -185,7 +192,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         try:
             owner = getattr(__obj, "__self__", None)
             if isinstance(owner, str):
-                args = _check_method(__self, __obj.__name__, owner, args)
+                args = __self.check_method(__obj.__name__, owner, args)
             return __self.weigh(super().call(__context, __obj, *args, **kwargs))
         finally:
             __self._depth -= 1
@@ -218,8 +225,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         pattern = value.__self__
 
         def checked(*args: Any, **kwargs: Any) -> str:
-            _check_format(pattern)
-            self.weigh([*args, *kwargs.values()])
+            self.check_format(pattern, [*args, *kwargs.values()])
             return wrapped(*args, **kwargs)
 
         checked.checked_format = value.__name__ == "format"  # type: ignore[attr-defined]
@@ -235,14 +241,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
             for value in given:
                 if name in _SIZED_FILTERS and isinstance(value, int) and abs(value) > MAX_WIDTH:
                     raise BudgetError(f"the filter {name!r} is asked for more than {MAX_WIDTH}")
-                self.weigh(value)
+                if name not in _CONSTANT_FILTERS:
+                    self.weigh(value)
             texts = [value for value in given if isinstance(value, str)]
             if name == "format":
-                _check_format(texts[0] if texts else "")
+                self.check_format(texts[0] if texts else "", given[1:])
             elif name == "replace" and len(texts) == 3:
                 _check_replace(*texts)
+            elif name == "trim" and len(texts) == 2:
+                self._pay_search(len(texts[0]) * len(texts[1]))
             elif name == "indent" and texts:
-                _check_length(len(texts[0]) + (texts[0].count("\n") + 1) * MAX_WIDTH)
+                width = max(MAX_WIDTH, *map(len, texts[1:]), 0) if len(texts) > 1 else MAX_WIDTH
+                _check_length(len(texts[0]) + _lines(texts[0]) * width)
             elif name == "join":
                 args = tuple(self._bounded(value) if i and _is_lazy(value) else value for i, value in enumerate(args))
                 parts = next((value for value in args if isinstance(value, (list, tuple, dict))), ())
@@ -250,9 +260,48 @@ class Sandbox(ImmutableSandboxedEnvironment):
                     sum(len(self.text(part)) for part in parts) + len(parts) * max(map(len, texts), default=0)
                 )
             result = function(*args, **kwargs)
+            if name in _CONSTANT_FILTERS:
+                return result
             return self._pay_items(result) if _is_lazy(result) else self.weigh(result)
 
         return paid
+
+    def check_format(self, pattern: str, values: Any) -> None:
+        """Refuses a format whose text could be too long: its fields are priced at the longest value and every width."""
+        if _WIDE_FORMAT.search(pattern):
+            raise SecurityError("widths of five digits, or widths given as values, are refused in a format")
+        self.weigh(values)
+        entries = values.values() if isinstance(values, dict) else values
+        longest = max((len(self.text(value)) for value in entries), default=0)
+        fields = sum(1 for _ in _FIELD.finditer(pattern))
+        widths = sum(int(number[0]) for number in _NUMBER.finditer(pattern))
+        _check_length(len(pattern) + fields * longest + widths)
+
+    def _pay_search(self, comparisons: int) -> None:
+        """For what compares character by character without an index: about 100 comparisons cost as much as a step."""
+        self._spend(1 + comparisons // 100)
+
+    def check_method(self, name: str, owner: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments of a string method, once they are known to make nothing huge and to take no time."""
+        self._spend(len(owner) >> 10)
+        if name in ("center", "ljust", "rjust", "zfill") and any(isinstance(a, int) and a > MAX_WIDTH for a in args):
+            raise BudgetError(f"{name} is asked for more than {MAX_WIDTH} characters")
+        texts = [a for a in args if isinstance(a, str)]
+        if name == "replace" and len(texts) == 2:
+            _check_replace(owner, *texts)
+        elif name in ("split", "rsplit") and texts and texts[0]:
+            _check_length(owner.count(texts[0]) + 1, MAX_ITEMS)
+        elif name == "splitlines":
+            _check_length(_lines(owner), MAX_ITEMS)
+        if name in _BACKWARDS and texts:
+            self._pay_search(len(owner) * min(len(texts[0]), max(len(owner) - len(texts[0]), 0)))
+        elif name in _STRIPS and texts:
+            self._pay_search(len(owner) * len(texts[0]))
+        if name == "join" and args and isinstance(args[0], Iterable):
+            parts = self._bounded(args[0])
+            _check_length(len(owner) * len(parts) + sum(len(part) for part in parts if isinstance(part, str)))
+            return (parts,)
+        return args
 
     def _pay_items(self, values: Iterable[Any]) -> Iterator[Any]:
         for value in values:
@@ -285,26 +334,13 @@ def _check_length(length: int, limit: int = MAX_TEXT) -> None:
         raise BudgetError(f"something longer than {limit} would be made")
 
 
-def _check_format(pattern: str) -> None:
-    if _WIDE_FORMAT.search(pattern):
-        raise SecurityError("widths of five digits, or widths given as values, are refused in a format")
-
-
 def _check_replace(text: str, old: str, new: str) -> None:
     _check_length(len(text) + text.count(old) * len(new))
 
 
-def _check_method(sandbox: Sandbox, name: str, owner: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of a string method, once they are known to make nothing huge."""
-    if name in ("center", "ljust", "rjust", "zfill") and any(isinstance(a, int) and a > MAX_WIDTH for a in args):
-        raise BudgetError(f"{name} is asked for more than {MAX_WIDTH} characters")
-    if name == "replace" and len(args) > 1 and isinstance(args[0], str) and isinstance(args[1], str):
-        _check_replace(owner, args[0], args[1])
-    if name == "join" and args and isinstance(args[0], Iterable):
-        parts = sandbox._bounded(args[0])
-        _check_length(len(owner) * len(parts) + sum(len(part) for part in parts if isinstance(part, str)))
-        return (parts,)
-    return args
+def _lines(text: str) -> int:
+    """Lines as `splitlines` counts them, at least."""
+    return 1 + sum(map(text.count, _LINE_ENDS))
 
 
 def _raise_exception(message: object) -> None:
@@ -325,9 +361,22 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     """JSON without HTML escapes, which a prompt must not have."""
-    if indent is not None and indent > 16:
-        raise BudgetError("JSON is to be indented by more than 16")
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    if indent is not None and (not isinstance(indent, int) or not 0 <= indent <= 16):
+        raise BudgetError("JSON is to be indented by something other than 0 to 16 spaces")
+    if separators is not None and any(not isinstance(s, str) or len(s) > 16 for s in separators):
+        raise BudgetError("a separator in JSON is to have more than 16 characters")
+    encoder = json.JSONEncoder(
+        ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=bool(sort_keys)
+    )
+    if not indent:
+        return encoder.encode(value)
+    parts: list[str] = []
+    length = 0
+    for part in encoder.iterencode(value):  # what indentation adds depends on every entry's depth
+        length += len(part)
+        _check_length(length)
+        parts.append(part)
+    return "".join(parts)
 
 
 def _safe(value: Any) -> str:

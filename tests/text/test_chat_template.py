@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 from functools import cache
 from typing import Any
 
@@ -164,10 +165,10 @@ def test_template_from_a_list() -> None:
     assert ChatTemplate(choices).render([]) == "D"
     assert ChatTemplate(choices, variant="tool_use").render([]) == "T"
     with pytest.raises(TemplateError, match=r"no template named 'rag', only default, tool_use"):
-        ChatTemplate(choices, variant="rag")
+        ChatTemplate(choices, variant="rag").render([])
     for bad in ([{"name": "default"}], ["x"], [{"name": 1, "template": "x"}], {"a": 1}, 5, None, b"x", []):
         with pytest.raises(TemplateError, match="chat_template"):
-            ChatTemplate(bad)  # type: ignore[arg-type]
+            ChatTemplate(bad).render([])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -222,3 +223,29 @@ def test_errors_name_the_line(text: str, line: int, message: str) -> None:
     with pytest.raises(TemplateError, match=message) as caught:
         ChatTemplate(text, name="model.gguf").render([{"role": "user", "content": "x"}])
     assert caught.value.where == f"model.gguf, line {line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ messages|no_such_filter }}", "No filter named 'no_such_filter'"),
+        ("{{ 1" + " + 1" * 50 + " }}", "nested too deeply"),
+        ("{% if 1 %}" * 13 + "{% endif %}" * 13, "nested too deeply"),
+        ([{"name": "rag", "template": "x"}], "there is no template named 'default', only rag"),
+        ("{% for m in messages %}", "Unexpected end of template"),
+        (7, "must be a string or an array of templates"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_told_when_it_is_used(text: Any, message: str) -> None:
+    """The model loads and completes; only chat says what is wrong."""
+    template = ChatTemplate(text, name="model.gguf")
+    assert template.problem is not None
+    for _ in range(2):
+        with pytest.raises(TemplateError, match=re.escape(message)) as caught:
+            template.render([{"role": "user", "content": "x"}])
+        assert caught.value.where.startswith("model.gguf")
+        assert caught.value.remedy or "named" in message or isinstance(text, int)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_prompt() -> None:
+    assert ChatTemplate("\ufeff{{ messages[0].content }}").render([{"role": "user", "content": "x"}]) == "x"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -120,6 +121,24 @@ HOSTILE = {
     "sum of lists": "{{ ([[1]]*100000)|sum(start=[]) }}",
     "copies": "{% for i in range(100000) %}{% set y = ('a'*1900000)[1:] %}{% endfor %}",
     "comparisons": "{% set x = 'a'*1900000 %}{% for i in range(100000) %}{% set y = x ~ 'b' == x ~ 'c' %}{% endfor %}",
+    "search from the end": "{{ ('a'*400000).rfind('ab' ~ 'a'*200000) }}",
+    "index from the end": "{{ ('a'*400000).rindex('ab' ~ 'a'*200000) }}",
+    "partition from the end": "{{ ('a'*400000).rpartition('ab' ~ 'a'*200000) }}",
+    "split from the end": "{{ ('a'*400000).rsplit('ab' ~ 'a'*200000) }}",
+    "strip by a long set": "{{ ('a'*1000000).strip('b'*1000000 ~ 'a') }}",
+    "lstrip by a long set": "{% set s = 'b'*99999 ~ 'a' %}{% for i in range(99) %}{{ ('a'*99999).lstrip(s) }}{% endfor %}",
+    "trim by a long set": "{{ ('a'*1000000)|trim('b'*1000000 ~ 'a') }}",
+    "many wide fields": "{{ ('{0:9999}'*200000).format(1) }}",
+    "many wide %": "{{ ('%9999d'*150000) % ((1,)*150000) }}",
+    "many wide % by filter": "{{ ('%(a)9999d'*150000)|format(a=1) }}",
+    "many long fields": "{{ ('{0}'*200000).format('a'*100000) }}",
+    "many long % from a mapping": "{{ ('%(a)s'*200000) % {'a': 'a'*100000} }}",
+    "JSON by long separators": "{{ range(1000)|list|tojson(separators=('a'*1000000, ':')) }}",
+    "JSON indented by text": "{{ [[1]]|tojson(indent='a'*1000000) }}",
+    "JSON indented at every depth": "{{ (" + "[" * 30 + "range(6000)|list" + "]" * 30 + ")|tojson(indent=16) }}",
+    "indent by text": "{{ ('a\n'*10000)|indent('b'*100000) }}",
+    "many parts": "{{ ('a,'*900000).split(',')|length }}",
+    "many lines": "{{ ('\n'*900000).splitlines()|length }}",
     "wide date": "{{ strftime_now('%99999999d') }}",
     "long date": "{{ strftime_now('%c' * 1000) }}",
     "too long": "x" * (MAX_TEMPLATE + 1),
@@ -161,6 +180,39 @@ def test_hostile_templates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Tripwire" not in str(error)
     assert error.remedy
     assert messages == [{"role": "user", "content": "hello"}]
+
+
+@pytest.mark.parametrize("name", ["many wide fields", "JSON by long separators", "split from the end", "many lines"])
+def test_a_refusal_takes_little_memory(name: str) -> None:
+    template = ChatTemplate(HOSTILE[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateError):
+            template.render([])
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "count", ["messages|length", "messages|count", "(messages|last).role", "(messages|first).role|d('')"]
+)
+def test_what_looks_at_no_entry_costs_nothing(count: str) -> None:
+    """Qwen 3's template asks for the number of messages at every message."""
+    messages = [{"role": "user", "content": f"question {i}"} for i in range(2000)]
+    text = "{% for m in messages %}{% set n = " + count + " %}{{ m.content }}{% endfor %}"
+    assert ChatTemplate(text).render(messages).endswith("question 1999")
+
+
+def test_ordinary_work_on_a_long_text_is_within_the_budget() -> None:
+    """Templates of reasoning models look for their markers from the end and strip line ends."""
+    content = "<think>\n" + "thought and thought again\n" * 4000 + "</think>\n\nanswer\n"
+    text = (
+        "{% for m in messages %}{% if '</think>' in m.content %}"
+        "{{ m.content.split('</think>')[-1].lstrip('\\n') }}{{ m.content.rsplit('</think>', 1)[0].rfind('<think>') }}"
+        "{{ m.content.strip()|length }}{{ m.content|trim('\\n')|length }}{% endif %}{% endfor %}"
+    )
+    assert ChatTemplate(text).render([{"role": "assistant", "content": content}] * 20).count("answer") == 20
 
 
 def test_a_template_works_again_after_it_was_stopped() -> None:
