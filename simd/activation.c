@@ -138,6 +138,18 @@ KERNEL(activate_grad) {
         }
 }
 
+/* y, gate, up, n: y = gate · sigmoid(gate) · up */
+KERNEL(silu_mul) {
+    f32 *y = floats(w[0]);
+    const f32 *gate = floats(w[1]), *up = floats(w[2]);
+    for (Range r = pieces(w[3].u, 4096); take(t, &r);) {
+        u32 i = r.start;
+        for (; i + 4 <= r.end; i += 4) store4(y + i, wasm_f32x4_mul(silu4(load4(gate + i)), load4(up + i)));
+        for (; i < r.end; i++)
+            y[i] = wasm_f32x4_extract_lane(silu4(wasm_f32x4_splat(gate[i])), 0) * up[i];
+    }
+}
+
 /* ggate, gup, gate, up, g, n: the gradients of gate · σ(gate) · up */
 KERNEL(silu_mul_grad) {
     const f32 *gate = floats(w[2]), *up = floats(w[3]), *g = floats(w[4]);

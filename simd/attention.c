@@ -5,7 +5,7 @@
  * end, rows of all heads, and asked for a few rows ahead: memory is what limits long contexts.
  * Many tokens: query rows in tiles, each over all its positions.
  */
-#include "maths.h"
+#include "vecmath.h"
 
 #define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
 #define BLOCK 8   /* positions whose values are added up at a time, and asked for ahead */

@@ -4,7 +4,7 @@
  * `y = residual + …`, or for a pair `y = silu(first) · second`.
  */
 #include "linear.h"
-#include "maths.h"
+#include "norm.h"
 
 /* Five words a matrix. */
 typedef struct {

@@ -6,7 +6,7 @@
  * neither tiles nor threads change a bit.
  */
 #include "vecmath.h"
-#include "vectors.h"
+#include "matmul_vector.h"
 
 #define ROWS 4
 #define PANEL 8 /* columns of a panel of b */

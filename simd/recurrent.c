@@ -3,7 +3,7 @@
  * copied to `before` (B, T, H) where there is more than one.
  */
 #include "vecmath.h"
-#include "vectors.h"
+#include "matmul_vector.h"
 
 /* Samples that are worth a thread's while. */
 static u32 samples(u32 steps, u32 size) { return 1 + 16384 / (steps * size * size + 1); }

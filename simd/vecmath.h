@@ -60,6 +60,13 @@ static inline v128 expm1_4(v128 x) {
     return fma4(scale, exp_reduced(d.r), sub4(scale, splat(1)));
 }
 
+/* e^x with 0 for what would be subnormal: such numbers are slow, and nothing next to the largest, which is 1. */
+static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, splat(-87))); }
+/* x / (1 + e^−x) */
+static inline v128 silu4(v128 x) {
+    return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1), exp4(wasm_f32x4_neg(x))));
+}
+
 /* tanh x = t / (t + 2) with t = e^(2|x|) − 1 */
 static inline v128 tanh4(v128 x) {
     v128 t = expm1_4(at_most(mul4(abs4(x), splat(2)), 24.0f));

@@ -1,13 +1,15 @@
 """The kernels in C to WebAssembly, by the `zig` that PyPI brings. `python -m tools.simd` builds them when they changed.
 
 Four binaries from one source: with and without relaxed SIMD, with and without threads. Which one runs is decided where
-it runs.
+it runs. `kernels.def`, the list of all kernels, is made here from the functions that the sources declare.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tools import console, files, paths
@@ -45,10 +47,19 @@ def provide() -> list[Path]:
     console.detail("kernels: " + ", ".join(VARIANTS))
     BINARIES.mkdir(exist_ok=True)
     mark.unlink(missing_ok=True)
-    for name, extra in VARIANTS.items():
-        _compile(BINARIES / name, extra)
+    with tempfile.TemporaryDirectory() as generated:
+        Path(generated, "kernels.def").write_text(kernel_list(), encoding="utf-8")
+        for name, extra in VARIANTS.items():
+            _compile(BINARIES / name, (*extra, f"-I{generated}"))
     mark.write_text(stamp, encoding="utf-8")
     return targets
+
+
+def kernel_list() -> str:
+    """`K(name)` for every kernel: its number is its place here, its name is how programs ask for it."""
+    declared = re.compile(r"^KERNEL\((\w+)\)", re.MULTILINE)
+    texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.c"))]
+    return "".join(f"K({name})\n" for text in texts for name in declared.findall(text))
 
 
 def _compiler() -> str:

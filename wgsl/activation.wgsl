@@ -1,5 +1,5 @@
 // f(z), or g * f'(z), for the activation KIND: its place in the table of the NumPy kernels.
-//: include math
+//: include maths
 
 override KIND: u32 = 0u;
 struct P { n: u32 }

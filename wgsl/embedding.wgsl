@@ -7,7 +7,7 @@ struct P { count: u32, eights: u32, first: u32, rows: u32 }
 @group(0) @binding(2) var<storage, read> weights: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> scales: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
-//: include weights_bound
+//: include storage_bound
 
 @compute @workgroup_size(64)
 fn rows(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

@@ -10,7 +10,7 @@ struct P { eights: u32, rows: u32, eps: f32 }
 @group(0) @binding(5) var<storage, read> up: array<vec4<u32>>;
 @group(0) @binding(6) var<storage, read> up_scales: array<u32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-//: include weights
+//: include storage
 
 const LANES: u32 = 16u;
 var<workgroup> partial: array<vec3<f32>, 64>;

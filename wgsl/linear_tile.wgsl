@@ -10,7 +10,7 @@ struct P { tokens: u32, eights: u32, rows: u32, first: u32, stride: u32, has_bia
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-//: include weights_bound
+//: include storage_bound
 
 override ADD: bool = false;
 const TILE: u32 = 64u;

@@ -1,7 +1,7 @@
 // Losses, means over n = rows * width values, and their gradients; KIND is the place in the table of the NumPy kernels.
 // `rows` first finds, for cross entropy on logits, each row's ln(sum e^y) and sum of targets.
-//: include math
-//: include reduce
+//: include maths
+//: include workgroup
 
 override KIND: u32 = 0u;
 struct P { n: u32, width: u32, delta: f32 }

@@ -1,5 +1,5 @@
 // RMSNorm (Zhang & Sennrich 2019) over the last axis; a workgroup takes a row. x, out (rows, width), gamma (width).
-//: include reduce
+//: include workgroup
 
 struct P { width: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> p: P;

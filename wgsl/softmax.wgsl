@@ -1,5 +1,5 @@
 // Softmax over the last axis (width) and its gradient; a workgroup takes a row.
-//: include reduce
+//: include workgroup
 
 struct P { width: u32 }
 @group(0) @binding(0) var<uniform> p: P;

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from loom_py.runtime.kernels.erf import erf
+from loom_py.runtime.erf import erf
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 1e-15), (np.float32, 6e-7)])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .erf import erf
+from ..erf import erf
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""Rotary positions and attention, over a key–value cache and (with gradients) over whole sequences."""
+"""Attention over a key–value cache and (with gradients) over whole sequences."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ from numpy.typing import NDArray
 from .softmax import softmax, softmax_grad
 
 Array = NDArray[Any]
-
-
-def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array:
-    """(a, b) → (a cos − b sin, b cos + a sin), angle = p · f_i, pairs (i, i + D/2)   (Su et al. 2021; Llama's layout).
-
-    x (…, T, heads, D), inverse_frequencies (D/2,) float64 → like x; `inverse` turns back, which is also the gradient.
-    Angles are made in float64: a float32 product loses whole turns at large positions.
-    """
-    half = x.shape[-1] // 2
-    angles = np.arange(position, position + x.shape[-3], dtype=np.float64)[:, None] * inverse_frequencies
-    cos = np.cos(angles).astype(x.dtype)[:, None, :]
-    sin = np.sin(-angles if inverse else angles).astype(x.dtype)[:, None, :]
-    a, b = x[..., :half], x[..., half:]
-    return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-
-
-def cache_write(cache: Array, x: Array, position: int) -> None:
-    """cache[position : position + T] = x."""
-    cache[position : position + x.shape[0]] = x
 
 
 def _grouped(q: Array, kv_heads: int) -> Array:

@@ -1,25 +1,16 @@
-"""Matrix products and table look-ups."""
+"""Products with weights in any storage, alone and together with what a decoder does before and after them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from .activation import silu_mul
+from .norm import rms_norm
 
 Array = NDArray[Any]
-
-
-def matmul(
-    a: Array, b: Array, bias: Array | None = None, *, transpose_a: bool = False, transpose_b: bool = False
-) -> Array:
-    """`op(a) @ op(b) + bias`."""
-    y = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
-    if bias is not None:
-        y += bias
-    return y
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -33,23 +24,28 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     return y
 
 
-def token_ids(x: Array, vocab_size: int) -> Array:
-    """Whole numbers in `0 … vocab_size − 1`, of any float dtype → int64. Anything else is an `InputError`."""
-    ids = x.astype(np.int64)
-    wrong = (ids != x) | (ids < 0) | (ids >= vocab_size)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise InputError(f"{x.flat[at]:g} is not a token id below {vocab_size}", where=f"input[{at}]")
-    return ids
+def norm_linear(
+    x: Array, gamma: Array, eps: float, weights: Sequence[Array], biases: Sequence[Array | None]
+) -> tuple[Array, ...]:
+    """`linear(rms_norm(x), weight, bias)` for each of several weights."""
+    h = rms_norm(x, gamma, eps)
+    return tuple(linear(h, weight, bias) for weight, bias in zip(weights, biases, strict=True))
 
 
-def embedding_grad(ids: Array, vocab_size: int, gy: Array) -> Array:
-    """Rows of gy (…, D) added up by id → (V, D)."""
-    table = np.zeros((vocab_size, gy.shape[-1]), gy.dtype)
-    np.add.at(table, ids, gy)
-    return table
+def norm_gate_up(
+    x: Array,
+    gamma: Array,
+    eps: float,
+    gate: Array,
+    up: Array,
+    gate_bias: Array | None = None,
+    up_bias: Array | None = None,
+) -> Array:
+    """`silu(linear(h, gate)) · linear(h, up)` with h = rms_norm(x)."""
+    h = rms_norm(x, gamma, eps)
+    return silu_mul(linear(h, gate, gate_bias), linear(h, up, up_bias))
 
 
-def embedding(ids: Array, table: Array) -> Array:
-    """`table[ids]`."""
-    return np.take(table, ids, axis=0)
+def linear_add(x: Array, weight: Array, bias: Array | None, residual: Array) -> Array:
+    """`residual + linear(x, weight, bias)`."""
+    return residual + linear(x, weight, bias)

@@ -11,11 +11,6 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def accumulate(total: Array, g: Array, factor: float) -> None:
-    """total ← total + factor · g."""
-    total += total.dtype.type(factor) * g
-
-
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     """g ← g · min(1, max_norm / ‖all g‖₂) → the norm before   (Pascanu et al. 2013)."""
     norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))

@@ -1,4 +1,4 @@
-"""Elementwise arithmetic and moving elements about."""
+"""Moving elements about."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-
-
-def add(a: Array, b: Array) -> Array:
-    return a + b
-
-
-def mul(a: Array, b: Array) -> Array:
-    return a * b
-
-
-def scale(x: Array, factor: float) -> Array:
-    return x * x.dtype.type(factor)
 
 
 def reshape(x: Array, shape: Sequence[int]) -> Array:
@@ -49,7 +37,3 @@ def pad(x: Array, axis: int, length: int) -> Array:
 
 def assign(state: Array, x: Array) -> None:
     state[...] = x
-
-
-def sum_axis(x: Array, axis: int) -> Array:
-    return x.sum(axis=axis)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..philox import uniform
 
 Array = NDArray[Any]
 
@@ -29,12 +26,6 @@ def masked_softmax(x: Array, mask: Array) -> Array:
     """Softmax over the entries where `mask` (bool, last axis) is set, exactly 0 elsewhere. `softmax_grad` fits it."""
     e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
     return e / e.sum(axis=-1, keepdims=True)
-
-
-def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
-    """−ln(−ln u), u from the counter-based generator: standard Gumbel noise   (Jang et al. 2017)."""
-    u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
-    return -np.log(-np.log(u)).reshape(tuple(shape))
 
 
 def sparsemax(x: Array) -> Array:
@@ -140,13 +131,3 @@ def _group_log_softmax(z: Array, tree: Tree) -> Array:
 def _leaf_sums(logp: Array, tree: Tree) -> Array:
     padded = np.concatenate([logp, np.zeros((len(logp), 1), logp.dtype)], axis=1)
     return padded[:, tree.paths].sum(axis=-1)
-
-
-def mix(weights: Array, parts: Array) -> Array:
-    """Σ_k w_k part_k: weights (B, K), parts (B, K, F) → (B, F)."""
-    return (weights[:, None, :] @ parts)[:, 0]
-
-
-def mix_grad(weights: Array, parts: Array, g: Array) -> tuple[Array, Array]:
-    """→ (gweights (B, K) = ⟨g, part_k⟩, gparts (B, K, F) = w_k g)."""
-    return (parts @ g[:, :, None])[:, :, 0], weights[:, :, None] * g[:, None, :]

@@ -13,7 +13,6 @@ from ...errors import DeviceError, InputError
 from ..device import DeviceTensor, Done, Values, refusal
 from ..program import Program
 from ..transforms import simplify
-from . import decoder, elementwise, linear, products, sequences, softmaxes, training  # noqa: F401 (they register)
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
 from .linear import BLOCK, BLOCKS, GROUP, STORAGES

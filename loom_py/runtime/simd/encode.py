@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def encodes(*names: str) -> Callable[[Encode], Encode]:
     """Register the encoder of one or several kernels."""
 
     def add(function: Encode) -> Encode:
+        @wraps(function)
         def each(e: Encoder, run: Sequence[Dispatch]) -> None:
             for d in run:
                 function(e, d)

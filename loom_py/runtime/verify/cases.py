@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 from zlib import crc32
 
@@ -114,7 +113,3 @@ def every() -> list[Case]:
 def size(*shape: int) -> str:
     """A label for a shape."""
     return "x".join(map(str, shape))
-
-
-for family in ("dense", "softmax", "sequence", "transformer", "decoder", "training"):
-    import_module(f"{__package__}.cases_{family}")

@@ -12,7 +12,6 @@ from ...errors import DeviceError, DeviceLost, InputError
 from ..device import DeviceTensor, Values, Waiting, refusal
 from ..program import Program
 from ..transforms import remove_dead_code
-from . import kernels  # noqa: F401 (registers them)
 from .encode import KERNELS, Encoder, Plan, Slice, padded
 from .host import Host, Reading
 from .storage import SCALES, buffer_bytes, rearranged

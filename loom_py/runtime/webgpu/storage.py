@@ -8,7 +8,7 @@ A block storage becomes its quants, block after block, and from the next multipl
 | Q4_0 | 16 bytes of nibbles | d, float16 |
 | Q4_1 | 16 bytes of nibbles | d and m, float16 |
 
-`wgsl/weights.wgsl` widens them, eight elements at a time. Rows whose length is no multiple of eight become float32.
+`wgsl/storage.wgsl` widens them, eight elements at a time. Rows whose length is no multiple of eight become float32.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...errors import DeviceError
 
 KINDS = {"float32": 0, "F32": 0, "float16": 1, "F16": 1, "BF16": 2, "Q8_0": 3, "Q4_0": 4, "Q4_1": 5}
-"""Storage → its number in `wgsl/weights.wgsl`."""
+"""Storage → its number in `wgsl/storage.wgsl`."""
 SCALES = {"Q8_0": 2, "Q4_0": 2, "Q4_1": 4}
 """Block storage → bytes of scales before the quants of a block of 32 in a file."""
 QUANTS = {"Q8_0": 32, "Q4_0": 16, "Q4_1": 16}

@@ -1,0 +1,44 @@
+"""Cases of `kernels/attention.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..kernels import attention as k
+from .cases import Numbers, cases, size
+
+Cases = Iterator[tuple[str, dict[str, Any]]]
+
+
+@cases("attention")
+def attention(n: Numbers) -> Cases:
+    for rows, steps, heads, kv, width, position in [
+        *((1, 1, 1, 1, 2, 0), (9, 1, 4, 2, 8, 6), (9, 3, 2, 2, 6, 6)),
+        *((300, 1, 9, 3, 64, 270), (300, 40, 6, 2, 64, 250)),
+    ]:
+        cache = {"keys": n.normal(rows, kv, width), "values": n.normal(rows, kv, width)}
+        label = f"{size(rows, steps, heads, kv, width)}-{position}"
+        yield label, {"q": n.normal(steps, heads, width, scale=2), **cache, "position": position}
+
+
+ATTENTIONS = [(1, 1, 1, 1, 2), (2, 3, 2, 2, 2), (2, 5, 4, 2, 6), (1, 33, 3, 1, 16), (3, 20, 6, 3, 64)]
+"""Batch, steps, heads, key–value heads, width."""
+
+
+@cases("attend")
+def attend(n: Numbers) -> Cases:
+    for b, t, heads, kv, d in ATTENTIONS:
+        for causal in (False, True):
+            operands = {"q": n.normal(b, t, heads, d), "k": n.normal(b, t, kv, d), "v": n.normal(b, t, kv, d)}
+            yield f"{size(b, t, heads, kv, d)}{'-causal' * causal}", {**operands, "causal": causal}
+
+
+@cases("attend_grad")
+def attend_grad(n: Numbers) -> Cases:
+    for b, t, heads, kv, d in ATTENTIONS[1:]:
+        for causal in (False, True):
+            q, keys, values = n.normal(b, t, heads, d), n.normal(b, t, kv, d), n.normal(b, t, kv, d)
+            _, probabilities = k.attend(q, keys, values, causal=causal)
+            operands = {"q": q, "k": keys, "v": values, "probabilities": probabilities, "gy": n.normal(b, t, heads, d)}
+            yield f"{size(b, t, heads, kv, d)}{'-causal' * causal}", operands

@@ -1,0 +1,88 @@
+"""Cases of `kernels/softmax.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..kernels import softmax as k
+from .cases import Numbers, cases, size
+
+Cases = Iterator[tuple[str, dict[str, Any]]]
+
+SHAPES = [(1, 1), (1, 5), (4, 8), (2, 3, 7), (65, 10), (9, 1003)]
+ALPHAS = (1.0, 1.3, 1.5, 2.0, 3.5)
+
+
+@cases("softmax")
+def softmax(n: Numbers) -> Cases:
+    for shape in SHAPES:
+        yield size(*shape), {"x": n.normal(*shape, scale=3)}
+    yield "shifted", {"x": n.normal(3, 6) + np.float32(500)}
+
+
+@cases("softmax_grad")
+def softmax_grad(n: Numbers) -> Cases:
+    for shape in SHAPES[1:]:
+        yield size(*shape), {"y": n.simplex(*shape), "g": n.normal(*shape)}
+
+
+@cases("masked_softmax", "mask")
+def masked_softmax(n: Numbers) -> Cases:
+    for shape in SHAPES:
+        mask = n.flags(shape[-1])
+        mask[-1] = True
+        yield size(*shape), {"x": n.normal(*shape, scale=3), "mask": mask}
+
+
+@cases("sparsemax")
+def sparsemax(n: Numbers) -> Cases:
+    for shape in SHAPES:
+        yield size(*shape), {"x": n.normal(*shape)}
+    yield "ties", {"x": np.zeros((2, 5), np.float32)}
+
+
+@cases("entmax")
+def entmax(n: Numbers) -> Cases:
+    for alpha in ALPHAS:
+        for shape in SHAPES[:5]:
+            yield f"{alpha:g}-{size(*shape)}", {"x": n.normal(*shape, scale=2), "alpha": alpha}
+
+
+@cases("entmax_grad")
+def entmax_grad(n: Numbers) -> Cases:
+    for alpha in ALPHAS:
+        for shape in SHAPES[1:5]:
+            y = k.entmax(n.normal(*shape), alpha)
+            yield f"{alpha:g}-{size(*shape)}", {"y": y, "g": n.normal(*shape), "alpha": alpha}
+
+
+TREES = {
+    "one level": k.Tree(np.zeros(4, np.int64), np.arange(4)[:, None]),
+    "2x3": k.Tree(np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([[0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])),
+    # classes 0 and 3 compete with a cluster {1, 2} (node 4); paths that are shorter end with N = 5
+    "uneven": k.Tree(np.array([0, 1, 1, 0, 0]), np.array([[0, 5], [4, 1], [4, 2], [3, 5]])),
+}
+
+
+def tree_inputs(n: Numbers) -> Iterator[tuple[str, k.Tree, Any]]:
+    """One logit a node, and one a leaf."""
+    for label, tree in TREES.items():
+        for rows in (1, 3, 50):
+            yield f"{label}-nodes-{rows}", tree, n.normal(rows, tree.nodes, scale=2)
+            yield f"{label}-leaves-{rows}", tree, n.normal(rows, len(tree.paths), scale=2)
+
+
+@cases("tree_softmax")
+def tree_softmax(n: Numbers) -> Cases:
+    for label, tree, x in tree_inputs(n):
+        yield label, {"x": x, "tree": tree}
+
+
+@cases("tree_softmax_grad")
+def tree_softmax_grad(n: Numbers) -> Cases:
+    for label, tree, x in tree_inputs(n):
+        y = k.tree_softmax(x, tree)
+        yield label, {"x": x, "y": y, "g": n.normal(*y.shape), "tree": tree}

@@ -1,0 +1,35 @@
+"""Dispatches of `wgsl/attention.wgsl`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import DeviceError
+from ..program import Dispatch
+from .encode import Encoder, encodes
+
+LARGEST_HEAD = 256
+WANTED_GROUPS = 128
+"""Workgroups of attention below which a cache is worked on in pieces."""
+PIECE = 64
+"""Least positions of a piece."""
+
+
+@encodes("attention")
+def attention(e: Encoder, d: Dispatch) -> None:
+    a = d.arguments
+    steps, heads, size = e.shape(a["q"])
+    capacity, kv, _ = e.shape(a["keys"])
+    if size > LARGEST_HEAD:
+        raise DeviceError(f"heads of {size} elements are too wide", where="webgpu", remedy="Run it on another device.")
+    parts = max(1, min(WANTED_GROUPS // (steps * heads), capacity // PIECE))
+    numbers: dict[str, Any] = {
+        "heads": heads, "kv": kv, "size": size, "position": e.slot(a["position"]), "parts": parts, "scale": size**-0.5,
+    }  # fmt: skip
+    operands = {"q": a["q"], "keys": a["keys"], "values": a["values"]}
+    if parts == 1:
+        e.run("attention", "whole", (heads, steps), **numbers, **operands, out=d.outputs[0])
+        return
+    pieces = e.scratch(4 * steps * heads * parts * (size + 2))
+    e.run("attention", "part", (heads, steps, parts), **numbers, **operands, out=pieces)
+    e.run("attention", "join", (heads, steps), **numbers, q=pieces, out=d.outputs[0])

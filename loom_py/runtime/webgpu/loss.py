@@ -1,0 +1,26 @@
+"""Dispatches of `wgsl/loss.wgsl`."""
+
+from __future__ import annotations
+
+from ..kernels.loss import FORMULAS
+from ..program import Dispatch
+from .encode import Encoder, encodes
+
+KINDS = {name: i for i, name in enumerate(FORMULAS)}
+GROUP = 128
+
+
+@encodes("loss", "loss_grad")
+def loss(e: Encoder, d: Dispatch) -> None:
+    y, name = d.arguments["y"], d.arguments["name"]
+    n, width = e.size(y), e.shape(y)[-1] if e.shape(y) else 1
+    kind = {"KIND": KINDS[name]}
+    numbers = {"n": n, "width": width, "delta": d.arguments.get("delta", 1.0)}
+    operands = {"y": y, "t": d.arguments["target"], "known": y}
+    if name == "cross_entropy_logits":
+        operands["known"] = found = e.scratch(8 * (n // width))
+        e.run("loss", "rows", n // width, kind, **numbers, y=y, t=d.arguments["target"], found=found)
+    if d.kernel == "loss":
+        e.run("loss", "mean", 1, kind, **numbers, **operands, out=d.outputs[0])
+    else:
+        e.run("loss", "gradient", e.elements(n, GROUP), kind, **numbers, **operands, out=d.outputs[0])

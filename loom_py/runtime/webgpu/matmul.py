@@ -1,0 +1,38 @@
+"""Dispatches of `wgsl/matmul.wgsl`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..program import Dispatch
+from .encode import Encoder, encodes
+
+TILE = 64
+
+
+@encodes("matmul")
+def matmul(e: Encoder, d: Dispatch) -> None:
+    a, b, bias = (d.arguments.get(name) for name in ("a", "b", "bias"))
+    product(e, d.outputs[0], a, b, bias, bool(d.arguments.get("transpose_a")), bool(d.arguments.get("transpose_b")))
+
+
+def product(e: Encoder, out: Any, a: Any, b: Any, bias: Any, transpose_a: bool, transpose_b: bool) -> None:
+    """`op(a) @ op(b) + bias` for operands of the last two axes; leading axes of `a` count as rows."""
+    ka, kb = e.shape(a)[-1], e.shape(b)[-1]
+    n = e.shape(out)[-1]
+    m = e.size(out) // n
+    numbers = {
+        "m": m,
+        "n": n,
+        "k": e.size(a) // m,
+        "a_row": 1 if transpose_a else ka,
+        "a_col": ka if transpose_a else 1,
+        "b_row": 1 if transpose_b else kb,
+        "b_col": kb if transpose_b else 1,
+        "has_bias": bias is not None,
+    }
+    operands = {"a": a, "b": b, "bias": a if bias is None else bias, "out": out}
+    if m * n < TILE * TILE or min(m, n) <= 8:
+        e.run("matmul", "simple", e.elements(m * n, 64), **numbers, **operands)
+    else:
+        e.run("matmul", "tiled", (-(-n // TILE), -(-m // TILE)), **numbers, **operands)
