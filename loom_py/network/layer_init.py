@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import secrets
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..nn import build_layer
+from ..nn import KINDS, Layer, build_layer
 from ..nn.activation import NAMES, resolve
 from ..nn.layer import Params
+from ..nn.options import options
 from ..nn.softmax import MAX_LEAVES
 from ..schema.fields import Fields, Json, json_type, suggest
 from .layer_config import to_config
@@ -204,13 +206,48 @@ def locals_without(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
+def _derived(cls: type[Layer]) -> Callable[..., Json]:
+    """The init function of a kind without one above: its options in order, weights as its `init` gives them."""
+    name = f"Init{cls.__name__}Layer"
+
+    def function(*values: Any) -> Json:
+        return _make({"type": cls.kind, **dict(zip(signature.parameters, values, strict=False))}, where=name)
+
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    parameters = [
+        inspect.Parameter(
+            option.names[0],
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if defaults[key] is dataclasses.MISSING else defaults[key],
+            annotation=option.type,
+        )
+        for key, option in options(cls).items()
+        if option.used
+    ]
+    parameters.sort(key=lambda p: p.default is not inspect.Parameter.empty)
+    signature = inspect.Signature(parameters)
+    function.__doc__ = (inspect.getdoc(cls) or "").split("\n", 1)[0]
+    vars(function)["__signature__"] = signature
+    return function
+
+
 _UPPER = {"conv2d": "Conv2D", "conv1d": "Conv1D", "rnn": "RNN", "lstm": "LSTM", "rms": "RMS", "swiglu": "SwiGLU"}
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "".join(_UPPER.get(word, word.capitalize()) for word in name.split("_")): function
     for name, function in list(globals().items())
     if name.startswith("init_") and callable(function)
 }
-_GO_TYPES = {"int": "int", "float": "float32", "str": "string", "list[int]": "[]int", "list[float]": "[]float32"}
+FUNCTIONS |= {name: _derived(cls) for cls in KINDS.values() if (name := f"Init{cls.__name__}Layer") not in FUNCTIONS}
+_GO_TYPES = {
+    "int": "int",
+    "float": "float32",
+    "str": "string",
+    "bool": "bool",
+    "list[int]": "[]int",
+    "list[float]": "[]float32",
+}
+
+_PLAIN = {"str": str, "bool": bool}
 
 
 def list_layer_init_functions() -> list[Json]:
@@ -244,8 +281,8 @@ def call_layer_init(name: str, arguments: Sequence[Any]) -> Json:
             if wrong or (str(p.annotation) == "int" and value != int(value)):
                 raise InputError(f"expected {p.annotation}, got {value!r}", where=f"{name}.{p.name}")
             value = int(value) if str(p.annotation) == "int" else float(value)
-        elif not isinstance(value, str if str(p.annotation) == "str" else list):
-            kind = "a string" if str(p.annotation) == "str" else "an array"
+        elif not isinstance(value, _PLAIN.get(str(p.annotation), list)):
+            kind = {"str": "a string", "bool": "true or false"}.get(str(p.annotation), "an array")
             raise InputError(f"expected {kind}, got {json_type(value)}", where=f"{name}.{p.name}")
         values.append(value)
     return function(*values)

@@ -82,7 +82,7 @@ def ignored_activation(saved: str) -> Any:
         resolve(f.any(*names), f.at(names[0]))
         return "linear"
 
-    return option(read, type="str", default="linear", write=lambda _: saved)
+    return option(read, type="str", default="linear", write=lambda _: saved, used=False)
 
 
 def activate(ops: Ops, name: str, z: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class Option:
     type: Literal["int", "float", "bool", "str", "list"]
     write: Callable[[Any], object] | None = None
     """What is saved, if not the value itself."""
+    used: bool = True
+    """False for what is read and checked only because the original writes it."""
 
 
 def option(
@@ -56,9 +58,10 @@ def option(
     default: object = REQUIRED,
     saved: str | None = None,
     write: Callable[[Any], object] | None = None,
+    used: bool = True,
 ) -> Any:  # a dataclass field: the attribute's annotation says its type
     """A dataclass field read from JSON by `read`."""
-    metadata = {"option": Option(read, tuple(names), saved, type, write)}
+    metadata = {"option": Option(read, tuple(names), saved, type, write, used)}
     if isinstance(default, Default):
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
