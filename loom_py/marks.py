@@ -25,15 +25,32 @@ def native(method: F) -> F:
 C = TypeVar("C", bound=type)
 
 
+_shared: dict[type, str] = {}
+
+
 def shared(cls: C) -> C:
     """Decorator: objects of this class can be handed to JavaScript, which holds them by a handle."""
-    cls._shared = True  # type: ignore[attr-defined]
-    return cls
+    return shared_as(cls.__name__)(cls)
+
+
+def shared_as(name: str) -> Callable[[C], C]:
+    """`shared`, for a base class whose objects JavaScript knows as those of another class."""
+
+    def mark(cls: C) -> C:
+        _shared[cls] = name
+        return cls
+
+    return mark
 
 
 def is_shared(annotation: Any) -> bool:
     """Whether a type is a class marked `shared`, or derived from one."""
-    return isinstance(annotation, type) and getattr(annotation, "_shared", False)
+    return isinstance(annotation, type) and any(base in _shared for base in annotation.__mro__)
+
+
+def shared_name(cls: type) -> str:
+    """The name by which JavaScript knows a shared class."""
+    return _shared.get(cls, cls.__name__)
 
 
 def in_steps(steps: Callable[..., Any]) -> Callable[[F], F]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, LoomError
-from ..marks import Duration, Floats, is_shared
+from ..marks import Duration, Floats, is_shared, shared_name
 from ..network import reflection
 from ..schema.fields import json_type
 from ..schema.strict import parse_json
@@ -101,13 +101,14 @@ def refer(value: Any) -> dict[str, Any]:
 
 def _referred(value: Any, annotation: type, where: str) -> Any:
     """The shared object that `refer` wrote."""
+    name = shared_name(annotation)
     handle = value.get(HANDLE) if isinstance(value, dict) else None
     if isinstance(handle, bool) or not isinstance(handle, (int, float)):
-        raise _mismatch(f"a {annotation.__name__}", value, where)
+        raise _mismatch(f"a {name}", value, where)
     try:
         return take(int(handle), annotation)
     except InputError as error:
-        raise InputError(f"expected a {annotation.__name__}: {error.message}", where=where) from error
+        raise InputError(f"expected a {name}: {error.message}", where=where) from error
 
 
 def _scalar(value: Any, annotation: Any, where: str) -> Any:

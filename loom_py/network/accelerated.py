@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from ..errors import DeviceError
 from ..marks import Duration, Floats, native
+from ..nn.grid import Grid
 from ..runtime.choice import devices, use_device
 from ..runtime.device import Reopens, Waiting, finished
 from ..values import to_array
 from .on_device import NetworkOnDevice
 
-if TYPE_CHECKING:
-    from .network import Network
 
-
-class Accelerated:
+class Accelerated(Grid):
     """Mixin of `Network`. A GPU is never taken behind one's back: without `init_gpu` these methods are errors."""
 
     _on_gpu: NetworkOnDevice | None = None
@@ -46,7 +43,7 @@ class Accelerated:
         if isinstance(device, Reopens) and device.lost:
             yield from device.reopen()
         self.release_gpu()
-        self._on_gpu = NetworkOnDevice(cast("Network", self), device)
+        self._on_gpu = NetworkOnDevice(self, device)
 
     def release_gpu(self) -> None:
         """Give the GPU's memory back; no effect without `init_gpu`."""
@@ -66,7 +63,7 @@ class Accelerated:
     def forward_gpu_steps(self, input: Floats) -> Generator[Waiting, None, tuple[Floats, Duration]]:
         """`forward_gpu` for whoever can wait."""
         start = time.perf_counter_ns()
-        rows = cast("Network", self)._rows(input)
+        rows = self.rows(input)
         y = yield from self._gpu().forward(np.ascontiguousarray(rows, np.float32))
         return y.ravel(), Duration(time.perf_counter_ns() - start)
 
@@ -74,10 +71,9 @@ class Accelerated:
     def backward_gpu_steps(self, grad_output: Floats) -> Generator[Waiting, None, tuple[Floats, Duration]]:
         """`backward_gpu` for whoever can wait."""
         start = time.perf_counter_ns()
-        network = cast("Network", self)
         gy = to_array(grad_output, np.dtype(np.float32), "grad_output")
         gx, found = yield from self._gpu().backward(gy)
-        network.set_gradients(found)
+        self.set_gradients(found)
         return gx.ravel(), Duration(time.perf_counter_ns() - start)
 
     def _gpu(self) -> NetworkOnDevice:

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from ..nn.grid import Grid
 from ..nn.layer import Layer, Params, leaves
 from ..nn.parallel import Parallel
 from ..nn.sequential import Sequential
 from ..schema.fields import Json
 
-if TYPE_CHECKING:
-    from .network import Network
 
-
-def blueprint(network: Network, model_id: str) -> Json:
+def blueprint(grid: Grid, model_id: str) -> Json:
     """`{id, total_layers, total_parameters, layers: […]}`, each layer with its place in the grid."""
-    per_cell, cols = network.layers_per_cell, network.grid_cols
     records = []
-    for i, (layer, p) in enumerate(zip(network.layers, network.params, strict=True)):
-        place = {"grid_row": i // (per_cell * cols), "grid_col": i // per_cell % cols, "cell_layer": i % per_cell}
+    for i, (layer, p) in enumerate(zip(grid.layers, grid.params, strict=True)):
+        place = dict(zip(("grid_row", "grid_col", "cell_layer"), grid.cell(i), strict=True))
         records.append(place | describe(layer, p))
     return {
         "id": model_id,
         "total_layers": len(records),
-        "total_parameters": network.get_total_parameters(),
+        "total_parameters": grid.get_total_parameters(),
         "layers": records,
     }
 
 
-def network_blueprint(networks: Mapping[str, Network]) -> Json:
+def network_blueprint(grids: Mapping[str, Grid]) -> Json:
     """`{"models": […]}`: the blueprints of several networks by id."""
-    return {"models": [blueprint(network, model_id) for model_id, network in networks.items()]}
+    return {"models": [blueprint(grid, model_id) for model_id, grid in grids.items()]}
 
 
 def describe(layer: Layer, p: Params) -> Json:

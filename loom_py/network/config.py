@@ -68,8 +68,7 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
 
 def network_config(network: Network, model_id: str) -> Json:
     """The configuration that rebuilds a network, in the original's field names."""
-    if not network._sizes_known:
-        network._check_sizes()
+    network.check_sizes()
     size = {} if network.input_size is None else {"input_size": network.input_size}
     return {
         "id": model_id,

@@ -7,51 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..marks import Floats, native
+from ..marks import Floats
 from ..nn.activation import NAMES
-from ..nn.layer import Array, Layer, Params, leaves, nest
+from ..nn.grid import Grid
+from ..nn.layer import Array
 from . import reflection
 from .blueprint import blueprint
 from .layer_config import to_config
 
 
-class Inspectable:
-    """Mixed into `Network`: nothing here changes it, but for `set_gradients`."""
-
-    layers: list[Layer]
-    params: list[Params]
-    grid_rows: int
-    grid_cols: int
-    layers_per_cell: int
-    model_id: str
-    _activations: list[Array]
-    _gradients: list[Params] | None
-
-    @property
-    @native
-    def parameters(self) -> dict[str, Array]:
-        """Dotted path → live parameter array."""
-        return {path: a for i, p in enumerate(self.params) for path, a in leaves(p, f"layers.{i}")}
-
-    @property
-    @native
-    def gradients(self) -> dict[str, Array]:
-        """Dotted path → gradient of the last `backward`; empty before one."""
-        return {path: a for i, g in enumerate(self._gradients or []) for path, a in leaves(g, f"layers.{i}")}
-
-    @native
-    def set_gradients(self, gradients: Mapping[str, Array]) -> None:
-        """Those of a pass made elsewhere, by parameter path."""
-        self._gradients = [nest(p, f"layers.{i}", gradients) for i, p in enumerate(self.params)]
+class Inspectable(Grid):
+    """Mixed into `Network`: nothing here changes it."""
 
     def total_layers(self) -> int:
         """Number of layers in the grid."""
         return len(self.layers)
-
-    def get_total_parameters(self) -> int:
-        """Number of trainable numbers."""
-        return sum(a.size for a in self.parameters.values())
 
     def get_network_info(self) -> dict[str, int]:
         """Grid size, batch size and layer count."""
@@ -60,19 +30,19 @@ class Inspectable:
 
     def get_activation(self, row: int, col: int, layer: int) -> int:
         """Id of the activation of the layer in that cell (see `nn.activation`); 5, linear, for layers without one."""
-        return NAMES.index(self.layers[self._index(row, col, layer)].activation)
+        return NAMES.index(self.layers[self.index_of(row, col, layer)].activation)
 
     def get_layer(self, row: int, col: int, layer: int) -> dict[str, Any]:
         """The layer in that cell with its weights, in the original's field names (`LayerConfig`)."""
-        return to_config(self.layers[i := self._index(row, col, layer)], self.params[i])
+        return to_config(self.layers[i := self.index_of(row, col, layer)], self.params[i])
 
     def get_blueprint(self, model_id: str = "") -> dict[str, Any]:
         """Layers, shapes and parameter counts, without weights."""
-        return blueprint(self, model_id or self.model_id)  # type: ignore[arg-type]
+        return blueprint(self, model_id or self.model_id)
 
     def activations(self) -> list[Floats]:
         """Input and every layer's output of the last forward pass, flat."""
-        return [a.flatten() for a in self._activations]
+        return [a.flatten() for a in self.pass_outputs]
 
     def kernel_gradients(self) -> list[Floats | None]:
         """Per layer the flat weight gradient of the last backward pass, in the original's order; None before one."""
@@ -83,18 +53,9 @@ class Inspectable:
         return [_join(parts) for _, parts in self._flat_gradients()]
 
     def _flat_gradients(self) -> list[tuple[list[Array], list[Array]]]:
-        if self._gradients is None:
+        if self.gradient_trees is None:
             return [([], []) for _ in self.layers]
-        return [layer.gradients_flat(g) for layer, g in zip(self.layers, self._gradients, strict=True)]
-
-    def _index(self, row: int, col: int, layer: int) -> int:
-        if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (row, col, layer)):
-            raise InputError("row, col and layer must be whole numbers", where=f"{row!r}, {col!r}, {layer!r}")
-        limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
-        for name, (value, limit) in limits.items():
-            if not 0 <= value < limit:
-                raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
-        return (row * self.grid_cols + col) * self.layers_per_cell + layer
+        return [layer.gradients_flat(g) for layer, g in zip(self.layers, self.gradient_trees, strict=True)]
 
     def list_methods(self) -> list[str]:
         """Names of all methods that can be called from JavaScript, sorted."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..marks import Floats, native
+from ..nn.grid import Grid
 from ..nn.layer import Array, Layer
 from ..observe.activity import ActivityObserver
 from ..observe.events import LayerEvent
@@ -17,17 +18,13 @@ from ..observe.statistics import StatisticsObserver
 from ..observe.watch import Probe, watched_grid
 
 
-class Observable:
+class Observable(Grid):
     """Mixed into `Network`: observers, and which layers a pass runs.
 
     Every pass asks `layers_to_run` for its layers, and that is the one place where observation starts: without
     observers it gives the layers themselves.
     """
 
-    layers: list[Layer]
-    grid_cols: int
-    layers_per_cell: int
-    model_id: str
     _observers: tuple[Observer, ...] = ()
     _probe: Probe | None = None
     _watched: tuple[list[Layer], list[Layer]] = ([], [])
@@ -159,7 +156,7 @@ class Observable:
             raise InputError(f"{layer} is outside 0 … {len(self.layers) - 1}", where="layer")
         kept = self._activity
         output, gradient = (kept.outputs[layer], kept.gradients[layer]) if kept else (None, None)
-        return inspect_layer(self, layer, bins, output, gradient)  # type: ignore[arg-type]
+        return inspect_layer(self, layer, bins, output, gradient)
 
     def stop_activity(self) -> None:
         """Keep it no more."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
+from ..nn.grid import Grid
 from ..runtime.device import Device, DeviceTensor, Executable, Values, Waiting, release, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from ..training.trace import trace_backward, trace_forward
-
-if TYPE_CHECKING:
-    from .network import Network
 
 Array = NDArray[Any]
 
@@ -28,9 +26,9 @@ class NetworkOnDevice:
     changed them.
     """
 
-    def __init__(self, network: Network, device: Device) -> None:
-        self.device, self._network = device, network
-        self._layers = list(network.layers)
+    def __init__(self, grid: Grid, device: Device) -> None:
+        self.device, self._grid = device, grid
+        self._layers = list(grid.layers)
         self._state: dict[str, DeviceTensor] = {}
         self._executables: dict[tuple[str, tuple[int, ...]], Executable] = {}
         self._finalizer = weakref.finalize(self, release, device, self._state, self._executables)
@@ -57,9 +55,9 @@ class NetworkOnDevice:
         return out.pop("gx"), {name.removeprefix("gradient."): g for name, g in out.items()}
 
     def _run(self, kind: str, x: Array, inputs: dict[str, Array]) -> Generator[Waiting, None, Values]:
-        if list(map(id, self._layers)) != list(map(id, self._network.layers)):
+        if list(map(id, self._layers)) != list(map(id, self._grid.layers)):
             raise DeviceError("layers were replaced since InitGPU", where="network", remedy="Call InitGPU again.")
-        for name, a in self._network.parameters.items():
+        for name, a in self._grid.parameters.items():
             if name in self._state:
                 self.device.write(self._state[name], a)
             else:
@@ -74,7 +72,7 @@ class NetworkOnDevice:
 
     def _compile(self, kind: str, x: Array) -> Executable:
         try:
-            program = trace_forward(self._network, x) if kind == "forward" else trace_backward(self._network, x)
+            program = trace_forward(self._grid, x) if kind == "forward" else trace_backward(self._grid, x)
         except TraceError as error:
             raise DeviceError(error.message, where=error.where, remedy="Use ForwardCPU for this network.") from error
         state = dict(self._state)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..marks import Duration, Floats, is_shared
+from ..marks import Duration, Floats, is_shared, shared_name
 
 _UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 _PLAIN = {int: "int", float: "float32", str: "string", bool: "bool", Any: "any", Duration: "time.Duration"}
@@ -91,16 +91,8 @@ def crosses(annotation: Any) -> bool:
 
 @cache
 def hints(method: Callable[..., Any]) -> dict[str, Any]:
-    """Resolved annotations of a method, those imported for type checking only included."""
-    return typing.get_type_hints(method, localns=_names())
-
-
-@cache
-def _names() -> dict[str, Any]:
-    from ..training import config
-    from .network import Network
-
-    return {**vars(config), "Network": Network}
+    """Resolved annotations of a method: what they name must be there where the method is defined."""
+    return typing.get_type_hints(method)
 
 
 def type_name(annotation: Any) -> str:
@@ -113,7 +105,7 @@ def type_name(annotation: Any) -> str:
     except TypeError:
         pass
     if is_shared(annotation):
-        return f"*{annotation.__name__}"
+        return f"*{shared_name(annotation)}"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation == Sequence[float]:
         return "[]float64"

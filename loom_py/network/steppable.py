@@ -9,18 +9,19 @@ from ..marks import Duration, Floats, in_steps
 from ..stepping.state import StepState
 from ..stepping.training import SteppingResult, stepping_steps, train_with_stepping
 from ..training.config import TrainingBatch
+from ..training.grid import TrainableGrid
 
 
 def _ticks(network: Any, config: Any, data: Any, total_steps: int) -> Any:
     return stepping_steps(network, config, data, total_steps, every_tick=True)
 
 
-class Steppable:
+class Steppable(TrainableGrid):
     """Mixed into `Network`: step states and training by stepping."""
 
     def init_step_state(self, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer") -> StepState:
         """A new `StepState` for this network, all buffers zero."""
-        return StepState(self, input_size, batch=batch, recurrent=recurrent)  # type: ignore[arg-type]
+        return StepState(self, input_size, batch=batch, recurrent=recurrent)
 
     def step_forward(self, state: StepState) -> Duration:
         """One tick of all layers; see `StepState`."""
@@ -47,4 +48,4 @@ class Steppable:
 
         The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
         """
-        return train_with_stepping(self, config, data, total_steps)  # type: ignore[arg-type]
+        return train_with_stepping(self, config, data, total_steps)

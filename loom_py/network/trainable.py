@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputError
-from ..marks import Duration, Floats, native
-from ..runtime import Ops
-from ..runtime.choice import Choice
+from ..marks import Duration, Floats
+from ..training.classification import ClassificationReport, evaluate_classification
+from ..training.config import TrainingBatch, TrainingConfig
 from ..training.evaluation import DeviationMetrics, evaluate, evaluate_files
+from ..training.grid import TrainableGrid
+from ..training.loop import train
 from ..training.optimisers import Optimiser, read_optimiser
+from ..training.result import TrainingResult
 from ..training.state import TrainingState
 from ..training.step import flat
-from .inspectable import Inspectable
-
-if TYPE_CHECKING:
-    from ..training.classification import ClassificationReport
-    from ..training.config import TrainingBatch, TrainingConfig, TrainingResult
 
 
-class Trainable(Inspectable):
+class Trainable(TrainableGrid):
     """Mixed into `Network`: training, single updates, the optimiser and what is kept of it, evaluation."""
-
-    ops: Ops
-    training_state: TrainingState
-    in_training: bool
-    """While `train` runs: the weights are its own, and may be on a device."""
-    computed_on: Choice
-    """Where the last training ran, and why there."""
-
-    @native
-    def check_not_training(self) -> None:
-        """For everything that changes weights: raises `InputError` while `train` runs, which would overwrite it."""
-        if self.in_training:
-            raise InputError("is being trained already", where="network", remedy="Wait for that, or stop it first.")
 
     def update_weights(self, learning_rate: float) -> None:
         """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
-        if self._gradients is None:
+        if self.gradient_trees is None:
             raise InputError("update_weights needs a backward pass first")
         self.check_not_training()
-        for w, g in zip(flat(self.params), flat(self._gradients), strict=True):
+        for w, g in zip(flat(self.params), flat(self.gradient_trees), strict=True):
             self.ops.sgd_step(w, g, learning_rate)
 
     def zero_gradients(self) -> None:
@@ -55,9 +40,7 @@ class Trainable(Inspectable):
         config: TrainingConfig | Mapping[str, Any] | None = None,
     ) -> TrainingResult:
         """Train on `batches` in order, `config.epochs` times; see `TrainingConfig` for the rest."""
-        from ..training.loop import train
-
-        return train(self, batches, config)  # type: ignore[arg-type]
+        return train(self, batches, config)
 
     def apply_gradients(self, learning_rate: float) -> None:
         """One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD)."""
@@ -81,10 +64,10 @@ class Trainable(Inspectable):
         self._apply(learning_rate, read_optimiser(options, ""))
 
     def _apply(self, learning_rate: float, optimiser: Optimiser | None) -> None:
-        if self._gradients is None:
+        if self.gradient_trees is None:
             raise InputError("applying gradients needs a backward pass first")
         self.check_not_training()
-        weights, gradients = flat(self.params), flat(self._gradients)
+        weights, gradients = flat(self.params), flat(self.gradient_trees)
         self.training_state.apply(self.ops, weights, gradients, learning_rate, optimiser)
 
     def get_device(self) -> dict[str, str]:
@@ -108,17 +91,15 @@ class Trainable(Inspectable):
 
     def evaluate_network(self, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
         """Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest."""
-        return evaluate(self, inputs, expected)  # type: ignore[arg-type]
+        return evaluate(self, inputs, expected)
 
     def evaluate_classification(self, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
         """Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors."""
-        from ..training.classification import evaluate_classification
-
-        return evaluate_classification(self, inputs, classes)  # type: ignore[arg-type]
+        return evaluate_classification(self, inputs, classes)
 
     def evaluate_from_checkpoint_files(
         self, files: Sequence[str], expected: Sequence[float]
     ) -> tuple[DeviationMetrics, Duration, Duration]:
         """`evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict."""
-        metrics, loading, predicting = evaluate_files(self, files, expected)  # type: ignore[arg-type]
+        metrics, loading, predicting = evaluate_files(self, files, expected)
         return metrics, Duration(loading), Duration(predicting)

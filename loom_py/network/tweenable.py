@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..marks import Floats, in_steps
+from ..training.grid import TrainableGrid
 from ..tween.config import TweenConfig
 from ..tween.state import TweenState
 from ..tween.training import TweenResult, train, tween_epochs
@@ -16,12 +17,12 @@ def _samples(network: Any, config: Any, inputs: Any, expected: Any, epochs: int,
     return tween_epochs(state, network, inputs, expected, epochs, rate, seed=seed, every_sample=True)
 
 
-class Tweenable:
+class Tweenable(TrainableGrid):
     """Mixed into `Network`: tween states and training by tweening."""
 
     def init_tween_state(self, config: TweenConfig | Mapping[str, Any] | None = None) -> TweenState:
         """A new `TweenState` for this network; chain rule unless the config says otherwise."""
-        return TweenState(self, config)  # type: ignore[arg-type]
+        return TweenState(self, config)
 
     @in_steps(_samples)
     def train_with_tweening(
@@ -37,5 +38,5 @@ class Tweenable:
 
         Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
         """
-        state = TweenState(self, config)  # type: ignore[arg-type]
-        return train(state, self, inputs, expected, epochs, rate, seed=seed)  # type: ignore[arg-type]
+        state = TweenState(self, config)
+        return train(state, self, inputs, expected, epochs, rate, seed=seed)

@@ -1,6 +1,5 @@
 """Watching a network work: events for every layer that runs, and observers that print, record, send or sum them up."""
 
-from ..network.observable import Observable
 from .activity import ActivityObserver
 from .events import LayerEvent, LayerStats, Place
 from .http import HTTPObserver
@@ -24,7 +23,6 @@ __all__ = [
     "LayerEvent",
     "LayerStatistics",
     "LayerStats",
-    "Observable",
     "Observer",
     "Place",
     "QueueObserver",

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..network.blueprint import describe
+from ..nn.grid import Grid
 from ..nn.layer import Array, leaves
 from ..schema.fields import Json
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 MAX_BINS = 256
 
 
-def inspect_layer(network: Network, index: int, bins: int, output: Array | None, gradient: Array | None) -> Json:
+def inspect_layer(network: Grid, index: int, bins: int, output: Array | None, gradient: Array | None) -> Json:
     """`describe` of the layer, its place, and a `spread` of its weights, its output and the gradient at it.
 
     **Arguments:**

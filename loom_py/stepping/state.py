@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence as SequenceOf
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, InputError
 from ..marks import Duration, Floats, native, shared
 from ..nn import chain
+from ..nn.grid import Grid
 from ..nn.layer import Array, Layer, State
 from ..nn.parallel import Parallel
 from ..nn.recurrent import Recurrent
@@ -19,9 +20,6 @@ from ..nn.sequential import Sequential
 from ..values import to_array
 from .scaling import softmax_scaled
 from .tape import INPUT, Node, backward, run_layer, wiring
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 RECURRENT = ("layer", "carry", "reset")
 SCALINGS = ("none", "softmax")
@@ -47,7 +45,7 @@ class StepState:
     """
 
     def __init__(
-        self, network: Network, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer"
+        self, network: Grid, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer"
     ) -> None:
         if batch < 1:
             raise InputError(f"{batch} must be at least 1", where="batch")
@@ -169,7 +167,7 @@ class StepState:
                 raise InputError("step_backward over the latest buffers needs a whole tick first", where="buffers")
             caches = [(node.cache, node.source_index) for node in nodes]
             gx, grads = chain.backward(network.ops, layers, network.params, caches, g)
-        network._gradients = [softmax_scaled(tree) for tree in grads] if scaling == "softmax" else grads
+        network.gradient_trees = [softmax_scaled(tree) for tree in grads] if scaling == "softmax" else grads
         return np.zeros(self.batch * self._size, network.dtype) if gx is None else np.array(gx).ravel()
 
     @native

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..progress import to_end
 from ..schema.choice import LooseFields
 from ..schema.fields import Json
 from ..training.config import as_batch
+from ..training.grid import TrainableGrid
 from ..training.losses import TARGETS, Loss, resolve_loss
 from ..training.optimisers import Optimiser, read_optimiser
 from ..training.schedulers import Scheduler, read_scheduler
@@ -22,9 +23,6 @@ from ..training.step import flat
 from ..values import to_array
 from .queue import TargetQueue
 from .state import BUFFERS, RECURRENT, SCALINGS, StepState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 Loader = Callable[[int], Any]
 """Number of the tick, from 0 → its sample, a `TrainingBatch`, a `{"Input", "Target"}` object or a pair."""
@@ -131,14 +129,14 @@ class SteppingResult:
 
 
 def train_with_stepping(
-    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int
+    network: TrainableGrid, config: Any, data: Sequence[Any] | Loader, total_steps: int
 ) -> SteppingResult:
     """`stepping_steps` to the end."""
     return to_end(stepping_steps(network, config, data, total_steps))
 
 
 def stepping_steps(
-    network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int, *, every_tick: bool = False
+    network: TrainableGrid, config: Any, data: Sequence[Any] | Loader, total_steps: int, *, every_tick: bool = False
 ) -> Generator[SteppingProgress | None, None, SteppingResult]:
     """Train for `total_steps` ticks: yields progress every `log_every` of them, returns the `SteppingResult`.
 
@@ -160,7 +158,7 @@ def stepping_steps(
 
 
 class _Run:
-    def __init__(self, network: Network, config: Any, data: Sequence[Any] | Loader, total_steps: int) -> None:
+    def __init__(self, network: TrainableGrid, config: Any, data: Sequence[Any] | Loader, total_steps: int) -> None:
         self.config = cfg = config if isinstance(config, SteppingConfig) else SteppingConfig.from_json(config or {})
         depth = len(network.layers) if cfg.delay is None else cfg.delay
         for name in ("accumulation_steps", "hold", "log_every"):
@@ -248,7 +246,7 @@ class _Run:
 
     def _collect(self) -> None:
         network, cfg = self.network, self.config
-        found = network._gradients or []
+        found = network.gradient_trees or []
         if cfg.accumulation_steps > 1:
             share = 1 / cfg.accumulation_steps
             if not self.summed:
@@ -259,18 +257,19 @@ class _Run:
             self.count += 1
             if self.count < cfg.accumulation_steps:
                 return
-            network._gradients, self.summed, self.count = self.summed, [], 0
+            network.gradient_trees, self.summed, self.count = self.summed, [], 0
         self._update()
 
     def _update(self) -> None:
         network, cfg, state = self.network, self.config, self.network.training_state
-        tensors = flat(network._gradients or [])
+        tensors = flat(network.gradient_trees or [])
         if cfg.gradient_clip_value > 0:
             network.ops.clip_by_value(tensors, cfg.gradient_clip_value)
         if cfg.gradient_clip > 0:
             network.ops.clip_by_norm(tensors, cfg.gradient_clip)
         self.lr = self.scheduler.lr(state.schedule_step)
-        network.apply_gradients(self.lr)
+        network.check_not_training()
+        state.apply(network.ops, flat(network.params), tensors, self.lr)
         state.schedule_step += 1
 
     def log(self) -> SteppingProgress | None:

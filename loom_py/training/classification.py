@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..errors import InputError
 from ..marks import Floats
+from ..nn.grid import Grid
 from ..schema.fields import Json, json_type
 from .evaluation import sample
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ class ClassificationReport:
         }
 
 
-def evaluate_classification(network: Network, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
+def evaluate_classification(network: Grid, inputs: Sequence[Floats], classes: Sequence[Any]) -> ClassificationReport:
     """Predicted class: the index of the first largest output; for a single output, whether it is at least 0.5.
 
     `classes` holds a class number a sample, or a one-hot vector.

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..nn import chain
 from ..nn.embedding import Embedding
-from ..nn.layer import Array, Layer
+from ..nn.grid import Grid
+from ..nn.layer import Array, Layer, State
 from ..runtime.philox import philox
 from ..values import to_array
 from .config import as_batch
 from .losses import TARGETS
 
-if TYPE_CHECKING:
-    from ..network.network import Network
-
 Data = list[tuple[Array, Array]]
 
 
-def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
+def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
     """All batches as (B, I) and (B, O) arrays; a wrong one is an `InputError` naming it."""
     if len(batches) == 0:
         raise InputError("there is nothing to train on: no batches", where="batches")
@@ -32,7 +30,7 @@ def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
     low, high = TARGETS[loss]
     for i, item in enumerate(batches):
         batch = as_batch(item, f"batches[{i}]")
-        x = network._rows(batch.input, f"batches[{i}].Input")
+        x = network.rows(batch.input, f"batches[{i}].Input")
         target = to_array(batch.target, network.dtype, f"batches[{i}].Target")
         check_input(network, x, f"batches[{i}].Input")
         if x.shape not in shapes:  # one dry run a shape tells the output's
@@ -54,7 +52,7 @@ def prepare(network: Network, batches: Sequence[Any], loss: str) -> Data:
     return data
 
 
-def check_trainable(network: Network) -> None:
+def check_trainable(network: Grid) -> None:
     """`InputError` with the place of a layer that cannot be trained as it is set up."""
     for path, layer in _nested(network.layers, "layers"):
         if getattr(layer, "cache_length", 0):
@@ -62,7 +60,7 @@ def check_trainable(network: Network) -> None:
             raise InputError("attention with a cache has no backward pass", where=f"{path}.cache_length", remedy=remedy)
 
 
-def check_input(network: Network, x: Array, where: str) -> None:
+def check_input(network: Grid, x: Array, where: str) -> None:
     """`InputError` at `where` for values of x (B, I) that no layer could take: not finite, or no token ids.
 
     Only the layers up to the last embedding run, which in most networks is the first layer.
@@ -106,10 +104,10 @@ class EpochStates:
     unbroken one does, and a device what NumPy does.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Grid) -> None:
         self._network = network
         self._drawn = 0
-        self._by_rows: dict[int, Any] = {}
+        self._by_rows: dict[int, list[State]] = {}
         self._stateless = False
 
     def begin_epoch(self, epoch: int, batches: int) -> None:
@@ -117,7 +115,7 @@ class EpochStates:
         self._by_rows.clear()
         self._drawn = epoch * batches
 
-    def of(self, rows: int) -> Any:
+    def of(self, rows: int) -> list[State] | None:
         """The layers' states for the next batch, of `rows` samples; None where no layer has any."""
         if self._stateless:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,9 @@ from ..runtime.device import Device, DeviceTensor, Executable, Pending, Values, 
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from .data import Data
+from .grid import TrainableGrid
 from .step import StepPlan
 from .trace import trace_training_step
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 MOST_RECORDED = 8
 """Programs kept with a network."""
@@ -34,7 +32,7 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def choose_updates(
-    network: Network, plan: StepPlan, data: Data, wish: str | None
+    network: TrainableGrid, plan: StepPlan, data: Data, wish: str | None
 ) -> tuple[Choice, DeviceUpdates | None]:
     """The best device for this training, and the updates on it (None for NumPy). Says why a better one is not taken."""
     rows = max(len(x) for x, _ in data)
@@ -56,7 +54,7 @@ def choose_updates(
     raise AssertionError("NumPy is always a candidate")
 
 
-def _refusal(network: Network, device: Device, data: Data) -> str | None:
+def _refusal(network: TrainableGrid, device: Device, data: Data) -> str | None:
     if network.dtype != np.float32:
         return f"the network is {network.dtype}"
     if network.observed:
@@ -77,7 +75,7 @@ class DeviceUpdates:
     Raises `TraceError` or `DeviceError` when the device cannot run the network.
     """
 
-    def __init__(self, network: Network, device: Device, plan: StepPlan, data: Data) -> None:
+    def __init__(self, network: TrainableGrid, device: Device, plan: StepPlan, data: Data) -> None:
         self._network, self._device = network, device
         self._state: dict[str, DeviceTensor] = {}
         self._pulled: Values = {}
@@ -204,7 +202,7 @@ def _first(data: Data, shapes: Shapes) -> tuple[NDArray[Any], NDArray[Any]]:
     return next((x, t) for x, t in data if (x.shape, t.shape) == shapes)
 
 
-def _program(network: Network, plan: StepPlan, x: NDArray[Any], target: NDArray[Any]) -> Program:
+def _program(network: TrainableGrid, plan: StepPlan, x: NDArray[Any], target: NDArray[Any]) -> Program:
     """The recorded step; kept with the network, since pages train in many short calls."""
     key = plan, x.shape, target.shape
     layers, program = network.recorded.get(key, ([], None))

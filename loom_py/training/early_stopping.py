@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
@@ -13,10 +13,8 @@ from ..nn.layer import Array
 from ..schema.choice import LooseFields
 from ..schema.fields import Json
 from ..schema.loose_fields import pascal
+from .grid import TrainableGrid
 from .state import TrainingState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 MONITORS = ("loss", "validation_score")
 
@@ -66,7 +64,7 @@ def _options(f: LooseFields) -> Json:
 class Watch:
     """Follows the monitored value of one run."""
 
-    def __init__(self, rules: EarlyStopping, network: Network) -> None:
+    def __init__(self, rules: EarlyStopping, network: TrainableGrid) -> None:
         self.rules, self.network = rules, network
         self.best, self.best_epoch, self._waited = math.inf, 0, 0
         self._kept: tuple[list[Array], TrainingState] | None = None

@@ -7,19 +7,17 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..errors import FormatError, InputError
 from ..formats.files import read_file, replace_file
 from ..marks import Floats
+from ..nn.grid import Grid
 from ..nn.layer import Array
 from ..schema.fields import json_type
 from ..values import to_array
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 BUCKETS: dict[str, tuple[float, float]] = {
     "0-10%": (0, 10),
@@ -161,20 +159,20 @@ def evaluate_model(expected: Sequence[float], actual: Sequence[float]) -> Deviat
     return metrics
 
 
-def evaluate(network: Network, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
+def evaluate(network: Grid, inputs: Sequence[Floats], expected: Sequence[float]) -> DeviationMetrics:
     """One prediction a sample: the output itself if it is one value, else the index of the first largest."""
     rows, wanted = samples(network, inputs, expected)
     return evaluate_model(wanted, [predict(network, row) for row in rows])
 
 
-def predict(network: Network, row: Array) -> float:
+def predict(network: Grid, row: Array) -> float:
     """The prediction for one sample (1, I)."""
     y, _, _ = network.trace_forward(network.ops, network.params, row)
     return float(y[0, 0]) if y.size == 1 else float(np.argmax(y))
 
 
 def samples(
-    network: Network,
+    network: Grid,
     inputs: Sequence[Floats],
     expected: Sequence[float],
     where: tuple[str, str] = ("inputs", "expected"),
@@ -189,7 +187,7 @@ def samples(
     return rows, [_finite_number(value, f"{where[1]}[{i}]") for i, value in enumerate(expected)]
 
 
-def sample(network: Network, x: Floats, where: str) -> Array:
+def sample(network: Grid, x: Floats, where: str) -> Array:
     """One sample as (1, I); `InputError` at `where` if it has another size or is not numbers."""
     row = to_array(x, network.dtype, where).reshape(1, -1)
     if network.input_size is not None and row.size != network.input_size:
@@ -199,9 +197,7 @@ def sample(network: Network, x: Floats, where: str) -> Array:
     return row
 
 
-def evaluate_files(
-    network: Network, files: Sequence[str], expected: Sequence[float]
-) -> tuple[DeviationMetrics, int, int]:
+def evaluate_files(network: Grid, files: Sequence[str], expected: Sequence[float]) -> tuple[DeviationMetrics, int, int]:
     """Each file holds one sample's input as a JSON array of numbers → metrics, nanoseconds to load, to predict."""
     from ..schema.strict import parse_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import DeviceError, InputError
 from ..formats.files import replace_file
@@ -18,18 +18,21 @@ from .device_run import DeviceRun
 from .device_step import choose_updates
 from .early_stopping import Watch
 from .evaluation import DeviationMetrics, evaluate, samples
+from .grid import TrainableGrid
 from .losses import Loss, resolve_loss
 from .optimisers import read_optimiser
 from .result import TrainingProgress, TrainingResult
 from .schedulers import read_scheduler
 from .step import StepPlan, flat, train_step
 
-if TYPE_CHECKING:
-    from ..network.network import Network
-
 
 def training_steps(
-    network: Network, batches: Sequence[Any], config: Any = None, *, every_step: bool = False, device: str | None = None
+    network: TrainableGrid,
+    batches: Sequence[Any],
+    config: Any = None,
+    *,
+    every_step: bool = False,
+    device: str | None = None,
 ) -> Generator[TrainingProgress, None, TrainingResult]:
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
@@ -52,7 +55,7 @@ def training_steps(
 
 
 def training_work(
-    network: Network,
+    network: TrainableGrid,
     batches: Sequence[Any],
     config: Any = None,
     *,
@@ -93,7 +96,7 @@ def training_work(
         run.free()
 
 
-def train(network: Network, batches: Sequence[Any], config: Any = None) -> TrainingResult:
+def train(network: TrainableGrid, batches: Sequence[Any], config: Any = None) -> TrainingResult:
     """`training_steps` to the end, with a progress bar where one is asked for."""
     cfg = as_config(config)
     steps = training_work(network, batches, cfg, ahead=True)
@@ -112,7 +115,7 @@ class _Run:
     """One call of `train`: the checked data and what has been measured so far."""
 
     def __init__(
-        self, network: Network, batches: Sequence[Any], config: TrainingConfig, wish: str | None, ahead: bool
+        self, network: TrainableGrid, batches: Sequence[Any], config: TrainingConfig, wish: str | None, ahead: bool
     ) -> None:
         self.network, self.config = network, config
         loss = Loss(resolve_loss(config.loss_type, "config.LossType"), config.huber_delta)
@@ -231,7 +234,7 @@ class _Run:
     def last_gradients(self) -> Generator[Waiting, None, None]:
         """Those of the last update, for whoever looks at `network.gradients`."""
         if self.device is not None:
-            self.network._gradients = yield from self.device.updates.gradients()
+            self.network.gradient_trees = yield from self.device.updates.gradients()
 
     def free(self) -> None:
         """Give a device's memory back."""
@@ -249,7 +252,7 @@ class _Run:
             batches = [self.data[i] for i in order[first : first + cfg.accumulation_steps]]
             self.lr = self.scheduler.lr(state.schedule_step)
             last = group == self.groups - 1
-            losses, norm, network._gradients = train_step(
+            losses, norm, network.gradient_trees = train_step(
                 network,
                 network.ops,
                 self.plan,
@@ -343,7 +346,7 @@ class _Run:
     def _checkpoint(self, progress: TrainingProgress) -> TrainingProgress:
         """Save the network with its training state to the file, the callback, or the event."""
         cfg = self.config
-        text = self.network.save_model_to_string(self.network.model_id or "model")
+        text = self.network.checkpoint()
         if cfg.checkpoint_path:
             replace_file(cfg.checkpoint_path.replace("{epoch}", str(progress.epoch)), text.encode())
         if cfg.on_checkpoint is not None:

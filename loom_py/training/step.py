@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ..nn.layer import Params, tree_map
+from ..nn.grid import Grid
+from ..nn.layer import Params, State, tree_map
 from ..runtime.ops import Ops, Tensor
 from .losses import Loss
 from .optimisers import Optimiser, Slots
-
-if TYPE_CHECKING:
-    from ..network.network import Network
-    from .data import EpochStates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +22,14 @@ class StepPlan:
     optimiser: Optimiser
     clip_norm: float = 0.0
     clip_value: float = 0.0
+
+
+class BatchStates(Protocol):
+    """What stateful layers carry from batch to batch."""
+
+    def of(self, rows: int) -> list[State] | None:
+        """The layers' states for the next batch, of `rows` samples; None where no layer has any."""
+        ...
 
 
 def flat(trees: Sequence[Params]) -> list[Tensor]:
@@ -40,7 +45,7 @@ def flat(trees: Sequence[Params]) -> list[Tensor]:
 
 
 def train_step(
-    network: Network,
+    network: Grid,
     ops: Ops,
     plan: StepPlan,
     params: list[Params],
@@ -50,7 +55,7 @@ def train_step(
     *,
     lr: float,
     step: int,
-    states: EpochStates | None = None,
+    states: BatchStates | None = None,
     want_norm: bool = False,
 ) -> tuple[list[Tensor], Tensor | None, list[Params]]:
     """One update on any device from one batch, or from the mean gradient of several (accumulation).

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
+from ..nn.grid import Grid
 from ..nn.layer import Params, State, leaves
 from ..runtime.program import Program
 from ..runtime.trace import Traced, TraceError, TracingOps
 from .step import StepPlan, flat, train_step
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 
 class _OneBatch:
@@ -47,18 +45,18 @@ def _tree(ops: TracingOps, tree: Params, path: str) -> Params:
     return {name: traced(name, value) for name, value in tree.items()}
 
 
-def _params(ops: TracingOps, network: Network) -> list[Params]:
+def _params(ops: TracingOps, network: Grid) -> list[Params]:
     return [_tree(ops, p, f"layers.{i}") for i, p in enumerate(network.params)]
 
 
-def _states(ops: TracingOps, network: Network, batch: int) -> list[State]:
+def _states(ops: TracingOps, network: Grid, batch: int) -> list[State]:
     """What layers carry from call to call, as state buffers `carried.<layer>.<name>`."""
     return [
         _tree(ops, layer.init_state(batch, network.dtype), f"carried.{i}") for i, layer in enumerate(network.layers)
     ]
 
 
-def trace_forward(network: Network, x: Any) -> Program:
+def trace_forward(network: Grid, x: Any) -> Program:
     """`x` (B, I) → `y` (B, O); parameters are state under the names of `network.parameters`.
 
     The values of `x` only serve to run the layers once; its shape is the program's. Where layers count, the counts are
@@ -74,7 +72,7 @@ def trace_forward(network: Network, x: Any) -> Program:
     return ops.program
 
 
-def trace_backward(network: Network, x: Any) -> Program:
+def trace_backward(network: Grid, x: Any) -> Program:
     """`x` (B, I) and `gy` (B, O), the gradient of the output → `gx` (B, I) and `gradient.<path>` of every parameter.
 
     The forward pass runs again inside, so that nothing has to be kept from an earlier one.
@@ -100,7 +98,7 @@ def _output_gradients(ops: TracingOps, gradients: list[Any]) -> None:
 
 
 def trace_training_step(
-    network: Network, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
+    network: Grid, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
 ) -> Program:
     """`x` (B, I), `target` (B, O) → `loss`, `norm` (the gradient's before clipping by it), `gradient.<path>`.
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..marks import Floats, shared
 from ..nn.layer import Array
+from ..training.grid import TrainableGrid
 from .state import TweenState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 
 @shared
 class NetworkTween:
     """The original's tween object: `TweenStep`, `SetChainRule`, `GetChainRule`, `GetTweenSteps` on one network."""
 
-    def __init__(self, network: Network, use_chain_rule: bool = False) -> None:
+    def __init__(self, network: TrainableGrid, use_chain_rule: bool = False) -> None:
         self.network = network
         self._state = TweenState(network, {"UseChainRule": use_chain_rule})
 

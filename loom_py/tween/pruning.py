@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..nn.residual import Residual
+from ..training.grid import TrainableGrid
 from .state import TweenState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 AT_ONCE = 3
 """Layers switched off together."""
 
 
-def prune(state: TweenState, network: Network) -> list[str]:
+def prune(state: TweenState, network: TrainableGrid) -> list[str]:
     """Once an epoch, if `prune_enabled`; returns what was done, in words.
 
     Only in a grid of one cell, and only layers between the first and the last that give as many values as they take.
@@ -49,13 +45,13 @@ def prune(state: TweenState, network: Network) -> list[str]:
     return [f"switched off layer {i}" for i in chosen]
 
 
-def _keeps_size(network: Network, i: int) -> bool:
+def _keeps_size(network: TrainableGrid, i: int) -> bool:
     """Whether layer `i` gives as many values as it takes."""
     layer = network.layers[i]
     return layer.in_size is not None and layer.in_size == layer.out_size
 
 
-def _remove(state: TweenState, network: Network, i: int) -> None:
+def _remove(state: TweenState, network: TrainableGrid, i: int) -> None:
     del network.layers[i]
     del network.params[i]
     network.layers_per_cell -= 1
@@ -69,7 +65,7 @@ def _remove(state: TweenState, network: Network, i: int) -> None:
     state.reset_batch()
 
 
-def _changed(network: Network) -> None:
+def _changed(network: TrainableGrid) -> None:
     """What the network remembers of its passes no longer fits."""
-    network._activations, network._caches, network._gradients = [], [], None
+    network.forget_pass()
     network.reset_state()

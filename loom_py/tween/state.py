@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +11,12 @@ from ..errors import InputError
 from ..marks import Floats, shared
 from ..nn.layer import Array, Params, tree_map
 from ..training.evaluation import sample
+from ..training.grid import TrainableGrid
 from ..values import to_array
 from . import chain_rule, legacy, principled
 from .budgets import ExplosionGuard, link_budgets
 from .config import TweenConfig
 from .maths import clamp
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 
 @shared
@@ -35,7 +33,7 @@ class TweenState:
     - `config`: a `TweenConfig` or its JSON; the defaults (chain rule) if left out.
     """
 
-    def __init__(self, network: Network, config: TweenConfig | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, network: TrainableGrid, config: TweenConfig | Mapping[str, Any] | None = None) -> None:
         self.config = config if isinstance(config, TweenConfig) else TweenConfig.from_json(config or {})
         self.total_layers = len(network.layers)
         if not self.total_layers:
@@ -50,7 +48,7 @@ class TweenState:
         self._best: tuple[list[Any], list[Params], int] | None = None
         self._fresh(network)
 
-    def _fresh(self, network: Network) -> None:
+    def _fresh(self, network: TrainableGrid) -> None:
         """Everything that is one entry a layer."""
         count = self.total_layers = len(network.layers)
         self.forward_acts: list[Array] = []
@@ -96,11 +94,13 @@ class TweenState:
         return list(self.loss_history)
 
     # --- one sample -------------------------------------------------------------------------------------------------
-    def tween_step(self, network: Network, input: Floats, target_class: int, output_size: int, rate: float) -> float:
+    def tween_step(
+        self, network: TrainableGrid, input: Floats, target_class: int, output_size: int, rate: float
+    ) -> float:
         """One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step."""
         return self.tween_step_towards(network, input, one_hot(network, target_class, output_size), rate)
 
-    def tween_step_towards(self, network: Network, input: Floats, target: Floats, rate: float) -> float:
+    def tween_step_towards(self, network: TrainableGrid, input: Floats, target: Floats, rate: float) -> float:
         """One sample with any target vector of the size of the output → Σ (output − target)² before the step."""
         _check_rate(rate)
         network.check_not_training()
@@ -109,11 +109,11 @@ class TweenState:
         self.tween_steps += 1
         return loss
 
-    def calculate_link_budgets_from_sample(self, network: Network, input: Floats, target_class: int) -> None:
+    def calculate_link_budgets_from_sample(self, network: TrainableGrid, input: Floats, target_class: int) -> None:
         """Budgets and gaps for a sample without learning from it."""
         self._measure(network, input, one_hot(network, target_class, 0))
 
-    def _measure(self, network: Network, input: Floats, target: Floats) -> float:
+    def _measure(self, network: TrainableGrid, input: Floats, target: Floats) -> float:
         """Forward, back, link budgets; nothing learned."""
         if len(network.layers) != self.total_layers:
             problem = f"made for {self.total_layers} layers, the network has {len(network.layers)}"
@@ -148,7 +148,7 @@ class TweenState:
         """The factor of the rate by explosion detection, from the mean gap."""
         return self.explosion.factor(float(self.gaps.mean())) if self.config.explosion_detection else 1.0
 
-    def _apply(self, network: Network, rate: float) -> None:
+    def _apply(self, network: TrainableGrid, rate: float) -> None:
         rule = self.config.rule
         if rule == "principled":
             principled.update(self.config, network.layers, network.params, self._grads, rate, self.velocities)
@@ -157,10 +157,10 @@ class TweenState:
         else:
             self._chain(network, self.chain_gradients[1:], rate)
 
-    def _chain(self, network: Network, grads: Sequence[Array | None], rate: float) -> None:
+    def _chain(self, network: TrainableGrid, grads: Sequence[Array | None], rate: float) -> None:
         chain_rule.update(self.config, network.layers, network.params, self.forward_acts, grads, rate, self.velocities)
 
-    def _legacy(self, network: Network, gaps: Sequence[Array], rate: float) -> None:
+    def _legacy(self, network: TrainableGrid, gaps: Sequence[Array], rate: float) -> None:
         legacy.update(
             self.config,
             network.layers,
@@ -184,7 +184,9 @@ class TweenState:
         self._batch: list[Array] = []
         self._batch_grads: list[Params] = []
 
-    def tween_step_accumulate(self, network: Network, input: Floats, target_class: int, output_size: int) -> float:
+    def tween_step_accumulate(
+        self, network: TrainableGrid, input: Floats, target_class: int, output_size: int
+    ) -> float:
         """As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet."""
         loss = self._measure(network, input, one_hot(network, target_class, output_size))
         gaps = self._output_gaps()
@@ -195,7 +197,7 @@ class TweenState:
         self.tween_steps += 1
         return loss
 
-    def tween_batch_apply(self, network: Network, rate: float) -> None:
+    def tween_batch_apply(self, network: TrainableGrid, rate: float) -> None:
         """Move by the mean of what was added up. Without anything added up nothing happens.
 
         The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
@@ -219,7 +221,12 @@ class TweenState:
         self.reset_batch()
 
     def tween_batch(
-        self, network: Network, inputs: Sequence[Floats], target_classes: Sequence[int], output_size: int, rate: float
+        self,
+        network: TrainableGrid,
+        inputs: Sequence[Floats],
+        target_classes: Sequence[int],
+        output_size: int,
+        rate: float,
     ) -> float:
         """Accumulate all samples and apply → mean loss; 0 without samples."""
         _check_rate(rate)
@@ -232,12 +239,12 @@ class TweenState:
         return sum(losses) / len(losses) if losses else 0.0
 
     # --- the best so far --------------------------------------------------------------------------------------------
-    def save_best(self, network: Network) -> None:
+    def save_best(self, network: TrainableGrid) -> None:
         """Keep a copy of all layers and parameters."""
         params = [tree_map(np.copy, p) for p in network.params]
         self._best = list(network.layers), params, network.layers_per_cell
 
-    def restore_best(self, network: Network) -> None:
+    def restore_best(self, network: TrainableGrid) -> None:
         """Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing."""
         if self._best is None:
             return
@@ -266,7 +273,7 @@ class TweenState:
         return int(np.argmin(self.link_budgets))
 
 
-def one_hot(network: Network, target_class: int, output_size: int) -> Array:
+def one_hot(network: TrainableGrid, target_class: int, output_size: int) -> Array:
     """1 for the class among `output_size` (0: as many as the network gives), 0 for the others."""
     size = output_size or network.layers[-1].out_size or 0
     if not 0 <= target_class < size:

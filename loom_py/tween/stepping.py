@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..marks import Floats
 from ..nn.layer import Array
 from ..stepping.state import StepState
+from ..training.grid import TrainableGrid
 from .state import TweenState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +24,7 @@ class StepTween:
 
 
 def step_tween_chain(
-    network: Network,
+    network: TrainableGrid,
     steps: StepState,
     tween: TweenState,
     input: Floats,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from ..marks import Floats
 from ..progress import to_end
 from ..schema.fields import Json
 from ..training.data import epoch_order
-from ..training.evaluation import DeviationMetrics, samples
+from ..training.evaluation import DeviationMetrics, evaluate, samples
+from ..training.grid import TrainableGrid
 from .config import json_name
 from .pruning import prune
 from .state import TweenState
-
-if TYPE_CHECKING:
-    from ..network.network import Network
 
 Callback = Callable[[int, float, DeviationMetrics], Any]
 
@@ -71,7 +69,7 @@ class TweenResult:
 
 def train(
     state: TweenState,
-    network: Network,
+    network: TrainableGrid,
     inputs: Sequence[Floats],
     expected: Sequence[float],
     epochs: int,
@@ -85,7 +83,7 @@ def train(
 
 def tween_epochs(
     state: TweenState,
-    network: Network,
+    network: TrainableGrid,
     inputs: Sequence[Floats],
     expected: Sequence[float],
     epochs: int,
@@ -126,7 +124,7 @@ def tween_epochs(
         state.depth_barrier_history.append(measured["depth_barrier"])
         score = None
         if (epoch - 1) % config.eval_frequency == 0 or epoch == epochs:
-            evaluation = network.evaluate_network(rows, classes)
+            evaluation = evaluate(network, rows, classes)
             score = evaluation.score
             if score > state.best_score:
                 state.best_score = score
@@ -168,7 +166,7 @@ def _metrics(state: TweenState, epoch: int, loss: float) -> dict[str, Any]:
     }
 
 
-def _check(rows: Sequence[Any], classes: Sequence[float], epochs: int, rate: float, network: Network) -> None:
+def _check(rows: Sequence[Any], classes: Sequence[float], epochs: int, rate: float, network: TrainableGrid) -> None:
     if not rows:
         raise InputError("there is nothing to train on: no samples", where="inputs")
     if epochs < 1:

@@ -191,16 +191,16 @@ def test_statistics_against_the_network_itself() -> None:
     ratios, norms, outputs, gradients = [], [], [], []
     for _ in range(4):
         net.forward(X)
-        outputs.append(net._activations[1])
+        outputs.append(net.pass_outputs[1])
         gradients.append(np.ones((2, 2)))
         net.backward(gradients[-1])
-        own = [np.concatenate([v.ravel() for v in p.values()]) for p in (net.params[0], net._gradients[0])]
+        own = [np.concatenate([v.ravel() for v in p.values()]) for p in (net.params[0], net.gradient_trees[0])]
         norms.append(np.linalg.norm(own[1]))
         net.update_weights(0.1)
         after = np.concatenate([v.ravel() for v in net.params[0].values()])
         ratios.append(np.linalg.norm((after - own[0]).astype(np.float64)) / np.linalg.norm(own[0].astype(np.float64)))
     net.forward(X)
-    outputs.append(net._activations[1])
+    outputs.append(net.pass_outputs[1])
     first, second = net.stop_statistics()
     assert (first["path"], first["forwards"], first["backwards"], first["updates"]) == ("layers.0", 5, 4, 4)
     assert first["update_ratio"] == pytest.approx(np.mean(ratios), rel=1e-5)
@@ -254,7 +254,7 @@ def test_activity_of_every_layer() -> None:
     net.start_activity()
     net.forward(X)
     found = net.get_activity()
-    expected = [np.sqrt((a.astype(np.float64) ** 2).mean()) for a in net._activations[1:]]
+    expected = [np.sqrt((a.astype(np.float64) ** 2).mean()) for a in net.pass_outputs[1:]]
     np.testing.assert_allclose(found["forward"], expected, rtol=1e-6)
     np.testing.assert_array_equal(found["backward"], [0, 0])
     net.backward(np.full((2, 2), -3.0))

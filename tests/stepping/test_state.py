@@ -199,16 +199,16 @@ def test_softmax_scaling() -> None:
     network = make({"input_size": 4, "layers": [NESTED, {"type": "dense", "output_size": 2}]})
     state = ticks(network, [np.random.default_rng(i).normal(0, 1, (1, 4)) for i in range(4)])
     state.step_backward([1.0, -2.0])
-    plain = [tree_map(np.array, tree) for tree in network._gradients or []]
+    plain = [tree_map(np.array, tree) for tree in network.gradient_trees or []]
     state.step_backward([1.0, -2.0], scaling="softmax")
     kernel, bias = plain[1]["kernel"], plain[1]["bias"]
     for g, name in ((kernel, "kernel"), (bias, "bias")):
         e = np.exp(np.abs(g))
-        np.testing.assert_allclose((network._gradients or [])[1][name], g * e / e.sum() * g.size, rtol=1e-12)
+        np.testing.assert_allclose((network.gradient_trees or [])[1][name], g * e / e.sum() * g.size, rtol=1e-12)
     lstm = plain[0]["branches"][1]["layers"][0]
     both = np.concatenate([lstm["weight_ih"].ravel(), lstm["weight_hh"].ravel()])
     e = np.exp(np.abs(both))
-    scaled = (network._gradients or [])[0]["branches"][1]["layers"][0]
+    scaled = (network.gradient_trees or [])[0]["branches"][1]["layers"][0]
     got = np.concatenate([scaled["weight_ih"].ravel(), scaled["weight_hh"].ravel()])
     np.testing.assert_allclose(got, both * e / e.sum() * both.size, rtol=1e-12)
     equal = {"kernel": np.full((2, 3), -0.5), "bias": np.zeros(3)}
