@@ -380,7 +380,7 @@ export declare class Session {
   /**
    * @param options `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    */
-  static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
+  static start({ worker, baseURL, onProgress, signal, device, threads, }?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;

@@ -28,7 +28,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     own = choice.Devices()
     own.add(device)
     monkeypatch.setattr("loom_py.runtime.choice.devices", own)
-    monkeypatch.setattr("loom_py.runtime.accelerated.devices", own)
+    monkeypatch.setattr("loom_py.network.accelerated.devices", own)
     yield build_network_from_json({"layers": LAYERS}, seed=1)
     device.close()
 
