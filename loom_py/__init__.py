@@ -3,9 +3,15 @@
 from .compat import welvet as simple
 from .errors import LoomError
 from .network.blueprint import network_blueprint
-from .network.bundle import dump_bundle, load_bundle, load_bundle_file, load_model, load_model_from_string, save_bundle
-from .network.config import build_network_from_json
+from .network.bundle import dump_bundle, save_bundle
 from .network.layer_init import call_layer_init, list_layer_init_functions
+from .network.loading import (
+    build_network_from_json,
+    load_bundle,
+    load_bundle_file,
+    load_model,
+    load_model_from_string,
+)
 from .network.network import Network
 from .observe.adaptation import AdaptationComparison, AdaptationTracker
 from .stepping import StepState, TargetQueue

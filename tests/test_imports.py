@@ -42,7 +42,6 @@ KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset(
 KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset(
     {
         frozenset({"loom_py.runtime.simd.host", "loom_py.runtime.simd.wasmtime_host"}),
-        frozenset({"loom_py.network.bundle", "loom_py.network.network"}),
         frozenset({"loom_py.text.tokenizer", "loom_py.text.tokenizer_json"}),
     }
 )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from loom_py.bridge.calls import CLASSES, class_of
 from loom_py.marks import Duration, Floats, is_shared
 from loom_py.network import reflection
-from loom_py.network.config import build_network_from_json
+from loom_py.network.loading import build_network_from_json
 from loom_py.observe import RecordingObserver
 from loom_py.observe.adaptation import AdaptationTracker
 from loom_py.stepping import stepping_steps

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InputError
-from ..network.config import build_network_from_json
+from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Layer, Params
 from ..nn.parallel import Parallel

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..marks import Floats, shared
 from ..network import reflection
-from ..network.config import build_network_from_json
+from ..network.loading import build_network_from_json
 from ..schema.fields import suggest
 from ..values import to_array
 from . import pods

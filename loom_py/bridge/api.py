@@ -16,9 +16,8 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError, LoomError
 from ..network import unset
-from ..network.bundle import load_model_from_string
-from ..network.config import build_network_from_json
 from ..network.layer_init import call_layer_init, list_layer_init_functions
+from ..network.loading import build_network_from_json, load_model_from_string
 from ..network.network import Network
 from ..runtime.choice import devices
 from ..schema.strict import parse_json

@@ -13,8 +13,8 @@ from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
 from ..models.inspect_checkpoint import inspect_checkpoint
-from ..network.bundle import TYPE, load_bundle_file
-from ..network.config import build_network_from_json
+from ..network.bundle import TYPE
+from ..network.loading import build_network_from_json, load_bundle_file
 from ..network.network import Network
 from ..schema.strict import parse_json
 from ..text.tokenizer import Tokenizer

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import ConfigError, InputError, LoomError
 from ..formats.files import read_file
-from ..network.config import build_network_from_json
+from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Array
 from ..progress import Bar

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..formats.source import BytesSource, Source
 from ..marks import Floats
-from ..network.bundle import load_model_from_string as _load_model
-from ..network.config import build_network_from_json
 from ..network.layer_init import call_layer_init, list_layer_init_functions
+from ..network.loading import build_network_from_json
+from ..network.loading import load_model_from_string as _load_model
 from ..network.network import Network
 from ..network.unset import new_network
 from ..progress import to_end

@@ -1,43 +1,13 @@
-"""JSON configuration → `Network`. Every error names its path in the JSON."""
+"""JSON configuration ↔ layers in a grid. Every error names its path in the JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..errors import ConfigError
 from ..nn import Layer, build_chain
+from ..nn.grid import Grid
 from ..schema.fields import Fields, Json
-from ..schema.strict import parse_json
-from .network import Network
 
 MAX_LAYERS = 100_000
-
-
-def build_network_from_json(config: str | bytes | Mapping[str, Any], *, seed: int | None = None) -> Network:
-    """A network with fresh weights from a configuration, or with its own weights from a saved bundle.
-
-    **Arguments:**
-
-    - `config`: JSON text or the parsed object. Keys: `layers` (in grid order), `grid_rows`, `grid_cols`,
-      `layers_per_cell` (default: one cell with all layers), `batch_size` (1), `input_size`, `seed`, `id`.
-    - `seed`: overrides the configuration's.
-
-    Raises `ConfigError` (or `FormatError` for text that is not JSON) with the JSON path.
-    """
-    value = parse_json(config, where="config") if isinstance(config, (str, bytes)) else config
-    if isinstance(value, Mapping) and value.get("type") == "modelhost/bundle":
-        from .bundle import load_first_model
-
-        return load_first_model(value)
-    layers, grid, top = parse_config(value)
-    return Network(
-        layers,
-        grid=grid,
-        batch_size=top["batch_size"],
-        seed=top["seed"] if seed is None else seed,
-        model_id=top["id"],
-    )
 
 
 def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int, int, int], Json]:
@@ -66,17 +36,17 @@ def parse_config(value: object, path: str = "") -> tuple[list[Layer], tuple[int,
     return build_chain(items, size), (rows, cols, per_cell), top
 
 
-def network_config(network: Network, model_id: str) -> Json:
-    """The configuration that rebuilds a network, in the original's field names."""
-    network.check_sizes()
-    size = {} if network.input_size is None else {"input_size": network.input_size}
+def grid_config(grid: Grid, model_id: str) -> Json:
+    """The configuration that rebuilds a grid, in the original's field names."""
+    grid.check_sizes()
+    size = {} if grid.input_size is None else {"input_size": grid.input_size}
     return {
         "id": model_id,
         **size,
-        "seed": network.seed,
-        "batch_size": network.batch_size,
-        "grid_rows": network.grid_rows,
-        "grid_cols": network.grid_cols,
-        "layers_per_cell": network.layers_per_cell,
-        "layers": [layer.to_json() for layer in network.layers],
+        "seed": grid.seed,
+        "batch_size": grid.batch_size,
+        "grid_rows": grid.grid_rows,
+        "grid_cols": grid.grid_cols,
+        "layers_per_cell": grid.layers_per_cell,
+        "layers": [layer.to_json() for layer in grid.layers],
     }

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..marks import Duration, Floats, native, shared
 from ..nn.layer import tree_map
 from .accelerated import Accelerated
+from .bundle import dump_bundle, model_record, save_bundle
 from .inspectable import Inspectable
 from .layer_config import from_config
 from .observable import Observable
@@ -67,20 +68,14 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
 
     def save_model(self, filename: str, model_id: str, weights: str = "json") -> None:
         """Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it."""
-        from .bundle import save_bundle
-
         save_bundle(filename, {model_id: self}, weights)
 
     def save_model_to_string(self, model_id: str) -> str:
         """The network and its weights as a LOOM bundle: JSON that the original reads too."""
-        from .bundle import dump_bundle
-
         return dump_bundle({model_id: self})
 
     def serialize_model(self, model_id: str) -> dict[str, Any]:
         """One model's entry in a bundle: id, cfg, weights."""
-        from .bundle import model_record
-
         return model_record(self, model_id)
 
     def set_layer(self, row: int, col: int, layer: int, config: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ from ..errors import ConfigError, InputError
 from ..nn.activation import NAMES
 from ..nn.residual import Residual
 from ..schema.fields import Fields, Json
+from .config import MAX_LAYERS
 from .network import Network
 
-MAX_LAYERS = 100_000
 ACTIVATIONS = NAMES[:5]
 
 
