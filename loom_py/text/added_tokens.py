@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .unicode_tables import named_set
 
@@ -77,27 +78,27 @@ class _Matcher:
         # Normalisation can make two tokens the same, where `tokenizers` takes either, or leave nothing of one.
         self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
-        longest_first = sorted(self._ids, key=len, reverse=True)
-        self._search = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._find = _finder(list(self._ids))
 
     def __bool__(self) -> bool:
-        return self._search is not None
+        return bool(self._ids)
 
     def split(self, text: str, parse_special: bool = True) -> Iterator[tuple[int, int, int | None]]:
         """Pieces `(start, end, id)` that cover `text`; `id` is `None` between the tokens."""
-        start = 0
-        for match in self._search.finditer(text) if self._search else ():
-            left, right = match.span()
-            token_id = self._ids[match[0]]
+        start = space_end = 0
+        for left, right in self._find(text):
+            token_id = self._ids[text[left:right]]
             token = self._tokens.by_id[token_id]
             if not parse_special and token.content in self._tokens.special_contents:
                 continue
             if token.single_word and (_is_word(text, left - 1) or _is_word(text, right)):
                 continue
             if token.lstrip:
-                left = max(_skip_space(text, left, -1), start)
+                left = _skip_space(text, left, -1, start) if left > start else start
             if token.rstrip:
-                right = _skip_space(text, right, 1)
+                if right >= space_end:  # else inside white space that was walked over before
+                    space_end = _skip_space(text, right, 1, len(text))
+                right = space_end
             if start < left:
                 yield start, left, None
             if left < right:  # else the token before has swallowed it whole
@@ -111,10 +112,50 @@ def _is_word(text: str, index: int) -> bool:
     return 0 <= index < len(text) and text[index] in named_set("rust_word")
 
 
-def _skip_space(text: str, index: int, step: int) -> int:
-    """From the boundary `index` over white space, to the left (-1) or right (1)."""
+def _skip_space(text: str, index: int, step: int, end: int) -> int:
+    """From the boundary `index` over white space, to the left (-1) or right (1), at most to the boundary `end`."""
     space = named_set("rust_whitespace")
-    beside = index if step > 0 else index - 1
-    while 0 <= beside < len(text) and text[beside] in space:
-        beside += step
-    return beside if step > 0 else beside + 1
+    while index != end and text[index if step > 0 else index - 1] in space:
+        index += step
+    return index
+
+
+_Finder = Callable[[str], Iterator[tuple[int, int]]]
+_MOST_IN_A_REGEX = 2000
+
+
+def _finder(contents: list[str]) -> _Finder:
+    """Finds the leftmost of some texts and there the longest one, then goes on behind it."""
+    if not contents:
+        return lambda text: iter(())
+    if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives
+        return _TokenTrie(contents).find
+    pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
+    return lambda text: (match.span() for match in pattern.finditer(text))
+
+
+class _TokenTrie:
+    """Texts by their characters, for more of them than a regex takes."""
+
+    def __init__(self, contents: Iterable[str]) -> None:
+        self._root: dict[str, Any] = {}
+        for content in contents:
+            node = self._root
+            for char in content:
+                node = node.setdefault(char, {})
+            node[""] = True  # a text ends here
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        at = 0
+        while at < len(text):
+            node, longest = self._root, 0
+            for i in range(at, len(text)):
+                following = node.get(text[i])
+                if following is None:
+                    break
+                node = following
+                if "" in node:
+                    longest = i + 1
+            if longest:
+                yield at, longest
+            at = longest or at + 1

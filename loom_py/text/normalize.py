@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import get_args
 
+from ..errors import TokenizerError
 from .byte_level import to_byte_characters
 from .json_node import Node
 from .regex import Regex
@@ -13,6 +14,25 @@ from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_a
 
 # Takes a text; returns it normalised, and whether its first character still stems from the first of the original.
 Normalizer = Callable[[str], tuple[str, bool]]
+
+
+MAX_GROWTH = 32
+"""How many times as long as the text its normalised form may be; no Unicode normal form makes more than 18 of one."""
+_ALLOWANCE = 1000
+
+
+def check_growth(length: int, original: int) -> None:
+    """Raises `TokenizerError` where a normaliser makes a text too long: `Replace` in a row can double it each time."""
+    if length > MAX_GROWTH * original + _ALLOWANCE:
+        raise _too_long()
+
+
+def _too_long() -> TokenizerError:
+    return TokenizerError(
+        f"the normalizer makes more than {MAX_GROWTH} times as many characters of a text",
+        where="tokenizer.json.normalizer",
+        remedy="Use a tokenizer from a source you trust.",
+    )
 
 
 def identity(text: str) -> tuple[str, bool]:
@@ -36,7 +56,7 @@ def build_normalizer(node: Node | None) -> Normalizer:
             return lambda text: (strip_accents(text), not text or bool(strip_accents(text[0])))
         case "Prepend":
             prefix = node.get("prepend", str)
-            return _whole(lambda text: prefix + text if text else text)
+            return _whole(lambda text: _prepended(prefix, text))
         case "Strip":
             return _strip(node.get("strip_left", bool), node.get("strip_right", bool))
         case "Replace":
@@ -63,8 +83,14 @@ class Replace:
 
     def __call__(self, text: str) -> str:
         if self.regex is None:
+            check_growth(len(text) + text.count(self.pattern) * len(self.content), len(text))
             return text.replace(self.pattern, self.content)
-        return self.regex.replace(text, self.content) if text else text
+        if not text:
+            return text
+        try:
+            return self.regex.replace(text, self.content, MAX_GROWTH * len(text) + _ALLOWANCE)
+        except OverflowError:
+            raise _too_long() from None
 
     def normalize(self, text: str) -> tuple[str, bool]:
         if self.content:
@@ -81,6 +107,11 @@ def compile_regex(node: Node, pattern: str) -> Regex:
         return Regex(pattern)
     except PatternError as error:
         node.fail(str(error), "pattern", "Regex", remedy="Use a model whose tokenizer has a plainer pattern.")
+
+
+def _prepended(prefix: str, text: str) -> str:
+    check_growth(len(prefix), 0)
+    return prefix + text if text else text
 
 
 def _whole(change: Callable[[str], str]) -> Normalizer:
@@ -104,8 +135,10 @@ def _strip(left: bool, right: bool) -> Normalizer:
 def _sequence(steps: list[Normalizer]) -> Normalizer:
     def apply(text: str) -> tuple[str, bool]:
         kept = True
+        original = len(text)
         for step in steps:
             text, still = step(text)
+            check_growth(len(text), original)
             kept = kept and still
         return text, kept
 

@@ -23,7 +23,6 @@ _CACHE_LIMIT = 65536  # characters whose class is remembered
 _NEWLINE = CodeSet.of("\n")
 _ANY = r"[\x00-\U0010ffff]"
 _MAX_WAYS = 10_000
-_MAX_LOOPS = 2
 
 
 class _Letters(dict[int, int]):
@@ -130,11 +129,13 @@ class Regex:
             at += length
         return result
 
-    def replace(self, text: str, content: str) -> str:
-        """Every match replaced by `content`, taken literally."""
+    def replace(self, text: str, content: str, limit: float = math.inf) -> str:
+        """Every match replaced by `content`, taken literally. Raises `OverflowError` beyond `limit` characters."""
         out: list[str] = []
         at = 0
-        for start, end in self.spans(text):
+        for i, (start, end) in enumerate(self.spans(text)):
+            if i * len(content) > limit:
+                raise OverflowError
             out += (text[at:start], content)
             at = end
         return "".join((*out, text[at:]))
@@ -224,13 +225,33 @@ def _first(node: Node) -> CodeSet | None:
     return None
 
 
-def _loops(node: Node) -> Iterator[CodeSet]:
-    """For every repeat without limit that can give characters back, what it can take."""
+def _can_fail(node: Node) -> bool:
+    """Whether there are places where `node` does not match."""
+    match node:
+        case Sequence(items):
+            return any(map(_can_fail, items))
+        case Choice(options):
+            return all(map(_can_fail, options))
+        case Repeat(item, low):
+            return low > 0 and _can_fail(item)
+        case Atomic(item):
+            return _can_fail(item)
+    return True
+
+
+def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
+    """For every repeat without limit that can give characters back: what it can take, and whether it may have to.
+
+    It has to when something behind it in `node` fails.
+    """
     if isinstance(node, Repeat) and node.high is None and node.mode != "+":
-        yield CodeSet.union(*_sets(node))
-    if not isinstance(node, Atomic | Look):
-        for child in _children(node):
-            yield from _loops(child)
+        yield CodeSet.union(*_sets(node)), False
+    if isinstance(node, Atomic | Look):
+        return
+    children = _children(node)
+    for i, child in enumerate(children):
+        fails_behind = isinstance(node, Sequence) and any(map(_can_fail, children[i + 1 :]))
+        yield from ((taken, retried or fails_behind) for taken, retried in _loops(child))
 
 
 def check_cost(node: Node) -> float:
@@ -238,15 +259,17 @@ def check_cost(node: Node) -> float:
 
     Returns a bound on the number of ways in which `node` can match at one place, each repeat without limit counted
     once. Raises `PatternError` for more than 10 000, for an ambiguous item repeated without limit (`(a+)+`), and for
-    more than two such repeats in a row that can take the same character (`a*a*a*b`).
+    two such repeats in a row that can take the same character and are both retried when what follows fails (`a*a*b`):
+    a run of n characters would cost n² at each of its places. Real patterns hold `\\s*[\\r\\n]+`, where only the first
+    is retried.
     """
     costs = [check_cost(child) for child in _children(node)]
     ways = 1.0
     match node:
         case Sequence():
             ways = math.prod(costs)
-            loops = list(_loops(node))
-            if any(sum(bool(loop & other) for other in loops) > _MAX_LOOPS for loop in loops):
+            retried = [taken for taken, again in _loops(node) if again]
+            if any(taken & other for taken, other in combinations(retried, 2)):
                 raise PatternError("too many repeats without limit in a row could take forever")
         case Choice(options):
             firsts = [_first(option) for option in options]
