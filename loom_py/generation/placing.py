@@ -22,8 +22,8 @@ def load_to_device(
     A device that is too small is passed over for the next one, but not for NumPy, which needs more memory than any. The
     error of the last one passes through.
     """
-    found = [c for c in devices.candidates(OPERATIONS) if c.device is None or hasattr(c.device, "upload_stored")]
-    choices = [c for c in found if c.device] or found
+    candidates = list(devices.candidates(OPERATIONS))
+    choices = [c for c in candidates if c.device] or candidates
     reasons: list[str] = []
     for choice in choices:
         try:
