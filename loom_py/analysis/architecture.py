@@ -88,7 +88,11 @@ class ArchConfig:
         for name in ("learning_rate", "budget_scale", "init_scale"):
             number(getattr(self, name), f"{where}.{name}", 0)
         if self.combine_mode not in (*COMBINE_MODES, "filter"):
-            raise InputError(f"unknown combine mode {self.combine_mode!r}", where=f"{where}.combine_mode")
+            raise InputError(
+                f"unknown combine mode {self.combine_mode!r}",
+                where=f"{where}.combine_mode",
+                remedy=f"Known: {', '.join(COMBINE_MODES)}, filter.",
+            )
         if len(self.brains) != self.num_brains:
             raise InputError(f"{len(self.brains)} brains for {self.num_brains} cells", where=f"{where}.brains")
         for i, brain in enumerate(self.brains):
