@@ -35,7 +35,6 @@ KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset(
         ("loom_py.cli", "loom_py"),
         ("loom_py.models.device_llama", "loom_py.generation.sampling"),
         ("loom_py.models.llama", "loom_py.generation.sampling"),
-        ("loom_py.observe.inspect", "loom_py.network.blueprint"),
     }
 )
 """Imports upwards that are still there, as (importing module, imported module). Only ever shorter."""
