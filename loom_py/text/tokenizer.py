@@ -8,30 +8,16 @@ normalised, split into words, encoded by BPE, and put into the post-processor's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
 from ..formats.source import Source
-from .added_tokens import AddedTokens
-from .bpe import BPE
 from .byte_level import to_byte_characters
-from .decoders import StepFactory
-from .normalize import Normalizer
-from .pretokenize import PreTokenizer, map_bytes
+from .parts import TokenizerParts
+from .pretokenize import map_bytes
 from .stream import StreamDecoder
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizerParts:
-    """What a tokenizer is made of. `template` is one text's frame: fixed ids, `None` for the text's own."""
-
-    model: BPE
-    added: AddedTokens
-    normalizer: Normalizer
-    pre_tokenizer: Sequence[PreTokenizer]
-    template: Sequence[list[int] | None]
-    decoder: Sequence[StepFactory]
+from .tokenizer_gguf import read_tokenizer_gguf
+from .tokenizer_json import read_tokenizer_json
 
 
 class Tokenizer:
@@ -57,15 +43,11 @@ class Tokenizer:
 
         Raises `TokenizerError` with the file and the JSON path.
         """
-        from .tokenizer_json import read_tokenizer_json
-
         return cls(read_tokenizer_json(source))
 
     @classmethod
     def from_gguf(cls, metadata: Mapping[str, Any], where: str = "GGUF metadata") -> Tokenizer:
         """From the `tokenizer.ggml.*` entries of a GGUF file. Raises `TokenizerError` with the metadata key."""
-        from .tokenizer_gguf import read_tokenizer_gguf
-
         return cls(read_tokenizer_gguf(metadata, where))
 
     @property

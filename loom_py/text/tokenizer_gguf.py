@@ -14,6 +14,7 @@ from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
 from .decoders import ByteLevelStep
 from .normalize import Normalizer, identity
+from .parts import TokenizerParts
 from .pretokenize import (
     GGUF_DEFAULT_PATTERNS,
     GPT2_PATTERN,
@@ -24,7 +25,6 @@ from .pretokenize import (
     split,
 )
 from .regex import cached_regex, class_regex
-from .tokenizer import TokenizerParts
 from .unicode_tables import named_set, normalize
 
 _PREFIX = "tokenizer.ggml."

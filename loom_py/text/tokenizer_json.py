@@ -14,9 +14,9 @@ from .bpe import BPE, BPEOptions
 from .decoders import build_decoder
 from .json_node import Node
 from .normalize import build_normalizer
+from .parts import TokenizerParts
 from .postprocess import build_post_processor
 from .pretokenize import build_pre_tokenizer
-from .tokenizer import TokenizerParts
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_ADDED = 100_000
