@@ -26,7 +26,7 @@ def load_start(readers: Iterable[Reader], activations: str | None = None) -> int
     """Handle of a loading task over JavaScript files; its result is the model's handle and description.
 
     The model goes to the best device that takes weights as they are stored and has room for them; `activations` as in
-    `DeviceLlama`.
+    `OnDevice`.
     """
     sources = {source.name: source for source in map(JsSource, readers)}
 
@@ -44,10 +44,17 @@ def _load_event(progress: LoadProgress) -> dict[str, Any]:
 
 def describe_model(model: LanguageModel) -> dict[str, Any]:
     """What a page shows about a model."""
-    config = model.model.config
-    names = ("hidden_size", "num_hidden_layers", "vocab_size", "max_position_embeddings")
-    facts = {"name": model.name, "chat": model.template is not None, **{n: getattr(config, n) for n in names}}
-    return {**facts, "device": model.device, "activations": model.activations}
+    facts = model.model.decoder.facts
+    return {
+        "name": model.name,
+        "chat": model.template is not None,
+        "hidden_size": facts.hidden_size,
+        "num_hidden_layers": facts.num_hidden_layers,
+        "vocab_size": facts.vocab_size,
+        "max_position_embeddings": facts.max_position_embeddings,
+        "device": model.device,
+        "activations": model.activations,
+    }
 
 
 def chat_start(handle: int, messages: str, options: str) -> int:

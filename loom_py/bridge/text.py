@@ -40,9 +40,9 @@ def load_transformer_start(config: Reader, weights: Reader) -> int:
 
 
 def _loaded(model: LanguageModel) -> dict[str, Any]:
-    c = model.model.config
-    sizes = {"vocab_size": c.vocab_size, "hidden_size": c.hidden_size, "num_layers": c.num_hidden_layers}
-    size = c.vocab_size * c.hidden_size
+    facts = model.model.decoder.facts
+    sizes = {"vocab_size": facts.vocab_size, "hidden_size": facts.hidden_size, "num_layers": facts.num_hidden_layers}
+    size = facts.vocab_size * facts.hidden_size
     return {"success": True, **sizes, "embeddings_size": size, "message": "Transformer loaded successfully"}
 
 

@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..generation.generate import GeneratedToken, PrefillProgress
 from ..generation.language_model import LanguageModel
 from ..generation.loading import model_files
+from ..generation.on_device import ACTIVATIONS
 from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
-from ..models.device_llama import ACTIVATIONS
 from ..progress import Bar, to_end
 from .device import add_device, chosen
 

@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..errors import DeviceLost, InputError
-from ..models.llama import KVCache, Llama
 from ..runtime.device import Waiting
+from .runner import CacheT, Runner
 from .sampling import GenerationOptions
 
 
@@ -52,9 +52,9 @@ class StopFilter:
     def add(self, text: str) -> tuple[str, bool]:
         """(text that is safe to show, whether a stop string came)."""
         self.held += text
-        found = [i for i in (self.held.find(s) for s in self.stop) if i >= 0]
-        if found:
-            shown, self.held = self.held[: min(found)], ""
+        places = [i for i in (self.held.find(s) for s in self.stop) if i >= 0]
+        if places:
+            shown, self.held = self.held[: min(places)], ""
             return shown, True
         keep = 0
         for s in self.stop:
@@ -67,19 +67,18 @@ class StopFilter:
 
 
 def generate(
-    model: Llama,
+    model: Runner[CacheT],
     ids: Sequence[int],
     options: GenerationOptions,
     *,
-    cache: KVCache,
+    cache: CacheT,
     decoder: TokenDecoder,
     eos_ids: frozenset[int],
 ) -> Iterator[PrefillProgress | GeneratedToken | Waiting]:
     """Continue `ids`, of which the first `cache.length` are in the cache already.
 
     Yields `PrefillProgress` after each chunk, a `GeneratedToken` for each new token, and `Waiting` where a device must
-    be waited for. Whoever stops iterating leaves
-    the cache whole: it holds exactly the tokens fed so far.
+    be waited for. Stopping early leaves the cache consistent: it holds exactly the tokens fed so far.
     """
     if not ids:
         raise InputError("the prompt has no tokens", where="prompt")
@@ -89,15 +88,14 @@ def generate(
             where="prompt",
             remedy="Shorten the prompt or the conversation.",
         )
-    if min(ids) < 0 or max(ids) >= model.config.vocab_size:
-        bad = next(i for i in ids if not 0 <= i < model.config.vocab_size)
-        raise InputError(
-            f"token id {bad} is outside the model's vocabulary of {model.config.vocab_size}", where="prompt"
-        )
+    vocab_size = model.decoder.facts.vocab_size
+    if min(ids) < 0 or max(ids) >= vocab_size:
+        bad = next(i for i in ids if not 0 <= i < vocab_size)
+        raise InputError(f"token id {bad} is outside the model's vocabulary of {vocab_size}", where="prompt")
     tokens = list(ids)
     token = -1
-    with suppress(DeviceLost):  # the first step opens it again
-        cache.reserve(len(tokens))  # at once: growing in steps would copy the cache each time
+    with suppress(DeviceLost):  # the first step reopens the device
+        cache.reserve(len(tokens))  # growing in steps would copy the cache each time
     while cache.length < len(tokens):
         count = model.chunk(len(tokens) - cache.length)
         chunk = np.asarray(tokens[cache.length : cache.length + count], dtype=np.int64)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import TemplateError
-from ..models.device_llama import DeviceKVCache, DeviceLlama
-from ..models.llama import KVCache, Llama
 from ..runtime.device import Waiting
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
+from .cache import Cache
 from .generate import GeneratedToken, PrefillProgress, generate
+from .runner import Runner
 from .sampling import GenerationOptions
 
 Event = PrefillProgress | GeneratedToken | Waiting
@@ -20,40 +20,39 @@ Event = PrefillProgress | GeneratedToken | Waiting
 
 @dataclass
 class LanguageModel:
-    """Text in, text out. Keeps the key–value cache between calls and reuses what two prompts have in common.
+    """Text in, text out. Keeps the cache between calls and reuses what two prompts have in common.
 
     **Arguments:**
 
     - `name`: of the file or directory it came from.
-    - `model`, `tokenizer`: the decoder and its tokenizer.
+    - `model`, `tokenizer`: the decoder with its weights, and its tokenizer.
     - `template`: the chat template, or None for a base model.
     - `eos_ids`: tokens that end a text.
     """
 
     name: str
-    model: Llama
+    model: Runner[Any]
     tokenizer: Tokenizer
     template: ChatTemplate | None
     eos_ids: frozenset[int]
-    _cache: KVCache | None = None
+    _cache: Cache | None = None
     _cached: list[int] = field(default_factory=list)
 
     @property
     def device(self) -> str:
         """Name of the device it runs on."""
-        return self.model.device.name if isinstance(self.model, DeviceLlama) else "numpy"
+        return self.model.device_name
 
     @property
     def activations(self) -> str:
         """What quantised weights are multiplied with: `f32`, or `q16`."""
-        return self.model.activations if isinstance(self.model, DeviceLlama) else "f32"
+        return self.model.activations
 
     def close(self) -> None:
         """Give a device's memory back now; the model cannot be used afterwards."""
-        if isinstance(self._cache, DeviceKVCache):
+        if self._cache is not None:
             self._cache.close()
-        if isinstance(self.model, DeviceLlama):
-            self.model.close()
+        self.model.close()
 
     def chat_prompt(self, messages: Sequence[dict[str, Any]]) -> str:
         """The template's text for `[{"role", "content"}, …]`, ready for the assistant's answer."""

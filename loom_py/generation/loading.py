@@ -13,16 +13,18 @@ from ..formats.checkpoint import Checkpoint
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
-from ..models.config import LlamaConfig, read_json_file
-from ..models.device_llama import ACTIVATIONS, DeviceLlama
-from ..models.gguf_llama import config_from_gguf, gguf_name
-from ..models.llama import EMBEDDING, Llama, weight_shapes
-from ..models.weights import Weights
+from ..models.config import read_json_file
+from ..models.protocols import Decoder, Facts
+from ..models.registry import gguf_decoder, read_decoder_file
+from ..models.weights import CheckpointWeights
 from ..progress import to_end
 from ..schema.file_fields import Fields
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
 from .language_model import LanguageModel
+from .on_device import ACTIVATIONS, OnDevice
+from .on_numpy import OnNumpy
+from .runner import Runner
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
@@ -46,9 +48,9 @@ def load_steps(
     - `files`: file name → source: one `.gguf`, or `config.json`, `tokenizer.json`, `*.safetensors` (with
       `model.safetensors.index.json` if there are several) and, for chat, `tokenizer_config.json` or
       `chat_template.jinja`. Directory parts of the names are ignored.
-    - `device`: where weights go, as they are stored; None for float32 on NumPy. Whoever stops iterating, or meets an
-      error, leaves nothing behind there.
-    - `activations`: for a device, see `DeviceLlama`.
+    - `device`: where weights go, as they are stored; None for float32 on NumPy. Stopping early or an error frees what
+      was uploaded.
+    - `activations`: for a device, see `OnDevice`.
     """
     by_name = {path.replace("\\", "/").rsplit("/", 1)[-1]: source for path, source in files.items()}
     ggufs = [n for n in by_name if n.lower().endswith(".gguf")]
@@ -115,15 +117,13 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
 
 def _load_gguf(source: Source, to: _Target) -> Generator[LoadProgress, None, LanguageModel]:
     file = GGUFFile(source)
-    config = LlamaConfig.from_json(config_from_gguf(file.metadata, file), where=source.name)
+    decoder = gguf_decoder(file)
     tokenizer = Tokenizer.from_gguf(file.metadata)
     template = file.metadata.get("tokenizer.chat_template")
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-
-    bos, eos = _special(tokenizer, config)
+    bos, eos = _special(tokenizer, decoder.facts)
     chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None
-    llama = yield from _load_weights(Weights(file, gguf_name, heads), config, to)
-    return LanguageModel(source.name, llama, tokenizer, chat, frozenset(config.eos_token_ids))
+    model = yield from _load_weights(CheckpointWeights(file, decoder.weights(), "gguf"), decoder, to)
+    return LanguageModel(source.name, model, tokenizer, chat, frozenset(decoder.facts.eos_token_ids))
 
 
 def _load_hugging_face(
@@ -137,9 +137,9 @@ def _load_hugging_face(
     shards = {n: s for n, s in files.items() if n.endswith(".safetensors")}
     if not shards:
         raise ModelError("no .safetensors file among the files", where=name, remedy="Add model.safetensors.")
-    config = LlamaConfig.from_source(files["config.json"])
+    decoder = read_decoder_file(files["config.json"])
     tokenizer = Tokenizer.from_json(files["tokenizer.json"])
-    chat = _template(files, tokenizer, config)
+    chat = _template(files, tokenizer, decoder.facts)
     index = files.get("model.safetensors.index.json")
     if index is not None:
         checkpoint: Checkpoint = SafetensorsIndex(index, shards)
@@ -151,62 +151,44 @@ def _load_hugging_face(
             where=name,
             remedy="Add the index.",
         )
-    stored = {n.removeprefix("model."): n for n in checkpoint.names()}
-
-    def stored_name(weight: str) -> str:
-        return weight if weight in stored.values() else stored.get(weight.removeprefix("model."), weight)
-
-    llama = yield from _load_weights(Weights(checkpoint, stored_name, {}), config, to)
-    eos = set(config.eos_token_ids)
+    weights = CheckpointWeights(checkpoint, decoder.weights(), "hugging_face")
+    model = yield from _load_weights(weights, decoder, to)
+    eos = set(decoder.facts.eos_token_ids)
     if "generation_config.json" in files:
         value = read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES)
         ids = value.get("eos_token_id") if isinstance(value, dict) else None
         eos |= {i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int)}
-    return LanguageModel(name, llama, tokenizer, chat, frozenset(eos))
+    return LanguageModel(name, model, tokenizer, chat, frozenset(eos))
 
 
-def _load_weights(source: Weights, config: LlamaConfig, to: _Target) -> Generator[LoadProgress, None, Llama]:
-    """Every weight the model needs, checked against the shape it must have before its bytes are read."""
-    checkpoint = source.checkpoint
-    names = set(checkpoint.names())
-    plan = list(weight_shapes(config))
-    total = 0
-    for name, shape in plan:
-        stored = source.stored_name(name)
-        if stored not in names:
-            raise ModelError(f"the weight {stored} is missing", where=checkpoint.name)
-        info = checkpoint.info(stored)
-        if tuple(info.shape) != shape:
-            raise ModelError(
-                f"the weight {stored} has shape {list(info.shape)}, the configuration needs {list(shape)}",
-                where=f"{checkpoint.name} at byte {info.offset}",
-            )
-        total += info.nbytes
+def _load_weights(
+    source: CheckpointWeights, decoder: Decoder, to: _Target
+) -> Generator[LoadProgress, None, Runner[Any]]:
     weights: dict[str, Any] = {}
     loaded = 0
     try:
-        for name, _ in plan:
+        for name in source:
             weights[name] = source.upload(name, to.device) if to.device else source.numbers(name)
-            loaded += source.info(name).nbytes
-            yield LoadProgress(source.stored_name(name), loaded, total)
-        assert EMBEDDING in weights
-        return DeviceLlama(config, weights, to.device, to.activations) if to.device else Llama(config, weights)
+            info = source.info(name)
+            loaded += info.nbytes
+            yield LoadProgress(info.name, loaded, source.nbytes)
+        return OnDevice(decoder, weights, to.device, to.activations) if to.device else OnNumpy(decoder, weights)
     except BaseException:  # also when nobody asks for the next step
         for weight in weights.values() if to.device else ():
             to.device.free(weight.tensor)
         raise
 
 
-def _special(tokenizer: Tokenizer, config: LlamaConfig) -> tuple[str, str]:
+def _special(tokenizer: Tokenizer, facts: Facts) -> tuple[str, str]:
     """The begin and end tokens as text."""
-    bos = "" if config.bos_token_id is None else tokenizer.id_to_token(config.bos_token_id)
-    eos = tokenizer.id_to_token(config.eos_token_ids[0]) if config.eos_token_ids else ""
+    bos = "" if facts.bos_token_id is None else tokenizer.id_to_token(facts.bos_token_id)
+    eos = tokenizer.id_to_token(facts.eos_token_ids[0]) if facts.eos_token_ids else ""
     return bos or "", eos or ""
 
 
-def _template(files: Mapping[str, Source], tokenizer: Tokenizer, config: LlamaConfig) -> ChatTemplate | None:
+def _template(files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts) -> ChatTemplate | None:
     """The chat template of `chat_template.jinja` or `tokenizer_config.json`."""
-    bos, eos = _special(tokenizer, config)
+    bos, eos = _special(tokenizer, facts)
     if "chat_template.jinja" in files:
         source = files["chat_template.jinja"]
         text = bytes(source.read(0, min(source.size, 1 << 20))).decode("utf-8", "replace")

@@ -12,22 +12,22 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, InputError, ModelError
 from ..formats.gguf import GGUFFile
+from ..formats.narrow import FloatType, narrowed
 from ..formats.source import Source
 from ..schema.strict import parse_json
-from .config import LlamaConfig
-from .gguf_llama import ROPE_FREQUENCIES, config_from_gguf, gguf_name, hugging_face_name, unpermute_rope_rows
-from .gguf_tokenizer import tokenizer_config, tokenizer_json
-from .llama import weight_shapes
+from ..text.gguf_to_json import tokenizer_config, tokenizer_json
+from .registry import gguf_config, read_decoder
+from .rope import GGUF_DIVISORS
+from .weights import CheckpointWeights
 
-FloatType = Literal["float32", "float16", "bfloat16"]
 Progress = Callable[[int, int, str], None]
 """Called with bytes written, bytes in all, and what was written last."""
 
@@ -77,11 +77,12 @@ def convert_gguf(
     target = Path(directory).absolute()
     _check_target(target, overwrite)
     file = GGUFFile(source)
-    raw_config = config_from_gguf(file.metadata, file)
-    config = LlamaConfig.from_json(raw_config, where=source.name)
-    plan = _plan(file, config)
-    documents = _documents(file, raw_config, dtype)
-    sizes = {name: int(np.prod(shape)) * _WIDTH[dtype] for name, shape in plan.items()}
+    config = gguf_config(file.metadata, file)
+    plan = list(read_decoder(config, source.name).weights())
+    weights = CheckpointWeights(file, plan, "gguf")
+    _refuse_others(file, weights, config)
+    documents = _documents(file, config, dtype)
+    sizes = {weight.name: prod(weight.shape) * _WIDTH[dtype] for weight in plan}
     total = sum(sizes.values())
     shards = _shards(sizes, max_shard_bytes)
 
@@ -96,7 +97,7 @@ def convert_gguf(
         for shard, names in shards.items():
             tensors: dict[str, NDArray[Any]] = {}
             for name in names:
-                tensors[name] = _narrow(_weight(file, name, config), dtype, name, file)
+                tensors[name] = narrowed(weights.widened(name), dtype, weights.info(name))
                 done += sizes[name]
                 if progress:
                     progress(done, total, name)
@@ -115,24 +116,17 @@ def convert_gguf(
         raise InputError(f"cannot be written ({error.strerror or error})", where=str(target)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    parameters = sum(int(np.prod(shape)) for shape in plan.values())
+    parameters = sum(prod(weight.shape) for weight in plan)
     return ConvertReport(str(target), files, len(plan), parameters, dtype)
 
 
-def _plan(file: GGUFFile, config: LlamaConfig) -> dict[str, tuple[int, ...]]:
-    """Hugging Face name → shape of all weights, after checking that the file holds exactly those."""
-    plan = dict(weight_shapes(config))
-    for name, shape in plan.items():
-        stored = gguf_name(name)
-        if stored not in file:
-            raise ModelError(f"the weight {stored} is missing", where=file.name)
-        if file.info(stored).shape != shape:
-            message = f"the weight {stored} has shape {list(file.info(stored).shape)} instead of {list(shape)}"
-            raise ModelError(message, where=file.info(stored).where)
-    for stored in file.names():
-        if stored != ROPE_FREQUENCIES and hugging_face_name(stored) not in plan:
-            raise ModelError(f"the tensor {stored} has no place in a Llama model", where=file.info(stored).where)
-    return plan
+def _refuse_others(file: GGUFFile, weights: CheckpointWeights, config: dict[str, Any]) -> None:
+    """Raises `ModelError` for a tensor that would be left behind."""
+    expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS}
+    for name in file.names():
+        if name not in expected:
+            message = f"the tensor {name} has no place in a {config['model_type']} model"
+            raise ModelError(message, where=file.info(name).where)
 
 
 def _documents(file: GGUFFile, config: dict[str, Any], dtype: str) -> dict[str, Any]:
@@ -144,35 +138,6 @@ def _documents(file: GGUFFile, config: dict[str, Any], dtype: str) -> dict[str, 
         "tokenizer.json": tokenizer_json(file.metadata, file.name),
         "tokenizer_config.json": tokenizer_config(file.metadata),
     }
-
-
-def _weight(file: GGUFFile, name: str, config: LlamaConfig) -> NDArray[np.float32]:
-    """A weight in float32 with its rows in Hugging Face's order."""
-    weight = file.load(gguf_name(name))
-    if ".q_proj." in name:
-        return unpermute_rope_rows(weight, config.num_attention_heads)
-    if ".k_proj." in name:
-        return unpermute_rope_rows(weight, config.num_key_value_heads)
-    return weight
-
-
-def _narrow(weight: NDArray[np.float32], dtype: str, name: str, file: GGUFFile) -> NDArray[Any]:
-    """float32 as `dtype`, rounded to nearest even; bfloat16 as uint16."""
-    if dtype == "float32":
-        return np.ascontiguousarray(weight)
-    if dtype == "bfloat16":
-        bits = np.ascontiguousarray(weight).view(np.uint32)
-        rounded = ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)
-        return np.where(np.isnan(weight), ((bits >> 16) | 0x40).astype(np.uint16), rounded)
-    with np.errstate(over="ignore", invalid="ignore"):
-        narrow = weight.astype(np.float16)
-    if np.isinf(narrow).any() and not np.isinf(weight).any():
-        raise ModelError(
-            f"the weight {gguf_name(name)} holds numbers beyond float16's 65504",
-            where=file.info(gguf_name(name)).where,
-            remedy="Convert to bfloat16 or float32.",
-        )
-    return narrow
 
 
 def _shards(sizes: dict[str, int], limit: int) -> dict[str, list[str]]:
@@ -198,7 +163,7 @@ def _safetensors_writer() -> Callable[[dict[str, NDArray[Any]], Path, str], None
         raise InputError(
             "the package safetensors, which writes the weights, is not installed",
             where="convert_gguf",
-            remedy="Install it: pip install 'loom_py[convert]'.",
+            remedy="Run: pip install 'loom_py[convert]'",
         ) from None
     spec: Any = getattr(safetensors, "TensorSpec", None)  # since 0.8 by address, before that by bytes
 

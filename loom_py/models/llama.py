@@ -1,227 +1,212 @@
-"""Llama-family decoders (Touvron et al. 2023): RMSNorm, rotary grouped-query attention, SwiGLU, through ops only."""
+"""Llama (Touvron et al. 2023): RMSNorm, rotary grouped-query attention, SwiGLU."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ..runtime import Ops, Tensor
+from ..schema.file_fields import Fields
+from .blocks import cached_attention, gated_mlp, linear
+from .config import attention_shape, token_ids, unsupported
+from .gguf_config import GGUFConfig
+from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
+from .registry import Family
+from .rope import RopeScaling, gguf_rope, inverse_frequencies, read_rope, unpermute_rope_rows
 
-from ..errors import InputError, ModelError
-from ..generation.sampling import GenerationOptions, sample
-from ..runtime import Ops, Tensor, numpy_ops
-from ..runtime.device import Waiting
-from .config import LlamaConfig
-
-PREFILL_CHUNK = 64
 EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
 
 
-def weight_shapes(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every weight by its Hugging Face name, with its shape (out, in), in the order of use."""
-    hidden, mid, size = config.hidden_size, config.intermediate_size, config.head_dim
-    q, kv = config.num_attention_heads * size, config.num_key_value_heads * size
-    yield EMBEDDING, (config.vocab_size, hidden)
-    for i in range(config.num_hidden_layers):
-        block = f"model.layers.{i}"
-        yield f"{block}.input_layernorm.weight", (hidden,)
-        for name, rows, columns in (("q", q, hidden), ("k", kv, hidden), ("v", kv, hidden), ("o", hidden, q)):
-            yield f"{block}.self_attn.{name}_proj.weight", (rows, columns)
-            if config.attention_bias:
-                yield f"{block}.self_attn.{name}_proj.bias", (rows,)
-        yield f"{block}.post_attention_layernorm.weight", (hidden,)
-        for name, rows, columns in (("gate", mid, hidden), ("up", mid, hidden), ("down", hidden, mid)):
-            yield f"{block}.mlp.{name}_proj.weight", (rows, columns)
-            if config.mlp_bias:
-                yield f"{block}.mlp.{name}_proj.bias", (rows,)
-    yield FINAL_NORM, (hidden,)
-    if not config.tie_word_embeddings:
-        yield HEAD, (config.vocab_size, hidden)
+@dataclass(frozen=True)
+class LlamaConfig:
+    """The shape of a Llama; field names are those of `config.json`."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    rms_norm_eps: float
+    rope_theta: float
+    rope_scaling: RopeScaling | None
+    max_position_embeddings: int
+    tie_word_embeddings: bool
+    attention_bias: bool
+    mlp_bias: bool
+    bos_token_id: int | None
+    eos_token_ids: tuple[int, ...]
+    model_type: str
+
+    @classmethod
+    def read(cls, fields: Fields) -> LlamaConfig:
+        """From `config.json`. Raises `FormatError` or `ModelError` with the field's path."""
+        _refuse_unsupported(fields)
+        hidden = fields.integer("hidden_size", low=1, high=1 << 20)
+        heads, kv_heads, head_dim = attention_shape(fields, hidden)
+        if head_dim % 2:
+            raise fields.error(f"must be even for rotary embeddings, but is {head_dim}", "head_dim")
+        vocab = fields.integer("vocab_size", low=1, high=1 << 24)
+        theta, scaling = read_rope(fields)
+        return cls(
+            vocab_size=vocab,
+            hidden_size=hidden,
+            intermediate_size=fields.integer("intermediate_size", low=1, high=1 << 22),
+            num_hidden_layers=fields.integer("num_hidden_layers", low=1, high=4096),
+            num_attention_heads=heads,
+            num_key_value_heads=kv_heads,
+            head_dim=head_dim,
+            rms_norm_eps=fields.number("rms_norm_eps", 1e-6, high=1.0),
+            rope_theta=theta,
+            rope_scaling=scaling,
+            max_position_embeddings=fields.integer("max_position_embeddings", 2048, low=1),
+            tie_word_embeddings=fields.boolean("tie_word_embeddings", False),
+            attention_bias=fields.boolean("attention_bias", False),
+            mlp_bias=fields.boolean("mlp_bias", False),
+            bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
+            eos_token_ids=token_ids(fields, "eos_token_id", vocab),
+            model_type=fields.text("model_type", "llama"),
+        )
 
 
-def inverse_frequencies(config: LlamaConfig) -> NDArray[np.float64]:
-    """θ^(−2i/D) for i < D/2, stretched as `rope_scaling` says."""
-    half = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
-    frequencies = config.rope_theta**-half
-    scaling = config.rope_scaling
-    if scaling is None:
-        return frequencies
-    if scaling.kind == "linear":
-        return frequencies / scaling.factor
-    turns = scaling.original_max_position_embeddings * frequencies / (2 * np.pi)
-    low, high = scaling.low_freq_factor, scaling.high_freq_factor
-    keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
-    return keep * frequencies + (1 - keep) * frequencies / scaling.factor
-
-
-@dataclass
-class KVCache:
-    """Keys and values of the positions so far, one (capacity, kv_heads, head_dim) pair a layer; grows by doubling."""
-
-    config: LlamaConfig
-    limit: int
-    length: int = 0
-    keys: list[Any] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-    smallest: ClassVar[int] = 256
-    """Capacity to begin with."""
-
-    @property
-    def capacity(self) -> int:
-        """Positions there is room for."""
-        return len(self.keys[0]) if self.keys else 0
-
-    def reserve(self, length: int) -> None:
-        """Room for `length` positions in all. Raises `InputError` beyond `limit`."""
-        if length > self.limit:
-            raise InputError(
-                f"{length} tokens do not fit the context of {self.limit}",
-                where="context",
-                remedy="Shorten the prompt or the conversation.",
-            )
-        if length > self.capacity:
-            self.grow(min(self.limit, max(self.smallest, length, 2 * self.capacity)))
-
-    def grow(self, capacity: int) -> None:
-        """Make room for `capacity` positions."""
-        shape = (capacity, self.config.num_key_value_heads, self.config.head_dim)
-        for store in (self.keys, self.values):
-            for i in range(self.config.num_hidden_layers):
-                grown = np.zeros(shape, np.float32)
-                if store[i:]:
-                    grown[: self.length] = store[i][: self.length]
-                    store[i] = grown
-                else:
-                    store.append(grown)
-
-    def truncate(self, length: int) -> None:
-        """Forget everything from position `length` on."""
-        self.length = min(self.length, length)
+def _refuse_unsupported(fields: Fields) -> None:
+    """Raises `ModelError` for what would load and then compute something else than the checkpoint's authors did."""
+    act = fields.text("hidden_act", "silu")
+    if act not in ("silu", "swish"):
+        raise unsupported(fields, "hidden_act", f"the activation {act[:60]!r} is not supported, only 'silu' is")
+    if fields.number("partial_rotary_factor", 1.0) != 1.0:
+        raise unsupported(fields, "partial_rotary_factor", "rotary embeddings over part of a head are not supported")
+    if fields.boolean("rope_interleaved", False):
+        raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
 
 
 class Llama:
-    """The decoder: token ids in, logits out.
+    """A `Decoder` of this shape."""
 
-    **Arguments:**
-
-    - `config`: shapes and constants.
-    - `weights`: Hugging Face name → tensor, as `weight_shapes` lists them, in any storage the ops know.
-    """
-
-    def __init__(self, config: LlamaConfig, weights: Mapping[str, Tensor], ops: Ops = numpy_ops) -> None:
-        for name, shape in weight_shapes(config):
-            if name not in weights:
-                raise ModelError(f"the weight {name} is missing")
-            if tuple(weights[name].shape) != shape:
-                raise ModelError(f"the weight {name} has shape {tuple(weights[name].shape)}, expected {shape}")
+    def __init__(self, config: LlamaConfig) -> None:
         self.config = config
-        self.weights = weights
-        self.ops = ops
-        self.frequencies = inverse_frequencies(config)
+        self.frequencies = inverse_frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
 
-    def new_cache(self, limit: int | None = None) -> KVCache:
-        """An empty cache for up to `limit` positions (default: what the model was trained for)."""
-        return KVCache(
-            self.config, min(limit or self.config.max_position_embeddings, self.config.max_position_embeddings)
+    @classmethod
+    def read(cls, fields: Fields) -> Llama:
+        return cls(LlamaConfig.read(fields))
+
+    @property
+    def facts(self) -> Facts:
+        c = self.config
+        return Facts(
+            model_type=c.model_type,
+            vocab_size=c.vocab_size,
+            hidden_size=c.hidden_size,
+            num_hidden_layers=c.num_hidden_layers,
+            max_position_embeddings=c.max_position_embeddings,
+            bos_token_id=c.bos_token_id,
+            eos_token_ids=c.eos_token_ids,
         )
 
-    def chunk(self, remaining: int) -> int:
-        """How many of so many prompt tokens to feed at once."""
-        return min(remaining, PREFILL_CHUNK)
-
-    def feed(self, ids: NDArray[np.integer[Any]], cache: KVCache) -> Generator[Waiting, None, None]:
-        """Append ids (T,) to `cache`. A generator, as a device may have to be waited for."""
-        cache.reserve(cache.length + len(ids))
-        self.trace_hidden(self.ops, self.weights, ids, cache.keys, cache.values, cache.length)
-        cache.length += len(ids)
-        yield from ()
-
-    def next_token(
-        self,
-        ids: NDArray[np.integer[Any]],
-        cache: KVCache,
-        options: GenerationOptions,
-        step: int,
-        seen: Sequence[int],
-    ) -> Generator[Waiting, None, int]:
-        """Append ids (T,) to `cache` → the token drawn from the logits of the last.
-
-        **Arguments:**
-
-        - `step`: number of the draw.
-        - `seen`: every token so far, `ids` too; for the repetition penalty.
-        """
-        yield from ()
-        return sample(np.asarray(self.forward(ids, cache)), options, step, seen)
-
-    def forward(self, ids: NDArray[np.integer[Any]], cache: KVCache, *, every: bool = False) -> Tensor:
-        """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
-        cache.reserve(cache.length + len(ids))
-        logits = self.trace_logits(self.ops, self.weights, ids, cache.keys, cache.values, cache.length, every=every)
-        cache.length += len(ids)
-        return logits
-
-    def trace_logits(
-        self,
-        ops: Ops,
-        weights: Mapping[str, Tensor],
-        ids: Tensor,
-        keys: Sequence[Tensor],
-        values: Sequence[Tensor],
-        position: int,
-        *,
-        every: bool = False,
-    ) -> Tensor:
-        """The decoder as a function of its arguments: rows `position …` of the caches are written (*dynamic*)."""
+    def weights(self) -> Iterator[Weight]:
         c = self.config
-        x = self.trace_hidden(ops, weights, ids, keys, values, position)
-        if not every:
-            x = ops.narrow(x, 0, x.shape[0] - 1, 1)
-        x = ops.rms_norm(x, weights[FINAL_NORM], c.rms_norm_eps)
-        logits = ops.linear(x, weights[EMBEDDING if c.tie_word_embeddings else HEAD])
-        return logits if every else ops.reshape(logits, (c.vocab_size,))
+        hidden, mid, size = c.hidden_size, c.intermediate_size, c.head_dim
+        heads, kv_heads = c.num_attention_heads, c.num_key_value_heads
+        q_order, k_order = (partial(unpermute_rope_rows, heads=n) for n in (heads, kv_heads))
+        yield Weight(EMBEDDING, (c.vocab_size, hidden), gguf="token_embd.weight")
+        for i in range(c.num_hidden_layers):
+            block, blk = f"model.layers.{i}", f"blk.{i}"
+            yield Weight(f"{block}.input_layernorm.weight", (hidden,), gguf=f"{blk}.attn_norm.weight")
+            for name, gguf, shape, order in (
+                ("q_proj", "attn_q", (heads * size, hidden), q_order),
+                ("k_proj", "attn_k", (kv_heads * size, hidden), k_order),
+                ("v_proj", "attn_v", (kv_heads * size, hidden), None),
+                ("o_proj", "attn_output", (hidden, heads * size), None),
+            ):
+                module = f"{block}.self_attn.{name}"
+                yield Weight(f"{module}.weight", shape, gguf=f"{blk}.{gguf}.weight", gguf_order=order)
+                if c.attention_bias:
+                    yield Weight(f"{module}.bias", shape[:1], gguf=f"{blk}.{gguf}.bias", gguf_order=order)
+            yield Weight(f"{block}.post_attention_layernorm.weight", (hidden,), gguf=f"{blk}.ffn_norm.weight")
+            for name, gguf, shape in (
+                ("gate_proj", "ffn_gate", (mid, hidden)),
+                ("up_proj", "ffn_up", (mid, hidden)),
+                ("down_proj", "ffn_down", (hidden, mid)),
+            ):
+                yield Weight(f"{block}.mlp.{name}.weight", shape, gguf=f"{blk}.{gguf}.weight")
+                if c.mlp_bias:
+                    yield Weight(f"{block}.mlp.{name}.bias", shape[:1], gguf=f"{blk}.{gguf}.bias")
+        yield Weight(FINAL_NORM, (hidden,), gguf="output_norm.weight")
+        if not c.tie_word_embeddings:
+            yield Weight(HEAD, (c.vocab_size, hidden), gguf="output.weight")
 
-    def trace_hidden(
-        self,
-        ops: Ops,
-        weights: Mapping[str, Tensor],
-        ids: Tensor,
-        keys: Sequence[Tensor],
-        values: Sequence[Tensor],
-        position: int,
-    ) -> Tensor:
-        """Everything before the last norm: ids (T,) → (T, hidden)."""
-        x = ops.embedding(ids, weights[EMBEDDING])
-        for i in range(self.config.num_hidden_layers):
-            x = self._block(ops, weights, f"model.layers.{i}", x, keys[i], values[i], position)
-        return x
+    def new_cache(self) -> CacheLayout:
+        c = self.config
+        return [keys_and_values(c.num_key_value_heads, c.head_dim)] * c.num_hidden_layers
 
-    def _block(
-        self,
-        ops: Ops,
-        w: Mapping[str, Tensor],
-        block: str,
-        x: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        position: int,
-    ) -> Tensor:
+    def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
+        x = ops.embedding(chunk.ids, weights[EMBEDDING])
+        for layer in range(self.config.num_hidden_layers):
+            x = self._block(ops, weights, layer, x, chunk)
+        return ops.rms_norm(chunk.answered(ops, x), weights[FINAL_NORM], self.config.rms_norm_eps)
+
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        return ops.linear(hidden, weights[EMBEDDING if self.config.tie_word_embeddings else HEAD])
+
+    def _block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
-        c, steps = self.config, x.shape[0]
+        c, block = self.config, f"model.layers.{layer}"
+        h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], c.rms_norm_eps)
+        q, k, v = (
+            ops.reshape(linear(ops, weights, f"{block}.self_attn.{name}_proj", h), (h.shape[0], heads, c.head_dim))
+            for name, heads in (
+                ("q", c.num_attention_heads),
+                ("k", c.num_key_value_heads),
+                ("v", c.num_key_value_heads),
+            )
+        )
+        mixed = cached_attention(ops, chunk, layer, q, k, v, self.frequencies)
+        x = ops.add(x, linear(ops, weights, f"{block}.self_attn.o_proj", mixed))
+        h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)
+        return ops.add(x, gated_mlp(ops, weights, f"{block}.mlp", h))
 
-        def linear(name: str, x: Tensor) -> Tensor:
-            return ops.linear(x, w[f"{block}.{name}.weight"], w.get(f"{block}.{name}.bias"))
 
-        h = ops.rms_norm(x, w[f"{block}.input_layernorm.weight"], c.rms_norm_eps)
-        q = ops.reshape(linear("self_attn.q_proj", h), (steps, c.num_attention_heads, c.head_dim))
-        k = ops.reshape(linear("self_attn.k_proj", h), (steps, c.num_key_value_heads, c.head_dim))
-        v = ops.reshape(linear("self_attn.v_proj", h), (steps, c.num_key_value_heads, c.head_dim))
-        ops.cache_write(keys, ops.rope(k, position, self.frequencies), position)
-        ops.cache_write(values, v, position)
-        mixed = ops.attention(ops.rope(q, position, self.frequencies), keys, values, position)
-        mixed = ops.reshape(mixed, (steps, c.num_attention_heads * c.head_dim))
-        x = ops.add(x, linear("self_attn.o_proj", mixed))
-        h = ops.rms_norm(x, w[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)
-        return ops.add(x, linear("mlp.down_proj", ops.silu_mul(linear("mlp.gate_proj", h), linear("mlp.up_proj", h))))
+def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
+    """The `config.json` of a Llama in GGUF. Without the file itself the head is tied and there are no biases."""
+    if gguf.integer("expert_count", 0):
+        raise gguf.unsupported("mixtures of experts are not supported", "expert_count")
+    hidden = gguf.integer("embedding_length", low=1)
+    heads = gguf.uniform("attention.head_count")
+    size = gguf.integer("attention.key_length", hidden // heads, low=1)
+    if gguf.integer("attention.value_length", size, low=1) != size:
+        raise gguf.unsupported("values of another size than keys are not supported", "attention.value_length")
+    if gguf.integer("rope.dimension_count", size, low=1) != size:
+        raise gguf.unsupported("rotary embeddings over part of a head are not supported", "rope.dimension_count")
+    theta, scaling = gguf_rope(gguf, size)
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "hidden_size": hidden,
+        "intermediate_size": gguf.uniform("feed_forward_length"),
+        "num_hidden_layers": gguf.integer("block_count", low=1),
+        "num_attention_heads": heads,
+        "num_key_value_heads": gguf.uniform("attention.head_count_kv", heads),
+        "head_dim": size,
+        "max_position_embeddings": gguf.integer("context_length", 2048, low=1),
+        "rms_norm_eps": gguf.decimal("attention.layer_norm_rms_epsilon", 1e-6, high=1.0),
+        "rope_theta": theta,
+        "rope_scaling": None if scaling is None else scaling.to_json(),
+        "tie_word_embeddings": "output.weight" not in gguf.tensors,
+        "attention_bias": "blk.0.attn_q.bias" in gguf.tensors,
+        "mlp_bias": "blk.0.ffn_up.bias" in gguf.tensors,
+        **gguf.vocabulary(),
+    }
+
+
+FAMILY = Family(
+    model_types=("llama",),
+    decoder=Llama.read,
+    architectures=("llama",),
+    gguf_config=gguf_config,
+    assumed=True,
+)

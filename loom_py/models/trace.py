@@ -1,23 +1,18 @@
-"""The decoder as programs: a chunk of T tokens (prefill) or one (T = 1), and what is wanted of the last."""
+"""A decoder as programs: a chunk of T tokens (prefill) or one (T = 1), and what is wanted of the last."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..runtime.abstract import Abstract
 from ..runtime.program import Program
-from ..runtime.stored import StoredWeight
 from ..runtime.trace import TracingOps
-
-if TYPE_CHECKING:
-    from .llama import Llama
+from .protocols import CacheLayout, Chunk, Decoder, Kept, Segment
 
 Want = Literal["nothing", "logits", "every", "next"]
-"""Of a chunk: nothing but its keys and values, the last logits, all logits, or the next token."""
+"""Of a chunk: nothing but what the layers keep of it, the last logits, all logits, or the next token."""
 SAMPLING = {
     "temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0, "seed": 0, "step": 0,
 }  # fmt: skip
@@ -25,51 +20,47 @@ SAMPLING = {
 IDS = np.dtype(np.int64)
 
 
-def trace_logits(model: Llama, steps: int, capacity: int) -> Program:
-    """`ids` (T,) int64 → `logits` (V,) of the last one, over caches of `capacity` positions.
+def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fed: bool = False) -> Program:
+    """The program of one chunk of a sequence.
 
-    State: the weights by their Hugging Face names, `keys.<layer>` and `values.<layer>` (capacity, kv_heads, head_dim).
-    Dynamic: `position`, where the first of the tokens goes.
-    """
-    return trace_decoder(model, model.weights, steps, capacity, "logits")
-
-
-def trace_decoder(
-    model: Llama,
-    weights: Mapping[str, NDArray[Any] | StoredWeight],
-    steps: int,
-    capacity: int,
-    want: Want,
-    *,
-    fed: bool = False,
-) -> Program:
-    """As `trace_logits`; `weights` without values are not multiplied.
-
+    - `steps`: its tokens, the input `ids` (T,) int64. A model with a table of positions has `positions` (T,) too.
+    - `capacity`: positions that the caches have room for.
     - `want`: `logits` is output for "logits" (V,) and "every" (T, V); "next" outputs `next` (1,), drawn by `sample`
       with its dynamic numbers, and keeps it in the state `token` (1,).
     - `fed`: the input is the state `token` instead of `ids`, and it is marked as seen.
 
-    The state `seen` (V,) uint8 flags the tokens that the repetition penalty is for.
+    Further state: the weights by their names, `<name>.<layer>` of what the layers keep, and `seen` (V,) uint8, which
+    flags the tokens that the repetition penalty is for. Dynamic: `position`, where the first of the tokens goes.
     """
-    c = model.config
     ops: Any = TracingOps(f"decoder, {steps} tokens, {want}")
     token: Any = ops.tensor(Abstract((1,), IDS), "state", "token") if want == "next" or fed else None
     ids: Any = token if fed else ops.tensor(Abstract((steps,), IDS), "input", "ids")
-    operands = {name: ops.tensor(_operand(w), "state", name, copy=False) for name, w in weights.items()}
-    shape = (capacity, c.num_key_value_heads, c.head_dim)
-    keys, values = (
-        [ops.tensor(Abstract(shape), "state", f"{name}.{i}") for i in range(c.num_hidden_layers)]
-        for name in ("keys", "values")
-    )
-    position: Any = ops.dynamic("position", 0)
+    weights = {w.name: ops.tensor(Abstract(w.shape), "state", w.name) for w in decoder.weights()}
+    cache = [
+        {name: ops.tensor(Abstract(kept_shape(kept, capacity)), "state", f"{name}.{i}") for name, kept in layer.items()}
+        for i, layer in enumerate(decoder.new_cache())
+    ]
+    segment = Segment(steps, ops.dynamic("position", 0), cache)
+    positions: list[Any] = []
+
+    def input_positions() -> Any:
+        if not positions:
+            positions.append(ops.tensor(Abstract((steps,), IDS), "input", "positions"))
+        return positions[0]
+
+    hidden = decoder.trace(ops, weights, Chunk(ids, (segment,), want == "every", input_positions))
     if want == "nothing":
-        model.trace_hidden(ops, operands, ids, keys, values, position)
         return ops.program
-    logits = model.trace_logits(ops, operands, ids, keys, values, position, every=want == "every")
-    if want != "next":
+    logits = decoder.logits(ops, weights, hidden)
+    vocab_size = decoder.facts.vocab_size
+    if want == "every":
         ops.output("logits", logits)
         return ops.program
-    seen: Any = ops.tensor(Abstract((c.vocab_size,), np.dtype(np.uint8)), "state", "seen")
+    logits = ops.reshape(logits, (vocab_size,))
+    if want == "logits":
+        ops.output("logits", logits)
+        return ops.program
+    seen: Any = ops.tensor(Abstract((vocab_size,), np.dtype(np.uint8)), "state", "seen")
     if fed:
         ops.mark(seen, ids)
     numbers = {name: ops.dynamic(name, value) for name, value in SAMPLING.items()}
@@ -79,5 +70,11 @@ def trace_decoder(
     return ops.program
 
 
-def _operand(weight: NDArray[Any] | StoredWeight) -> NDArray[Any] | Abstract:
-    return Abstract(weight.shape) if isinstance(weight, StoredWeight) else weight
+def kept_shape(kept: Kept, capacity: int) -> tuple[int, ...]:
+    """The shape of what a layer keeps in a cache with room for `capacity` positions."""
+    return (capacity if kept.rows is None else kept.rows, *kept.shape)
+
+
+def kept_tensors(layout: CacheLayout) -> dict[str, Kept]:
+    """Everything that the layers keep, by the names that programs use: `keys.0`, `values.0`, …"""
+    return {f"{name}.{i}": kept for i, layer in enumerate(layout) for name, kept in layer.items()}

@@ -1,10 +1,11 @@
-"""A checkpoint's weights under their Hugging Face names: as numbers, or bytes as stored on the way to a device."""
+"""A model's weights in a checkpoint: found by name, checked by shape, then read as numbers or as stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,36 +14,79 @@ from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint, TensorInfo
 from ..formats.dtypes import STORAGE
 from ..formats.quant import requantise
+from ..runtime import Tensor
 from ..runtime.device import DeviceTensor
 from ..runtime.stored import StoredWeight
-from .gguf_llama import unpermute_rope_rows
+from .protocols import RowOrder, Weight
 
-IN_PLACE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
+Layout = Literal["hugging_face", "gguf"]
+AS_STORED = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 """Storages that devices multiply as they are."""
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A model's weights in a checkpoint.
+class _Stored:
+    """A weight's tensor in the file, and how its rows come into the model's order."""
+
+    info: TensorInfo
+    order: RowOrder | None
+    transposed: bool
+
+
+class CheckpointWeights:
+    """The weights that a model needs, in a checkpoint that has them all.
 
     **Arguments:**
 
-    - `stored_name`: Hugging Face's name → the checkpoint's.
-    - `permuted`: `q_proj`, `k_proj` → number of heads, where their rows are in GGUF's order.
+    - `weights`: the model's.
+    - `layout`: whose names the checkpoint uses. Hugging Face's may lack the first word of the path or have one more
+      (`model.`, `transformer.`), as checkpoints of a body without its head and the reverse do.
+
+    Raises `ModelError` for a weight that is missing or has another shape, before anything is read.
     """
 
-    checkpoint: Checkpoint
-    stored_name: Callable[[str], str]
-    permuted: Mapping[str, int]
+    def __init__(self, checkpoint: Checkpoint, weights: Iterable[Weight], layout: Layout) -> None:
+        self.checkpoint = checkpoint
+        names = _Names(checkpoint, layout)
+        self._stored: dict[str, _Stored] = {}
+        for weight in weights:
+            info = checkpoint.info(names.find(weight))
+            transposed = layout == "hugging_face" and weight.transposed
+            shape = weight.shape[::-1] if transposed else weight.shape
+            if tuple(info.shape) != shape:
+                raise ModelError(
+                    f"the weight {info.name} has shape {list(info.shape)}, the configuration needs {list(shape)}",
+                    where=f"{checkpoint.name} at byte {info.offset}",
+                )
+            order = weight.gguf_order if layout == "gguf" else None
+            self._stored[weight.name] = _Stored(info, order, transposed)
+
+    def __iter__(self) -> Iterator[str]:
+        """The model's names, in the order of use."""
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
 
     def info(self, name: str) -> TensorInfo:
-        return self.checkpoint.info(self.stored_name(name))
+        """The tensor that holds a weight."""
+        return self._stored[name].info
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of them in the file."""
+        return sum(stored.info.nbytes for stored in self._stored.values())
+
+    def widened(self, name: str) -> NDArray[np.float32]:
+        """float32 in the model's order."""
+        stored = self._stored[name]
+        return _ordered(stored, self.checkpoint.load(stored.info.name))
 
     def numbers(self, name: str) -> NDArray[np.float32]:
         """float32, contiguous. Raises `ModelError` for NaN or infinity."""
-        weight = self._ordered(name, self.checkpoint.load(self.stored_name(name)))
+        weight = self.widened(name)
         if not np.isfinite(weight).all():
-            self._refuse(name)
+            raise self._not_finite(name)
         return np.ascontiguousarray(weight, dtype=np.float32)
 
     def upload(self, name: str, device: Any) -> StoredWeight:
@@ -50,28 +94,68 @@ class Weights:
 
         Blocks of other kinds become Q8_0, other numbers F32. Raises `ModelError` for NaN or infinity.
         """
-        info = self.info(name)
-        if len(info.shape) != 2 or (info.dtype not in IN_PLACE and not STORAGE[info.dtype].quantised):
+        stored = self._stored[name]
+        info, storage = stored.info, stored.info.dtype
+        quantised = STORAGE[storage].quantised
+        if len(info.shape) != 2 or (quantised and stored.transposed) or not (quantised or storage in AS_STORED):
             return StoredWeight(_upload(device, self.numbers(name), len(info.shape)))
-        rows, storage = self.checkpoint.raw_rows(info.name), info.dtype
-        if storage not in IN_PLACE:
+        rows = self.checkpoint.raw_rows(info.name)
+        if storage not in AS_STORED:
             rows, storage = requantise(rows, storage), "Q8_0"
         if not _finite(rows, storage):
-            self._refuse(name)
-        shape = (info.shape[0], info.shape[1])
-        return StoredWeight(device.upload_stored(self._ordered(name, rows), storage, shape))
+            raise self._not_finite(name)
+        if stored.transposed:
+            elements = rows.reshape(*info.shape, -1).swapaxes(0, 1)
+            rows = np.ascontiguousarray(elements).reshape(len(elements), -1)
+        else:
+            rows = _ordered(stored, rows)
+        shape = (len(rows), prod(info.shape) // len(rows))
+        return StoredWeight(device.upload_stored(rows, storage, shape))
 
-    def _ordered(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
-        for part, heads in self.permuted.items():
-            if f".{part}." in name:
-                return unpermute_rope_rows(rows, heads)
-        return rows
-
-    def _refuse(self, name: str) -> None:
+    def _not_finite(self, name: str) -> ModelError:
         info = self.info(name)
-        raise ModelError(
-            f"the weight {info.name} holds NaN or infinity", where=f"{self.checkpoint.name} at byte {info.offset}"
-        )
+        where = f"{self.checkpoint.name} at byte {info.offset}"
+        return ModelError(f"the weight {info.name} holds NaN or infinity", where=where)
+
+
+def check_weights(weights: Mapping[str, Tensor | StoredWeight], needed: Iterable[Weight]) -> None:
+    """Raises `ModelError` unless every weight that a model needs is there with its shape."""
+    for weight in needed:
+        if weight.name not in weights:
+            raise ModelError(f"the weight {weight.name} is missing")
+        shape = tuple(weights[weight.name].shape)
+        if shape != weight.shape:
+            raise ModelError(f"the weight {weight.name} has shape {list(shape)}, expected {list(weight.shape)}")
+
+
+class _Names:
+    """Which tensor of a checkpoint a weight is."""
+
+    def __init__(self, checkpoint: Checkpoint, layout: Layout) -> None:
+        self.checkpoint = checkpoint
+        self.gguf = layout == "gguf"
+        self._shortened = {name.partition(".")[2]: name for name in checkpoint.names()}
+
+    def find(self, weight: Weight) -> str:
+        name = weight.gguf if self.gguf else weight.name
+        if name in self.checkpoint:
+            return name
+        if not self.gguf:
+            shorter = name.partition(".")[2]
+            if shorter in self.checkpoint:
+                return shorter
+            if name in self._shortened:
+                return self._shortened[name]
+        where = self.checkpoint.name
+        if self.gguf and not name:
+            raise ModelError(f"GGUF has no place for the weight {weight.name}", where=where)
+        raise ModelError(f"the weight {name} is missing", where=where)
+
+
+def _ordered(stored: _Stored, rows: NDArray[Any]) -> NDArray[Any]:
+    if stored.transposed:
+        return rows.T
+    return rows if stored.order is None else stored.order(rows)
 
 
 def _upload(device: Any, weight: NDArray[np.float32], axes: int) -> DeviceTensor:

@@ -11,7 +11,7 @@ from ..errors import DeviceError
 from ..marks import Duration, Floats, native
 from ..nn.grid import Grid
 from ..runtime.choice import devices, use_device
-from ..runtime.device import Waiting, finished
+from ..runtime.device import Reopens, Waiting, finished
 from ..values import to_array
 from .on_device import NetworkOnDevice
 
@@ -32,15 +32,16 @@ class Accelerated(Grid):
     def init_gpu_steps(self) -> Generator[Waiting, None, None]:
         """`init_gpu` for whoever can wait."""
         if devices.get("webgpu") is None:
-            preference = devices.preference
+            wish = devices.wish
             try:
                 use_device("webgpu")
             finally:
-                devices.prefer(preference)
+                devices.wishes(wish)
         device = devices.get("webgpu")
         if device is None:
             raise DeviceError("there is no GPU device", where="InitGPU", remedy="Use ForwardCPU.")
-        yield from device.reopen()
+        if isinstance(device, Reopens) and device.lost:
+            yield from device.reopen()
         self.release_gpu()
         self._on_gpu = NetworkOnDevice(self, device)
 

@@ -15,13 +15,14 @@ import safetensors.numpy
 import tokenizers
 
 from loom_py.errors import InputError, LoomError, ModelError
+from loom_py.formats.checkpoint import TensorInfo
 from loom_py.formats.gguf import GGUFFile
+from loom_py.formats.narrow import narrowed
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource, FileSource
 from loom_py.models import convert
-from loom_py.models.config import LlamaConfig
 from loom_py.models.convert import convert_gguf
-from loom_py.models.gguf_llama import config_from_gguf
+from loom_py.models.registry import gguf_decoder, read_decoder
 from loom_py.text.tokenizer import Tokenizer
 
 from .tiny_gguf import TEMPLATE, TinyGGUF, write_tiny_gguf
@@ -63,9 +64,9 @@ def test_float32_is_exact(tiny: TinyGGUF, small: FileSource, tmp_path: Path) -> 
 
 def test_the_documents(tiny: TinyGGUF, small: FileSource, tmp_path: Path) -> None:
     convert_gguf(small, tmp_path)
-    config = LlamaConfig.from_json(read_json(tmp_path / "config.json"))
-    file = GGUFFile(small)
-    assert config == LlamaConfig.from_json(config_from_gguf(file.metadata, file))
+    converted, original = read_decoder(read_json(tmp_path / "config.json")), gguf_decoder(GGUFFile(small))
+    assert converted.facts == original.facts
+    assert [(w.name, w.shape) for w in converted.weights()] == [(w.name, w.shape) for w in original.weights()]
     assert read_json(tmp_path / "generation_config.json")["eos_token_id"] == 2
     settings = read_json(tmp_path / "tokenizer_config.json")
     assert settings["chat_template"] == TEMPLATE
@@ -102,7 +103,7 @@ def test_half_precision(dtype: Any, tiny: TinyGGUF, small: FileSource, tmp_path:
 
 def test_bfloat16_rounds_to_even_and_keeps_nan() -> None:
     bits = np.array([0x3F808000, 0x3F818000, 0x3F808001, 0x7F7FFFFF, 0x7F800001, 0xFF800000, 0], np.uint32)
-    narrow = convert._narrow(bits.view(np.float32), "bfloat16", "model.norm.weight", None)  # type: ignore[arg-type]
+    narrow = narrowed(bits.view(np.float32), "bfloat16", TensorInfo("model.norm.weight", (7,), "F32", 0, 28))
     assert [hex(v) for v in narrow] == ["0x3f80", "0x3f82", "0x3f81", "0x7f80", "0x7fc0", "0xff80", "0x0"]
 
 
@@ -246,4 +247,4 @@ def test_real_model(real_gguf: Path, open_file: Open, tmp_path: Path) -> None:
     direct = Tokenizer.from_gguf(file.metadata)
     for text in TEXTS:
         assert theirs.encode(text).ids == direct.encode(text)
-    assert LlamaConfig.from_json(read_json(tmp_path / "out" / "config.json")).num_hidden_layers == 30
+    assert read_decoder(read_json(tmp_path / "out" / "config.json")).facts.num_hidden_layers == 30

@@ -14,7 +14,7 @@ from loom_py.errors import FormatError
 from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
-from loom_py.models.config import LlamaConfig
+from loom_py.models.registry import read_decoder_file
 
 from . import builders as b
 from .builders import array, entry, gguf_bytes, pair, safetensors_bytes, tensor, text
@@ -173,7 +173,7 @@ SHARD = BytesSource(safetensors_bytes({"a": entry()}, F4), "m.safetensors")
 READERS: dict[str, tuple[Callable[[BytesSource], object], list[Case]]] = {
     "x.safetensors": (SafetensorsFile, SAFETENSORS),
     "x.gguf": (GGUFFile, GGUF),
-    "config.json": (LlamaConfig.from_source, CONFIG),
+    "config.json": (read_decoder_file, CONFIG),
     "index.json": (lambda source: SafetensorsIndex(source, {"m.safetensors": SHARD}), INDEX),
 }
 

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom_py.errors import InputError
+from loom_py.generation.cache import NumpyCache
 from loom_py.generation.generate import GeneratedToken, PrefillProgress, StopFilter, generate
+from loom_py.generation.on_numpy import OnNumpy
+from loom_py.generation.runner import PREFILL_CHUNK
 from loom_py.generation.sampling import GenerationOptions
-from loom_py.models.llama import PREFILL_CHUNK, KVCache, Llama
 
 from ..models import tiny
 
@@ -28,7 +30,7 @@ class Letters:
 
 
 def run(
-    model: Llama, ids: list[int], cache: KVCache | None = None, eos: tuple[int, ...] = (), **options: Any
+    model: OnNumpy, ids: list[int], cache: NumpyCache | None = None, eos: tuple[int, ...] = (), **options: Any
 ) -> tuple[list[PrefillProgress], list[GeneratedToken]]:
     events = list(
         generate(

@@ -14,9 +14,9 @@ from loom_py.errors import FormatError, LoomError, ModelError, TemplateError
 from loom_py.formats.source import BytesSource, FileSource
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.loading import LoadProgress, load_model, load_steps, load_tokenizer, model_files
+from loom_py.generation.on_numpy import OnNumpy
 from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.convert import convert_gguf
-from loom_py.models.llama import Llama
 from loom_py.progress import to_end
 
 from ..formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -40,6 +40,7 @@ def test_gguf_gives_the_weights_it_was_written_from(tiny: TinyGGUF) -> None:  # 
     seen: list[LoadProgress] = []
     model = load_model(tiny.path, seen.append)
     for name, weight in tiny.weights.items():
+        assert isinstance(model.model, OnNumpy)
         np.testing.assert_array_equal(model.model.weights[name], weight)
     np.testing.assert_array_equal(logits(model), logits_of(model, tiny.weights))
     assert seen[-1].loaded == seen[-1].total > 0
@@ -47,7 +48,7 @@ def test_gguf_gives_the_weights_it_was_written_from(tiny: TinyGGUF) -> None:  # 
 
 
 def logits_of(model: LanguageModel, weights: dict[str, Any]) -> np.ndarray:
-    plain = Llama(model.model.config, weights)
+    plain = OnNumpy(model.model.decoder, weights)
     return plain.forward(np.array(model.tokenizer.encode("hello world")), plain.new_cache(), every=True)
 
 

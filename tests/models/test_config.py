@@ -9,7 +9,10 @@ import pytest
 
 from loom_py.errors import FormatError, LoomError, ModelError
 from loom_py.formats.source import BytesSource
-from loom_py.models.config import LlamaConfig, RopeScaling
+from loom_py.models.llama import LlamaConfig
+from loom_py.models.registry import gguf_config, read_decoder, read_decoder_file
+from loom_py.models.rope import RopeScaling
+from loom_py.schema.file_fields import Fields
 
 BASE = {
     "vocab_size": 100,
@@ -35,14 +38,18 @@ SMOLLM2 = {
 }  # fmt: skip
 
 
+def llama(config: Any) -> LlamaConfig:
+    return LlamaConfig.read(Fields(config, "config.json"))
+
+
 def test_smollm2() -> None:
-    config = LlamaConfig.from_json(SMOLLM2)
+    config = llama(SMOLLM2)
     assert (config.head_dim, config.rope_theta, config.rms_norm_eps) == (64, 100000.0, 1e-5)
     assert (config.bos_token_id, config.eos_token_ids, config.tie_word_embeddings) == (1, (2,), True)
 
 
 def test_defaults_are_those_of_transformers() -> None:
-    config = LlamaConfig.from_json(BASE | {"something_new": {"x": 1}})
+    config = llama(BASE | {"something_new": {"x": 1}})
     assert config.num_key_value_heads == 4
     assert config.head_dim == 16
     assert (config.rope_theta, config.rms_norm_eps, config.max_position_embeddings) == (10000.0, 1e-6, 2048)
@@ -60,16 +67,30 @@ def test_defaults_are_those_of_transformers() -> None:
     ],
 )
 def test_rope(fields: dict[str, Any], theta: float, scaling: RopeScaling | None) -> None:
-    config = LlamaConfig.from_json(BASE | fields)
+    config = llama(BASE | fields)
     assert (config.rope_theta, config.rope_scaling) == (theta, scaling)
-    assert LlamaConfig.from_json(config.to_json()) == config
+    if scaling is not None:
+        assert llama(BASE | {"rope_theta": theta, "rope_scaling": scaling.to_json()}) == config
 
 
-def test_round_trip_through_a_file() -> None:
-    config = LlamaConfig.from_json(SMOLLM2 | {"eos_token_id": [2, 0]})
-    source = BytesSource(json.dumps(config.to_json()).encode(), "config.json")
-    assert LlamaConfig.from_source(source) == config
-    assert config.eos_token_ids == (2, 0)
+def test_from_a_file() -> None:
+    source = BytesSource(json.dumps(SMOLLM2 | {"eos_token_id": [2, 0]}).encode(), "config.json")
+    facts = read_decoder_file(source).facts
+    assert (facts.model_type, facts.hidden_size, facts.num_hidden_layers) == ("llama", 576, 30)
+    assert (facts.bos_token_id, facts.eos_token_ids) == (1, (2, 0))
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral"])
+def test_families_by_their_name(name: str) -> None:
+    assert read_decoder(BASE | {"model_type": name}).facts.model_type == name
+
+
+@pytest.mark.parametrize("name", ["no-such", "blocks", "../llama", "os", "Llama"])
+def test_an_unknown_family_is_told_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(ModelError, match=r"config\.json at model_type: .*Supported are llama, mistral\."):
+        read_decoder(BASE | {"model_type": name})
+    with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are llama\."):
+        gguf_config({"general.architecture": name})
 
 
 BAD: list[tuple[dict[str, Any], str, type[LoomError]]] = [
@@ -109,7 +130,7 @@ BAD: list[tuple[dict[str, Any], str, type[LoomError]]] = [
 @pytest.mark.parametrize(("change", "path", "kind"), BAD)
 def test_refused_with_its_path(change: dict[str, Any], path: str, kind: type[LoomError]) -> None:
     with pytest.raises(kind) as caught:
-        LlamaConfig.from_json(BASE | change, "my/config.json")
+        read_decoder(BASE | change, "my/config.json")
     assert caught.value.where.startswith("my/config.json at ")
     assert path in caught.value.where
 
@@ -117,9 +138,9 @@ def test_refused_with_its_path(change: dict[str, Any], path: str, kind: type[Loo
 @pytest.mark.parametrize("value", [[], None, 3, "x"])
 def test_not_an_object(value: Any) -> None:
     with pytest.raises(FormatError, match=r"config\.json at its root: must be an object"):
-        LlamaConfig.from_json(value)
+        read_decoder(value)
 
 
 def test_missing_field() -> None:
     with pytest.raises(FormatError, match=r"config\.json at intermediate_size: is missing"):
-        LlamaConfig.from_json({k: v for k, v in BASE.items() if k != "intermediate_size"})
+        read_decoder({k: v for k, v in BASE.items() if k != "intermediate_size"})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py.models.llama import Llama
+from loom_py.generation.on_numpy import OnNumpy
 from loom_py.models.trace import SAMPLING, trace_decoder
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import TracingOps, replay
@@ -23,13 +23,16 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def state(model: Llama, program: Program, capacity: int) -> dict[str, Any]:
+def state(model: OnNumpy, program: Program) -> dict[str, Any]:
     """Weights, and caches with something in them."""
     rng = np.random.default_rng(1)
-    c = model.config
-    shape = (capacity, c.num_key_value_heads, c.head_dim)
-    other: dict[str, Any] = {"token": np.array([3]), "seen": (rng.random(c.vocab_size) < 0.5).astype(np.uint8)}
-    caches = {name: rng.normal(size=shape).astype(np.float32) for name in program.state if name[:4] in ("keys", "valu")}
+    vocab_size = model.decoder.facts.vocab_size
+    other: dict[str, Any] = {"token": np.array([3]), "seen": (rng.random(vocab_size) < 0.5).astype(np.uint8)}
+    caches = {
+        name: rng.normal(size=program.buffers[index].shape).astype(np.float32)
+        for name, index in program.state.items()
+        if name.startswith(("keys.", "values."))
+    }
     return {name: (dict(model.weights) | other | caches)[name] for name in program.state}
 
 
@@ -39,13 +42,13 @@ def test_fused_equals_unfused(changes: dict[str, Any], want: Any) -> None:
     model = tiny.llama(**changes)
     fed = want == "fed"
     steps = 1 if fed else 5
-    program = trace_decoder(model, model.weights, steps, 16, "next" if fed else want, fed=fed)
+    program = trace_decoder(model.decoder, steps, 16, "next" if fed else want, fed=fed)
     fused = fuse(program)
     assert len(fused.dispatches) < len(program.dispatches)
     counts = fused.count()
     assert counts["silu_mul"] == 0
     assert counts["rope_cache"] == (1 if want == "nothing" else 2)  # the last layer's queries are for nobody then
-    before, after = state(model, program, 16), state(model, program, 16)
+    before, after = state(model, program), state(model, program)
     inputs = {} if fed else {"ids": np.array([1, 5, 9, 2, 36])}
     numbers = {**SAMPLING, "temperature": 0.9, "repetition_penalty": 1.2} if want in ("next", "fed") else {}
     one = replay(program, inputs, before, position=4, **numbers)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom_py import Network, build_network_from_json
-from loom_py.models.trace import trace_logits
+from loom_py.models.trace import trace_decoder
 from loom_py.runtime.program import Program
 from loom_py.runtime.trace import TraceError, TracingOps, replay
 from loom_py.training.losses import Loss
@@ -170,10 +170,9 @@ def test_decoder(changes: dict[str, Any]) -> None:
     cache = model.new_cache()
     cache.reserve(256)
     state: dict[str, Any] = dict(model.weights)
-    for i in range(model.config.num_hidden_layers):
-        state |= {f"keys.{i}": np.zeros_like(cache.keys[i]), f"values.{i}": np.zeros_like(cache.values[i])}
-    prefill, decode = trace_logits(model, 5, 256), trace_logits(model, 1, 256)
-    assert decode.count()["attention"] == model.config.num_hidden_layers
+    state |= {name: np.zeros_like(array) for name, array in cache.arrays.items()}
+    prefill, decode = (trace_decoder(model.decoder, steps, 256, "logits") for steps in (5, 1))
+    assert decode.count()["attention"] == model.decoder.facts.num_hidden_layers
     for program, ids in (
         (prefill, [3, 1, 4, 1, 5]),
         (decode, [9]),

@@ -123,7 +123,7 @@ def upload(device: WebGPUDevice, program: Program, weights: Any) -> tuple[dict[s
 @pytest.mark.parametrize("shape", [{}, {"hidden_size": 64, "num_attention_heads": 8}], ids=["24", "64"])
 def test_logits_of_a_decoder(device: WebGPUDevice, shape: dict[str, int], fused: bool, steps: int) -> None:
     model = tiny.llama(**shape)
-    program = trace_decoder(model, model.weights, steps, 300, "every")
+    program = trace_decoder(model.decoder, steps, 300, "every")
     program = fuse(program) if fused else program
     state, uploaded = upload(device, program, model.weights)
     run = device.compile(program, uploaded)
@@ -142,7 +142,7 @@ def test_logits_of_a_decoder(device: WebGPUDevice, shape: dict[str, int], fused:
 def test_a_thousand_tokens_without_the_host(device: WebGPUDevice) -> None:
     """Each token is fed to the next replay on the device; memory stays what it was."""
     model = tiny.llama(max_position_embeddings=1100)
-    program = fuse(trace_decoder(model, model.weights, 1, 1100, "next", fed=True))
+    program = fuse(trace_decoder(model.decoder, 1, 1100, "next", fed=True))
     state, uploaded = upload(device, program, model.weights)
     run = device.compile(program, uploaded, keep=500)
     used = device.host.used()

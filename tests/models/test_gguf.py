@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 from loom_py.errors import FormatError, InputError, ModelError
 from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.source import FileSource
-from loom_py.models.config import LlamaConfig
-from loom_py.models.gguf_llama import config_from_gguf, gguf_name, hugging_face_name, unpermute_rope_rows
-from loom_py.models.llama import weight_shapes
+from loom_py.models.llama import Llama, LlamaConfig
+from loom_py.models.registry import gguf_config, gguf_decoder
+from loom_py.models.rope import unpermute_rope_rows
+from loom_py.schema.file_fields import Fields
 
-from .tiny_gguf import HEADS, KV_HEADS, TinyGGUF, permute, write_tiny_gguf
+from ..formats.conftest import open_file, tiny  # noqa: F401 (fixtures)
+from ..formats.tiny_gguf import HEADS, KV_HEADS, TinyGGUF, permute, write_tiny_gguf
 
 Open = Callable[[Path], FileSource]
 
@@ -31,17 +33,18 @@ METADATA: dict[str, Any] = {
 }
 
 
-def test_names_both_ways(tiny: TinyGGUF, open_file: Open) -> None:
+def llama(metadata: Mapping[str, Any], file: GGUFFile | None = None) -> LlamaConfig:
+    """The configuration by way of `config.json`, as the loader goes."""
+    return LlamaConfig.read(Fields(gguf_config(metadata, file), "config.json"))
+
+
+def test_the_file_holds_the_weights_under_their_names(tiny: TinyGGUF, open_file: Open) -> None:  # noqa: F811
     file = GGUFFile(open_file(tiny.path))
-    config = LlamaConfig.from_json(config_from_gguf(file.metadata, file))
-    ours = [name for name, _ in weight_shapes(config)]
-    assert sorted(gguf_name(name) for name in ours) == sorted(file.names())
-    assert all(hugging_face_name(gguf_name(name)) == name for name in ours)
-    assert gguf_name("model.layers.11.self_attn.q_proj.bias") == "blk.11.attn_q.bias"
-    assert hugging_face_name("rope_freqs.weight") is None
-    assert hugging_face_name("blk.0.ssm_a.weight") is None
-    with pytest.raises(InputError, match=r"model\.layers\.x"):
-        gguf_name("model.layers.x.self_attn.q_proj.weight")
+    weights = {weight.name: weight for weight in gguf_decoder(file).weights()}
+    assert sorted(weight.gguf for weight in weights.values()) == sorted(file.names())
+    assert {name: weight.shape for name, weight in weights.items()} == {n: w.shape for n, w in tiny.weights.items()}
+    biased = Fields(gguf_config(METADATA) | {"attention_bias": True}, "config.json")
+    assert "blk.1.attn_q.bias" in {weight.gguf for weight in Llama.read(biased).weights()}
 
 
 @pytest.mark.parametrize(("heads", "dim"), [(1, 2), (3, 64), (4, 6)])
@@ -55,7 +58,7 @@ def test_rows_come_back(heads: int, dim: int) -> None:
         np.testing.assert_array_equal(back, weight)
 
 
-def test_raw_and_widened_rows_agree(tiny: TinyGGUF, open_file: Open) -> None:
+def test_raw_and_widened_rows_agree(tiny: TinyGGUF, open_file: Open) -> None:  # noqa: F811
     file = GGUFFile(open_file(tiny.path))
     for part, heads in (("q", HEADS), ("k", KV_HEADS)):
         raw = unpermute_rope_rows(file.raw_rows(f"blk.1.attn_{part}.weight"), heads)
@@ -71,9 +74,9 @@ def test_rows_that_do_not_divide() -> None:
         unpermute_rope_rows(np.zeros((12, 2)), 4)
 
 
-def test_configuration(tiny: TinyGGUF, open_file: Open) -> None:
+def test_configuration(tiny: TinyGGUF, open_file: Open) -> None:  # noqa: F811
     file = GGUFFile(open_file(tiny.path))
-    config = LlamaConfig.from_json(config_from_gguf(file.metadata, file))
+    config = llama(file.metadata, file)
     assert (config.hidden_size, config.intermediate_size, config.head_dim) == (64, 96, 16)
     assert (config.num_attention_heads, config.num_key_value_heads, config.num_hidden_layers) == (4, 2, 2)
     assert (config.rms_norm_eps, config.rope_theta, config.rope_scaling) == (1e-5, 1e4, None)
@@ -82,7 +85,7 @@ def test_configuration(tiny: TinyGGUF, open_file: Open) -> None:
 
 
 def test_defaults_without_the_file() -> None:
-    config = LlamaConfig.from_json(config_from_gguf(METADATA))
+    config = llama(METADATA)
     assert config.num_key_value_heads == 4
     assert config.tie_word_embeddings
     assert (config.rope_theta, config.bos_token_id) == (10000.0, None)
@@ -90,18 +93,18 @@ def test_defaults_without_the_file() -> None:
         "llama.attention.head_count_kv": [2, 2],
         "llama.rope.freq_base": float(np.float32(500000.1)),
     }
-    config = LlamaConfig.from_json(config_from_gguf(per_layer))
+    config = llama(per_layer)
     assert (config.num_key_value_heads, config.rope_theta) == (2, 500000.1)
 
 
 def test_linear_scaling() -> None:
     scaled = METADATA | {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}
-    scaling = LlamaConfig.from_json(config_from_gguf(scaled)).rope_scaling
+    scaling = llama(scaled).rope_scaling
     assert scaling is not None
     assert (scaling.kind, scaling.factor) == ("linear", 4.0)
 
 
-def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:
+def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:  # noqa: F811
     """Llama 3.1's scaling is in the file as a tensor only: what each frequency is divided by."""
     theta, factor = 500000.0, 8.0
     divisors = []
@@ -113,13 +116,13 @@ def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:
         )
     extra = {"rope_freqs.weight": np.array(divisors, np.float32)}
     file = GGUFFile(open_file(write_tiny_gguf(tmp_path / "a.gguf", theta=theta, extra=extra).path))
-    scaling = LlamaConfig.from_json(config_from_gguf(file.metadata, file)).rope_scaling
+    scaling = llama(file.metadata, file).rope_scaling
     assert scaling is not None
     assert (scaling.kind, scaling.factor, scaling.original_max_position_embeddings) == ("llama3", 8.0, 8192)
     extra = {"rope_freqs.weight": np.linspace(1, 8, 8).astype(np.float32)}
     file = GGUFFile(open_file(write_tiny_gguf(tmp_path / "b.gguf", theta=theta, extra=extra).path))
     with pytest.raises(ModelError, match=r"b\.gguf at byte \d+: the rotary frequencies"):
-        config_from_gguf(file.metadata, file)
+        gguf_config(file.metadata, file)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +145,4 @@ def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:
 )
 def test_refused_with_its_key(change: dict[str, Any], key: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=key.replace(".", r"\.")):
-        config_from_gguf(METADATA | change)
+        gguf_config(METADATA | change)

@@ -13,10 +13,10 @@ from loom_py.errors import DeviceError, ModelError
 from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.quant import requantise, widen
 from loom_py.formats.source import FileSource
+from loom_py.generation.cache import DeviceCache
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.loading import load_model, load_steps
 from loom_py.generation.sampling import GenerationOptions
-from loom_py.models.device_llama import DeviceKVCache
 from loom_py.runtime.device import Device
 
 from ..formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -78,7 +78,7 @@ def test_prompts_share_the_cache_and_stopping_leaves_it_whole(device: Device, ti
 
 
 def test_the_cache_grows_to_the_context(device: Device, tiny: TinyGGUF, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(DeviceKVCache, "smallest", 8)
+    monkeypatch.setattr(DeviceCache, "smallest", 8)
     model, plain = load_model(tiny.path, device=device, activations="f32"), load_model(tiny.path)
     many = GenerationOptions(max_tokens=500)
     assert ids(model, "hello", many) == ids(plain, "hello", many)
@@ -89,7 +89,7 @@ def test_the_cache_grows_to_the_context(device: Device, tiny: TinyGGUF, monkeypa
 
 def test_a_cache_that_cannot_grow_stays_as_it_was(tiny: TinyGGUF, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     device: Any = DEVICES["simd-relaxed"]()
-    monkeypatch.setattr(DeviceKVCache, "smallest", 8)
+    monkeypatch.setattr(DeviceCache, "smallest", 8)
     model, plain = load_model(tiny.path, device=device, activations="f32"), load_model(tiny.path)
     options = GenerationOptions(max_tokens=2)
     assert ids(model, "hello", options) == ids(plain, "hello", options)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..text.pretokenize import GGUF_DEFAULT_PATTERNS, LLAMA3_PATTERN, QWEN2_PATTERN
-from ..text.tokenizer import Tokenizer
+from .pretokenize import GGUF_DEFAULT_PATTERNS, LLAMA3_PATTERN, QWEN2_PATTERN
+from .tokenizer import Tokenizer
 
 _CONTROL, _USER_DEFINED = 3, 4
 _ROLES = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
@@ -81,7 +81,7 @@ def tokenizer_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
             config[role] = tokens[token_id]
     if isinstance(template := metadata.get("tokenizer.chat_template"), str):
         config["chat_template"] = template
-    if isinstance(length := metadata.get("llama.context_length"), int):
+    if isinstance(length := metadata.get(f"{metadata.get('general.architecture')}.context_length"), int):
         config["model_max_length"] = length
     return config
 

@@ -1,0 +1,177 @@
+"""What a decoder's layers keep of one sequence, in NumPy's memory or a device's."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..models.protocols import Decoder
+from ..models.trace import Want, kept_shape, kept_tensors
+from ..runtime.device import DeviceTensor, Executable, release
+
+
+class Cache(ABC):
+    """Keys and values, windows of them, tails of convolutions: whatever the layers keep; grows by doubling.
+
+    **Arguments:**
+
+    - `limit`: the most positions, at most what the model was trained for (the default).
+    """
+
+    smallest: ClassVar[int]
+    """Capacity to begin with."""
+
+    def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
+        most = decoder.facts.max_position_embeddings
+        self.limit = min(limit or most, most)
+        self.length = 0
+        """Positions it holds."""
+        self.layout = decoder.new_cache()
+        self.kept = kept_tensors(self.layout)
+        self._rewinds = all(kept.rows is None for kept in self.kept.values())
+
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """Positions there is room for."""
+
+    def reserve(self, length: int) -> None:
+        """Room for `length` positions in all. Raises `InputError` beyond `limit`."""
+        if length > self.limit:
+            raise InputError(
+                f"{length} tokens do not fit the context of {self.limit}",
+                where="context",
+                remedy="Shorten the prompt or the conversation.",
+            )
+        if length > self.capacity:
+            self.grow(min(self.limit, max(self.smallest, length, 2 * self.capacity)))
+
+    @abstractmethod
+    def grow(self, capacity: int) -> None:
+        """Make room for `capacity` positions."""
+
+    def truncate(self, length: int) -> None:
+        """Forget the positions from `length` on, or all where a layer does not keep every position."""
+        if length < self.length:
+            self.length = length if self._rewinds else 0
+            if not self._rewinds:
+                self.clear()
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Zero what layers keep in a fixed number of rows."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back now."""
+
+
+class NumpyCache(Cache):
+    """In arrays."""
+
+    smallest = 256
+
+    def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
+        super().__init__(decoder, limit)
+        self.arrays: dict[str, NDArray[np.float32]] = {}
+        """`<name>.<layer>`: (capacity or rows, *shape)."""
+        self._capacity = 0
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    @property
+    def layers(self) -> Sequence[Mapping[str, NDArray[np.float32]]]:
+        """What each layer keeps, by name."""
+        return [{name: self.arrays[f"{name}.{i}"] for name in layer} for i, layer in enumerate(self.layout)]
+
+    def grow(self, capacity: int) -> None:
+        for name, kept in self.kept.items():
+            before = self.arrays.get(name)
+            if kept.rows is not None and before is not None:
+                continue
+            grown = np.zeros(kept_shape(kept, capacity), np.float32)
+            if before is not None:
+                grown[: self.length] = before[: self.length]
+            self.arrays[name] = grown
+        self._capacity = capacity
+
+    def clear(self) -> None:
+        for name, kept in self.kept.items():
+            if kept.rows is not None:
+                self.arrays[name].fill(0)
+
+    def close(self) -> None:
+        self.arrays.clear()
+        self._capacity = 0
+
+
+class DeviceCache(Cache):
+    """In a device's memory, with the programs that use it; the memory goes when the cache does."""
+
+    smallest = 512
+
+    def __init__(self, decoder: Decoder, device: Any, limit: int | None = None) -> None:
+        super().__init__(decoder, limit)
+        self.device = device
+        self.tensors: dict[str, DeviceTensor] = {}
+        """`<name>.<layer>`: (capacity or rows, *shape)."""
+        self.programs: dict[tuple[int, Want, bool], Executable] = {}
+        """(tokens, what is wanted, whether the token on the device is fed) → program."""
+        self.ids: list[int] = []
+        """The tokens it holds: what is needed to fill it again."""
+        self.generation: int = device.generation
+        """The device's when it was filled; in a later one the contents are gone."""
+        self._capacity = 0
+        self._finalizer = weakref.finalize(self, release, device, self.tensors, self.programs)
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def grow(self, capacity: int) -> None:
+        """All or nothing: a `DeviceError` for want of memory leaves the cache as it was."""
+        grown: dict[str, DeviceTensor] = {}
+        try:
+            for name, kept in self.kept.items():
+                shape = kept_shape(kept, capacity)
+                if kept.rows is None:
+                    grown[name] = self.device.empty(shape, "float32")
+                elif name not in self.tensors:
+                    grown[name] = self.device.upload(np.zeros(shape, np.float32))
+            for name in self.tensors.keys() & grown.keys():
+                self.device.copy(self.tensors[name], grown[name])
+        except BaseException:
+            release(self.device, grown, {})
+            raise
+        replaced = {name: self.tensors[name] for name in self.tensors.keys() & grown.keys()}
+        release(self.device, replaced, self.programs)
+        self.tensors.update(grown)
+        self._capacity = capacity
+
+    def clear(self) -> None:
+        for name, tensor in self.tensors.items():
+            if self.kept[name].rows is not None:
+                self.device.write(tensor, np.zeros(tensor.shape, np.float32))
+
+    def truncate(self, length: int) -> None:
+        super().truncate(length)
+        del self.ids[self.length :]
+
+    def add(self, ids: Sequence[int] | NDArray[Any]) -> None:
+        """These tokens are in it now."""
+        self.ids += [int(i) for i in ids]
+        self.length += len(ids)
+
+    def close(self) -> None:
+        self._finalizer()
+        self.tensors.clear()
+        self.programs.clear()
+        self._capacity = 0

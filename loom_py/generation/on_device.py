@@ -1,0 +1,159 @@
+"""A decoder whose weights, caches and sampling live on a device: Python sees token ids only."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DeviceLost
+from ..models.protocols import Decoder
+from ..models.trace import Want, trace_decoder
+from ..models.weights import check_weights
+from ..runtime.device import Executable, Reopens, Waiting, finished, release, settle
+from ..runtime.stored import StoredWeight
+from ..runtime.transforms import fuse
+from .cache import DeviceCache
+from .runner import PREFILL_CHUNK
+from .sampling import GenerationOptions
+
+T = TypeVar("T")
+Ids = NDArray[np.integer[Any]]
+ACTIVATIONS = ("q16", "f32")
+
+
+class OnDevice:
+    """See `Runner`.
+
+    **Arguments:**
+
+    - `weights`: the decoder's, by name, on the device; once this object is made they are freed with it.
+    - `activations`: what quantised weights are multiplied with where the device offers a choice, `f32` or `q16` (16
+      bits a number, scaled by 32s).
+    """
+
+    def __init__(
+        self, decoder: Decoder, weights: Mapping[str, StoredWeight], device: Any, activations: str = "q16"
+    ) -> None:
+        check_weights(weights, decoder.weights())
+        self.decoder = decoder
+        self.device = device
+        self.activations = activations if activations in getattr(device, "activations", ACTIVATIONS) else "f32"
+        self._tensors = {"token": device.upload(np.zeros(1, np.int64))}
+        try:
+            self._tensors["seen"] = device.upload(np.zeros(decoder.facts.vocab_size, np.uint8))
+        except BaseException:
+            device.free(self._tensors["token"])
+            raise
+        self._tensors |= {name: weight.tensor for name, weight in weights.items()}
+        self._finalizer = weakref.finalize(self, release, device, self._tensors, {})
+        self._token: int | None = None  # the id in the state `token`, where that is certain
+
+    @property
+    def device_name(self) -> str:
+        return self.device.name
+
+    def close(self) -> None:
+        self._finalizer()
+
+    def new_cache(self, limit: int | None = None) -> DeviceCache:
+        return DeviceCache(self.decoder, self.device, limit)
+
+    def chunk(self, remaining: int) -> int:
+        """A power of two, so that few programs serve all prompts."""
+        return 1 << (min(remaining, PREFILL_CHUNK).bit_length() - 1)
+
+    def forward(self, ids: Ids, cache: DeviceCache, *, every: bool = False) -> NDArray[np.floating[Any]]:
+        if cache.generation != self.device.generation:
+            finished(self._refill(cache))
+        cache.reserve(cache.length + len(ids))
+        rows: list[NDArray[Any]] = []
+        done = 0
+        while done < len(ids):
+            part = ids[done : done + self.chunk(len(ids) - done)]
+            done += len(part)
+            want: Want = "every" if every else "logits" if done == len(ids) else "nothing"
+            program = self._program(cache, len(part), want)
+            out = program.run(_inputs(program, part, cache), position=cache.length)
+            cache.add(part)
+            rows += [out["logits"]] if "logits" in out else []
+        return np.concatenate(rows) if every else rows[-1]
+
+    def feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
+        yield from self._recovering(cache, lambda: self._feed(ids, cache))
+
+    def next_token(
+        self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int]
+    ) -> Generator[Waiting, None, int]:
+        return (yield from self._recovering(cache, lambda: self._next_token(ids, cache, options, step, seen)))
+
+    def _recovering(
+        self, cache: DeviceCache, work: Callable[[], Generator[Waiting, None, T]]
+    ) -> Generator[Waiting, None, T]:
+        """Do `work`; if the GPU is lost, reopen it, refill the cache and do it once more."""
+        if cache.generation == self.device.generation:
+            try:
+                return (yield from work())
+            except DeviceLost:
+                if not isinstance(self.device, Reopens):
+                    raise
+            yield from self.device.reopen()
+        yield from self._refill(cache)
+        return (yield from work())
+
+    def _refill(self, cache: DeviceCache) -> Generator[Waiting, None, None]:
+        """Feed the cache's tokens to a reopened device; where this is interrupted it can be done again."""
+        self._token = None
+        generation, ids = self.device.generation, list(cache.ids)
+        cache.truncate(0)
+        try:
+            while cache.length < len(ids):
+                count = self.chunk(len(ids) - cache.length)
+                yield from self._feed(np.asarray(ids[cache.length : cache.length + count]), cache)
+            cache.generation = generation
+        finally:
+            cache.length, cache.ids = len(ids), ids
+
+    def _feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
+        cache.reserve(cache.length + len(ids))
+        program = self._program(cache, len(ids), "nothing")
+        yield from settle(program.submit(_inputs(program, ids, cache), position=cache.length))
+        cache.add(ids)
+
+    def _next_token(
+        self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int]
+    ) -> Generator[Waiting, None, int]:
+        cache.reserve(cache.length + len(ids))
+        fed = step > 0 and len(ids) == 1 and self._token == int(ids[0])
+        if not fed and options.repetition_penalty != 1:
+            flags = np.zeros(self.decoder.facts.vocab_size, np.uint8)
+            flags[np.asarray(seen, dtype=np.int64)] = 1
+            self.device.write(self._tensors["seen"], flags)
+        self._token = None
+        program = self._program(cache, len(ids), "next", fed)
+        inputs = _inputs(program, ids, cache)
+        out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
+        cache.add(ids)
+        self._token = int(out["next"][0])
+        return self._token
+
+    def _program(self, cache: DeviceCache, steps: int, want: Want, fed: bool = False) -> Executable:
+        key = steps, want, fed
+        if key not in cache.programs:
+            program = fuse(trace_decoder(self.decoder, steps, cache.capacity, want, fed=fed))
+            tensors = {**self._tensors, **cache.tensors}
+            state = {name: tensors[name] for name in program.state}
+            cache.programs[key] = self.device.compile(program, state, activations=self.activations)
+        return cache.programs[key]
+
+
+def _inputs(executable: Executable, ids: Ids, cache: DeviceCache) -> dict[str, NDArray[Any]]:
+    """What a program takes of these tokens, which go to the end of the cache."""
+    needed = executable.program.inputs
+    inputs: dict[str, NDArray[Any]] = {"ids": ids} if "ids" in needed else {}
+    if "positions" in needed:
+        inputs["positions"] = np.arange(cache.length, cache.length + len(ids))
+    return inputs

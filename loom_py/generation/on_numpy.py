@@ -1,0 +1,73 @@
+"""A decoder that runs on NumPy, kernel by kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.protocols import Chunk, Decoder, Segment
+from ..models.weights import check_weights
+from ..runtime import numpy_ops
+from ..runtime.device import Waiting
+from .cache import NumpyCache
+from .runner import PREFILL_CHUNK
+from .sampling import GenerationOptions, sample
+
+
+class OnNumpy:
+    """See `Runner`.
+
+    **Arguments:**
+
+    - `weights`: the decoder's, by name. Raises `ModelError` where one is missing or has another shape.
+    """
+
+    device_name = "numpy"
+    activations = "f32"
+
+    def __init__(self, decoder: Decoder, weights: Mapping[str, NDArray[Any]]) -> None:
+        check_weights(weights, decoder.weights())
+        self.decoder = decoder
+        self.weights = weights
+
+    def new_cache(self, limit: int | None = None) -> NumpyCache:
+        return NumpyCache(self.decoder, limit)
+
+    def chunk(self, remaining: int) -> int:
+        return min(remaining, PREFILL_CHUNK)
+
+    def feed(self, ids: NDArray[np.integer[Any]], cache: NumpyCache) -> Generator[Waiting, None, None]:
+        self._hidden(ids, cache)
+        yield from ()
+
+    def next_token(
+        self,
+        ids: NDArray[np.integer[Any]],
+        cache: NumpyCache,
+        options: GenerationOptions,
+        step: int,
+        seen: Sequence[int],
+    ) -> Generator[Waiting, None, int]:
+        yield from ()
+        return sample(self.forward(ids, cache), options, step, seen)
+
+    def forward(
+        self, ids: NDArray[np.integer[Any]], cache: NumpyCache, *, every: bool = False
+    ) -> NDArray[np.floating[Any]]:
+        logits = self.decoder.logits(numpy_ops, self.weights, self._hidden(ids, cache, every=every))
+        return logits if every else logits[0]
+
+    def close(self) -> None:
+        """Nothing: arrays go with their last name."""
+
+    def _hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache, *, every: bool = False) -> NDArray[Any]:
+        cache.reserve(cache.length + len(ids))
+        positions = partial(np.arange, cache.length, cache.length + len(ids))
+        chunk = Chunk(ids, (Segment(len(ids), cache.length, cache.layers),), every, positions)
+        hidden = self.decoder.trace(numpy_ops, self.weights, chunk)
+        cache.length += len(ids)
+        return hidden

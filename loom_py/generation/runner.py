@@ -1,0 +1,74 @@
+"""A decoder with its weights somewhere: what generation asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.protocols import Decoder
+from ..runtime.device import Waiting
+from .cache import Cache
+from .sampling import GenerationOptions
+
+PREFILL_CHUNK = 64
+"""The most prompt tokens that go through the decoder at once."""
+CacheT = TypeVar("CacheT", bound=Cache)
+
+
+class Runner(Protocol[CacheT]):
+    """Token ids in, tokens or logits out; the caches that it takes are those that it made."""
+
+    @property
+    def decoder(self) -> Decoder: ...
+
+    @property
+    def device_name(self) -> str:
+        """Where it runs."""
+        ...
+
+    @property
+    def activations(self) -> str:
+        """What quantised weights are multiplied with: `f32`, or `q16` (16 bits a number, scaled by 32s)."""
+        ...
+
+    def new_cache(self, limit: int | None = None) -> CacheT:
+        """An empty cache for up to `limit` positions (default: what the model was trained for)."""
+        ...
+
+    def chunk(self, remaining: int) -> int:
+        """How many of so many prompt tokens to feed at once."""
+        ...
+
+    def feed(self, ids: NDArray[np.integer[Any]], cache: CacheT) -> Generator[Waiting, None, None]:
+        """Append ids (T,) to `cache`. A generator, as a device may have to be waited for."""
+        ...
+
+    def next_token(
+        self,
+        ids: NDArray[np.integer[Any]],
+        cache: CacheT,
+        options: GenerationOptions,
+        step: int,
+        seen: Sequence[int],
+    ) -> Generator[Waiting, None, int]:
+        """Append ids (T,) to `cache` → the token drawn from the logits of the last.
+
+        **Arguments:**
+
+        - `step`: number of the draw.
+        - `seen`: every token so far, `ids` too; for the repetition penalty.
+        """
+        ...
+
+    def forward(
+        self, ids: NDArray[np.integer[Any]], cache: CacheT, *, every: bool = False
+    ) -> NDArray[np.floating[Any]]:
+        """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
+        ...
+
+    def close(self) -> None:
+        """Give a device's memory back now; nothing can be run afterwards."""
+        ...

@@ -1,0 +1,83 @@
+"""The metadata of a GGUF file as a family's reader wants them: keys under the architecture's name, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from ..formats.checkpoint import Checkpoint
+from ..schema.file_fields import Fields
+
+ARCHITECTURE = "general.architecture"
+
+
+class GGUFConfig:
+    """Keys are given without the architecture: `block_count` reads `llama.block_count`.
+
+    **Arguments:**
+
+    - `metadata`: the file's metadata.
+    - `checkpoint`: the file itself, which alone says which tensors there are.
+    """
+
+    def __init__(self, metadata: Mapping[str, Any], checkpoint: Checkpoint | None = None) -> None:
+        self.where = checkpoint.name if checkpoint is not None else "GGUF metadata"
+        self.checkpoint = checkpoint
+        self._fields = Fields(metadata, self.where)
+        self.architecture = self._fields.text(ARCHITECTURE)
+        self.tensors = frozenset(checkpoint.names()) if checkpoint is not None else frozenset[str]()
+
+    def integer(self, key: str, default: int | None = None, *, low: int = 0) -> int:
+        """Without a default the key must be there."""
+        return _integer(self._fields, self._key(key), default, low)
+
+    def text(self, key: str, default: str) -> str:
+        return self._fields.text(self._key(key), default)
+
+    def decimal(self, key: str, default: float | None = None, *, high: float = math.inf) -> float:
+        """A number above 0, as its author wrote it before it became a float32."""
+        return shortest_decimal(self._fields.number(self._key(key), ... if default is None else default, high=high))
+
+    def uniform(self, key: str, default: int | None = None) -> int:
+        """A positive integer that some files give once a layer; a `ModelError` where layers differ."""
+        name, fields = self._key(key), self._fields
+        value = fields.mapping.get(name)
+        if isinstance(value, list):
+            if not value or any(item != value[0] for item in value):
+                raise self.unsupported("layers of different shapes are not supported", key)
+            fields = Fields({name: value[0]}, self.where)
+        return _integer(fields, name, default, 1)
+
+    def unsupported(self, message: str, key: str) -> ModelError:
+        """The error for a model that is well described and not computed by this package."""
+        return ModelError(message, where=f"{self.where} at {self._key(key)}")
+
+    def vocabulary(self) -> dict[str, int | None]:
+        """What a `config.json` says of the tokens: `vocab_size` and the ids of the special ones."""
+        fields = self._fields
+        tokens = fields.array("tokenizer.ggml.tokens", None)
+        size = self.integer("vocab_size", None if tokens is None else len(tokens), low=1)
+        found: dict[str, int | None] = {
+            "vocab_size": size,
+            "bos_token_id": fields.integer("tokenizer.ggml.bos_token_id", None),
+            "eos_token_id": fields.integer("tokenizer.ggml.eos_token_id", None),
+        }
+        if fields.has("tokenizer.ggml.padding_token_id"):
+            found["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id")
+        return found
+
+    def _key(self, key: str) -> str:
+        return f"{self.architecture}.{key}"
+
+
+def _integer(fields: Fields, key: str, default: int | None, low: int) -> int:
+    return fields.integer(key, low=low) if default is None else fields.integer(key, default, low=low)
+
+
+def shortest_decimal(value: float | np.floating[Any]) -> float:
+    """The shortest decimal with the same float32: 9.99999974e-06 is 1e-05 as its author wrote it."""
+    return float(str(np.float32(value)))

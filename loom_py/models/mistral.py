@@ -1,0 +1,20 @@
+"""Mistral (Jiang et al. 2023): a Llama whose attention may look back over a window only."""
+
+from __future__ import annotations
+
+from ..schema.file_fields import Fields
+from .config import unsupported
+from .llama import Llama
+from .registry import Family
+
+
+def _read(fields: Fields) -> Llama:
+    if fields.has("sliding_window"):
+        window = fields.integer("sliding_window", low=1)
+        if window < fields.integer("max_position_embeddings", 4096 * 32, low=1):
+            message = f"sliding-window attention over {window} positions is not supported"
+            raise unsupported(fields, "sliding_window", message)
+    return Llama.read(fields)
+
+
+FAMILY = Family(model_types=("mistral",), decoder=_read)

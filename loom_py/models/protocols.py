@@ -1,0 +1,152 @@
+"""What a model is to the rest of the package: facts, weights, what its layers keep, and a forward through ops.
+
+A `Decoder` or an `Encoder` is a configuration with functions. It owns no weights, no cache and no device: those belong
+to what runs it (`generation.on_device`, `generation.on_numpy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..runtime import Ops, Tensor
+
+RowOrder = Callable[[NDArray[Any]], NDArray[Any]]
+"""Rows in a file's order (numbers, or the stored bytes of each row) → the same rows in the model's order."""
+Tensors = Mapping[str, Tensor]
+Number = Any
+"""A number that may be dynamic while a program is recorded."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a page or a caller wants to know of any model, in the words of `config.json`."""
+
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    max_position_embeddings: int
+    bos_token_id: int | None = None
+    eos_token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight, and where checkpoints keep it.
+
+    - `name`: Hugging Face's, which programs use too.
+    - `shape`: as the forward wants it; matrices are (out, in).
+    - `transposed`: Hugging Face stores (in, out), as GPT-2 does.
+    - `gguf`: its name in GGUF, empty where that format has none.
+    - `gguf_order`: how GGUF's rows come into the order of `shape`; None where they are in it.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    transposed: bool = False
+    gguf: str = ""
+    gguf_order: RowOrder | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A tensor that a layer keeps of each sequence: rows of `shape`, float32.
+
+    - `rows`: None for a row a position (keys, values), otherwise so many for good (the tail of a convolution), which
+      are zero before the first position.
+    """
+
+    shape: tuple[int, ...]
+    rows: int | None = None
+
+
+CacheLayout = Sequence[Mapping[str, Kept]]
+"""What each layer keeps, by name."""
+
+
+def keys_and_values(heads: int, size: int) -> dict[str, Kept]:
+    """What an attention layer keeps: `keys` and `values`, (positions, heads, size)."""
+    return {"keys": Kept((heads, size)), "values": Kept((heads, size))}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive tokens of a chunk that continue one sequence.
+
+    - `length`: how many.
+    - `position`: of the first in its sequence; *dynamic*.
+    - `cache`: what each layer keeps of that sequence, by name: (capacity or rows, *shape).
+    """
+
+    length: int
+    position: Number
+    cache: Sequence[Tensors]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Tokens that go through a decoder together: those of one sequence, or of several one after another.
+
+    - `ids`: (T,) integers.
+    - `segments`: one a sequence; their lengths add up to T.
+    - `every`: whether an answer is wanted after every token, or only after the last of each segment.
+    - `positions`: → (T,) integers, for models with a table of positions.
+    """
+
+    ids: Tensor
+    segments: tuple[Segment, ...]
+    every: bool
+    positions: Callable[[], Tensor]
+
+    def answered(self, ops: Ops, x: Tensor) -> Tensor:
+        """The rows of x (T, …) after which an answer is wanted."""
+        if self.every:
+            return x
+        rows: list[Tensor] = []
+        end = 0
+        for segment in self.segments:
+            end += segment.length
+            rows.append(ops.narrow(x, 0, end - 1, 1))
+        return rows[0] if len(rows) == 1 else ops.concat(rows, 0)
+
+
+class Decoder(Protocol):
+    """A model that says which token comes next."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def weights(self) -> Iterable[Weight]:
+        """Every weight, in the order of use."""
+        ...
+
+    def new_cache(self) -> CacheLayout:
+        """What the layers keep of a sequence."""
+        ...
+
+    def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
+        """Hidden states after the last norm, of the rows of `chunk.answered`: (rows, hidden). Writes the caches."""
+        ...
+
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        """The head: (rows, hidden) → (rows, vocabulary)."""
+        ...
+
+
+class Encoder(Protocol):
+    """A model that turns whole texts into vectors."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def weights(self) -> Iterable[Weight]:
+        """Every weight, in the order of use."""
+        ...
+
+    def trace(self, ops: Ops, weights: Tensors, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        """ids, token types and mask (B, T) → hidden states (B, T, hidden); what the mask leaves out changes nothing."""
+        ...

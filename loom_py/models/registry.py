@@ -1,0 +1,120 @@
+"""Families of models, found by name: a module of this folder that sets `FAMILY` is one.
+
+`models/<model_type>.py` is looked for first; a family that goes by another name in a file is found by looking at all
+modules. Adding a family is adding its file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import models
+from ..errors import ModelError
+from ..formats.checkpoint import Checkpoint
+from ..formats.source import Source
+from ..schema.file_fields import Fields
+from .config import read_json_file, unsupported
+from .gguf_config import ARCHITECTURE, GGUFConfig
+from .protocols import Decoder, Encoder
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a family's file declares.
+
+    - `model_types`: of `config.json`.
+    - `decoder` or `encoder`: reads `config.json`. Raises `FormatError` or `ModelError` with the field's path.
+    - `architectures`: of GGUF (`general.architecture`).
+    - `gguf_config`: a GGUF file's metadata as the `config.json` that transformers would have written.
+    - `assumed`: whether a `config.json` without `model_type` is this family's.
+    """
+
+    model_types: tuple[str, ...]
+    decoder: Callable[[Fields], Decoder] | None = None
+    encoder: Callable[[Fields], Encoder] | None = None
+    architectures: tuple[str, ...] = ()
+    gguf_config: Callable[[GGUFConfig], dict[str, Any]] | None = None
+    assumed: bool = False
+
+
+def families() -> Iterator[Family]:
+    """All of them, by the names of their modules."""
+    for module in sorted(pkgutil.iter_modules(models.__path__), key=lambda module: module.name):
+        family = _declared(module.name)
+        if family is not None:
+            yield family
+
+
+def read_decoder(config: object, where: str = "config.json") -> Decoder:
+    """The decoder that a parsed `config.json` describes; `where` names the file in errors.
+
+    Raises `FormatError` for a malformed configuration, `ModelError` for one that this package does not compute.
+    """
+    fields = Fields(config, where)
+    family = _family_of(fields)
+    if fields.has("quantization_config"):
+        message = "the weights are quantised in a way this package does not read"
+        raise unsupported(fields, "quantization_config", message, "Use unquantised weights, or a GGUF of the model.")
+    if family.decoder is None:
+        raise unsupported(fields, "model_type", "the model embeds texts and cannot continue them", "Use a decoder.")
+    return family.decoder(fields)
+
+
+def read_decoder_file(source: Source) -> Decoder:
+    """The decoder that a `config.json` file describes."""
+    return read_decoder(read_json_file(source, max_bytes=MAX_CONFIG_BYTES), source.name)
+
+
+def gguf_config(metadata: Mapping[str, Any], checkpoint: Checkpoint | None = None) -> dict[str, Any]:
+    """The `config.json` of the model in a GGUF file, as transformers would have written it.
+
+    **Arguments:**
+
+    - `metadata`: the file's metadata.
+    - `checkpoint`: the file itself, which alone says which optional tensors there are; without it: none.
+
+    Raises `ModelError` for an unsupported architecture or variant, `FormatError` for a missing or wrong key.
+    """
+    gguf = GGUFConfig(metadata, checkpoint)
+    for family in families():
+        if gguf.architecture in family.architectures and family.gguf_config is not None:
+            return family.gguf_config(gguf)
+    names = sorted(name for family in families() for name in family.architectures)
+    raise ModelError(
+        f"the architecture {gguf.architecture[:60]!r} is not supported",
+        where=f"{gguf.where} at {ARCHITECTURE}",
+        remedy=f"Supported are {', '.join(names)}.",
+    )
+
+
+def gguf_decoder(checkpoint: Checkpoint) -> Decoder:
+    """The decoder in a GGUF file."""
+    return read_decoder(gguf_config(checkpoint.metadata, checkpoint), checkpoint.name)
+
+
+def _declared(name: str) -> Family | None:
+    """The family that a module of this folder declares, if it does."""
+    family = vars(importlib.import_module(f"{models.__name__}.{name}")).get("FAMILY")
+    return family if isinstance(family, Family) else None
+
+
+def _family_of(fields: Fields) -> Family:
+    name = fields.text("model_type", None)
+    if name is None:
+        return next(family for family in families() if family.assumed)
+    module = name.replace("-", "_")
+    if module.isidentifier() and any(found.name == module for found in pkgutil.iter_modules(models.__path__)):
+        family = _declared(module)
+        if family is not None and name in family.model_types:
+            return family
+    found = next((family for family in families() if name in family.model_types), None)
+    if found is None:
+        known = ", ".join(sorted(name for family in families() for name in family.model_types))
+        raise unsupported(fields, "model_type", f"the family {name[:60]!r} is not supported", f"Supported are {known}.")
+    return found

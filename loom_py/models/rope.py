@@ -1,0 +1,127 @@
+"""Rotary embeddings (Su et al. 2021): their frequencies, what files say of them, and GGUF's order of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, ModelError
+from ..schema.file_fields import Fields
+from .gguf_config import GGUFConfig, shortest_decimal
+
+GGUF_DIVISORS = "rope_freqs.weight"
+"""The tensor in which GGUF keeps Llama 3.1's scaling: what each frequency is divided by."""
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """How rotary frequencies are stretched for long contexts.
+
+    - `linear`: every frequency divided by `factor`.
+    - `llama3`: frequencies whose wavelength exceeds `original_max_position_embeddings / low_freq_factor` are divided by
+      `factor`, those below `… / high_freq_factor` are kept, those between are interpolated.
+    """
+
+    kind: Literal["linear", "llama3"]
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
+
+    def to_json(self) -> dict[str, Any]:
+        """As `rope_scaling` of a `config.json`."""
+        result: dict[str, Any] = {"rope_type": self.kind, "factor": self.factor}
+        if self.kind == "llama3":
+            result |= {
+                "low_freq_factor": self.low_freq_factor,
+                "high_freq_factor": self.high_freq_factor,
+                "original_max_position_embeddings": self.original_max_position_embeddings,
+            }
+        return result
+
+
+def inverse_frequencies(size: int, theta: float, scaling: RopeScaling | None = None) -> NDArray[np.float64]:
+    """θ^(−2i/size) for i < size/2, stretched as `scaling` says."""
+    frequencies = theta ** -(np.arange(0, size, 2, dtype=np.float64) / size)
+    if scaling is None:
+        return frequencies
+    if scaling.kind == "linear":
+        return frequencies / scaling.factor
+    turns = scaling.original_max_position_embeddings * frequencies / (2 * np.pi)
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return keep * frequencies + (1 - keep) * frequencies / scaling.factor
+
+
+def read_rope(fields: Fields) -> tuple[float, RopeScaling | None]:
+    """`rope_theta` and the scaling, from the root (transformers 4) or from `rope_parameters` (transformers 5)."""
+    theta = fields.number("rope_theta", 10000.0, high=1e12)
+    key = next((key for key in ("rope_parameters", "rope_scaling") if fields.has(key)), None)
+    if key is None:
+        return theta, None
+    inner = fields.object(key)
+    theta = inner.number("rope_theta", theta, high=1e12)
+    kind = inner.text("rope_type", None) or inner.text("type", "default")  # `type` is the older spelling
+    if kind == "default":
+        return theta, None
+    if kind == "linear":
+        return theta, RopeScaling("linear", inner.number("factor", low=0.0, high=1e6))
+    if kind != "llama3":
+        raise ModelError(
+            f"the rotary scaling {kind[:60]!r} is not supported",
+            where=inner.error("", "rope_type" if inner.has("rope_type") else "type").where,
+            remedy="Supported are default, linear and llama3.",
+        )
+    scaling = RopeScaling(
+        "llama3",
+        factor=inner.number("factor", high=1e6),
+        low_freq_factor=inner.number("low_freq_factor", high=1e6),
+        high_freq_factor=inner.number("high_freq_factor", high=1e6),
+        original_max_position_embeddings=inner.integer("original_max_position_embeddings", low=1),
+    )
+    if scaling.high_freq_factor <= scaling.low_freq_factor:
+        raise inner.error("must be greater than low_freq_factor", "high_freq_factor")
+    return theta, scaling
+
+
+def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
+    """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised."""
+    theta = gguf.decimal("rope.freq_base", 10000.0, high=1e12)
+    kind = gguf.text("rope.scaling.type", "none")
+    if kind == "linear":
+        return theta, RopeScaling("linear", gguf.decimal("rope.scaling.factor", high=1e6))
+    if kind != "none":
+        raise gguf.unsupported(f"the rotary scaling {kind[:60]!r} is not supported", "rope.scaling.type")
+    if gguf.checkpoint is None or GGUF_DIVISORS not in gguf.checkpoint:
+        return theta, None
+    divisors = gguf.checkpoint.load(GGUF_DIVISORS)
+    scaling = RopeScaling("llama3", shortest_decimal(divisors.max(initial=1.0)))
+    expected = inverse_frequencies(size, theta) / inverse_frequencies(size, theta, scaling)
+    if divisors.shape != expected.shape or not np.allclose(divisors, expected, rtol=1e-4):
+        raise ModelError(
+            "the rotary frequencies are scaled in a way that is not Llama 3.1's",
+            where=gguf.checkpoint.info(GGUF_DIVISORS).where,
+        )
+    return theta, None if scaling.factor == 1.0 else scaling
+
+
+def unpermute_rope_rows(rows: NDArray[Any], heads: int) -> NDArray[Any]:
+    """Query or key rows from GGUF's order to Hugging Face's.
+
+    Rotary embeddings turn pairs of elements of a head. GGUF lays the two of a pair side by side (2i, 2i+1), Hugging
+    Face half a head apart (i, i + D/2). Only whole rows move, so numbers and raw blocks are treated alike.
+
+    **Arguments:**
+
+    - `rows`: (heads · D, …): weights (out, in), a bias (out,), or the stored bytes of rows (`Checkpoint.raw_rows`).
+    - `heads`: query heads for `q_proj`, key/value heads for `k_proj`.
+
+    **Returns:** a new array of the same shape. Raises `InputError` when the rows do not divide into heads of even size.
+    """
+    if heads < 1 or rows.ndim < 1 or rows.shape[0] % (2 * heads):
+        raise InputError(f"rows of shape {rows.shape} do not divide into {heads} heads of even size", where="rows")
+    paired = rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:])
+    return np.ascontiguousarray(paired.swapaxes(1, 2)).reshape(rows.shape)
