@@ -9,7 +9,8 @@ Usage: ./build_pyodide.sh COMMAND
 
   build                 make the environment, provide the runtime and the model, assemble the site in dist/
   serve [--port N]      build what is not up to date, then serve the site on this machine (port 8000)
-  test [PYTEST ARGS]    build, then lint, check types and run the tests; with arguments run only pytest with them
+  check                 lint, check formatting and types; builds nothing
+  test [PYTEST ARGS]    check, build and run the tests; with arguments leave out the checks and hand them to pytest
   bench [--quick] [...] build, then measure LOOM beside its rivals in Chromium (12 minutes; --help for the choices)
   clean [--all]         remove what was built in the repository; with --all the caches too
   --help                show this
@@ -110,6 +111,27 @@ build() {
     unlock
 }
 
+# All checks that need no build. Each of them runs, so that one reading of the output shows everything there is to mend.
+run_checks() {
+    check_prerequisites
+    lock
+    make_venv
+    make_node_modules
+    unlock
+    local failed=()
+    one_check "ruff check" "$PYTHON" -m ruff check .
+    one_check "ruff format" "$PYTHON" -m ruff format --check .
+    one_check pyright "$PYTHON" -m pyright --pythonpath "$PYTHON"
+    one_check tsc npx --no-install tsc --noEmit
+    one_check prettier npx --no-install prettier --check .
+    ((${#failed[@]} == 0)) || fail "$(join_words "${failed[@]}") found something; mend what is named above."
+}
+join_words() { local words; words="$(printf '%s, ' "$@")"; printf '%s' "${words%, }"; }
+one_check() { # NAME COMMAND...: adds NAME to `failed` when the command fails
+    say "$1"
+    "${@:2}" || failed+=("$1")
+}
+
 # A Chromium for the browser tests: the user's, the system's, Playwright's own, or Debian's.
 find_chromium() {
     local name
@@ -155,26 +177,12 @@ sys.exit(not adapters())' 2>/dev/null && return
 }
 
 run_tests() {
+    [ $# -gt 0 ] || run_checks
     build
     find_chromium
     find_vulkan
-    if [ $# -gt 0 ]; then
-        say "pytest $*"
-        check "the tests failed; the words above say which." "$PYTHON" -m pytest "$@"
-        return
-    fi
-    say "1/5 ruff"
-    check "ruff found something; mend what it names above." "$PYTHON" -m ruff check .
-    say "2/5 pyright"
-    check "pyright found something; mend what it names above." "$PYTHON" -m pyright --pythonpath "$PYTHON"
-    say "3/5 prettier"
-    check "prettier would format the files named above differently; run npm run format." npx --no-install prettier --check --log-level warn .
-    if [ -f tsconfig.json ]; then
-        say "4/5 tsc"
-        check "tsc found something; mend what it names above." npx --no-install tsc --noEmit
-    fi
-    say "5/5 pytest"
-    check "the tests failed; the words above say which." "$PYTHON" -m pytest
+    say "pytest${*:+ $*}"
+    "$PYTHON" -m pytest "$@" || fail "the tests failed; the words above say which."
 }
 
 run_bench() {
@@ -187,12 +195,6 @@ run_bench() {
     tool_of_bench "$@"
 }
 tool_of_bench() { PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -m bench.run "$@" || { local status=$?; trap - ERR; exit "$status"; }; }
-
-check() {
-    local sentence="$1"
-    shift
-    "$@" || fail "$sentence"
-}
 
 clean() {
     rm -rf dist build node_modules bench/rivals/node_modules .pytest_cache .ruff_cache .hypothesis
@@ -209,6 +211,7 @@ command="${1:---help}"
 case "$command" in
     build) build ;;
     serve) build; exec "$PYTHON" -m tools.serve "$@" ;;
+    check) run_checks ;;
     test) run_tests "$@" ;;
     bench) run_bench "$@" ;;
     clean) clean "$@" ;;

@@ -167,7 +167,7 @@ def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices
     assert simd.info()["threads"] == 2
     report = json.loads(run("train", EXAMPLES / "grid_scatter.json", "--device", "simd", "--json")[1])
     assert (report["device"], report["evaluation"]["score"]) == ("simd", 100)
-    assert fresh_devices.wish == "numpy", "the wish was the command's"
+    assert fresh_devices.preference == "numpy", "the preference was the command's"
 
 
 def test_a_device_that_cannot_be_is_told(run: Run, tmp_path: Path, fresh_devices: Devices) -> None:
@@ -175,7 +175,7 @@ def test_a_device_that_cannot_be_is_told(run: Run, tmp_path: Path, fresh_devices
     status, _, err = run("train", config, "--device", "simd", "--threads", 0)
     assert status == 1
     assert "threads: must be in 1 … 16" in err
-    assert fresh_devices.wish == "numpy"
+    assert fresh_devices.preference == "numpy"
     status, _, err = run("train", config, "--device", "webgpu", "--epochs", 2)
     assert status == 0
     assert "on numpy: webgpu: the kernel lstm_sequence is not there" in err

@@ -33,7 +33,6 @@ KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset(
     {
         ("loom_py.bridge.api", "loom_py"),
         ("loom_py.cli", "loom_py"),
-        ("loom_py.observe.inspect", "loom_py.network.blueprint"),
     }
 )
 """Imports upwards that are still there, as (importing module, imported module). Only ever shorter."""

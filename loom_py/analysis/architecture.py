@@ -16,8 +16,6 @@ from ..errors import FormatError, InputError
 from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Layer, Params
-from ..nn.parallel import Parallel
-from ..nn.sequential import Sequential
 from ..schema.fields import Fields, Json, json_type
 from ..schema.strict import parse_json
 from .checks import generator, number, whole
@@ -88,7 +86,11 @@ class ArchConfig:
         for name in ("learning_rate", "budget_scale", "init_scale"):
             number(getattr(self, name), f"{where}.{name}", 0)
         if self.combine_mode not in (*COMBINE_MODES, "filter"):
-            raise InputError(f"unknown combine mode {self.combine_mode!r}", where=f"{where}.combine_mode")
+            raise InputError(
+                f"unknown combine mode {self.combine_mode!r}",
+                where=f"{where}.combine_mode",
+                remedy=f"Known: {', '.join(COMBINE_MODES)}, filter.",
+            )
         if len(self.brains) != self.num_brains:
             raise InputError(f"{len(self.brains)} brains for {self.num_brains} cells", where=f"{where}.brains")
         for i, brain in enumerate(self.brains):
@@ -220,15 +222,9 @@ def build_diverse_network(config: ArchConfig, input_size: int, *, seed: int | No
 
 
 def _scale_init(layer: Layer, params: Params, rng: np.random.Generator, scale: float) -> None:
-    if isinstance(layer, Parallel):
-        for branch, p in zip(layer.branches, params["branches"], strict=True):
-            _scale_init(branch, p, rng, scale)
-        if layer.gate is not None:
-            _scale_init(layer.gate, params["gate"][0], rng, scale)
-        return
-    if isinstance(layer, Sequential):
-        for inner, p in zip(layer.layers, params["layers"], strict=True):
-            _scale_init(inner, p, rng, 0.8 * scale)
+    if children := layer.children():
+        for child in children:
+            _scale_init(child.layer, child.part(params), rng, scale * (0.8 if layer.kind == "sequential" else 1.0))
         return
     scale *= 0.7 if layer.kind == "swiglu" else 1
     for name, a in params.items():

@@ -111,8 +111,10 @@ def _prepare(data: ArrayLike, labels: Sequence[str] | None, skip_nan: bool) -> t
     if len(names) != x.shape[1]:
         raise InputError(f"{len(names)} labels for {x.shape[1]} features", where="labels")
     for i, name in enumerate(names):
-        if not isinstance(name, str) or name in names[:i]:
-            raise InputError(f"{name!r} is not a name of its own", where=f"labels[{i}]")
+        if not isinstance(name, str):
+            raise InputError(f"expected a string, got {type(name).__name__}", where=f"labels[{i}]")
+        if name in names[:i]:
+            raise InputError(f"two features are labelled {name!r}", where=f"labels[{i}]", remedy="Rename one of them.")
     return x, names
 
 

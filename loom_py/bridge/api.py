@@ -106,7 +106,7 @@ def missing_device(name: str, reason: str) -> None:
 
 def use_device(name: str) -> None:
     """Prefer a device from now on: `auto`, `numpy`, `simd` or `webgpu`."""
-    devices.wishes(name)
+    devices.prefer(name)
 
 
 def describe_devices() -> str:

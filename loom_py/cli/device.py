@@ -18,9 +18,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def chosen(args: argparse.Namespace) -> Iterator[None]:
     """The device of the command line is preferred inside. Raises `DeviceError` where it cannot be opened."""
-    before = devices.wish
+    before = devices.preference
     try:
         use_device(args.device, threads=min(os.cpu_count() or 1, 16) if args.threads is None else args.threads)
         yield
     finally:
-        devices.wishes(before)
+        devices.prefer(before)

@@ -131,7 +131,7 @@ def _read_job(args: argparse.Namespace) -> _Job:
         config = _config(value.get("training"), args)
     with within(file, "network" if wrapped else ""):
         if not isinstance(value["network"], Mapping):
-            raise ConfigError(f"expected an object, got {json_type(value['network'])}")
+            raise ConfigError(f"expected an object, got {json_type(value['network'])}", where="config")
         network = build_network_from_json(value["network"], seed=args.seed)
     with within(file):
         evaluation = _evaluation(network, value.get("evaluation"))

@@ -163,7 +163,7 @@ def _safetensors_writer() -> Callable[[dict[str, NDArray[Any]], Path, str], None
         raise InputError(
             "the package safetensors, which writes the weights, is not installed",
             where="convert_gguf",
-            remedy="Run: pip install 'loom_py[convert]'",
+            remedy="Install it: pip install 'loom_py[convert]'.",
         ) from None
     spec: Any = getattr(safetensors, "TensorSpec", None)  # since 0.8 by address, before that by bytes
 

@@ -11,7 +11,7 @@ from ..errors import DeviceError
 from ..marks import Duration, Floats, native
 from ..nn.grid import Grid
 from ..runtime.choice import devices, use_device
-from ..runtime.device import Reopens, Waiting, finished
+from ..runtime.device import Waiting, finished
 from ..values import to_array
 from .on_device import NetworkOnDevice
 
@@ -32,16 +32,15 @@ class Accelerated(Grid):
     def init_gpu_steps(self) -> Generator[Waiting, None, None]:
         """`init_gpu` for whoever can wait."""
         if devices.get("webgpu") is None:
-            wish = devices.wish
+            preference = devices.preference
             try:
                 use_device("webgpu")
             finally:
-                devices.wishes(wish)
+                devices.prefer(preference)
         device = devices.get("webgpu")
         if device is None:
             raise DeviceError("there is no GPU device", where="InitGPU", remedy="Use ForwardCPU.")
-        if isinstance(device, Reopens) and device.lost:
-            yield from device.reopen()
+        yield from device.reopen()
         self.release_gpu()
         self._on_gpu = NetworkOnDevice(self, device)
 

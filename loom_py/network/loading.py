@@ -132,7 +132,7 @@ def _load(entry: Mapping[str, Any], where: str, files: Files) -> Network:
 def _external_params(layers: list[Layer], file: Any, files: Files, name: str, where: str) -> list[Params]:
     """Parameters out of a safetensors file, every shape checked."""
     if not isinstance(file, str) or file not in files:
-        raise FormatError(f"the weight file {file!r} is not there", where=where, remedy="Keep it beside the bundle.")
+        raise FormatError(f"the weight file {file!r} is missing", where=where, remedy="Keep it beside the bundle.")
     store = SafetensorsFile(files[file])
     params = []
     for i, layer in enumerate(layers):
@@ -183,5 +183,7 @@ def _weights(weights: Any, where: str) -> list[Any]:
     if not isinstance(payload, Mapping) or not isinstance(payload.get("layers"), list):
         raise FormatError("failed to decode weights: no array of layers", where=f"{where}.data.layers")
     if payload.get("type", "float32") != "float32":
-        raise FormatError(f"unknown weight type {payload.get('type')!r}", where=f"{where}.data.type")
+        raise FormatError(
+            f"unknown weight type {payload.get('type')!r}", where=f"{where}.data.type", remedy="Known: float32."
+        )
     return payload["layers"]

@@ -117,6 +117,12 @@ class MultiHeadAttention(Layer):
     def _frequencies(self) -> Array:
         return self.rope_theta ** -(np.arange(0, self.head_dim, 2, dtype=np.float64) / self.head_dim)
 
+    def check_trainable(self, where: str) -> None:
+        if self.cache_length:
+            remedy = "Train with cache_length 0; the weights are the same."
+            place = f"{where}.cache_length"
+            raise InputError("attention with a cache has no backward pass", where=place, remedy=remedy)
+
     def init_state(self, batch: int, dtype: Any) -> State:
         if not self.cache_length:
             return {}

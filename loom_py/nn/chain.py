@@ -23,11 +23,32 @@ from ..runtime.ops import Ops, Tensor
 from .layer import Layer, Params, State
 
 
-def _source(layer: Layer, index: int, stream: int | None) -> int | None:
-    """Which of the tensors so far (0 is the input, i + 1 the output of layer i) layer `index` wants added."""
-    if layer.residual == "skip":
-        return index - layer.skip if layer.skip <= index else None  # type: ignore[attr-defined]
-    return stream if layer.residual in ("before", "after") else None
+def wiring(layers: Sequence[Layer]) -> list[int | None]:
+    """For each layer the tensor that it wants added: 0 is the input, i + 1 the output of layer i, None no tensor."""
+    sources: list[int | None] = []
+    stream: int | None = None
+    for i, layer in enumerate(layers):
+        sources.append(layer.source(i, stream))
+        if layer.residual == "source":
+            stream = i
+        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
+            stream = i + 1
+    return sources
+
+
+def run_layer(
+    ops: Ops, layer: Layer, p: Params, x: Tensor, state: State, added: Tensor | None
+) -> tuple[Tensor, Any, bool]:
+    """One layer with a tensor of the residual stream → output, cache, and whether the shapes allowed to add it."""
+    if added is None:
+        return *layer.forward(ops, p, x, state), False
+    if layer.residual == "after":
+        y, cache = layer.forward(ops, p, x, state)
+        fits = added.shape == y.shape
+        return (ops.add(y, added) if fits else y), cache, fits
+    fits = added.shape == x.shape
+    y, cache = layer.forward(ops, p, ops.add(x, added) if fits else x, state)
+    return y, cache, fits
 
 
 def forward(
@@ -35,23 +56,11 @@ def forward(
 ) -> tuple[Tensor, list[Tensor], list[Any]]:
     """x (B, I) → the last output, every layer's output, every layer's cache."""
     tensors, caches = [x], []
-    stream: int | None = None
-    for i, (layer, p) in enumerate(zip(layers, params, strict=True)):
-        x = tensors[i]
-        source = _source(layer, i, stream)
-        if source is not None and layer.residual != "after":
-            source = source if tensors[source].shape == x.shape else None
-            x = x if source is None else ops.add(x, tensors[source])
-        y, cache = layer.forward(ops, p, x, states[i] if states else {})
-        if source is not None and layer.residual == "after":
-            source = source if tensors[source].shape == y.shape else None
-            y = y if source is None else ops.add(y, tensors[source])
+    for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
+        added = None if source is None else tensors[source]
+        y, cache, fits = run_layer(ops, layer, p, tensors[i], states[i] if states else {}, added)
         tensors.append(y)
-        caches.append((cache, source))
-        if layer.residual == "source":
-            stream = i
-        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
-            stream = i + 1
+        caches.append((cache, source if fits else None))
     return tensors[-1], tensors[1:], caches
 
 

@@ -25,6 +25,7 @@ class Embedding(Layer):
 
     kind = "embedding"
     number = 11
+    checks_input = True
     vocab_size: int = integer()
     embedding_dim: int = integer("embedding_dim", "embedding_size", "d_model")
 

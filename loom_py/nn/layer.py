@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,25 @@ Array = NDArray[Any]
 MAX_PARAMETERS = 2**31 - 1
 
 
+class Child(NamedTuple):
+    """A layer inside another, whose parameters are `tree[key][index]` of the outer layer's tree."""
+
+    layer: Layer
+    key: str
+    index: int
+    place: str
+    """JSON path below the outer layer's: `branches[1]`, `filter_gate`."""
+
+    def part(self, tree: Params) -> Params:
+        """Its own part of the outer layer's parameters or gradients."""
+        return tree[self.key][self.index]
+
+    @property
+    def path(self) -> str:
+        """The prefix of its parameters' names below the outer layer's: `branches.1`."""
+        return f"{self.key}.{self.index}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer(ABC):
     """Base of all layers; a subclass is one file: formula, options, init, forward, backward."""
@@ -45,6 +64,8 @@ class Layer(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     residual: ClassVar[Residual] = "none"
     """Its part in the network's residual stream; see `nn.chain`."""
+    checks_input: ClassVar[bool] = False
+    """Whether `forward` refuses some finite inputs, as one that takes token ids does."""
 
     in_size: int | None
     out_size: int | None
@@ -77,6 +98,26 @@ class Layer(ABC):
         """One sample of what it gives."""
         return () if self.out_size is None else (self.out_size,)
 
+    def children(self) -> tuple[Child, ...]:
+        """The layers inside this one, in order; whoever walks a network asks for them here."""
+        return ()
+
+    def with_children(self, layers: Sequence[Layer]) -> Self:
+        """The same layer with others inside, as many as `children` gives and in that order."""
+        return self
+
+    def source(self, index: int, stream: int | None) -> int | None:
+        """Which earlier tensor of its chain layer `index` wants added: 0 is the input, i + 1 the output of layer i.
+
+        `stream` is where the residual stream points. None for no tensor.
+        """
+        return stream if self.residual in ("before", "after") else None
+
+    def check_trainable(self, where: str) -> None:
+        """Raises `InputError` with a place below `where` if this layer, as it is set up, has no backward pass."""
+        for child in self.children():
+            child.layer.check_trainable(f"{where}.{child.place}")
+
     def init(self, rng: np.random.Generator) -> Params:
         """Fresh parameters, float32; {} for a layer that has none."""
         return {}
@@ -96,7 +137,8 @@ class Layer(ABC):
     @property
     def parameter_count(self) -> int:
         """Number of trainable numbers, from the sizes alone."""
-        return sum(prod(shape) for _, shape in self.weight_fields.values())
+        own = sum(prod(shape) for _, shape in self.weight_fields.values())
+        return own + sum(child.layer.parameter_count for child in self.children())
 
     # How parameters are written in LOOM's JSON: parameter name → JSON key and shape. Layers whose file layout differs
     # from their memory layout override `weights_to_json` and `weights_from_json` instead.
@@ -114,6 +156,9 @@ class Layer(ABC):
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         """(kernel parts, bias parts) in the original's order, for `KernelGradients` and `BiasGradients`."""
+        if children := self.children():
+            parts = [child.layer.gradients_flat(child.part(grads)) for child in children]
+            return [k for kernels, _ in parts for k in kernels], [b for _, biases in parts for b in biases]
         kernels = [g for name, g in grads.items() if name != "bias"]
         return kernels, [grads["bias"]] if "bias" in grads else []
 
@@ -121,6 +166,13 @@ class Layer(ABC):
     def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:
         """What parameters of these names and shapes say about a layer of this kind; None if they are not its own."""
         return None
+
+
+def walk(layer: Layer) -> Iterator[Layer]:
+    """The layer and all layers inside it, to any depth."""
+    yield layer
+    for child in layer.children():
+        yield from walk(child.layer)
 
 
 def uniform(rng: np.random.Generator, bound: float, shape: Shape) -> Array:

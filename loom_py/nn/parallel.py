@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import ignored_activation
-from .layer import Array, Layer, Params, State, child_records, tree_map
+from .layer import Child, Layer, Params, State, child_records, tree_map
 from .options import option, read_options
 from .registry import build_layer, register
 from .softmax import Softmax
@@ -111,9 +111,14 @@ class Parallel(Layer):
         gate = self.gate.init_state(batch, dtype) if self.gate else {}
         return {"branches": branches, "gate": gate} if any(branches) or gate else {}
 
-    @property
-    def parameter_count(self) -> int:
-        return sum(b.parameter_count for b in self.branches) + (self.gate.parameter_count if self.gate else 0)
+    def children(self) -> tuple[Child, ...]:
+        branches = (Child(b, "branches", i, f"branches[{i}]") for i, b in enumerate(self.branches))
+        gate = () if self.gate is None else (Child(self.gate, "gate", 0, "filter_gate"),)
+        return *branches, *gate
+
+    def with_children(self, layers: Sequence[Layer]) -> Self:
+        count = len(self.branches)
+        return replace(self, branches=tuple(layers[:count]), gate=layers[count] if self.gate else None)
 
     def weights_to_json(self, p: Params) -> Json:
         pairs = zip(self.branches, p["branches"], strict=True)
@@ -133,12 +138,6 @@ class Parallel(Layer):
         else:  # the original does not save the gate; zero weights mix evenly, as it does without one
             gate = tree_map(np.zeros_like, self.gate.init(np.random.default_rng(0)))
         return {"branches": loaded, "gate": [gate]}
-
-    def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
-        parts = [b.gradients_flat(g) for b, g in zip(self.branches, grads["branches"], strict=True)]
-        if self.gate is not None:
-            parts.append(self.gate.gradients_flat(grads["gate"][0]))
-        return [k for kernels, _ in parts for k in kernels], [b for _, biases in parts for b in biases]
 
     @property
     def order(self) -> list[int]:

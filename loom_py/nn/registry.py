@@ -51,14 +51,13 @@ def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:
 
 def check_skip(layer: Layer, before: Sequence[Layer], in_size: int | None, where: str) -> None:
     """A residual layer after the layers `before`: is there what it skips back to, and has it the same size?"""
-    skip: int = layer.skip  # type: ignore[attr-defined]
-    if skip > len(before):
+    start = layer.source(len(before), None)
+    if start is None:
         raise ConfigError(f"there are only {len(before)} layers before this one", where=where)
-    start = len(before) - skip
     size = before[start].in_size if start else in_size or before[0].in_size
     comes = before[-1].out_size
     if None not in (size, comes) and size != comes:
-        raise ConfigError(f"{comes} values come, but the skipped input has {size}", where=where)
+        raise ConfigError(f"the layer before gives {comes} values, but the skipped input has {size}", where=where)
 
 
 def build_layer(f: Fields, in_size: int | None) -> Layer:

@@ -27,6 +27,9 @@ class Residual(Layer):
     skip: int = integer(default=1)
     activation: str = activation_option("linear")
 
+    def source(self, index: int, stream: int | None) -> int | None:
+        return index - self.skip if self.skip <= index else None
+
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         y = activate(ops, self.activation, x)
         return y, (x, y)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
 from . import chain
-from .layer import Array, Layer, Params, State, child_records
+from .layer import Child, Layer, Params, State, child_records
 from .options import read_options
 from .registry import build_chain, register
 
@@ -49,9 +49,11 @@ class Sequential(Layer):
         states = [layer.init_state(batch, dtype) for layer in self.layers]
         return {"layers": states} if any(states) else {}
 
-    @property
-    def parameter_count(self) -> int:
-        return sum(layer.parameter_count for layer in self.layers)
+    def children(self) -> tuple[Child, ...]:
+        return tuple(Child(layer, "layers", i, f"layers[{i}]") for i, layer in enumerate(self.layers))
+
+    def with_children(self, layers: Sequence[Layer]) -> Self:
+        return replace(self, layers=tuple(layers))
 
     def weights_to_json(self, p: Params) -> Json:
         pairs = zip(self.layers, p["layers"], strict=True)
@@ -61,10 +63,6 @@ class Sequential(Layer):
         items = child_records(record, "branch_weights", len(self.layers), where)
         pairs = zip(self.layers, items, strict=True)
         return {"layers": [layer.weights_from_json(item, place) for layer, (item, place) in pairs]}
-
-    def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
-        parts = [layer.gradients_flat(g) for layer, g in zip(self.layers, grads["layers"], strict=True)]
-        return [k for kernels, _ in parts for k in kernels], [b for _, biases in parts for b in biases]
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         y, _, caches = chain.forward(ops, self.layers, p["layers"], x, s.get("layers"))

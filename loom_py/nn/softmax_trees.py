@@ -30,7 +30,7 @@ def level_tree(levels: tuple[int, ...]) -> Tree:
 def cluster_tree(classes: int, clusters: tuple[tuple[int, ...], ...]) -> Tree:
     """One node a class, then one a cluster; free classes and clusters are the root's group 0."""
     if max(c for cluster in clusters for c in cluster) >= classes:
-        raise InputError(f"{classes} classes come, a cluster names a later one", where="input")
+        raise InputError(f"the input has {classes} classes, but a cluster names a later one", where="input")
     groups = np.zeros(classes + len(clusters), np.int64)
     paths = np.full((classes, 2), classes + len(clusters))
     paths[:, 1] = np.arange(classes)

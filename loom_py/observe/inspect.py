@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..network.blueprint import describe
+from ..nn.describe import describe
 from ..nn.grid import Grid
 from ..nn.layer import Array, leaves
 from ..schema.fields import Json
@@ -26,14 +26,14 @@ def inspect_layer(network: Grid, index: int, bins: int, output: Array | None, gr
     if not 1 <= bins <= MAX_BINS:
         raise InputError(f"{bins} is outside 1 … {MAX_BINS}", where="bins")
     layer, params = network.layers[index], network.params[index]
-    per_cell, cols = network.layers_per_cell, network.grid_cols
-    place = {"grid_row": index // (per_cell * cols), "grid_col": index // per_cell % cols}
+    row, col, cell_layer = network.cell(index)
     tensors = [(name, a) for name, a in leaves(params)]
     joined = np.concatenate([a.ravel() for _, a in tensors]) if tensors else None
     return {
         "index": index,
-        **place,
-        "cell_layer": index % per_cell,
+        "grid_row": row,
+        "grid_col": col,
+        "cell_layer": cell_layer,
         **describe(layer, params),
         "tensors": [{"name": name, "shape": list(a.shape)} for name, a in tensors],
         "weights": spread(joined, bins),

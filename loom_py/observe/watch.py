@@ -1,22 +1,20 @@
 """Layers that report: copies of a network's layers whose `forward` and `backward` tell a probe what went through.
 
-A network runs its own layers while nobody observes it, so that observation costs nothing then. A copy is an instance of
-a subclass of its layer's own class with the same fields; for layers of layers the inner ones are copies too. Layers
+A network runs its own layers while nobody observes it, so that observation costs nothing then. A copy has its layer's
+class and fields, and a `forward` and `backward` of its own; for layers of layers the inner ones are copies too. Layers
 stay frozen descriptions, and neither they nor `nn.chain` know about observers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..nn.layer import Layer, Params, State
-from ..nn.parallel import Parallel
-from ..nn.sequential import Sequential
+from ..nn.layer import Child, Layer, Params, State
 from ..runtime.ops import Ops, Tensor
 from .events import LayerEvent, Mode, Place
 
@@ -39,51 +37,32 @@ class Probe:
             self.emit(LayerEvent("backward", place, gy, gx, self.mode, self.step_count, self.model_id, p, grads))
 
 
-class _Reporting:
-    """Mixed in before a layer's class."""
-
-    _probe: Probe
-    _place: Place
-
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        y, kept = super().forward(ops, p, x, s)  # type: ignore[misc]
-        self._probe.forward(self._place, p, x, y)
-        return y, kept
-
-    def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
-        gx, grads = super().backward(ops, p, cache, gy)  # type: ignore[misc]
-        self._probe.backward(self._place, p, gy, gx, grads)
-        return gx, grads
-
-
-@cache
-def _reporting(cls: type[Layer]) -> type[Layer]:
-    return type(f"Watched{cls.__name__}", (_Reporting, cls), {})
-
-
 def watched(layer: Layer, place: Place, probe: Probe) -> Layer:
     """A copy of the layer, and of those inside it, that reports to `probe`."""
-    fields = dict(vars(layer))
-    if isinstance(layer, Parallel):
-        fields["branches"] = tuple(
-            watched(branch, _inside(place, "branches", i, branch, True), probe)
-            for i, branch in enumerate(layer.branches)
-        )
-        if layer.gate is not None:
-            gate = replace(_inside(place, "gate", 0, layer.gate, False), branch_idx=len(layer.branches))
-            fields["gate"] = watched(layer.gate, gate, probe)
-    elif isinstance(layer, Sequential):
-        fields["layers"] = tuple(
-            watched(inner, _inside(place, "layers", i, inner, False), probe) for i, inner in enumerate(layer.layers)
-        )
-    copy = object.__new__(_reporting(type(layer)))
-    vars(copy).update(fields, _probe=probe, _place=place)
-    return copy
+    inner = layer
+    if children := layer.children():
+        places = (_inside(place, i, child) for i, child in enumerate(children))
+        pairs = zip(children, places, strict=True)
+        inner = layer.with_children([watched(child.layer, there, probe) for child, there in pairs])
+
+    def forward(ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        y, kept = inner.forward(ops, p, x, s)
+        probe.forward(place, p, x, y)
+        return y, kept
+
+    def backward(ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
+        gx, grads = inner.backward(ops, p, cache, gy)
+        probe.backward(place, p, gy, gx, grads)
+        return gx, grads
+
+    reporting = copy(inner)
+    vars(reporting).update(forward=forward, backward=backward)  # before the methods of its class
+    return reporting
 
 
-def _inside(place: Place, name: str, index: int, layer: Layer, parallel: bool) -> Place:
-    path = f"{place.path}.{name}.{index}"
-    return replace(place, path=path, kind=layer.kind, branch_idx=index, is_parallel_branch=parallel)
+def _inside(place: Place, index: int, child: Child) -> Place:
+    path, parallel = f"{place.path}.{child.path}", child.key == "branches"
+    return replace(place, path=path, kind=child.layer.kind, branch_idx=index, is_parallel_branch=parallel)
 
 
 def watched_grid(layers: Sequence[Layer], cols: int, per_cell: int, probe: Probe) -> list[Layer]:

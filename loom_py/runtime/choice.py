@@ -1,17 +1,17 @@
-"""Which device does some work: by wish, by what there is, and by how much there is to do.
+"""Which device runs some work: the user's preference, what is available, and how much there is to compute.
 
-Natively everything runs on NumPy unless `use_device` says otherwise; in a page JavaScript tells at the start which
-devices could be opened, and `auto` takes the best of them.
+Natively everything runs on NumPy until `use_device` says otherwise. In a page JavaScript reports at the start which
+devices it could open, and `auto` takes the best of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import DeviceError, InputError
-from .device import Device, Reopens, finished
+from .device import Device, Facts
+from .pending import finished
 
 NUMPY = "numpy"
 NAMES = ("auto", NUMPY, "simd", "webgpu")
@@ -21,7 +21,7 @@ GPU_OPERATIONS = 5e8
 
 @dataclass(frozen=True)
 class Choice:
-    """A device and why; `device` is None for NumPy."""
+    """A device and why it was chosen; `device` is None for NumPy."""
 
     name: str
     reason: str
@@ -32,104 +32,109 @@ class Choice:
 
 
 class Devices:
-    """What could be opened, what could not and why, and what the user wishes."""
+    """The devices that are open, why others are not, and which one the user prefers."""
 
     def __init__(self) -> None:
         self._open: dict[str, Device] = {}
         self._missing: dict[str, str] = {}
-        self.wish = NUMPY
+        self.preference = NUMPY
 
     def add(self, device: Device) -> None:
-        """A device that is there."""
+        """Make an open device available under its name."""
         self._open[device.name] = device
         self._missing.pop(device.name, None)
 
     def missing(self, name: str, reason: str) -> None:
-        """A device that is not there."""
+        """Record why a device could not be opened."""
         self._missing[name] = reason
 
     def get(self, name: str) -> Device | None:
+        """The open device of that name, lost or not."""
         return self._open.get(name)
 
-    def _live(self, name: str) -> Device | None:
-        """A device that is there and was not lost."""
-        device = self._open.get(name)
-        return None if device is None or getattr(device, "lost", "") else device
+    def prefer(self, name: str) -> None:
+        """Prefer a device from now on. Raises `InputError` for a name that no device has."""
+        if name not in NAMES and name not in self._open:
+            known = ", ".join(dict.fromkeys([*NAMES, *self._open]))
+            raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {known}.")
+        self.preference = name
 
-    def _gone(self, name: str) -> str:
-        device = self._open.get(name)
-        return getattr(device, "lost", "") or self._missing.get(name, "it was not opened")
-
-    def wishes(self, name: str) -> None:
-        """Prefer a device from now on. Raises `InputError` for a name that is none."""
-        if name not in NAMES:
-            raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {', '.join(NAMES)}.")
-        self.wish = name
-
-    def describe(self) -> list[dict[str, Any]]:
-        """Every device: its name, whether it is there, and its facts or the reason."""
-        found: list[dict[str, Any]] = [{"device": NUMPY, "available": True}]
+    def describe(self) -> list[Facts]:
+        """Every device: its name, whether it is available, and its facts or the reason."""
+        facts: list[Facts] = [{"device": NUMPY, "available": True}]
         for device in self._open.values():
-            lost = getattr(device, "lost", "")
-            found.append({"available": not lost, **device.info()} | ({"reason": lost} if lost else {}))
-        missing = {n: r for n, r in self._missing.items() if n not in self._open}
-        return found + [{"device": n, "available": False, "reason": r} for n, r in missing.items()]
+            reason: Facts = {"reason": device.lost} if device.lost else {}
+            facts.append({"available": not device.lost, **device.info()} | reason)
+        return facts + [
+            {"device": name, "available": False, "reason": reason}
+            for name, reason in self._missing.items()
+            if name not in self._open
+        ]
 
-    def candidates(self, operations: float, wish: str | None = None) -> Iterator[Choice]:
+    def candidates(self, operations: float, preference: str | None = None) -> Iterator[Choice]:
         """Choices from best to worst for work of that many multiply-adds a replay; the last one is NumPy."""
-        wish = wish or self.wish
-        if wish == NUMPY:
+        preference = preference or self.preference
+        if preference == NUMPY:
             yield Choice(NUMPY, "asked for")
             return
-        if wish != "auto":
-            device = self._live(wish)
-            if device is not None:
-                yield Choice(wish, "asked for", device)
-            before = "" if device else f"{wish} is not there: {self._gone(wish)}; "
-        else:
-            before = ""
+        before = ""
+        if preference == "auto":
             gpu = self._live("webgpu")
-            if gpu is not None and gpu.info().get("hardware") and operations >= GPU_OPERATIONS:
+            if gpu is not None and gpu.gpu and operations >= GPU_OPERATIONS:
                 yield Choice("webgpu", f"{operations:.1e} multiply-adds at once are work for a GPU", gpu)
-        if wish != "simd" and "simd" in self._open:
+        elif device := self._live(preference):
+            yield Choice(preference, "asked for", device)
+        else:
+            before = f"{preference} is not available: {self._absence(preference)}; "
+        if preference != "simd" and "simd" in self._open:
             yield Choice("simd", before + "compiled kernels on the CPU", self._open["simd"])
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in self._missing.items() if name == "simd" != wish)
-        yield Choice(NUMPY, before + (reasons or "no other device"))
+        no_simd = f"simd: {self._missing['simd']}" if preference != "simd" and "simd" in self._missing else ""
+        yield Choice(NUMPY, before + (no_simd or "no other device"))
+
+    def _live(self, name: str) -> Device | None:
+        """A device that is open and was not lost."""
+        device = self._open.get(name)
+        return None if device is None or device.lost else device
+
+    def _absence(self, name: str) -> str:
+        device = self._open.get(name)
+        return device.lost if device else self._missing.get(name, "it was not opened")
 
 
 devices = Devices()
 """Those of this process (or page)."""
 
 
-def use_device(name: str = "auto", *, threads: int = 1) -> list[dict[str, Any]]:
-    """Natively: open a device if it is not open yet and prefer it from now on; every device's facts.
+def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
+    """Natively: open a device if need be and prefer it from now on → every device's facts.
 
     **Arguments:**
 
     - `name`: `numpy`, `simd` (needs the extra `simd`), `webgpu` (needs the extra `gpu`), or `auto`.
     - `threads`: of the simd device, 1 … 16.
 
-    Raises `DeviceError` when the device asked for cannot be opened.
+    Raises `DeviceError` when that device cannot be opened; a GPU that was lost is opened again.
     """
-    devices.wishes(name)
+    devices.prefer(name)
     for wanted in ("simd", "webgpu") if name == "auto" else (name,):
-        opened = devices.get(wanted)
+        device = devices.get(wanted)
         if wanted == NUMPY:
             continue
         try:
-            if opened is None:
+            if device is None:
                 devices.add(_open(wanted, threads))
-            elif isinstance(opened, Reopens) and opened.lost:
-                finished(opened.reopen())
+            else:
+                finished(device.reopen())
         except DeviceError as error:
             if name != "auto":
-                devices.wishes(NUMPY)
+                devices.prefer(NUMPY)
                 raise
             devices.missing(wanted, error.message)
     return devices.describe()
 
 
 def _open(name: str, threads: int) -> Device:
+    """Open a native device; each is imported when it is first wanted."""
     if name == "simd":
         from .simd import SimdDevice
 

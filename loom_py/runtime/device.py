@@ -2,108 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Collection, Generator, Mapping, MutableMapping, Sequence
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DeviceError
+from .pending import Done, Pending, Waiting, finished, settle
 from .program import Program
+from .tensor import Array, DeviceTensor, Values
 
+__all__ = [
+    "Activations", "Device", "DeviceTensor", "Done", "Executable", "Facts", "Pending", "Reopens", "Values", "Waiting",
+    "finished", "release", "settle",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class DeviceTensor:
-    """A tensor in a device's memory. `dtype` is a NumPy name, or a storage of `formats.dtypes` such as `Q4_1`."""
-
-    address: int
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of a tensor of a NumPy dtype."""
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
-
-
-Values = dict[str, NDArray[Any]]
-T = TypeVar("T", covariant=True)
-
-
-class Pending(Protocol[T]):
-    """Something that a device will have: `promise` is what JavaScript waits for, None if it is there already."""
-
-    promise: Any
-
-    def result(self) -> T:
-        """It. Only after `promise` has settled; raises what went wrong."""
-        ...
-
-
-@dataclass(frozen=True)
-class Done(Pending[T]):
-    """A `Pending` that is there."""
-
-    value: T
-    promise: Any = None
-
-    def result(self) -> T:
-        return self.value
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Yielded by long work that cannot go on before a JavaScript promise has settled."""
-
-    promise: Any
-
-
-def settle(pending: Pending[T]) -> Generator[Waiting, None, T]:
-    """`result = yield from settle(pending)` inside long work."""
-    if pending.promise is not None:
-        yield Waiting(pending.promise)
-    return pending.result()
-
-
-def finished(steps: Generator[Waiting, None, T]) -> T:
-    """Drive work to its end where a device answers at once; elsewhere a `DeviceError` says how to wait."""
-    try:
-        next(steps)
-    except StopIteration as stop:
-        return stop.value
-    steps.close()
-    remedy = "Use the promise API, which waits: await network.call('ForwardGPU', …)."
-    raise DeviceError("WebGPU in a page answers later", where="GPU", remedy=remedy)
+Activations = Literal["f32", "q16"]
+"""What quantised weights are multiplied with: float32, or 16 bits a number with one scale for 32 of them."""
+Facts = dict[str, object]
+"""JSON for a page to show."""
+Key = TypeVar("Key")
 
 
 class Executable(Protocol):
-    """A compiled program with its memory."""
+    """A compiled program with its memory. Replays of it follow one another; its state stays on the device."""
 
-    program: Program
+    @property
+    def program(self) -> Program: ...
 
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
-        """One replay: inputs by name → outputs by name. State stays on the device."""
+    def run(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Values:
+        """One replay: inputs by name → outputs by name."""
         ...
 
-    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Pending[Values]:
+    def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Pending[Values]:
         """`run` without waiting for the results."""
         ...
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
-        """`steps` replays without Python in between.
+    def run_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Values:
+        """`steps` replays without Python in between → outputs stacked, (steps, …).
 
-        `dynamics` are numbers, or arrays with one value a step; inputs come from the tables that `compile` was told
-        of, outputs are stacked (steps, …).
+        **Arguments:**
+
+        - `dynamics`: numbers, or arrays with one value a step; inputs come from the tables given to `compile`.
+        - `steps`: up to `keep` of `compile`.
         """
         ...
 
-    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Pending[Values]:
+    def submit_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Pending[Values]:
         """`run_many` without waiting for the results."""
         ...
 
@@ -112,35 +57,86 @@ class Executable(Protocol):
         ...
 
     def free(self) -> None:
-        """Give back the memory of temporaries, constants and tables; state stays."""
+        """Free the memory of temporaries, constants and tables; state stays."""
         ...
 
 
 class Device(Protocol):
-    """About ten methods; implementations are `simd.SimdDevice` and the WebGPU ones."""
+    """Somewhere programs run: `simd.SimdDevice`, `webgpu.WebGPUDevice`, or one that a user adds to `choice.devices`.
 
-    name: str
-    kernels: Collection[str]
-    """Those of the vocabulary that it has."""
+    There is no device for NumPy: where one may be chosen, None stands for it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kernels(self) -> Collection[str]:
+        """The kernels that it has, of the vocabulary `runtime.ops.Ops`."""
+        ...
+
+    @property
+    def activations(self) -> Sequence[Activations]:
+        """What it can multiply quantised weights with, the preferred first."""
+        ...
+
+    @property
+    def gpu(self) -> bool:
+        """Whether a real GPU computes, not one that the CPU emulates."""
+        ...
+
+    def info(self) -> Facts:
+        """What a page shows: kind, threads, features, `used` bytes."""
+        ...
+
+    # --- loss ---------------------------------------------------------------------------------------------------
+    @property
+    def lost(self) -> str:
+        """Why the device is gone; empty while it is there."""
+        ...
 
     @property
     def generation(self) -> int:
-        """Changes when a lost device is opened anew: what programs left in its tensors before is gone then."""
+        """Grows with each `reopen`: what programs had left in tensors before is gone then."""
         ...
 
-    def info(self) -> dict[str, Any]:
-        """What a page shows: kind, threads, features, bytes in use."""
+    def reopen(self) -> Generator[Waiting, None, None]:
+        """Put a new device in the place of a lost one; without effect if it is not lost.
+
+        Tensors and programs stay valid. Tensors hold what was uploaded or written last; what programs computed is gone.
+        Raises `DeviceLost` where no new device is to be had.
+        """
         ...
 
-    def upload(self, array: NDArray[Any]) -> DeviceTensor:
+    # --- memory -------------------------------------------------------------------------------------------------
+    def upload(self, array: Array) -> DeviceTensor:
         """A copy of an array in device memory: floats as float32, integers as int32."""
         ...
 
-    def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
-        """Overwrite a tensor."""
+    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+        """A matrix of weights, its elements stored as in a file. Raises `DeviceError` for a storage it does not have.
+
+        **Arguments:**
+
+        - `rows`: (rows, bytes of a row).
+        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`.
+        - `shape`: (rows, elements of a row).
+        """
         ...
 
-    def download(self, tensor: DeviceTensor) -> NDArray[Any]:
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        """A tensor of arbitrary values."""
+        ...
+
+    def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
+        """Copy a tensor to the start of another. Raises `InputError` if it does not fit."""
+        ...
+
+    def write(self, tensor: DeviceTensor, array: Array) -> None:
+        """Overwrite a tensor. Raises `InputError` if shape or dtype differ."""
+        ...
+
+    def download(self, tensor: DeviceTensor) -> Array:
         """A copy of a tensor as a NumPy array."""
         ...
 
@@ -148,8 +144,11 @@ class Device(Protocol):
         """Several downloads in one."""
         ...
 
-    def free(self, tensor: DeviceTensor) -> None: ...
+    def free(self, tensor: DeviceTensor) -> None:
+        """Give a tensor's memory back."""
+        ...
 
+    # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:
         """Why this device cannot run a program, or None if it can."""
         ...
@@ -159,17 +158,19 @@ class Device(Protocol):
         program: Program,
         state: Mapping[str, DeviceTensor],
         *,
-        tables: Mapping[str, NDArray[Any]] | None = None,
+        tables: Mapping[str, Array] | None = None,
         keep: int = 0,
         kept: Sequence[str] | None = None,
+        activations: Activations = "f32",
     ) -> Executable:
-        """Make a program ready to be replayed.
+        """Make a program ready to be replayed. Raises `DeviceError` if the device cannot run it.
 
         **Arguments:**
 
         - `state`: a tensor for each of `program.state`, shared with other programs.
         - `tables`: input name → rows (N, *shape): `run_many` takes the input from row `row`, a dynamic number.
         - `keep`: the most steps of one `run_many`, whose outputs (or only those named in `kept`) are kept.
+        - `activations`: one of `self.activations`.
         """
         ...
 
@@ -183,25 +184,14 @@ class Reopens(Protocol):
     """A device that can be lost and had again."""
 
     @property
-    def lost(self) -> str:
-        """Why it is gone; empty while it is there."""
-        ...
+    def lost(self) -> str: ...
 
-    def reopen(self) -> Generator[Waiting, None, None]:
-        """Go on with a new one; what programs computed is gone. Raises `DeviceLost` where there is none."""
-        ...
+    def reopen(self) -> Generator[Waiting, None, None]: ...
 
 
-def refusal(program: Program, kernels: Collection[str]) -> str | None:
-    """Why a device with these kernels cannot run a program, or None if it can."""
-    missing = sorted({d.kernel for d in program.dispatches}.difference(kernels))
-    if missing:
-        return f"the kernel {missing[0]} is not there"
-    wide = [b.name for b in program.buffers if b.kind in ("state", "input") and b.dtype == "float64"]
-    return f"{wide[0]} is float64" if wide else None
-
-
-def release(device: Device, tensors: dict[str, DeviceTensor], executables: dict[Any, Executable]) -> None:
+def release(
+    device: Device, tensors: MutableMapping[str, DeviceTensor], executables: MutableMapping[Key, Executable]
+) -> None:
     """Free all of them and forget them."""
     for executable in executables.values():
         executable.free()

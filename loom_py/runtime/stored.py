@@ -1,4 +1,4 @@
-"""Weights that live on a device only: what tracing and layers need to know of them is their shape."""
+"""Weights that live on a device only; tracing needs no more of them than their shape."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .device import DeviceTensor
+from .tensor import DeviceTensor
 
 
 @dataclass(frozen=True)
 class StoredWeight:
-    """A weight in a device's memory, in a storage of `formats.dtypes`; `linear` and `embedding` take it as it is."""
+    """A weight in a device's memory, as it was stored in a file; `linear` and `embedding` take it as it is."""
 
     tensor: DeviceTensor
 

@@ -14,12 +14,10 @@ from ..marks import Duration, Floats, native, shared
 from ..nn import chain
 from ..nn.grid import Grid
 from ..nn.layer import Array, Layer, State
-from ..nn.parallel import Parallel
 from ..nn.recurrent import Recurrent
-from ..nn.sequential import Sequential
 from ..values import to_array
 from .scaling import softmax_scaled
-from .tape import INPUT, Node, backward, run_layer, wiring
+from .tape import INPUT, Node, backward, run_layer
 
 RECURRENT = ("layer", "carry", "reset")
 SCALINGS = ("none", "softmax")
@@ -62,7 +60,7 @@ class StepState:
         self.network, self.batch, self.recurrent = network, batch, recurrent
         self._size = size
         self._layers = tuple(network.layers)
-        self._sources = wiring(self._layers)
+        self._sources = chain.wiring(self._layers)
         self.reset()
 
     # --- buffers ------------------------------------------------------------------------------------------------------
@@ -192,9 +190,5 @@ def _with(layer: Layer, recurrent: str) -> Layer:
         return layer
     if isinstance(layer, Recurrent):
         return replace(layer, stateful=recurrent == "carry")
-    if isinstance(layer, Sequential):
-        return replace(layer, layers=tuple(_with(item, recurrent) for item in layer.layers))
-    if isinstance(layer, Parallel):
-        gate = None if layer.gate is None else _with(layer.gate, recurrent)
-        return replace(layer, branches=tuple(_with(item, recurrent) for item in layer.branches), gate=gate)
-    return layer
+    children = layer.children()
+    return layer.with_children([_with(child.layer, recurrent) for child in children]) if children else layer

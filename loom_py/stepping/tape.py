@@ -31,19 +31,6 @@ class Node:
     source_index: int | None
 
 
-def wiring(layers: Sequence[Layer]) -> list[int | None]:
-    """For each layer the tensor of the residual stream it wants added, by the rule of `nn.chain`."""
-    sources: list[int | None] = []
-    stream: int | None = None
-    for i, layer in enumerate(layers):
-        sources.append(chain._source(layer, i, stream))
-        if layer.residual == "source":
-            stream = i
-        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
-            stream = i + 1
-    return sources
-
-
 def run_layer(
     ops: Ops,
     layers: Sequence[Layer],
@@ -55,15 +42,11 @@ def run_layer(
     source: int | None,
 ) -> tuple[Tensor, Node]:
     """Layer `i` on `tensors[i]`, with `tensors[source]` from the stream where the shapes allow it."""
-    layer, x = layers[i], tensors[i]
-    if source is not None and layer.residual != "after":
-        source = source if tensors[source].shape == x.shape else None
-        x = x if source is None else ops.add(x, tensors[source])
-    y, cache = layer.forward(ops, params[i], x, state)
-    if source is not None and layer.residual == "after":
-        source = source if tensors[source].shape == y.shape else None
-        y = y if source is None else ops.add(y, tensors[source])
-    return y, Node(i, cache, makers[i], None if source is None else makers[source], source)
+    added = None if source is None else tensors[source]
+    y, cache, fits = chain.run_layer(ops, layers[i], params[i], tensors[i], state, added)
+    if source is None or not fits:
+        return y, Node(i, cache, makers[i], None, None)
+    return y, Node(i, cache, makers[i], makers[source], source)
 
 
 def backward(

@@ -119,7 +119,7 @@ class ChatTemplate:
         return TemplateError(
             f"{str(error)[:500] or 'the template failed'} ({kind})",
             where=where,
-            remedy="The template does not fit these messages, or needs a feature that is not there.",
+            remedy="The template does not fit these messages, or needs a feature that is not supported.",
         )
 
     def _line(self, trace: TracebackType | None) -> int | None:

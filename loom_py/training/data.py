@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..nn import chain
-from ..nn.embedding import Embedding
 from ..nn.grid import Grid
-from ..nn.layer import Array, Layer, State
+from ..nn.layer import Array, State, walk
 from ..runtime.philox import philox
 from ..values import to_array
 from .config import as_batch
@@ -54,40 +52,25 @@ def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
 
 def check_trainable(network: Grid) -> None:
     """`InputError` with the place of a layer that cannot be trained as it is set up."""
-    for path, layer in _nested(network.layers, "layers"):
-        if getattr(layer, "cache_length", 0):
-            remedy = "Train with cache_length 0; the weights are the same."
-            raise InputError("attention with a cache has no backward pass", where=f"{path}.cache_length", remedy=remedy)
+    for i, layer in enumerate(network.layers):
+        layer.check_trainable(f"layers[{i}]")
 
 
 def check_input(network: Grid, x: Array, where: str) -> None:
     """`InputError` at `where` for values of x (B, I) that no layer could take: not finite, or no token ids.
 
-    Only the layers up to the last embedding run, which in most networks is the first layer.
+    Only the layers up to the last that checks its input run, which in most networks is an embedding at the start.
     """
     if not np.isfinite(x).all():
         raise InputError("contains NaN or infinity", where=where)
     layers = network.layers
-    ends = [i + 1 for i in range(len(layers)) if any(isinstance(n, Embedding) for _, n in _nested([layers[i]], ""))]
+    ends = [i + 1 for i in range(len(layers)) if any(inner.checks_input for inner in walk(layers[i]))]
     if not ends:
         return
     try:
         chain.forward(network.ops, layers[: ends[-1]], network.params[: ends[-1]], x)
     except InputError as error:
         raise InputError(error.message, where=where, remedy=error.remedy) from error
-
-
-def _nested(layers: Sequence[Any], path: str) -> Iterator[tuple[str, Layer]]:
-    """All layers and the layers inside them, with their paths."""
-    for i, layer in enumerate(layers):
-        if isinstance(layer, Layer):
-            yield f"{path}[{i}]", layer
-            for field in dataclasses.fields(layer):
-                value = getattr(layer, field.name)
-                if isinstance(value, Layer):
-                    yield from ((f"{path}[{i}].{field.name}{p[3:]}", n) for p, n in _nested([value], ""))
-                elif isinstance(value, tuple):
-                    yield from _nested(value, f"{path}[{i}].{field.name}")
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:

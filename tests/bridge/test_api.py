@@ -257,7 +257,7 @@ def test_a_model_goes_to_the_next_device_if_the_best_is_too_small(
     mine = Devices()
     monkeypatch.setattr(placing, "devices", mine)
     mine.add(small)
-    mine.wishes("webgpu")
+    mine.prefer("webgpu")
     readers = [FakeReader(n, (checkpoint / n).read_bytes()) for n in tiny_checkpoint.FILES]
     with pytest.raises(DeviceError, match="buffers hold 256"):
         finish(bridge.load_start(readers))

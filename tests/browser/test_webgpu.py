@@ -114,7 +114,7 @@ def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> No
     assert "GPU" in gpu["reason"]
     trained = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 2})
     assert trained["where"]["device"] in ("simd", "numpy")
-    assert trained["where"]["reason"].startswith("webgpu is not there")
+    assert trained["where"]["reason"].startswith("webgpu is not available")
 
 
 def lose(reason: str) -> str:

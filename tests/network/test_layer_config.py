@@ -176,3 +176,15 @@ def test_blueprint(grid_scatter: dict[str, Any]) -> None:
     conv = {"type": "conv2d", "input_channels": 2, "input_height": 4, "input_width": 4, "filters": 3, "kernel_size": 3}
     record = build_network_from_json({"layers": [conv]}).get_blueprint()["layers"][0]
     assert (record["input_shape"], record["output_shape"], record["parameters"]) == ([2, 4, 4], [3, 2, 2], 57)
+
+
+def test_blueprint_describes_a_filter_with_its_gate() -> None:
+    branch = {"type": "dense", "output_size": 5}
+    gate = {"type": "sequential", "layers": [{"type": "dense", "output_size": 3}, {"type": "dense", "output_size": 2}]}
+    layer = {"type": "parallel", "combine_mode": "filter", "branches": [branch, branch], "filter_gate": gate}
+    record = build_network_from_json({"input_size": 4, "layers": [layer]}).get_blueprint()["layers"][0]
+    assert [b["type"] for b in record["gate"]["branches"]] == ["dense", "dense"]
+    assert len(record["branches"]) == 2
+    assert record["parameters"] == sum(r["parameters"] for r in (record["gate"], *record["branches"]))
+    plain = build_network_from_json({"input_size": 4, "layers": [layer | {"combine_mode": "concat"}]})
+    assert "gate" not in plain.get_blueprint()["layers"][0]

@@ -134,7 +134,9 @@ def test_residual_adds_what_came_before() -> None:
     np.testing.assert_allclose(skipping.forward(x), plain.forward(x) + x)
     with pytest.raises(ConfigError, match=r"layers\[1\].skip: there are only 1 layers before"):
         build(dense, {"type": "residual", "skip": 2}, input_size=3)
-    with pytest.raises(ConfigError, match=r"layers\[1\].skip: 4 values come, but the skipped input has 3"):
+    with pytest.raises(
+        ConfigError, match=r"layers\[1\].skip: the layer before gives 4 values, but the skipped input has 3"
+    ):
         build({**dense, "output_size": 4}, {"type": "residual"}, input_size=3)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from loom_py.errors import DeviceError
 from loom_py.formats.quant import widen
 from loom_py.runtime.abstract import Abstract
-from loom_py.runtime.device import DeviceTensor
+from loom_py.runtime.device import Activations, DeviceTensor
 from loom_py.runtime.numpy_ops import NumpyOps
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.trace import TracingOps
@@ -20,7 +20,7 @@ from loom_py.runtime.trace import TracingOps
 from .devices import DEVICES
 
 STORAGES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
-LIMITS = {"f32": 1e-5, "q16": 2e-4}
+LIMITS: dict[Activations, float] = {"f32": 1e-5, "q16": 2e-4}
 SHAPES = [(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131, 96, 16)]
 """Tokens, inputs, outputs."""
 
@@ -53,7 +53,12 @@ def stored(storage: str, rows: int, columns: int, seed: int = 0) -> tuple[NDArra
 
 
 def run(
-    device: SimdDevice, kernel: str, state: dict[str, DeviceTensor], inputs: dict[str, Any], mode: str, call: Any
+    device: SimdDevice,
+    kernel: str,
+    state: dict[str, DeviceTensor],
+    inputs: dict[str, Any],
+    mode: Activations,
+    call: Any,
 ) -> Any:
     """One kernel over operands by name."""
     ops: Any = TracingOps(kernel)
@@ -73,7 +78,7 @@ def error(out: Any, ref: Any) -> float:
 
 @pytest.mark.parametrize("mode", LIMITS)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_linear(device: SimdDevice, storage: str, mode: str) -> None:
+def test_linear(device: SimdDevice, storage: str, mode: Activations) -> None:
     for tokens, columns, rows in SHAPES:
         raw, values = stored(storage, rows, columns)
         x = np.random.default_rng(tokens).normal(size=(tokens, columns)).astype(np.float32)
@@ -87,7 +92,7 @@ def test_linear(device: SimdDevice, storage: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", LIMITS)
-def test_fused_products_of_mixed_storages(device: SimdDevice, mode: str) -> None:
+def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations) -> None:
     """What llama.cpp's mixes of types ask for: matrices of different kinds share an input."""
     rng = np.random.default_rng(3)
     for tokens in (1, 6):

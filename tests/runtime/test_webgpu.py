@@ -95,11 +95,11 @@ def train(wish: str, activation: str, loss: str, options: dict[str, Any]) -> tup
         {"Input": rng.normal(size=(rows, 9)).astype(np.float32), "Target": rng.random((rows, 5)).astype(np.float32)}
         for rows in (6, 6, 3, 6, 3)
     ]
-    before, devices.wish = devices.wish, wish
+    before, devices.preference = devices.preference, wish
     try:
         result = network.train(batches, {"Epochs": 2, "LearningRate": 0.01, "LossType": loss, **options})
     finally:
-        devices.wish = before
+        devices.preference = before
     return network, result
 
 

@@ -69,7 +69,7 @@ def test_help_needs_nothing(copy: Path) -> None:
     for arguments in ([], ["--help"], ["-h"], ["help"]):
         result = run(copy, *arguments)
         assert result.returncode == 0
-        for word in ("build", "serve", "test", "clean", "LOOM_WHEELS"):
+        for word in ("build", "serve", "check", "test", "clean", "LOOM_WHEELS"):
             assert word in result.stdout
 
 
@@ -128,8 +128,47 @@ def test_pip_that_cannot_install_is_tried_again_next_time(copy: Path) -> None:
 def test_a_chromium_that_cannot_be_run(copy: Path) -> None:
     text = (copy / "build_pyodide.sh").read_text()
     (copy / "build_pyodide.sh").write_text(text.replace("    build\n    find_chromium", "    find_chromium"))
-    sentence = last_sentence(run(copy, "test", LOOM_CHROMIUM="/no/such/program"))
+    sentence = last_sentence(run(copy, "test", "-q", LOOM_CHROMIUM="/no/such/program"))
     assert sentence.startswith("LOOM_CHROMIUM names /no/such/program, which cannot be run;")
+
+
+def everything_installs(copy: Path, *findings: str) -> None:
+    """An environment whose tools print their names; those named in `findings` fail."""
+    failing = "".join(f'*"{name}"*) exit 1 ;; ' for name in findings)
+    tool = f'echo "TOOL $*"; case "$*" in {failing}esac'
+    program(copy, "tool", tool)
+    install = 'mkdir -p "$3/bin"; ln -s ../../../../bin/tool "$3/bin/python"'
+    python(copy, f'if [ "$1 $2" = "-m venv" ]; then {install}; exit 0; fi')
+    program(copy, "node", "exit 0")
+    program(copy, "npm", "mkdir -p node_modules")
+    program(copy, "npx", 'exec tool "$@"')
+    (copy.parent / "bin/ln").symlink_to(shutil.which("ln") or "/bin/ln")
+
+
+CHECKS = ("ruff check", "ruff format", "pyright", "tsc", "prettier")
+
+
+def test_check_runs_every_checker(copy: Path) -> None:
+    everything_installs(copy)
+    result = run(copy, "check")
+    assert result.returncode == 0, result.stderr
+    ran = [line for line in result.stdout.splitlines() if line.startswith("TOOL")]
+    assert len(ran) == len(CHECKS)
+    assert all(name in line for name, line in zip(CHECKS, ran, strict=True))
+
+
+def test_check_goes_on_after_a_finding_and_names_all(copy: Path) -> None:
+    everything_installs(copy, "ruff format", "prettier")
+    result = run(copy, "check")
+    assert last_sentence(result) == "ruff format, prettier found something; mend what is named above."
+    assert sum(line.startswith("TOOL") for line in result.stdout.splitlines()) == len(CHECKS)
+
+
+def test_test_checks_before_it_builds(copy: Path) -> None:
+    everything_installs(copy, "pyright")
+    result = run(copy, "test")
+    assert last_sentence(result) == "pyright found something; mend what is named above."
+    assert "tools.site" not in result.stdout
 
 
 def test_an_unforeseen_failure_is_a_sentence_too(copy: Path) -> None:

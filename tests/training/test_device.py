@@ -47,7 +47,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[choice.Devices]:
     own = choice.Devices()
     device = SimdDevice()
     own.add(device)
-    own.wishes("simd")
+    own.prefer("simd")
     monkeypatch.setattr("loom_py.training.device_step.devices", own)
     yield own
     assert device.info()["used"] == 0, "the training kept memory"
@@ -185,7 +185,7 @@ def test_what_cannot_go_there_says_why(devices: choice.Devices) -> None:
     double = build_network_from_json({"layers": LAYERS}, seed=2).astype(np.float64)
     double.train(data(), {"Epochs": 1})
     assert double.get_device() == {"device": "numpy", "reason": "simd: the network is float64"}
-    devices.wishes("webgpu")
+    devices.prefer("webgpu")
     devices.missing("webgpu", "no adapter")
     network.train(data(), {"Epochs": 1})
     assert network.get_device()["device"] == "simd"
@@ -201,7 +201,7 @@ def test_a_loss_that_explodes_is_an_error(devices: choice.Devices) -> None:
 
 def test_names_of_devices() -> None:
     with pytest.raises(InputError, match="Known: auto"):
-        choice.Devices().wishes("cuda")
+        choice.Devices().prefer("cuda")
     with pytest.raises(InputError):
         SimdDevice(threads=0)
     device = SimdDevice()

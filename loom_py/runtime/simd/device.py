@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import DeviceError, InputError
-from ..device import DeviceTensor, Done, Values, refusal
+from ..binding import bound_state, refusal, require_steps, require_support, table_rows
+from ..device import Activations, Facts
+from ..pending import Done, Waiting
 from ..program import Program
+from ..tensor import Array, DeviceTensor, Values, fitting, narrowed
 from ..transforms import simplify
 from .encode import KERNELS, Encoder
 from .host import Host, open_host
@@ -21,12 +23,6 @@ from .memory import Memory
 STAGING_BYTES = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
 """NumPy dtype → what it is on the device, where that differs."""
-
-
-def device_array(array: NDArray[Any]) -> NDArray[Any]:
-    """The array as the device keeps it: contiguous, floats as float32, integers as int32."""
-    array = np.asarray(array)
-    return np.ascontiguousarray(array, DTYPES.get(array.dtype.name, array.dtype))
 
 
 class SimdDevice:
@@ -39,8 +35,11 @@ class SimdDevice:
     """
 
     name = "simd"
-    generation = 0
     kernels: Collection[str] = KERNELS.keys()
+    activations: Sequence[Activations] = ("q16", "f32")
+    gpu = False
+    lost = ""
+    generation = 0
 
     def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:
         self.host = host if host is not None else open_host(threads=threads, relaxed=relaxed)
@@ -49,29 +48,26 @@ class SimdDevice:
         self.host.read(self.host.call("names"), np.frombuffer(names, np.uint8))
         self.codes = {name: i for i, name in enumerate(names.decode().split())}
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Facts:
         h = self.host
         return {
             "device": self.name, "threads": h.threads, "relaxed": h.relaxed,
             "memory": h.size(), "used": self.memory.used,
         }  # fmt: skip
 
+    def reopen(self) -> Generator[Waiting, None, None]:
+        """Nothing to do: linear memory is never lost."""
+        yield from ()
+
     # --- memory -------------------------------------------------------------------------------------------------
-    def upload(self, array: NDArray[Any]) -> DeviceTensor:
-        values = device_array(array)
+    def upload(self, array: Array) -> DeviceTensor:
+        values = narrowed(array, DTYPES)
         tensor = DeviceTensor(self.memory.allocate(values.nbytes), values.shape, values.dtype.name)
         self.host.write(tensor.address, values)
         return tensor
 
     def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
-        """Weights as a file stores them (`Checkpoint.raw_rows`), block storages rearranged for the kernels.
-
-        **Arguments:**
-
-        - `rows`: (rows, bytes of a row).
-        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`; anything else raises `DeviceError`.
-        - `shape`: (rows, elements of a row).
-        """
+        """See `Device`. Block storages are rearranged for the kernels (`simd/linear.h`)."""
         if storage not in STORAGES:
             raise DeviceError(f"weights stored as {storage} are not supported", where="simd")
         if storage not in BLOCKS:
@@ -94,23 +90,17 @@ class SimdDevice:
         return DeviceTensor(address, shape, storage)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
-        """A tensor with whatever its memory holds."""
         return DeviceTensor(self.memory.allocate(prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
-        """The bytes of `source` to the start of `target`."""
         if source.nbytes > target.nbytes:
             raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
         self.host.call("move", target.address, source.address, source.nbytes)
 
-    def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
-        values = device_array(array)
-        if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
-            got = f"{values.shape} {values.dtype}"
-            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {got}", where="write")
-        self.host.write(tensor.address, values)
+    def write(self, tensor: DeviceTensor, array: Array) -> None:
+        self.host.write(tensor.address, fitting(tensor, array, DTYPES))
 
-    def download(self, tensor: DeviceTensor) -> NDArray[Any]:
+    def download(self, tensor: DeviceTensor) -> Array:
         out = np.empty(tensor.shape, tensor.dtype)
         self.host.read(tensor.address, out)
         return out
@@ -130,18 +120,14 @@ class SimdDevice:
         program: Program,
         state: Mapping[str, DeviceTensor],
         *,
-        tables: Mapping[str, NDArray[Any]] | None = None,
+        tables: Mapping[str, Array] | None = None,
         keep: int = 0,
         kept: Sequence[str] | None = None,
-        threads: int | None = None,
-        activations: str = "f32",
+        activations: Activations = "f32",
     ) -> SimdExecutable:
-        reason = self.supports(program)
-        if reason is not None:
-            raise DeviceError(reason, where=f"simd, program {program.name}", remedy="Run it on NumPy.")
+        require_support(self.name, program, KERNELS)
         names = program.outputs if kept is None else kept
-        threads = threads or self.host.threads
-        return SimdExecutable(self, program, state, tables or {}, keep, names, threads, activations)
+        return SimdExecutable(self, program, state, tables or {}, keep, names, activations)
 
     def close(self) -> None:
         self.host.close()
@@ -155,15 +141,13 @@ class SimdExecutable:
         device: SimdDevice,
         program: Program,
         state: Mapping[str, DeviceTensor],
-        tables: Mapping[str, NDArray[Any]],
+        tables: Mapping[str, Array],
         keep: int,
         kept: Iterable[str],
-        threads: int,
-        activations: str,
+        activations: Activations,
     ) -> None:
         self.device, self.program, self.keep = device, program, keep
         self.activations = activations
-        self.threads = min(threads, device.host.threads)
         self._owned: list[int] = []
         try:
             self._build(state, tables, kept)
@@ -176,29 +160,22 @@ class SimdExecutable:
         self._owned.append(address)
         return address
 
-    def _constant(self, values: NDArray[Any]) -> int:
+    def _constant(self, values: Array) -> int:
         address = self._allocate(values.nbytes)
         self.device.host.write(address, values)
         return address
 
-    def _build(
-        self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
-    ) -> None:
+    def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, Array], kept: Iterable[str]) -> None:
         program = simplify(self.program)
         buffers = program.buffers
         offsets, arena_bytes = program.plan()
         arena = self._allocate(arena_bytes)
         addresses = {index: arena + offset for index, offset in offsets.items()}
-        storage: dict[int, str] = {}
-        for name, index in program.state.items():
-            tensor = state.get(name)
-            if tensor is None:
-                raise DeviceError(f"the state {name} is missing", where=program.name)
-            if tensor.shape != buffers[index].shape:
-                raise DeviceError(f"{name} is {tensor.shape}, expected {buffers[index].shape}", where=program.name)
-            addresses[index], storage[index] = tensor.address, tensor.dtype
+        bound = bound_state(program, state)
+        addresses |= {index: tensor.address for index, tensor in bound.items()}
+        storage = {index: tensor.dtype for index, tensor in bound.items()}
         for index, values in program.constants.items():
-            addresses[index] = self._constant(device_array(values))
+            addresses[index] = self._constant(narrowed(values, DTYPES))
         self._inputs: dict[str, DeviceTensor] = {}
         for name, index in program.inputs.items():
             addresses[index] = self._allocate(self._bytes(index))
@@ -223,12 +200,9 @@ class SimdExecutable:
             activations=self.activations,
         )
         for name, rows in tables.items():
-            shape = buffers[program.inputs[name]].shape
-            rows = device_array(rows)
-            if rows.shape[1:] != shape:
-                raise DeviceError(f"rows of {name} are {rows.shape[1:]}, expected {shape}", where=program.name)
-            to, nbytes = self._inputs[name].address, rows.nbytes // len(rows)
-            encoder.emit("take_rows", to, self._constant(rows), nbytes, slots["row"], len(rows))
+            values = table_rows(program, name, rows, DTYPES)
+            to, nbytes = self._inputs[name].address, values.nbytes // len(values)
+            encoder.emit("take_rows", to, self._constant(values), nbytes, slots["row"], len(values))
         encoder.encode()
         self._outputs = {n: DeviceTensor(addresses[i], *self._kind(i)) for n, i in program.outputs.items()}
         self._kept: dict[str, DeviceTensor] = {}
@@ -252,7 +226,7 @@ class SimdExecutable:
         return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
     # --- replaying ----------------------------------------------------------------------------------------------
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
+    def run(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Values:
         for name, value in inputs.items():
             tensor = self._inputs[name]
             self.device.host.write(tensor.address, np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape))
@@ -262,12 +236,11 @@ class SimdExecutable:
         self._run(1, 0)
         return {name: self.device.download(tensor) for name, tensor in self._outputs.items()}
 
-    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Done[Values]:
+    def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Done[Values]:
         return Done(self.run(inputs, **dynamics))
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
-        if not 0 < steps <= self.keep:
-            raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
+    def run_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Values:
+        require_steps(steps, self.keep)
         table = np.empty((steps, len(self._dynamics)))
         table[:] = self._values
         for name, value in dynamics.items():
@@ -279,16 +252,15 @@ class SimdExecutable:
             for name, t in self._kept.items()
         }
 
-    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Done[Values]:
+    def submit_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Done[Values]:
         return Done(self.run_many(dynamics, steps))
 
     def last(self, names: Sequence[str]) -> Done[Values]:
         return self.device.read({name: self._outputs[name] for name in names})
 
     def _run(self, steps: int, table: int) -> None:
-        self.device.host.call(
-            "run", self._code, self._words, steps, self._slots, len(self._dynamics), table, self.threads
-        )
+        host = self.device.host
+        host.call("run", self._code, self._words, steps, self._slots, len(self._dynamics), table, host.threads)
         if self._report:
             self._check_report()
 
@@ -296,8 +268,8 @@ class SimdExecutable:
         """Raise what a kernel found wrong with an input; replaying stopped there."""
         report = np.zeros(4, np.uint32)
         self.device.host.read(self._report, report)
-        found, at, value, limit = report
-        if found:
+        wrong, at, value, limit = report
+        if wrong:
             self.device.host.write(self._report, np.zeros_like(report))
             number = value.view(np.float32)
             raise InputError(f"{number:g} is not a token id below {limit}", where=f"input[{at}]")

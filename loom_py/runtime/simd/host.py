@@ -61,6 +61,8 @@ def open_host(*, threads: int = 1, relaxed: bool = True) -> Host:
         from .wasmtime_host import WasmtimeHost
     except ImportError as error:
         raise DeviceError(
-            "the simd device needs the package wasmtime", where="simd", remedy="pip install loom_py[simd]"
+            "the simd device needs the package wasmtime",
+            where="simd",
+            remedy="Install it: pip install 'loom_py[simd]'.",
         ) from error
     return WasmtimeHost(threads=threads, relaxed=relaxed)

@@ -6,11 +6,14 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import DeviceError, DeviceLost, InputError
-from ..device import DeviceTensor, Values, Waiting, refusal
+from ..binding import bound_state, refusal, require_steps, require_support, table_rows
+from ..device import Activations, Facts
+from ..pending import Waiting
 from ..program import Program
+from ..tensor import Array, DeviceTensor, Values, fitting, narrowed
 from ..transforms import remove_dead_code
 from .encode import KERNELS, Encoder, Plan, Slice, padded
 from .host import Host, Reading
@@ -20,65 +23,48 @@ DTYPES = {"float64": "float32", "int64": "int32", "bool": "int32", "uint8": "int
 """NumPy dtype → what it is on the device, where that differs."""
 
 
-def device_array(array: Any) -> NDArray[Any]:
-    """The array as the device keeps it: contiguous, floats as float32, integers and booleans as int32."""
-    array = np.asarray(array)
-    return np.ascontiguousarray(array, DTYPES.get(array.dtype.name, array.dtype))
-
-
 class WebGPUDevice:
     """See `runtime.device.Device`. `DeviceTensor.address` is the host's number of the tensor's buffer."""
 
     name = "webgpu"
     kernels: Collection[str] = KERNELS.keys()
-    activations = ("f32",)
-    """What weights are multiplied with."""
+    activations: Sequence[Activations] = ("f32",)
 
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Facts:
         nbytes, buffers = self.host.used()
         return {
-            "device": self.name, "hardware": self.hardware, **self.host.adapter, "features": list(self.host.features),
+            "device": self.name, "hardware": self.gpu, **self.host.adapter, "features": list(self.host.features),
             "limits": dict(self.host.limits), "used": nbytes, "buffers": buffers,
         }  # fmt: skip
 
     @property
-    def hardware(self) -> bool:
-        """Whether this is a real GPU, and not one that the CPU plays."""
-        said = " ".join(str(v) for v in self.host.adapter.values()).lower()
-        return not any(word in said for word in ("cpu", "swiftshader", "llvmpipe", "fallback"))
+    def gpu(self) -> bool:
+        description = " ".join(str(v) for v in self.host.adapter.values()).lower()
+        return not any(word in description for word in ("cpu", "swiftshader", "llvmpipe", "fallback"))
 
     # --- memory -------------------------------------------------------------------------------------------------
-    def upload(self, array: NDArray[Any]) -> DeviceTensor:
-        values = device_array(array)
+    def upload(self, array: Array) -> DeviceTensor:
+        values = narrowed(array, DTYPES)
         return DeviceTensor(self.place(values).buffer, values.shape, values.dtype.name)
 
     def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
-        """Weights as a file stores them, rearranged as `storage.py` says; nothing is lost, nothing grows.
-
-        **Arguments:**
-
-        - `rows`: (rows, bytes of a row).
-        - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`; anything else raises `DeviceError`.
-        - `shape`: (rows, elements of a row).
-        """
+        """See `Device`. The bytes are rearranged as `storage.py` says: nothing is lost, nothing grows."""
         words, storage = rearranged(rows, storage, shape)
         return DeviceTensor(self.place(words).buffer, shape, storage)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
-        """The words of `source` to the start of `target`."""
         nbytes = buffer_bytes(source.shape, source.dtype)
         if nbytes > buffer_bytes(target.shape, target.dtype):
             raise InputError(f"{source.shape} does not fit {target.shape}", where="copy")
         self.host.copy(source.address, target.address, nbytes)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
-        """A tensor of zeros."""
         return DeviceTensor(self.host.create(padded(4 * int(np.prod(shape, dtype=np.int64)))), shape, dtype)
 
-    def place(self, values: NDArray[Any]) -> Slice:
+    def place(self, values: Array) -> Slice:
         """A new buffer with these words."""
         size = padded(values.nbytes)
         limit = self.host.limits["maxBufferSize"]
@@ -92,14 +78,10 @@ class WebGPUDevice:
         self.host.write(buffer, 0, values, keep=True)
         return Slice(buffer, size)
 
-    def write(self, tensor: DeviceTensor, array: NDArray[Any]) -> None:
-        values = device_array(array)
-        if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
-            got = f"{values.shape} {values.dtype}"
-            raise InputError(f"expected {tensor.shape} {tensor.dtype}, got {got}", where="write")
-        self.host.write(tensor.address, 0, values)
+    def write(self, tensor: DeviceTensor, array: Array) -> None:
+        self.host.write(tensor.address, 0, fitting(tensor, array, DTYPES))
 
-    def download(self, tensor: DeviceTensor) -> NDArray[Any]:
+    def download(self, tensor: DeviceTensor) -> Array:
         return self.read({"": tensor}).result()[""]
 
     def read(self, tensors: Mapping[str, DeviceTensor]) -> Readback:
@@ -118,20 +100,13 @@ class WebGPUDevice:
 
     @property
     def lost(self) -> str:
-        """Why the device is gone; empty while it is there."""
         return self.host.lost
 
     @property
     def generation(self) -> int:
-        """See `Device`."""
         return self.host.generation
 
     def reopen(self) -> Generator[Waiting, None, None]:
-        """Go on with a new device after a loss.
-
-        Tensors and programs stay valid. What was uploaded or written is there again, what programs computed is not:
-        state that they changed is as it was written last. Nothing happens where somebody else has done it already.
-        """
         if not self.host.lost:
             return
         promise = self.host.reopen()
@@ -149,15 +124,13 @@ class WebGPUDevice:
         program: Program,
         state: Mapping[str, DeviceTensor],
         *,
-        tables: Mapping[str, NDArray[Any]] | None = None,
+        tables: Mapping[str, Array] | None = None,
         keep: int = 0,
         kept: Sequence[str] | None = None,
-        activations: str = "f32",
+        activations: Activations = "f32",
     ) -> WebGPUExecutable:
-        """See `Device`. Activations are float32 here, whatever is asked for."""
-        reason = self.supports(program)
-        if reason is not None:
-            raise DeviceError(reason, where=f"{self.name}, program {program.name}", remedy="Run it on NumPy.")
+        """See `Device`. Activations are float32, whatever is asked for."""
+        require_support(self.name, program, KERNELS)
         return WebGPUExecutable(self, program, state, tables or {}, keep, program.outputs if kept is None else kept)
 
     def close(self) -> None:
@@ -192,7 +165,7 @@ class WebGPUExecutable:
         device: WebGPUDevice,
         program: Program,
         state: Mapping[str, DeviceTensor],
-        tables: Mapping[str, NDArray[Any]],
+        tables: Mapping[str, Array],
         keep: int,
         kept: Iterable[str],
     ) -> None:
@@ -210,8 +183,8 @@ class WebGPUExecutable:
         self._owned.append(buffer)
         return buffer
 
-    def _constant(self, values: NDArray[Any]) -> Slice:
-        place = self.device.place(device_array(values))
+    def _constant(self, values: Array) -> Slice:
+        place = self.device.place(narrowed(values, DTYPES))
         self._owned.append(place.buffer)
         return place
 
@@ -222,20 +195,11 @@ class WebGPUExecutable:
     def _bytes(self, index: int) -> int:
         return 4 * int(np.prod(self.program.buffers[index].shape, dtype=np.int64))
 
-    def _build(
-        self, state: Mapping[str, DeviceTensor], tables: Mapping[str, NDArray[Any]], kept: Iterable[str]
-    ) -> None:
+    def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, Array], kept: Iterable[str]) -> None:
         program, host = remove_dead_code(self.program), self.device.host
-        places: dict[int, Slice] = {}
-        storage: dict[int, str] = {}
-        for name, index in program.state.items():
-            tensor, shape = state.get(name), program.buffers[index].shape
-            if tensor is None:
-                raise DeviceError(f"the state {name} is missing", where=program.name)
-            if tensor.shape != shape:
-                raise DeviceError(f"{name} is {tensor.shape}, expected {shape}", where=program.name)
-            place = Slice(tensor.address, padded(buffer_bytes(shape, tensor.dtype)))
-            places[index], storage[index] = place, tensor.dtype
+        bound = bound_state(program, state)
+        places = {i: Slice(t.address, padded(buffer_bytes(t.shape, t.dtype))) for i, t in bound.items()}
+        storage = {index: tensor.dtype for index, tensor in bound.items()}
         for index, values in program.constants.items():
             places[index] = self._constant(values)
         self._inputs = {n: self._tensor(i, self._buffer(self._bytes(i))) for n, i in program.inputs.items()}
@@ -261,19 +225,16 @@ class WebGPUExecutable:
         spec = self.plan.spec(own, row, table_specs, keeps)
         self._handle = host.plan(spec, bytes(self.plan.uniforms))
 
-    def _table(self, name: str, rows: NDArray[Any]) -> dict[str, int]:
-        rows = device_array(rows)
-        shape = self._inputs[name].shape
-        if rows.shape[1:] != shape:
-            raise DeviceError(f"rows of {name} are {rows.shape[1:]}, expected {shape}", where=self.program.name)
-        to = self._inputs[name].address
-        return {"from": self._constant(rows).buffer, "to": to, "nbytes": rows.nbytes // len(rows), "rows": len(rows)}
+    def _table(self, name: str, rows: Array) -> dict[str, int]:
+        values = table_rows(self.program, name, rows, DTYPES)
+        place, nbytes = self._constant(values), values.nbytes // len(values)
+        return {"from": place.buffer, "to": self._inputs[name].address, "nbytes": nbytes, "rows": len(values)}
 
     # --- replaying ----------------------------------------------------------------------------------------------
-    def run(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Values:
+    def run(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Values:
         return self.submit(inputs, **dynamics).result()
 
-    def submit(self, inputs: Mapping[str, Any], /, **dynamics: float) -> Readback:
+    def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Readback:
         """One replay whose outputs are fetched later; several may be under way."""
         for name, value in inputs.items():
             tensor = self._inputs[name]
@@ -283,13 +244,11 @@ class WebGPUExecutable:
         self._replay(self._dynamics, 1, (), keep=False)
         return self.device.read(self._outputs)
 
-    def run_many(self, dynamics: Mapping[str, Any], steps: int) -> Values:
+    def run_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Values:
         return self.submit_many(dynamics, steps).result()
 
-    def submit_many(self, dynamics: Mapping[str, Any], steps: int) -> Readback:
-        """As `run_many`, fetched later."""
-        if not 0 < steps <= self.keep:
-            raise InputError(f"must be in 1 … {self.keep}, got {steps}", where="steps")
+    def submit_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Readback:
+        require_steps(steps, self.keep)
         indices = np.broadcast_to(np.asarray(dynamics.get("row", 0), np.int64), (steps,)).tolist()
         self._replay({**self._dynamics, **dynamics}, steps, indices, keep=True)
         return self.device.read(

@@ -35,7 +35,7 @@ def adapters() -> list[Any]:
         import wgpu
     except ImportError as error:
         raise DeviceError(
-            "the wgpu device needs the package wgpu", where="wgpu", remedy="pip install loom_py[gpu]"
+            "the wgpu device needs the package wgpu", where="wgpu", remedy="Install it: pip install 'loom_py[gpu]'."
         ) from error
     order = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
     found = [a for a in wgpu.gpu.enumerate_adapters_sync() if a.info["backend_type"] != "OpenGL"]
