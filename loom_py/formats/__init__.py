@@ -1,1 +1,1 @@
-"""File formats: safetensors, GGUF, config.json, LOOM's JSON bundle."""
+"""File formats, one a file: safetensors and GGUF with their block quantisations, and programs as text."""

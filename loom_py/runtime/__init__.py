@@ -1,4 +1,7 @@
-"""Kernels and where they run. Layers and models see only `Ops`."""
+"""Kernels, programs recorded from them, transforms of programs, and the devices that replay them.
+
+Layers and models see only `Ops`.
+"""
 
 from .numpy_ops import NumpyOps
 from .ops import Ops, Tensor

@@ -1,1 +1,1 @@
-"""Text: tokenizers, chat templates, sampling, streaming generation."""
+"""Text to token ids and back: tokenizers, chat templates, streams of text."""

@@ -1,1 +1,1 @@
-"""Training and evaluation."""
+"""Training and evaluation: losses, optimisers, schedules, and the loop that runs them on NumPy or a device."""
