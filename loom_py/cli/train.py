@@ -26,7 +26,7 @@ from ..nn.layer import Array
 from ..progress import Bar
 from ..runtime.choice import NUMPY
 from ..schema.fields import Fields, json_type
-from ..schema.loose_fields import fold
+from ..schema.names import fold
 from ..schema.strict import parse_json
 from ..training.config import TrainingConfig
 from ..training.data import check_input

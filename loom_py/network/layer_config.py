@@ -12,8 +12,8 @@ from ..nn.activation import NAMES
 from ..nn.dense import Dense
 from ..nn.layer import Layer, Params, initial_params
 from ..nn.registry import NUMBERS, layer_class
-from ..schema.fields import Json, suggest
-from ..schema.loose_fields import LooseFields, fold
+from ..schema.fields import LOOSE, Fields, Json, suggest
+from ..schema.names import fold
 
 _WEIGHT_NAMES = {"biases": "Bias", "conv_bias": "Bias", "branch_weights": "BranchWeights"}
 _UPPER = {"ih": "IH", "hh": "HH", "id": "ID", **{a + b: (a + b).upper() for a in "ih" for b in "ifgo"}}
@@ -37,7 +37,7 @@ def to_config(layer: Layer, params: Params) -> Json:
 
 def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[Layer, Params]:
     """The layer and its weights. Raises `ConfigError` or `FormatError` with the path."""
-    f = LooseFields(config, where)
+    f = Fields(config, where, rules=LOOSE)
     number, kind = f.any("Type"), f.any("TypeName")
     if kind is None and isinstance(number, int) and not isinstance(number, bool):
         if number not in NUMBERS:
@@ -46,7 +46,7 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
         kind = NUMBERS[number].kind
     cls = layer_class(kind if kind is not None else number, f.at("Type"))
     if cls is Dense:
-        f = LooseFields({**_dense_sizes(f), **f.values}, where)
+        f = Fields({**_dense_sizes(f), **f.values}, where, rules=LOOSE)
         f.any("Type", "TypeName")
     layer = cls.from_fields(f, None)
     record = layer.weights_to_json(initial_params([layer], seed)[0])
@@ -59,7 +59,7 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
     return layer, layer.weights_from_json(record, where)
 
 
-def _dense_sizes(f: LooseFields) -> Json:
+def _dense_sizes(f: Fields) -> Json:
     """The sizes that a dense layer's weights imply where none are given: one output a bias, inputs the rest."""
     kernel, bias = f.any("Kernel"), f.any("Bias")
     sizes = ("InputSize", "InputHeight", "Width", "OutputSize", "OutputHeight", "Height")

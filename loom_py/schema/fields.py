@@ -1,17 +1,30 @@
-"""A checked view of one JSON object: every value is asked for by name and type, and leftovers are errors."""
+"""The one reader of JSON objects: every value is asked for by name and type, every error says where it is.
+
+    f = Fields({"epochs": 3, "rate": 0.1}, "training")
+    f.integer("epochs"), f.number("rate", default=0.01, above=0)   # (3, 0.1)
+    f.finish()                                                     # nothing else may be in it
+
+Errors read the same wherever they come from: "expected a whole number, got a string", "-1 must be at least 0",
+"missing: a string is required", "unknown key 'epoch'". `Rules` say which error class is raised and how keys are
+spelled.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Any, overload
 
-from ..errors import ConfigError
+from ..errors import ConfigError, LoomError
+from .names import fold, pascal
+from .strict import json_path
 
 Json = dict[str, Any]
 MAX_FLOAT = 1.7976931348623157e308
+MAX_INT = 2**31 - 1
 
 
 def json_type(value: object) -> str:
@@ -42,37 +55,137 @@ def shown(value: object) -> str:
 def suggest(word: str, known: Collection[str]) -> str:
     """ "Did you mean …?" with the nearest known word, or the list of all of them."""
     near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(filter(None, known)))}."
+
+
+def is_number(value: object) -> bool:
+    """Whether JSON calls `value` a number (Python's booleans are integers, JSON's are not)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_whole(value: object, *, exact: bool = False) -> bool:
+    """Whether `value` is a whole number; with `exact`, 4.0 is not one."""
+    if isinstance(value, float):
+        return not exact and value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def range_fault(
+    value: float,
+    *,
+    minimum: float = -math.inf,
+    above: float = -math.inf,
+    maximum: float = math.inf,
+    below: float = math.inf,
+) -> str:
+    """What is wrong with a number outside `minimum ≤ value ≤ maximum`, `above < value < below`; "" if nothing is."""
+    if minimum <= value <= maximum and above < value < below:
+        return ""
+    bounds = (
+        ("at least", minimum, -math.inf),
+        ("above", above, -math.inf),
+        ("at most", maximum, math.inf),
+        ("below", below, math.inf),
+    )
+    parts = [f"{word} {bound:.15g}" for word, bound, open_end in bounds if bound != open_end]
+    return f"{shown(value) if isinstance(value, int) else f'{value:g}'} must be {' and '.join(parts)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How one kind of document is read.
+
+    **Arguments:**
+
+    - `error`: the class of every error.
+    - `remedy`: what the user can do about a fault that names no better remedy.
+    - `loose`: keys may be written in any case, with or without underscores, and 1 and 0 count as booleans, as the
+      original reads its JSON. Objects below are read strictly.
+    - `exact`: whole numbers are written without a fraction: 4.0 is an error. (JavaScript has one kind of number, so
+      what a page hands over is not read exactly.)
+    - `max_depth`: how many objects may lie in one another.
+    """
+
+    error: type[LoomError] = ConfigError
+    remedy: str = ""
+    loose: bool = False
+    exact: bool = False
+    max_depth: int = 100
+
+
+CONFIG = Rules()
+LOOSE = Rules(loose=True)
 
 
 class Fields:
-    """One JSON object at `path`. Getters accept several names for one field (the first present wins)."""
+    """One JSON object. A field that is absent or null has its default; without one it is an error.
 
-    def __init__(self, value: object, path: str) -> None:
+    Getters accept several names for one field: the first that is present wins.
+
+    **Arguments:**
+
+    - `value`: anything but a mapping is an error.
+    - `path`: the object's JSON path, such as `layers[0]`.
+    - `file`: the name of the file that the path leads through, if any.
+    """
+
+    def __init__(self, value: object, path: str = "", *, file: str = "", rules: Rules = CONFIG) -> None:
+        self._open(value, path, (), file, rules)
+
+    def _open(self, value: object, base: str, steps: tuple[str | int, ...], file: str, rules: Rules) -> None:
+        self._base, self._steps = base, steps
+        self.file, self.rules = file, rules
         if not isinstance(value, Mapping):
-            raise ConfigError(f"expected an object, got {json_type(value)}", where=path or "config")
+            raise self.error(f"expected an object, got {json_type(value)}")
         self.values: Mapping[str, Any] = value
-        self.path = path
         self._asked: set[str] = set()
+        self._written: dict[str, str] = {}
+        if rules.loose:
+            for key in self.values:
+                other = self._written.setdefault(fold(key), key)
+                if other != key:
+                    message, place = f"the same key as {other!r}", self._place(key)
+                    raise self.rules.error(message, where=place, remedy="Keep one of them.")
 
-    def at(self, name: str) -> str:
-        """The JSON path of a field of this object."""
-        return f"{self.path}.{name}" if self.path else name
+    @property
+    def path(self) -> str:
+        """The JSON path of this object, without the file."""
+        return json_path(self._steps, self._base)
+
+    def at(self, *steps: str | int) -> str:
+        """The place of a field of this object, for an error's `where`."""
+        if self.rules.loose and steps and isinstance(steps[0], str):
+            steps = (self._written.get(fold(steps[0]), steps[0]), *steps[1:])
+        return self._place(*steps)
+
+    def _place(self, *steps: str | int) -> str:
+        path = json_path((*self._steps, *steps), self._base)
+        if self.file:
+            return f"{self.file} at {path}" if path else self.file
+        return path or "config"
+
+    def error(self, message: str, *steps: str | int, remedy: str = "") -> LoomError:
+        """An error of the reader's class at field `steps` of this object."""
+        return self.rules.error(message, where=self.at(*steps), remedy=remedy or self.rules.remedy)
+
+    def child(self, value: object, *steps: str | int) -> Fields:
+        """A reader like this one for an object that lies at `steps` below."""
+        steps = (*self._steps, *steps)
+        if sum(isinstance(step, str) for step in steps) > self.rules.max_depth:
+            raise self.error(f"objects are nested more than {self.rules.max_depth} deep")
+        below = Fields.__new__(Fields)
+        rules = replace(self.rules, loose=False) if self.rules.loose else self.rules
+        below._open(value, self._base, steps, self.file, rules)
+        return below
 
     def has(self, *names: str) -> bool:
-        return any(self.values.get(n) is not None for n in names)
+        """Whether one of the fields is present and not null."""
+        return self._get(names)[1] is not None
 
-    def _get(self, names: tuple[str, ...]) -> tuple[str, Any]:
+    def any(self, *names: str) -> Any:
+        """The value as it is, or None."""
         self._asked.update(names)
-        for name in names:
-            if self.values.get(name) is not None:
-                return name, self.values[name]
-        return names[0], None
-
-    def _default(self, default: Any, name: str, what: str) -> Any:
-        if default is ...:
-            raise ConfigError(f"missing: {what} is required here", where=self.at(name))
-        return default
+        return self._get(names)[1]
 
     @overload
     def integer(
@@ -80,65 +193,156 @@ class Fields:
     ) -> int: ...
     @overload
     def integer(self, *names: str, default: None, minimum: int = ..., maximum: int = ...) -> int | None: ...
-    def integer(self, *names: str, default: Any = ..., minimum: int = 1, maximum: int = 2**31 - 1) -> int | None:
-        """A whole number in `minimum … maximum`; absent: `default`, or an error without one."""
-        name, value = self._get(names)
+    def integer(self, *names: str, default: Any = ..., minimum: int = 1, maximum: int = MAX_INT) -> int | None:
+        """A whole number in `minimum … maximum`."""
+        name, value = self._ask(names, default, "a whole number")
+        return default if value is None else self._whole(value, minimum, maximum, name)
+
+    @overload
+    def integers(
+        self, *names: str, default: Sequence[int] | EllipsisType = ..., minimum: int = ..., maximum: int = ...
+    ) -> list[int]: ...
+    @overload
+    def integers(self, *names: str, default: None, minimum: int = ..., maximum: int = ...) -> list[int] | None: ...
+    def integers(self, *names: str, default: Any = ..., minimum: int = 0, maximum: int = MAX_INT) -> list[int] | None:
+        """An array of whole numbers in `minimum … maximum`."""
+        name, value = self._ask(names, default, "an array")
         if value is None:
-            return self._default(default, name, "a whole number")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-            raise ConfigError(f"expected a whole number, got {shown(value)}", where=self.at(name))
-        if not minimum <= value <= maximum:
-            raise ConfigError(f"{shown(int(value))} is outside {minimum} … {maximum}", where=self.at(name))
+            return None if default is None else list(default)
+        return [self._whole(item, minimum, maximum, name, i) for i, item in enumerate(self._array(value, name))]
+
+    def _whole(self, value: Any, minimum: int, maximum: int, *steps: str | int) -> int:
+        if not is_whole(value, exact=self.rules.exact):
+            got = shown(value) if is_number(value) else json_type(value)
+            raise self.error(f"expected a whole number, got {got}", *steps)
+        limit = maximum if value > maximum or maximum != MAX_INT else math.inf  # the default limit is no news
+        if fault := range_fault(int(value), minimum=minimum, maximum=limit):
+            raise self.error(fault, *steps)
         return int(value)
 
-    def number(self, *names: str, default: Any = ..., minimum: float = -math.inf, above: float = -math.inf) -> float:
-        """A finite number `≥ minimum` and `> above`; absent: `default`, or an error without one."""
-        name, value = self._get(names)
-        if value is None:
-            return self._default(default, name, "a number")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MAX_FLOAT:
-            raise ConfigError(f"expected a finite number, got {shown(value)}", where=self.at(name))
-        if value < minimum or value <= above:
-            bound = f"above {above:g}" if above > -math.inf else f"at least {minimum:g}"
-            raise ConfigError(f"{value:g} must be {bound}", where=self.at(name))
-        return float(value)
-
-    def string(self, *names: str, default: Any = ..., choices: Collection[str] = ()) -> str:
-        """A string, one of `choices` if there are any; absent: `default`, or an error without one."""
-        name, value = self._get(names)
-        if value is None:
-            return self._default(default, name, "a string")
-        if not isinstance(value, str):
-            raise ConfigError(f"expected a string, got {json_type(value)}", where=self.at(name))
-        if choices and value not in choices:
-            raise ConfigError(f"unknown value {value!r}", where=self.at(name), remedy=suggest(value, choices))
-        return value
-
-    def any(self, *names: str) -> Any:
-        """The raw value, or None."""
-        return self._get(names)[1]
-
-    def boolean(self, *names: str, default: bool = False) -> bool:
-        name, value = self._get(names)
+    @overload
+    def number(
+        self,
+        *names: str,
+        default: float | EllipsisType = ...,
+        minimum: float = ...,
+        above: float = ...,
+        maximum: float = ...,
+        below: float = ...,
+    ) -> float: ...
+    @overload
+    def number(
+        self,
+        *names: str,
+        default: None,
+        minimum: float = ...,
+        above: float = ...,
+        maximum: float = ...,
+        below: float = ...,
+    ) -> float | None: ...
+    def number(
+        self,
+        *names: str,
+        default: Any = ...,
+        minimum: float = -math.inf,
+        above: float = -math.inf,
+        maximum: float = math.inf,
+        below: float = math.inf,
+    ) -> float | None:
+        """A finite number in `minimum … maximum`, greater than `above` and less than `below`."""
+        name, value = self._ask(names, default, "a number")
         if value is None:
             return default
-        if not isinstance(value, bool):
-            raise ConfigError(f"expected true or false, got {json_type(value)}", where=self.at(name))
+        if not is_number(value) or not abs(value) < MAX_FLOAT:
+            raise self.error(
+                f"expected a finite number, got {shown(value) if is_number(value) else json_type(value)}", name
+            )
+        if fault := range_fault(value, minimum=minimum, above=above, maximum=maximum, below=below):
+            raise self.error(fault, name)
+        return float(value)
+
+    @overload
+    def string(self, *names: str, default: str | EllipsisType = ..., choices: Collection[str] = ...) -> str: ...
+    @overload
+    def string(self, *names: str, default: None, choices: Collection[str] = ...) -> str | None: ...
+    def string(self, *names: str, default: Any = ..., choices: Collection[str] = ()) -> str | None:
+        """A string, one of `choices` if there are any."""
+        name, value = self._ask(names, default, "a string")
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self.error(f"expected a string, got {json_type(value)}", name)
+        if choices and value not in choices:
+            raise self.error(f"unknown value {shown(value)}", name, remedy=suggest(value, choices))
         return value
 
-    def objects(self, name: str, *, required: bool = False) -> list[Fields]:
-        """An array of objects, each with its own path."""
-        _, value = self._get((name,))
+    def boolean(self, *names: str, default: bool | EllipsisType = False) -> bool:
+        """True or false; absent it is false, unless `default` says otherwise (`...`: it is required)."""
+        name, value = self._ask(names, default, "true or false")
         if value is None:
-            return self._default(... if required else [], name, "an array of objects")
+            return default is True
+        if self.rules.loose and is_number(value) and value in (0, 1):
+            return bool(value)
+        if not isinstance(value, bool):
+            raise self.error(f"expected true or false, got {json_type(value)}", name)
+        return value
+
+    @overload
+    def array(self, *names: str, default: Sequence[Any] | EllipsisType = ...) -> list[Any]: ...
+    @overload
+    def array(self, *names: str, default: None) -> list[Any] | None: ...
+    def array(self, *names: str, default: Any = ...) -> list[Any] | None:
+        """An array; what is in it is not looked at."""
+        name, value = self._ask(names, default, "an array")
+        if value is None:
+            return None if default is None else list(default)
+        return list(self._array(value, name))
+
+    def _array(self, value: Any, name: str) -> Sequence[Any]:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"expected an array, got {json_type(value)}", where=self.at(name))
-        return [Fields(item, f"{self.at(name)}[{i}]") for i, item in enumerate(value)]
+            raise self.error(f"expected an array, got {json_type(value)}", name)
+        return value
+
+    def object(self, *names: str) -> Fields:
+        """The object in a field, which must be there."""
+        name, value = self._ask(names, ..., "an object")
+        return self.child(value, name)
+
+    def objects(self, *names: str, required: bool = False) -> list[Fields]:
+        """An array of objects; empty where it is absent and not `required`."""
+        name, value = self._ask(names, ... if required else (), "an array of objects")
+        return [self.child(item, name, i) for i, item in enumerate(self._array(() if value is None else value, name))]
+
+    def rest(self) -> dict[str, Any]:
+        """The values nobody has asked for; with loose keys, under their folded spelling."""
+        return {fold(key) if self.rules.loose else key: self.values[key] for key in self._unasked()}
 
     def finish(self) -> None:
-        """Raise `ConfigError` for the first key nobody asked for."""
-        for name in self.values:
-            if name not in self._asked:
-                raise ConfigError(
-                    f"unknown key {name!r}", where=self.at(str(name)), remedy=suggest(str(name), self._asked)
-                )
+        """Raise for the first key that nobody has asked for."""
+        for key in self._unasked():
+            word = pascal(str(key)) if self.rules.loose and "_" in str(key) else str(key)
+            raise self.error(f"unknown key {shown(key)}", str(key), remedy=suggest(word, sorted(self._asked)))
+
+    def _unasked(self) -> list[str]:
+        if self.rules.loose:
+            asked = {fold(name) for name in self._asked}
+            return [key for key in self.values if fold(key) not in asked]
+        return [key for key in self.values if key not in self._asked]
+
+    def _get(self, names: tuple[str, ...]) -> tuple[str, Any]:
+        """The first of the fields that is present, and its value; None if none is."""
+        for name in names:
+            value = self.values.get(self._written.get(fold(name), name) if self.rules.loose else name)
+            if value is not None:
+                return name, value
+        return names[0], None
+
+    def _ask(self, names: tuple[str, ...], default: object, what: str) -> tuple[str, Any]:
+        self._asked.update(names)
+        name, value = self._get(names)
+        if value is None and default is ...:
+            key = self._written.get(fold(name), name) if self.rules.loose else name
+            if key in self.values:
+                raise self.error(f"expected {what}, got null", name)
+            raise self.error(f"missing: {what} is required", name)
+        return name, value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -165,9 +166,9 @@ def _find_number(text: str) -> int:
     return match.start() if match else 0
 
 
-def json_path(steps: list[str | int]) -> str:
-    """`["layers", 1, "type"]` as `layers[1].type`; keys that are not plain words are quoted."""
-    path = ""
+def json_path(steps: Sequence[str | int], base: str = "") -> str:
+    """`["layers", 1, "type"]` as `layers[1].type`, below the path `base`; keys that are not plain words are quoted."""
+    path = base
     for step in steps:
         if isinstance(step, int):
             path += f"[{step}]"

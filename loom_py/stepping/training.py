@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..nn.layer import Array, Params, tree_map
 from ..progress import to_end
-from ..schema.choice import LooseFields
-from ..schema.fields import Json
+from ..schema.fields import LOOSE, Fields, Json
+from ..schema.options import option, read_options
 from ..training.config import as_batch
 from ..training.grid import TrainableGrid
 from ..training.losses import TARGETS, Loss, resolve_loss
@@ -44,45 +44,28 @@ class SteppingConfig:
     - `log_every`: ticks that one entry of the histories is the mean of.
     """
 
-    learning_rate: float = 0.001
+    learning_rate: float = option(0.001, minimum=0)
     optimizer: Optimiser | str | dict[str, Any] | None = None
     scheduler: Scheduler | str | dict[str, Any] | None = None
-    loss_type: str = "mse"
-    huber_delta: float = 1.0
-    gradient_clip: float = 0.0
-    gradient_clip_value: float = 0.0
-    accumulation_steps: int = 1
-    delay: int | None = None
-    hold: int = 1
-    shuffle: bool = False
-    seed: int = 0
-    recurrent: str = "layer"
-    scaling: str = "none"
-    buffers: str = "used"
-    log_every: int = 100
+    loss_type: str = option("mse")
+    huber_delta: float = option(1.0, above=0)
+    gradient_clip: float = option(0.0, minimum=0)
+    gradient_clip_value: float = option(0.0, minimum=0)
+    accumulation_steps: int = option(1, minimum=1, names=["GradAccumSteps"])
+    delay: int | None = option(None, minimum=1)
+    hold: int = option(1, minimum=1)
+    shuffle: bool = option(False)
+    seed: int = option(0, minimum=0, maximum=2**32 - 1)
+    recurrent: str = option("layer", choices=RECURRENT)
+    scaling: str = option("none", choices=SCALINGS)
+    buffers: str = option("used", choices=BUFFERS)
+    log_every: int = option(100, minimum=1)
 
     @classmethod
     def from_json(cls, value: object, where: str = "config") -> Self:
         """From an object with keys in any case; what is left out keeps its default."""
-        f = LooseFields(value, where)
-        config = cls(
-            learning_rate=f.number("LearningRate", default=cls.learning_rate, minimum=0.0),
-            optimizer=f.any("Optimizer"),
-            scheduler=f.any("Scheduler", "LRSchedule"),
-            loss_type=f.string("LossType", default="mse"),
-            huber_delta=f.number("HuberDelta", default=1.0, above=0.0),
-            gradient_clip=f.number("GradientClip", default=0.0, minimum=0.0),
-            gradient_clip_value=f.number("GradientClipValue", default=0.0, minimum=0.0),
-            accumulation_steps=f.integer("AccumulationSteps", "GradAccumSteps", default=1),
-            delay=f.integer("Delay", default=None),
-            hold=f.integer("Hold", default=1),
-            shuffle=f.boolean("Shuffle"),
-            seed=f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
-            recurrent=f.string("Recurrent", default="layer", choices=RECURRENT),
-            scaling=f.string("Scaling", default="none", choices=SCALINGS),
-            buffers=f.string("Buffers", default="used", choices=BUFFERS),
-            log_every=f.integer("LogEvery", default=100),
-        )
+        f = Fields(value, where, rules=LOOSE)
+        config = cls(**read_options(cls, f), optimizer=f.any("Optimizer"), scheduler=f.any("Scheduler", "LRSchedule"))
         f.finish()
         return config
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from ..errors import ConfigError
 from ..marks import Floats
-from ..schema.choice import LooseFields
-from ..schema.fields import Json, json_type
-from ..schema.loose_fields import pascal
+from ..schema.fields import LOOSE, Fields, json_type
+from ..schema.options import check_options, option, read_options
 from .classification import ClassificationReport
 from .early_stopping import EarlyStopping
 from .losses import resolve_loss
@@ -36,11 +33,11 @@ class TrainingBatch:
     @classmethod
     def from_json(cls, value: object, where: str = "batch") -> Self:
         """From `{"Input": […], "Target": […]}`; keys in any case."""
-        f = LooseFields(value, where)
+        f = Fields(value, where, rules=LOOSE)
         batch = cls(input=f.any("Input"), target=f.any("Target"))
         for name, data in (("Input", batch.input), ("Target", batch.target)):
             if data is None:
-                raise ConfigError("missing: an array of numbers is required here", where=f"{where}.{name}")
+                raise f.error("missing: an array of numbers is required", name)
         f.finish()
         return batch
 
@@ -73,43 +70,43 @@ class TrainingConfig:
     - `use_gpu`: run on the GPU where a GPU device is available; training runs on the CPU otherwise.
     """
 
-    epochs: int = 10
-    initial_epoch: int = 0
-    learning_rate: float = 0.001
-    loss_type: str = "mse"
-    huber_delta: float = 1.0
+    epochs: int = option(10, minimum=1)
+    initial_epoch: int = option(0, minimum=0)
+    learning_rate: float = option(0.001, minimum=0)
+    loss_type: str = option("mse")
+    huber_delta: float = option(1.0, above=0)
     optimizer: Optimiser | str | Mapping[str, Any] | None = None
     scheduler: Scheduler | str | Mapping[str, Any] | None = None
-    gradient_clip: float = 0.0
-    gradient_clip_value: float = 0.0
-    accumulation_steps: int = 1
-    shuffle: bool = False
-    seed: int = 0
+    gradient_clip: float = option(0.0, minimum=0)
+    gradient_clip_value: float = option(0.0, minimum=0)
+    accumulation_steps: int = option(1, minimum=1)
+    shuffle: bool = option(False)
+    seed: int = option(0, minimum=0, maximum=2**32 - 1)
     early_stopping: EarlyStopping | None = None
-    evaluate_every_n: int = 0
+    evaluate_every_n: int = option(0, minimum=0)
     validation_inputs: Sequence[Floats] = field(default_factory=list)
     validation_targets: Sequence[float] = field(default_factory=list)
-    checkpoint_every_n: int = 0
-    checkpoint_path: str = ""
+    checkpoint_every_n: int = option(0, minimum=0)
+    checkpoint_path: str = option("")
     on_checkpoint: Callable[[str, TrainingProgress], Any] | None = None
     callbacks: Sequence[Callable[[TrainingProgress], Any]] = ()
     progress: bool = False
-    verbose: bool = False
-    print_every_batch: int = 0
-    use_gpu: bool = False
+    verbose: bool = option(False)
+    print_every_batch: int = option(0, minimum=0)
+    use_gpu: bool = option(False)
 
     @classmethod
     def from_json(cls, value: object, where: str = "config") -> Self:
         """From the original's keys (`Epochs`, `LearningRate`, …), in any case; what is left out keeps its default."""
-        f = LooseFields(value, where)
+        f = Fields(value, where, rules=LOOSE)
         stopping = f.any("EarlyStopping")
         config = cls(
-            **_scalars(f),
+            **read_options(cls, f),
             optimizer=f.any("Optimizer"),
             scheduler=f.any("Scheduler", "LRSchedule"),
             early_stopping=None if stopping is None else EarlyStopping.from_json(stopping, f.at("EarlyStopping")),
-            validation_inputs=f.array("ValidationInputs"),
-            validation_targets=f.array("ValidationTargets"),
+            validation_inputs=f.array("ValidationInputs", default=()),
+            validation_targets=f.array("ValidationTargets", default=()),
         )
         f.finish()
         return config.check(where)
@@ -119,15 +116,10 @@ class TrainingConfig:
 
         Returns the config with plain Python numbers, whatever they came as.
         """
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in _SCALARS:
-            if values[name] is None:
-                raise ConfigError("expected a value, got null", where=f"{where}.{pascal(name)}")
-        written = {pascal(name): _plain(values[name]) for name in _SCALARS}
-        return replace(self, **_scalars(LooseFields(written, where)))._check(where)
+        return replace(self, **check_options(self, where))._check(where)
 
     def _check(self, where: str) -> Self:
-        """What the fields' own bounds do not tell."""
+        """What no option's own range can say."""
         stopping = self.early_stopping
         if stopping is not None and not isinstance(stopping, EarlyStopping):
             raise ConfigError(f"expected EarlyStopping, got {json_type(stopping)}", where=f"{where}.EarlyStopping")
@@ -152,38 +144,6 @@ class TrainingConfig:
         if self.checkpoint_path:
             _check_path(self.checkpoint_path, f"{where}.CheckpointPath")
         return self
-
-
-def _scalars(f: LooseFields) -> Json:
-    """The numbers, names and switches of a config with their bounds: the same from JSON and from Python."""
-    return {
-        "epochs": f.integer("Epochs", default=TrainingConfig.epochs),
-        "initial_epoch": f.integer("InitialEpoch", default=0, minimum=0),
-        "learning_rate": f.number("LearningRate", default=TrainingConfig.learning_rate, minimum=0.0),
-        "loss_type": f.string("LossType", default="mse"),
-        "huber_delta": f.number("HuberDelta", default=1.0, above=0.0),
-        "gradient_clip": f.number("GradientClip", default=0.0, minimum=0.0),
-        "gradient_clip_value": f.number("GradientClipValue", default=0.0, minimum=0.0),
-        "accumulation_steps": f.integer("AccumulationSteps", default=1),
-        "shuffle": f.boolean("Shuffle"),
-        "seed": f.integer("Seed", default=0, minimum=0, maximum=2**32 - 1),
-        "evaluate_every_n": f.integer("EvaluateEveryN", default=0, minimum=0),
-        "checkpoint_every_n": f.integer("CheckpointEveryN", default=0, minimum=0),
-        "checkpoint_path": f.string("CheckpointPath", default=""),
-        "verbose": f.boolean("Verbose"),
-        "print_every_batch": f.integer("PrintEveryBatch", default=0, minimum=0),
-        "use_gpu": f.boolean("UseGPU"),
-    }
-
-
-_SCALARS = tuple(_scalars(LooseFields({}, "config")))
-
-
-def _plain(value: Any) -> Any:
-    """NumPy numbers and paths as Python's own, which is what the JSON readers know."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check_path(name: str, where: str) -> None:

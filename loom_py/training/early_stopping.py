@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..nn.layer import Array
-from ..schema.choice import LooseFields
-from ..schema.fields import Json
-from ..schema.loose_fields import pascal
+from ..schema.fields import LOOSE, Fields
+from ..schema.options import check_options, option, read_options
 from .grid import TrainableGrid
 from .state import TrainingState
 
@@ -30,35 +28,21 @@ class EarlyStopping:
     - `restore_best`: end with the network, optimiser state included, as it was after its best epoch.
     """
 
-    patience: int = 10
-    min_delta: float = 0.0
-    monitor: str = "loss"
-    restore_best: bool = False
+    patience: int = option(10, minimum=1)
+    min_delta: float = option(0.0, minimum=0)
+    monitor: str = option("loss", choices=MONITORS)
+    restore_best: bool = option(False)
 
     def __post_init__(self) -> None:
-        values = {pascal(f.name): getattr(self, f.name) for f in fields(self)}
-        for name, value in values.items():
-            if value is None:
-                raise ConfigError("expected a value, got null", where=f"EarlyStopping.{name}")
-        _options(LooseFields(values, "EarlyStopping"))
+        check_options(self, "EarlyStopping")
 
     @classmethod
     def from_json(cls, value: object, where: str) -> Self:
         """From `{"Patience", "MinDelta", "Monitor", "RestoreBest"}`, keys in any case."""
-        f = LooseFields(value, where)
-        made = cls(**_options(f))
+        f = Fields(value, where, rules=LOOSE)
+        rules = cls(**read_options(cls, f))
         f.finish()
-        return made
-
-
-def _options(f: LooseFields) -> Json:
-    """The rules with their bounds: the same from JSON and from Python."""
-    return {
-        "patience": f.integer("Patience", default=10),
-        "min_delta": f.number("MinDelta", default=0.0, minimum=0.0),
-        "monitor": f.string("Monitor", default="loss", choices=MONITORS),
-        "restore_best": f.boolean("RestoreBest"),
-    }
+        return rules
 
 
 class Watch:

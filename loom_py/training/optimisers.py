@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..runtime.ops import Ops, Tensor
-from ..schema.choice import Choice, option, read_choice
+from ..schema.choice import Choice, read_choice
+from ..schema.options import option
 
 Slots = dict[str, list[Tensor]]
 """Slot name → one tensor per parameter, in the order of the parameters."""
@@ -51,7 +52,7 @@ class SGD(Optimiser):
 
     momentum: float = option(0.0, minimum=0.0, below=1.0)
     dampening: float = option(0.0, minimum=0.0, below=1.0)
-    nesterov: bool = False
+    nesterov: bool = option(False)
 
     @property
     def name(self) -> str:

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from ..schema.choice import Choice, LooseFields, option, read_choice
+from ..schema.choice import Choice, read_choice
+from ..schema.fields import Fields
+from ..schema.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class Scheduler(Choice):
         """Learning rate of update number `step`, counted from 0."""
 
     @classmethod
-    def from_fields(cls, f: LooseFields, defaults: Mapping[str, Any]) -> Self:
+    def from_fields(cls, f: Fields, defaults: Mapping[str, Any]) -> Self:
         span = {cls.span: defaults["total"]} if cls.span and "total" in defaults else {}
         return super().from_fields(f, {**defaults, **span})
 
@@ -167,7 +169,7 @@ class Warmup(Scheduler):
         return self.after.lr(step - self.steps) if self.after else self.learning_rate
 
     @classmethod
-    def from_fields(cls, f: LooseFields, defaults: Mapping[str, Any]) -> Self:
+    def from_fields(cls, f: Fields, defaults: Mapping[str, Any]) -> Self:
         made = super().from_fields(f, defaults)
         after = f.any("After")
         if after is None:

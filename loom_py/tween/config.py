@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from ..errors import ConfigError
-from ..schema.choice import LooseFields
-from ..schema.fields import Json
+from ..schema.fields import LOOSE, Fields, Json
+from ..schema.options import check_options, option, read_options
 
 MODES = ("chain_rule", "legacy", "principled")
 _UPPER = {"relu": "ReLU", "rnn": "RNN", "lstm": "LSTM", "swiglu": "SwiGLU", "conv2d": "Conv2D", "conv1d": "Conv1D"}
@@ -39,60 +38,52 @@ class TweenConfig:
       original, which does not use them either.
     """
 
-    mode: str = ""
-    frontier_enabled: bool = True
-    frontier_min: int = -1
-    frontier_threshold: float = 0.55
-    frontier_noise: float = 0.0
-    ignore_threshold: float = 0.2
-    dense_rate: float = 1.0
-    rnn_rate: float = 0.5
-    lstm_rate: float = 0.5
-    attention_rate: float = 0.2
-    norm_rate: float = 0.1
-    swiglu_rate: float = 0.2
-    conv2d_rate: float = 0.1
-    embedding_rate: float = 0.1
-    conv1d_rate: float = 0.1
-    momentum: float = 0.9
-    bias_rate_multiplier: float = 0.1
-    weight_rate_multiplier: float = 0.01
-    tanh_clamp_min: float = -0.95
-    tanh_clamp_max: float = 0.95
-    sigmoid_clamp_min: float = 0.05
-    sigmoid_clamp_max: float = 0.95
-    relu_clamp_max: float = 10.0
-    early_stop_threshold: float = 95.0
-    eval_frequency: int = 5
-    link_budget_scale: float = 0.5
-    prune_enabled: bool = False
-    prune_threshold: float = 0.1
-    prune_patience: int = 10
-    batch_size: int = 1
-    use_chain_rule: bool = True
-    depth_scale_factor: float = 1.2
-    gradient_scale: float = 0.1
-    total_weight_threshold: float = 0.01
-    relu_slope: float = 1.1
-    leaky_relu_slope: float = 0.1
-    derivative_epsilon: float = 0.01
-    lstm_gate_scale: float = 0.25
-    attention_routing_rate: float = 0.2
-    attention_bias_rate: float = 0.05
-    norm_beta_rate: float = 0.1
-    norm_gamma_rate: float = 0.01
-    explosion_detection: bool = False
+    mode: str = option("", choices=("", *MODES))
+    frontier_enabled: bool = option(True)
+    frontier_min: int = option(-1, minimum=-1)
+    frontier_threshold: float = option(0.55)
+    frontier_noise: float = option(0.0)
+    ignore_threshold: float = option(0.2)
+    dense_rate: float = option(1.0)
+    rnn_rate: float = option(0.5)
+    lstm_rate: float = option(0.5)
+    attention_rate: float = option(0.2)
+    norm_rate: float = option(0.1)
+    swiglu_rate: float = option(0.2)
+    conv2d_rate: float = option(0.1)
+    embedding_rate: float = option(0.1)
+    conv1d_rate: float = option(0.1)
+    momentum: float = option(0.9, minimum=0, below=1)
+    bias_rate_multiplier: float = option(0.1)
+    weight_rate_multiplier: float = option(0.01)
+    tanh_clamp_min: float = option(-0.95)
+    tanh_clamp_max: float = option(0.95)
+    sigmoid_clamp_min: float = option(0.05)
+    sigmoid_clamp_max: float = option(0.95)
+    relu_clamp_max: float = option(10.0)
+    early_stop_threshold: float = option(95.0)
+    eval_frequency: int = option(5, minimum=1)
+    link_budget_scale: float = option(0.5)
+    prune_enabled: bool = option(False)
+    prune_threshold: float = option(0.1)
+    prune_patience: int = option(10, minimum=1)
+    batch_size: int = option(1, minimum=-1)
+    use_chain_rule: bool = option(True)
+    depth_scale_factor: float = option(1.2)
+    gradient_scale: float = option(0.1)
+    total_weight_threshold: float = option(0.01)
+    relu_slope: float = option(1.1)
+    leaky_relu_slope: float = option(0.1)
+    derivative_epsilon: float = option(0.01)
+    lstm_gate_scale: float = option(0.25)
+    attention_routing_rate: float = option(0.2)
+    attention_bias_rate: float = option(0.05)
+    norm_beta_rate: float = option(0.1)
+    norm_gamma_rate: float = option(0.01)
+    explosion_detection: bool = option(False)
 
     def __post_init__(self) -> None:
-        if self.mode and self.mode not in MODES:
-            known = f"Known: {', '.join(MODES)}."
-            raise ConfigError(f"unknown mode {self.mode!r}", where="TweenConfig.Mode", remedy=known)
-        for name in ("eval_frequency", "prune_patience"):
-            if getattr(self, name) < 1:
-                problem = f"{getattr(self, name)} must be at least 1"
-                raise ConfigError(problem, where=f"TweenConfig.{json_name(name)}")
-        if not 0 <= self.momentum < 1:
-            raise ConfigError(f"{self.momentum} is outside 0 … 1", where="TweenConfig.Momentum")
+        check_options(self, "TweenConfig", json_name)
 
     @property
     def rule(self) -> str:
@@ -111,20 +102,10 @@ class TweenConfig:
     @classmethod
     def from_json(cls, value: object, where: str = "TweenConfig") -> Self:
         """From the original's keys, in any case; what is left out keeps its default."""
-        f = LooseFields(value, where)
-        found: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):
-            key, default = json_name(field.name), field.default
-            if isinstance(default, bool):
-                found[field.name] = f.boolean(key, default=default)
-            elif isinstance(default, int):
-                found[field.name] = f.integer(key, default=default, minimum=-1)
-            elif isinstance(default, str):
-                found[field.name] = f.string(key, default=default)
-            else:
-                found[field.name] = f.number(key, default=default)
+        f = Fields(value, where, rules=LOOSE)
+        config = cls(**read_options(cls, f, name=json_name))
         f.finish()
-        return cls(**found)
+        return config
 
     def to_json(self) -> Json:
         """The original's keys; `from_json` gives back an equal object."""

@@ -146,7 +146,7 @@ def test_he_initialisation_and_forget_bias() -> None:
         ("InitDense", [1, 1, 0], "layer init function InitDense not found. Did you mean 'InitDenseLayer'"),
         ("InitDenseLayer", [1, 1], "InitDenseLayer expects 3 arguments, got 2"),
         ("InitDenseLayer", [1, "x", 0], "InitDenseLayer.output_size: expected int"),
-        ("InitDenseLayer", [1, 0, 0], "output_size: 0 is outside"),
+        ("InitDenseLayer", [1, 0, 0], "output_size: 0 must be at least"),
         ("InitDenseLayer", [1, 1, 77], "unknown activation id 77"),
         ("InitDenseLayer", [1, 1, "bogus"], "InitDenseLayer.activation: unknown activation 'bogus'"),
         ("InitMaskedSoftmaxLayer", [2**60], "InitMaskedSoftmaxLayer.size: must be from 1 to"),

@@ -145,8 +145,8 @@ BAD: dict[str, tuple[Any, str]] = {
     "size not a number": ({"layers": [{**DENSE, "output_size": "2"}]}, r"layers\[0\].output_size: expected a whole"),
     "size a fraction": ({"layers": [{**DENSE, "output_size": 2.5}]}, r"layers\[0\].output_size: expected a whole"),
     "size a boolean": ({"layers": [{**DENSE, "output_size": True}]}, r"layers\[0\].output_size: expected a whole"),
-    "size zero": ({"layers": [{**DENSE, "output_size": 0}]}, r"layers\[0\].output_size: 0 is outside"),
-    "size negative": ({"layers": [{**DENSE, "input_size": -1}]}, r"layers\[0\].input_size: -1 is outside"),
+    "size zero": ({"layers": [{**DENSE, "output_size": 0}]}, r"layers\[0\].output_size: 0 must be at least"),
+    "size negative": ({"layers": [{**DENSE, "input_size": -1}]}, r"layers\[0\].input_size: -1 must be at least"),
     "size NaN": ('{"layers": [{"type": "dense", "input_size": NaN, "output_size": 2}]}', "NaN is not a JSON number"),
     "size enormous": (
         {"layers": [{**DENSE, "output_size": 10**400}]},
@@ -180,7 +180,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "positions missing": ({"layers": [{**GRID, "grid_positions": [at(0, 0)]}]}, "1 positions for 2 branches"),
     "position outside": (
         {"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 2)]}]},
-        r"positions\[1\].target_row: 2 is out",
+        r"positions\[1\].target_row: 2 must be at least 0 and at most 1",
     ),
     "cell twice": (
         {"layers": [{**GRID, "grid_positions": [at(0, 0), at(1, 0)]}]},

@@ -212,7 +212,7 @@ def test_deep_chains_keep_exact_gradients() -> None:
             {"type": "mha", "d_model": 6, "num_heads": 1, "causal": False, "cache_length": 3},
             "cache_length: a cache needs",
         ),
-        ({"type": "mha", "d_model": 6, "num_heads": 0}, "num_heads: 0 is outside"),
+        ({"type": "mha", "d_model": 6, "num_heads": 0}, "num_heads: 0 must be at least"),
         (
             {"type": "conv2d", "filters": 1, "kernel_size": 9, "input_height": 2},
             "kernel_size: 9 is larger than the padded",
@@ -222,7 +222,7 @@ def test_deep_chains_keep_exact_gradients() -> None:
             {"type": "conv2d", "filters": 1, "kernel_size": 1, "input_height": 2, "output_height": 9},
             "output_height: 9 given",
         ),
-        ({"type": "conv1d", "filters": 1, "kernel_size": 2, "stride": 0}, "stride: 0 is outside"),
+        ({"type": "conv1d", "filters": 1, "kernel_size": 2, "stride": 0}, "stride: 0 must be at least"),
         ({"type": "layer_norm", "norm_size": 4}, "norm_size: 4 does not divide the 6 inputs"),
         ({"type": "rms_norm", "epsilon": -1}, "epsilon: -1 must be at least 0"),
         ({"type": "swiglu", "input_size": 4, "output_size": 2}, "input_size: 4 does not divide the 6 inputs"),

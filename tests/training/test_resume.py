@@ -169,7 +169,7 @@ def test_a_network_that_was_not_trained_has_no_training_key() -> None:
         (["optimizer", "Type"], "x", "optimizer.Type: unknown name 'x'"),
         (["optimizer", "Beta1"], 3, "optimizer.Beta1: 3 must be"),
         (["optimizer"], {"Type": "sgd"}, "slots: SGD keeps nothing, got m, v"),
-        (["scheduler", "Steps"], 0, "scheduler.Steps: 0 is outside"),
+        (["scheduler", "Steps"], 0, "scheduler.Steps: 0 must be at least"),
         (["slots"], {}, "slots: AdamW keeps m, v, got nothing"),
         (["slots", "m"], [], "slots.m: expected an object, got an array"),
         (["slots", "m", "layers.0.kernel"], 1, "slots.m.layers.0.kernel: expected a string"),

@@ -69,7 +69,7 @@ def test_what_is_left_out_follows_from_the_training() -> None:
     [
         ("cosin", "s.Type: unknown name 'cosin'. Did you mean 'cosine'"),
         ([], "s: expected a name or an object, got an array"),
-        ({"Type": "cosine", "Steps": 0}, "s.Steps: 0 is outside 1"),
+        ({"Type": "cosine", "Steps": 0}, "s.Steps: 0 must be at least"),
         ({"Type": "cosine", "Steps": 1.5}, "s.Steps: expected a whole number"),
         ({"Type": "cosine", "Period": 3}, "s.Period: unknown key 'Period'"),
         ({"Type": "linear", "LearningRate": -1}, "s.LearningRate: -1 must be at least 0"),
