@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices
 from loom_py.training import device_step
 
+from .conftest import ROOT
 from .formats.conftest import tiny  # noqa: F401 (a fixture)
 from .formats.tiny_gguf import TinyGGUF
 
@@ -416,3 +418,21 @@ def test_a_closed_standard_input(tiny: TinyGGUF) -> None:  # noqa: F811
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("loom_py tokenize: standard input: is closed")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "cp437", "utf-8"])
+def test_any_encoding_of_the_output(tmp_path: Path, encoding: str) -> None:
+    """Redirected output on Windows has a code page without arrows."""
+    network = {"layers": [{"type": "dense", "input_size": 1, "output_size": 1}], "id": "Größe → 漢"}
+    config = {"network": network, "batches": [{"Input": [1], "Target": [1]}], "training": {"Epochs": 1}}
+    (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
+    command = [sys.executable, "-m", "loom_py", "train", str(tmp_path / "train.json")]
+    env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    for arguments in ([], ["--output", str(tmp_path / "→.json")], ["--json", "--output", "no/→.json"]):
+        done = subprocess.run([*command, *arguments], capture_output=True, env=env, cwd=tmp_path, check=False)
+        assert b"UnicodeEncodeError" not in done.stderr
+        if arguments and arguments[0] == "--json":
+            assert json.loads(done.stdout.decode(encoding))["error"]["where"].endswith("→.json")
+        else:
+            assert done.returncode == 0
+            assert b"loss " in done.stdout

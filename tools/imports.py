@@ -14,7 +14,7 @@ from tools import paths
 
 ROOT = paths.REPOSITORY / "loom_py"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "schema", "marks", "values", "progress"),
+    ("errors", "schema", "marks", "values", "output", "progress"),
     ("runtime",),
     ("nn",),
     ("formats",),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, LoomError
+from ..output import accept_any_text, print_json
 from ..progress import Bar
 from ..schema.strict import parse_json
 from . import EXPERIMENTS, METHODS, Options, assess, check, plots, text
@@ -42,13 +43,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 on success, 1 on an error that was explained, 2 on wrong usage, 130 when interrupted."""
+    accept_any_text()
     args = build_parser().parse_args(argv)
     try:
         return _run(args)
     except LoomError as error:
         if args.json:
             detail = {"message": error.message, "where": error.where, "remedy": error.remedy}
-            print(json.dumps({"error": {"type": type(error).__name__, **detail}}, ensure_ascii=False))
+            print_json({"error": {"type": type(error).__name__, **detail}})
         print(f"loom_py.assess: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -71,7 +73,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.plot:
         for path in plots.plot(record, args.plot, args.plot_kind):
             print(f"drawn: {path}", file=sys.stderr)
-    print(json.dumps(record, ensure_ascii=False, allow_nan=False) if args.json else text(record))
+    if args.json:
+        print_json(record, allow_nan=False)
+    else:
+        print(text(record))
     return 0
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import LoomError
+from ..output import accept_any_text, print_json
 from . import convert, generate, inspect, tokenize, train
 
 COMMANDS = {"inspect": inspect, "convert": convert, "tokenize": tokenize, "generate": generate, "train": train}
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Where the reader of standard output went away (`| head`), 141: as for a program that the signal ends.
     """
+    accept_any_text()
     args = build_parser().parse_args(argv)
     try:
         status = _run(args)
@@ -63,7 +64,7 @@ def _explain(args: argparse.Namespace, error: Exception, message: str, where: st
     """Tell an error, with --json on standard output too."""
     if args.json:
         detail = {"type": type(error).__name__, "message": message, "where": where, "remedy": remedy}
-        print(json.dumps({"error": detail}, ensure_ascii=False))
+        print_json({"error": detail})
     text = str(LoomError(message, where=where, remedy=remedy))
     print(f"loom_py {args.command}: {text}", file=sys.stderr)
     return 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 from ..formats.source import FileSource
 from ..models.convert import convert_gguf
+from ..output import print_json
 from ..progress import Bar
 
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             progress=bar.update,
         )
     if args.json:
-        print(json.dumps(dataclasses.asdict(report), default=str))
+        print_json(dataclasses.asdict(report))
     else:
         print(f"written to {args.directory}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..generation.loading import model_files
 from ..generation.on_device import ACTIVATIONS
 from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
+from ..output import print_json
 from ..progress import Bar, to_end
 from .device import add_device, chosen
 
@@ -88,7 +88,7 @@ def _generate(args: argparse.Namespace, model: LanguageModel, options: Generatio
         report = {"ids": ids, "text": text, "finish_reason": reason, "prompt_tokens": prompt_tokens}
         report |= {"device": model.device, "activations": model.activations}
         times = {"time_to_first_token": round(first, 4), "tokens_per_second": round(speed, 2)}
-        print(json.dumps(report | times, ensure_ascii=False))
+        print_json(report | times)
     else:
         print()
         note = f"{len(ids)} tokens, first after {first:.2f} s, then {speed:.1f} a second on {model.device} ({reason})"

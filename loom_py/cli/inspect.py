@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..models.inspect_checkpoint import inspect_checkpoint
 from ..network.bundle import TYPE
 from ..network.loading import build_network_from_json, load_bundle_file
 from ..network.network import Network
+from ..output import print_json
 from ..schema.strict import parse_json
 from ..text.tokenizer import Tokenizer
 from .places import within
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     report = describe(Path(args.file))
     if args.json:
-        print(json.dumps(report, ensure_ascii=False))
+        print_json(report)
         return 0
     for key, value in report.items():
         if isinstance(value, list):

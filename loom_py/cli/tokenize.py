@@ -7,12 +7,12 @@ is a JSON array of strings, and an array of id arrays is written.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
 from ..errors import InputError
 from ..generation.loading import load_tokenizer
+from ..output import print_json
 from ..schema.fields import shown
 from ..schema.strict import parse_json
 from ..text.tokenizer import Tokenizer
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             result: list[object] = [_decode(tokenizer, ids, f"{place}[{i}]", args) for i, ids in enumerate(items)]
         else:
             result = [tokenizer.encode(item, add_special_tokens=not args.no_special) for item in items]
-        print(json.dumps(result, ensure_ascii=False))
+        print_json(result)
         return 0
     try:
         text = raw.decode("utf-8")

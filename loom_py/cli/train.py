@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import math
 import os
 import sys
@@ -23,6 +22,7 @@ from ..formats.files import read_file
 from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Array
+from ..output import print_json
 from ..progress import Bar
 from ..runtime.choice import NUMPY
 from ..schema.fields import Fields, json_type
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         job.network.save_model(args.output, job.network.model_id or "model")
     if args.json:
-        print(json.dumps(report))
+        print_json(report)
     else:
         first, last = result.loss_history[0], result.final_loss
         print(f"loss {first:.6f} → {last:.6f} in {result.total_time / 1e9:.2f} s ({job.config.epochs} epochs)")
@@ -211,11 +211,7 @@ def _interrupted(args: argparse.Namespace, job: _Job, progress: TrainingProgress
         job.network.save_model(args.output, job.network.model_id or "model")
     if args.json:
         record = {} if progress is None else progress.to_json()
-        print(
-            json.dumps(
-                {"interrupted": True, **record, "seed": job.network.seed, "output": args.output if saved else None}
-            )
-        )
+        print_json({"interrupted": True, **record, "seed": job.network.seed, "output": args.output if saved else None})
     done = f"after update {progress.step}, in epoch {progress.epoch} of {progress.epochs}" if progress else "at once"
     print(f"interrupted {done}; " + (f"written to {args.output}" if saved else "nothing was written"), file=sys.stderr)
     return 130

@@ -1,0 +1,24 @@
+"""Standard streams of the command lines: any text can be written, whatever encoding the terminal or file has."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+
+def accept_any_text() -> None:
+    """Let standard output and error replace what their encoding lacks instead of failing.
+
+    Windows code pages have no arrows and no Greek, and no encoding has lone surrogates.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def print_json(value: Any, *, allow_nan: bool = True) -> None:
+    """One line of JSON; where the stream is not UTF-8, other characters are escaped so that none is lost."""
+    encoding = (sys.stdout.encoding or "utf-8").lower() if isinstance(sys.stdout, io.TextIOBase) else "utf-8"
+    print(json.dumps(value, ensure_ascii=not encoding.startswith("utf"), allow_nan=allow_nan, default=str))
