@@ -1,5 +1,7 @@
 """LOOM: neural networks that live in a web page, and small language models beside them."""
 
+from typing import TYPE_CHECKING, Any
+
 from .compat import welvet as simple
 from .errors import LoomError
 from .network.blueprint import network_blueprint
@@ -14,13 +16,17 @@ from .network.loading import (
 )
 from .network.network import Network
 from .observe.adaptation import AdaptationComparison, AdaptationTracker
+from .runtime.choice import devices, use_device
 from .stepping import StepState, TargetQueue
 from .training.classification import ClassificationReport
 from .training.config import TrainingBatch, TrainingConfig, TrainingResult
 from .training.evaluation import DeviationMetrics
 from .tween import TweenConfig, TweenState, step_tween_chain
+from .version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from .generation.loading import load_tokenizer
+
 __all__ = [
     "AdaptationComparison",
     "AdaptationTracker",
@@ -37,14 +43,26 @@ __all__ = [
     "TweenState",
     "build_network_from_json",
     "call_layer_init",
+    "devices",
     "dump_bundle",
     "list_layer_init_functions",
     "load_bundle",
     "load_bundle_file",
     "load_model",
     "load_model_from_string",
+    "load_tokenizer",
     "network_blueprint",
     "save_bundle",
     "simple",
     "step_tween_chain",
+    "use_device",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What a page without language models need not import: the tokenizers' modules."""
+    if name == "load_tokenizer":
+        from .generation.loading import load_tokenizer
+
+        return load_tokenizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

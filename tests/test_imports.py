@@ -7,12 +7,7 @@ from itertools import pairwise
 
 from tools.imports import floor, imports, place, room, sources
 
-KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("loom_py.bridge.api", "loom_py"),
-        ("loom_py.cli", "loom_py"),
-    }
-)
+KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset()
 """Imports upwards that are still there, as (importing module, imported module). Only ever shorter."""
 KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset(
     {

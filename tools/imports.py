@@ -14,7 +14,7 @@ from tools import paths
 
 ROOT = paths.REPOSITORY / "loom_py"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "schema", "marks", "values", "output", "progress"),
+    ("errors", "schema", "marks", "values", "output", "progress", "version"),
     ("runtime",),
     ("nn",),
     ("formats",),

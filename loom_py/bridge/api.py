@@ -13,7 +13,6 @@ import sys
 import traceback
 from typing import Any
 
-from .. import __version__
 from ..errors import InputError, LoomError
 from ..network import unset
 from ..network.layer_init import call_layer_init, list_layer_init_functions
@@ -22,6 +21,7 @@ from ..network.network import Network
 from ..runtime.choice import devices
 from ..schema.strict import parse_json
 from ..training.loop import training_work
+from ..version import __version__
 from .arrays import from_js, plain, to_js
 from .calls import (  # noqa: F401 (called from JavaScript)
     call,

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .. import __version__
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
+from ..version import __version__
 from . import convert, generate, inspect, tokenize, train
 
 COMMANDS = {"inspect": inspect, "convert": convert, "tokenize": tokenize, "generate": generate, "train": train}

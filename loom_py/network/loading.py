@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import FormatError
 from ..formats.files import read_file
@@ -21,6 +21,11 @@ from ..training.state import TrainingState
 from .bundle import EXTERNAL, FORMAT, TYPE, VERSION
 from .config import parse_config
 from .network import Network
+
+if TYPE_CHECKING:
+    from ..generation.language_model import LanguageModel
+    from ..generation.loading import LoadProgress
+    from ..runtime.device import Device
 
 Files = Mapping[str, Source]
 
@@ -73,9 +78,39 @@ def load_bundle_file(path: str | os.PathLike[str]) -> dict[str, Network]:
     return load_bundle(read_file(path), _beside(path))
 
 
-def load_model(path: str | os.PathLike[str], model_id: str) -> Network:
-    """One network of a bundle file."""
-    return load_model_from_string(read_file(path), model_id, _beside(path))
+@overload
+def load_model(path: str | os.PathLike[str], model_id: str) -> Network: ...
+
+
+@overload
+def load_model(
+    path: str | os.PathLike[str],
+    model_id: None = None,
+    *,
+    progress: Callable[[LoadProgress], None] | None = None,
+    device: Device | None = None,
+    activations: str = "q16",
+) -> LanguageModel: ...
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    model_id: str | None = None,
+    *,
+    progress: Callable[[LoadProgress], None] | None = None,
+    device: Device | None = None,
+    activations: str = "q16",
+) -> Network | LanguageModel:
+    """With a `model_id` that network of a bundle file; without one the language model of a checkpoint.
+
+    A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
+    for those, see `generation.loading`.
+    """
+    if model_id is not None:
+        return load_model_from_string(read_file(path), model_id, _beside(path))
+    from ..generation.loading import load_model as load_checkpoint  # a page without language models does without
+
+    return load_checkpoint(path, progress, device=device, activations=activations)
 
 
 def _beside(path: str | os.PathLike[str]) -> Files:

@@ -1,4 +1,4 @@
-"""The version is written in `loom_py/__init__.py`; everything else either reads it there or is held to it here."""
+"""The version is written in `loom_py/version.py`; everything else either reads it there or is held to it here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(name: str) -> str:
 def test_the_wheel_reads_it() -> None:
     project = tomllib.loads(read("pyproject.toml"))
     assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["hatch"]["version"]["path"] == "loom_py/__init__.py"
+    assert project["tool"]["hatch"]["version"]["path"] == "loom_py/version.py"
 
 
 def test_the_npm_package_has_the_same() -> None:
