@@ -97,5 +97,5 @@ def floor(module: str) -> int:
 
 def place(module: str, other: str) -> str:
     """`loom_py/nn/grid.py:17 imports loom_py/nn/chain.py`."""
-    here, there = (sources()[m].relative_to(ROOT.parent).as_posix() for m in (module, other))
-    return f"{here}:{imports()[module][other]} imports {there}"
+    importer, target = (sources()[m].relative_to(ROOT.parent).as_posix() for m in (module, other))
+    return f"{importer}:{imports()[module][other]} imports {target}"

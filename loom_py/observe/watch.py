@@ -43,7 +43,7 @@ def watched(layer: Layer, place: Place, probe: Probe) -> Layer:
     if children := layer.children():
         places = (_inside(place, i, child) for i, child in enumerate(children))
         pairs = zip(children, places, strict=True)
-        inner = layer.with_children([watched(child.layer, there, probe) for child, there in pairs])
+        inner = layer.with_children([watched(child.layer, inside, probe) for child, inside in pairs])
 
     def forward(ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
         y, kept = inner.forward(ops, p, x, s)
