@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..models.protocols import Decoder
 from ..models.trace import Want, kept_shape, kept_tensors
-from ..runtime.device import DeviceTensor, Executable, release
+from ..runtime.device import Device, Executable, release
+from ..runtime.tensor import DeviceTensor
 
 
 class Cache(ABC):
@@ -118,7 +119,7 @@ class DeviceCache(Cache):
 
     smallest = 512
 
-    def __init__(self, decoder: Decoder, device: Any, limit: int | None = None) -> None:
+    def __init__(self, decoder: Decoder, device: Device, limit: int | None = None) -> None:
         super().__init__(decoder, limit)
         self.device = device
         self.tensors: dict[str, DeviceTensor] = {}

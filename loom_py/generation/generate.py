@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..errors import DeviceLost, InputError
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from .runner import CacheT, Runner
 from .sampling import GenerationOptions
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import TemplateError
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
 from .cache import Cache

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
@@ -18,6 +21,8 @@ from ..models.protocols import Decoder, Facts
 from ..models.registry import gguf_decoder, read_decoder_file
 from ..models.weights import CheckpointWeights
 from ..progress import to_end
+from ..runtime.device import Activations, Device
+from ..runtime.stored import StoredWeight
 from ..schema.file_fields import Fields
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
@@ -39,7 +44,7 @@ class LoadProgress:
 
 
 def load_steps(
-    files: Mapping[str, Source], name: str = "model", *, device: Any = None, activations: str = "q16"
+    files: Mapping[str, Source], name: str = "model", *, device: Device | None = None, activations: str = "q16"
 ) -> Generator[LoadProgress, None, LanguageModel]:
     """Read a model; yields after each tensor and returns the `LanguageModel`.
 
@@ -56,9 +61,7 @@ def load_steps(
     ggufs = [n for n in by_name if n.lower().endswith(".gguf")]
     if len(ggufs) > 1:
         raise ModelError(f"{len(ggufs)} GGUF files at once", where=", ".join(sorted(ggufs)), remedy="Choose one.")
-    if activations not in ACTIVATIONS:
-        raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
-    to = _Target(device, activations)
+    to = _Target(device, _checked(activations))
     return _load_gguf(by_name[ggufs[0]], to) if ggufs else _load_hugging_face(by_name, name, to)
 
 
@@ -66,15 +69,22 @@ def load_steps(
 class _Target:
     """Where weights go."""
 
-    device: Any
-    activations: str
+    device: Device | None
+    activations: Activations
+
+
+def _checked(activations: str) -> Activations:
+    for known in ACTIVATIONS:
+        if activations == known:
+            return known
+    raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
 
 
 def load_model(
     path: str | os.PathLike[str],
     progress: Callable[[LoadProgress], None] | None = None,
     *,
-    device: Any = None,
+    device: Device | None = None,
     activations: str = "q16",
 ) -> LanguageModel:
     """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
@@ -89,11 +99,11 @@ def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
     directory = place.parent if place.is_file() else place
     if not directory.is_dir():
         raise ModelError("no such file or directory", where=str(path))
-    known = (".gguf", ".json", ".safetensors", ".jinja")
-    found = {p.name: p for p in sorted(directory.iterdir()) if p.suffix.lower() in known and p.is_file()}
-    if not found:
+    suffixes = (".gguf", ".json", ".safetensors", ".jinja")
+    paths = {p.name: p for p in sorted(directory.iterdir()) if p.suffix.lower() in suffixes and p.is_file()}
+    if not paths:
         raise ModelError("the directory holds no model files", where=str(path))
-    return {n: FileSource(p) for n, p in found.items()}
+    return {name: FileSource(p) for name, p in paths.items()}
 
 
 def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
@@ -101,11 +111,9 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     place = Path(path)
     if place.is_file():
         source = FileSource(place)
-        return (
-            Tokenizer.from_gguf(GGUFFile(source).metadata)
-            if source.read(0, min(4, source.size)) == b"GGUF"
-            else (Tokenizer.from_json(source))
-        )
+        if source.read(0, min(4, source.size)) == b"GGUF":
+            return Tokenizer.from_gguf(GGUFFile(source).metadata)
+        return Tokenizer.from_json(source)
     files = model_files(path)
     if "tokenizer.json" in files:
         return Tokenizer.from_json(files["tokenizer.json"])
@@ -164,19 +172,41 @@ def _load_hugging_face(
 def _load_weights(
     source: CheckpointWeights, decoder: Decoder, to: _Target
 ) -> Generator[LoadProgress, None, Runner[Any]]:
-    weights: dict[str, Any] = {}
-    loaded = 0
+    if to.device is None:
+        return (yield from _load_to_numpy(source, decoder))
+    return (yield from _load_to_device(source, decoder, to.device, to.activations))
+
+
+def _load_to_numpy(source: CheckpointWeights, decoder: Decoder) -> Generator[LoadProgress, None, OnNumpy]:
+    weights: dict[str, NDArray[np.float32]] = {}
+    for name, progress in _with_progress(source):
+        weights[name] = source.numbers(name)
+        yield progress
+    return OnNumpy(decoder, weights)
+
+
+def _load_to_device(
+    source: CheckpointWeights, decoder: Decoder, device: Device, activations: Activations
+) -> Generator[LoadProgress, None, OnDevice]:
+    weights: dict[str, StoredWeight] = {}
     try:
-        for name in source:
-            weights[name] = source.upload(name, to.device) if to.device else source.numbers(name)
-            info = source.info(name)
-            loaded += info.nbytes
-            yield LoadProgress(info.name, loaded, source.nbytes)
-        return OnDevice(decoder, weights, to.device, to.activations) if to.device else OnNumpy(decoder, weights)
+        for name, progress in _with_progress(source):
+            weights[name] = source.upload(name, device)
+            yield progress
+        return OnDevice(decoder, weights, device, activations)
     except BaseException:  # also when nobody asks for the next step
-        for weight in weights.values() if to.device else ():
-            to.device.free(weight.tensor)
+        for weight in weights.values():
+            device.free(weight.tensor)
         raise
+
+
+def _with_progress(source: CheckpointWeights) -> Iterator[tuple[str, LoadProgress]]:
+    """Every weight's name, and the progress once it is loaded."""
+    loaded = 0
+    for name in source:
+        info = source.info(name)
+        loaded += info.nbytes
+        yield name, LoadProgress(info.name, loaded, source.nbytes)
 
 
 def _special(tokenizer: Tokenizer, facts: Facts) -> tuple[str, str]:

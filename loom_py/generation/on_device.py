@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +14,8 @@ from ..errors import DeviceLost
 from ..models.protocols import Decoder
 from ..models.trace import Want, trace_decoder
 from ..models.weights import check_weights
-from ..runtime.device import Executable, Reopens, Waiting, finished, release, settle
+from ..runtime.device import Activations, Device, Executable, release
+from ..runtime.pending import Waiting, finished, settle
 from ..runtime.stored import StoredWeight
 from ..runtime.transforms import fuse
 from .cache import DeviceCache
@@ -22,7 +24,7 @@ from .sampling import GenerationOptions
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
-ACTIVATIONS = ("q16", "f32")
+ACTIVATIONS: tuple[Activations, ...] = ("q16", "f32")
 
 
 class OnDevice:
@@ -36,12 +38,12 @@ class OnDevice:
     """
 
     def __init__(
-        self, decoder: Decoder, weights: Mapping[str, StoredWeight], device: Any, activations: str = "q16"
+        self, decoder: Decoder, weights: Mapping[str, StoredWeight], device: Device, activations: Activations = "q16"
     ) -> None:
         check_weights(weights, decoder.weights())
         self.decoder = decoder
         self.device = device
-        self.activations = activations if activations in getattr(device, "activations", ACTIVATIONS) else "f32"
+        self.activations: Activations = activations if activations in device.activations else "f32"
         self._tensors = {"token": device.upload(np.zeros(1, np.int64))}
         try:
             self._tensors["seen"] = device.upload(np.zeros(decoder.facts.vocab_size, np.uint8))
@@ -95,11 +97,8 @@ class OnDevice:
     ) -> Generator[Waiting, None, T]:
         """Do `work`; if the GPU is lost, reopen it, refill the cache and do it once more."""
         if cache.generation == self.device.generation:
-            try:
+            with suppress(DeviceLost):
                 return (yield from work())
-            except DeviceLost:
-                if not isinstance(self.device, Reopens):
-                    raise
             yield from self.device.reopen()
         yield from self._refill(cache)
         return (yield from work())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..models.protocols import Chunk, Decoder, Segment
 from ..models.weights import check_weights
 from ..runtime import numpy_ops
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from .cache import NumpyCache
 from .runner import PREFILL_CHUNK
 from .sampling import GenerationOptions, sample

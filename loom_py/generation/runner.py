@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.protocols import Decoder
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from .cache import Cache
 from .sampling import GenerationOptions
 

@@ -15,8 +15,9 @@ from ..formats.checkpoint import Checkpoint, TensorInfo
 from ..formats.dtypes import STORAGE
 from ..formats.quant import requantise
 from ..runtime import Tensor
-from ..runtime.device import DeviceTensor
+from ..runtime.device import Device
 from ..runtime.stored import StoredWeight
+from ..runtime.tensor import DeviceTensor
 from .protocols import RowOrder, Weight
 
 Layout = Literal["hugging_face", "gguf"]
@@ -89,7 +90,7 @@ class CheckpointWeights:
             raise self._not_finite(name)
         return np.ascontiguousarray(weight, dtype=np.float32)
 
-    def upload(self, name: str, device: Any) -> StoredWeight:
+    def upload(self, name: str, device: Device) -> StoredWeight:
         """The weight in a device's memory: matrices as stored where the device can use them so.
 
         Blocks of other kinds become Q8_0, other numbers F32. Raises `ModelError` for NaN or infinity.
@@ -158,7 +159,7 @@ def _ordered(stored: _Stored, rows: NDArray[Any]) -> NDArray[Any]:
     return rows if stored.order is None else stored.order(rows)
 
 
-def _upload(device: Any, weight: NDArray[np.float32], axes: int) -> DeviceTensor:
+def _upload(device: Device, weight: NDArray[np.float32], axes: int) -> DeviceTensor:
     if axes != 2:
         return device.upload(weight)
     return device.upload_stored(weight.view(np.uint8).reshape(len(weight), -1), "F32", weight.shape)

@@ -37,7 +37,6 @@ PRONOUNS_LEFT: set[str] = {
     "bench/run.py: there",
     "loom_py/analysis/architecture.py: made",
     "loom_py/analysis/pods/astar.py: there",
-    "loom_py/models/device_llama.py: _surely",
     "loom_py/nn/attention.py: comes",
     "loom_py/nn/conv.py: comes",
     "loom_py/nn/registry.py: comes",
