@@ -140,15 +140,15 @@ def limits_of(hall: Hall, threads: list[int]) -> dict[str, dict[str, float]]:
         stage.close()
 
 
-def missing(device: str, there: list[dict[str, Any]]) -> str:
+def missing(device: str, devices: list[dict[str, Any]]) -> str:
     """Why a session has not the device that a row needs, "" if it has."""
     if device in ("", "numpy"):
         return ""
-    for facts in there:
+    for facts in devices:
         if facts["device"] == device:
             if facts.get("hardware") is False:
                 return "its adapter is software, which says nothing about a GPU"
-            return "" if facts["available"] else facts.get("reason", "it is not there")
+            return "" if facts["available"] else facts.get("reason", "it is not available")
     return "this build does not have it yet"
 
 

@@ -1,6 +1,6 @@
-"""Work in steps driven to its end, and a progress bar on the terminal.
+"""Run work that comes in steps, and show a progress bar on the terminal.
 
-The bar is tqdm's where that is installed, else a plain line; nothing where nobody looks.
+The bar is tqdm's where that is installed, else a plain line; nothing where standard error is no terminal.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-def to_end(steps: Generator[Step, None, Result], told: Callable[[Step], object] | None = None) -> Result:
-    """What the work comes to; every step is told on the way."""
+def to_end(steps: Generator[Step, None, Result], on_step: Callable[[Step], object] | None = None) -> Result:
+    """Run to completion and return the result; `on_step` is called with every step."""
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
             return stop.value
-        if told is not None:
-            told(step)
+        if on_step is not None:
+            on_step(step)
 
 
 class Bar:

@@ -93,12 +93,12 @@ def as_text(rows: NDArray[Any]) -> str:
 
 def main() -> None:
     network, inputs, outputs = make()
-    made = {
+    written = {
         "test.json": network.save_model_to_string(MODEL_ID),
         "inputs.txt": as_text(inputs),
         "outputs.txt": as_text(outputs),
     }
-    for name, text in made.items():
+    for name, text in written.items():
         files.write_text(FOLDER / name, text)
         console.detail(f"{(FOLDER / name).relative_to(paths.REPOSITORY)}: {len(text)} bytes")
 

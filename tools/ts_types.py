@@ -308,12 +308,12 @@ def _watched(network: Any) -> list[Any]:
 
 def results() -> list[str]:
     """Interfaces of all result classes."""
-    made: dict[str, str] = {}
+    interfaces: dict[str, str] = {}
     for name, (_, values) in sorted(samples().items()):
-        made[name] = shape(values)
+        interfaces[name] = shape(values)
     parts = []
-    for name, text in made.items():
-        for other, inner in made.items():
+    for name, text in interfaces.items():
+        for other, inner in interfaces.items():
             if other != name:
                 text = text.replace(inner.replace("\n", "\n  "), other)
         head = doc((inspect.getdoc(samples()[name][0]) or "").split("\n\n")[0])

@@ -150,7 +150,7 @@ def generate_configs(count: int, options: ArchOptions | None = None, *, seed: in
     shapes = list(o.grid_shapes.items())
     if not shapes:
         raise InputError("is empty", where="options.grid_shapes")
-    made = []
+    configs = []
     for i in range(whole(count, "count")):
         species, (rows, cols) = shapes[rng.integers(len(shapes))]
         d = o.d_models[rng.integers(len(o.d_models))]
@@ -159,7 +159,7 @@ def generate_configs(count: int, options: ArchOptions | None = None, *, seed: in
             COMBINE_MODES[rng.choice(len(modes), p=modes)],
             int(rng.choice(len(activations), p=activations)),
         )
-        made.append(
+        configs.append(
             ArchConfig(
                 id=i,
                 name=f"Net-{i}",
@@ -177,7 +177,7 @@ def generate_configs(count: int, options: ArchOptions | None = None, *, seed: in
                 init_scale=o.init_scale,
             )
         )
-    return made
+    return configs
 
 
 def _weights(values: Sequence[float], names: Sequence[str], where: str) -> np.ndarray:

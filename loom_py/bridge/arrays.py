@@ -26,7 +26,7 @@ def to_js(array: np.ndarray) -> Any:
     values = np.ascontiguousarray(array, dtype=np.float32)
     if sys.platform != "emscripten":
         return values
-    from js import Float32Array  # type: ignore[import-not-found]
+    from js import Float32Array  # type: ignore[import-not-found]  # exists in Pyodide only
 
     result = Float32Array.new(values.size)
     result.assign(values)

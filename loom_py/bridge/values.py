@@ -27,6 +27,14 @@ INTEGER_LIMIT = 2**53
 """JavaScript's numbers count without gaps up to here."""
 
 
+@typing.runtime_checkable
+class ReadsJson(typing.Protocol):
+    """A class that reads its own JSON, such as an options dataclass."""
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Any: ...
+
+
 def takes_text(method: Callable[..., Any]) -> bool:
     """Whether a method has exactly one parameter, a string: then JavaScript may give the string itself."""
     parameters = reflection.parameters(method)
@@ -71,8 +79,8 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
         return as_batch(value, where)
     if annotation is TrainingConfig:
         return as_config(value)
-    if isinstance(annotation, type) and hasattr(annotation, "from_json"):
-        return annotation.from_json(value, where)  # type: ignore[attr-defined]
+    if isinstance(annotation, type) and issubclass(annotation, ReadsJson):
+        return annotation.from_json(value, where)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         rest = [a for a in arguments if a is not type(None)]

@@ -56,12 +56,12 @@ class ActivityObserver(Observer):
 def root_mean_squares(arrays: Sequence[Array | None]) -> Array:
     """√(Σ a² / n) of each array, float32, all at once; 0 where there is none or nothing in it."""
     result = np.zeros(len(arrays), np.float32)
-    there = [i for i, a in enumerate(arrays) if a is not None and a.size and a.dtype.kind == "f"]
-    if not there:
+    present = [i for i, a in enumerate(arrays) if a is not None and a.size and a.dtype.kind == "f"]
+    if not present:
         return result
-    flat = [a.ravel() for i in there if (a := arrays[i]) is not None]
+    flat = [a.ravel() for i in present if (a := arrays[i]) is not None]
     sizes = np.array([a.size for a in flat])
     joined = np.concatenate(flat)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    result[there] = np.sqrt(np.add.reduceat(joined * joined, starts) / sizes)
+    result[present] = np.sqrt(np.add.reduceat(joined * joined, starts) / sizes)
     return result

@@ -74,7 +74,7 @@ class AdaptationResult:
         f = Fields(value, where)
         windows = [_read(TimeWindow, item) for item in f.objects("windows")]
         changes = [_read(TaskChange, item) for item in f.objects("task_changes")]
-        made = cls(
+        tracker = cls(
             model_name=f.string("model_name"),
             mode_name=f.string("mode_name"),
             total_outputs=f.integer("total_outputs", minimum=0),
@@ -84,7 +84,7 @@ class AdaptationResult:
             duration=f.integer("duration", minimum=0, maximum=2**63 - 1),
         )
         f.finish()
-        return made
+        return tracker
 
     def timeline(self, windows: int = 15) -> str:
         """Accuracy of the first windows as a text table, changes of task marked below."""

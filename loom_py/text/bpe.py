@@ -93,7 +93,7 @@ class BPE:
             if chars:
                 chars[-1] += options.end_of_word_suffix
         ids = list(map(self.vocab.get, chars))
-        return self._with_unknown(chars, ids) if None in ids else ids  # type: ignore[return-value]
+        return self._with_unknown(chars, ids) if None in ids else ids  # type: ignore[return-value]  # all known
 
     def _with_unknown(self, chars: Sequence[str], ids: list[int | None]) -> list[int]:
         """Unknown characters as bytes or as the unknown token; without either they are dropped."""

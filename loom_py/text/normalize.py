@@ -45,7 +45,7 @@ def build_normalizer(node: Node | None) -> Normalizer:
         return identity
     kind = node.get("type", str)
     if kind in get_args(NormalForm):
-        form: NormalForm = kind  # type: ignore[assignment]
+        form: NormalForm = kind  # type: ignore[assignment]  # one of its literals, as the condition says
         return _whole(lambda text: normalize(form, text))
     match kind:
         case "Lowercase":

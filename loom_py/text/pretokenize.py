@@ -218,4 +218,4 @@ def _fixed_length(length: int) -> PreTokenizer:
 def _behavior(node: Node, default: Behavior | None = None) -> Behavior:
     options = get_args(Behavior)
     name = node.choice("behavior", options, default) if default else node.choice("behavior", options)
-    return name  # type: ignore[return-value]
+    return name  # type: ignore[return-value]  # one of the literals, as `choice` checks

@@ -98,15 +98,16 @@ class Metering(NodeTransformer):
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        return _call("concat_values", self.generic_visit(node).nodes, node.lineno)  # type: ignore[attr-defined]
+        self.generic_visit(node)
+        return _call("concat_values", node.nodes, node.lineno)
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:
+    def visit_List(self, node: nodes.List | nodes.Dict | nodes.Tuple) -> nodes.Node:
         return _call("weigh", [self.generic_visit(node)], node.lineno)
 
     visit_Dict = visit_List
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
-        return self.visit_List(node) if node.ctx == "load" else self.generic_visit(node)  # type: ignore[arg-type]
+        return self.visit_List(node) if node.ctx == "load" else self.generic_visit(node)
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         self.generic_visit(node)

@@ -126,6 +126,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 if isinstance(entry, str):
                     chars += len(entry)
                 elif isinstance(entry, Namespace):
+                    # Jinja2 offers no other way to what a namespace holds.
                     below.append(entry._Namespace__attrs)  # type: ignore[attr-defined]
                 elif isinstance(entry, dict):
                     below += entry
@@ -228,6 +229,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             self.check_format(pattern, [*args, *kwargs.values()])
             return wrapped(*args, **kwargs)
 
+        # A mark on the function, which the call of it looks for.
         checked.checked_format = value.__name__ == "format"  # type: ignore[attr-defined]
         return checked
 
@@ -319,7 +321,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 @pass_context
 def _finalize(context: Context, value: Any) -> Any:
     """Every printed value passes here."""
-    sandbox: Sandbox = context.environment  # type: ignore[assignment]
+    sandbox: Sandbox = context.environment  # type: ignore[assignment]  # only `Sandbox` sets this function
     text = sandbox.text(value)
     sandbox.spend(1, len(text))
     return text

@@ -7,7 +7,9 @@ GGUF stores a byte-level BPE as its vocabulary, merges and token types, and name
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, SupportsIndex
+
+import numpy as np
 
 from ..errors import TokenizerError
 from .added_tokens import AddedToken, AddedTokens
@@ -90,8 +92,8 @@ class _Metadata:
         value = self.entries.get(_PREFIX + key)
         if value is None and optional:
             return []
-        if hasattr(value, "tolist"):
-            value = value.tolist()  # type: ignore[union-attr]
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
             self.fail(key, "the entry is missing" if value is None else "must be an array")
         return list(value)
@@ -105,9 +107,7 @@ class _Metadata:
 
 
 def _integer(value: object) -> int | None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        return None
-    return value.__index__()  # type: ignore[attr-defined]
+    return None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else value.__index__()
 
 
 def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerParts:

@@ -126,11 +126,11 @@ def _merges(node: Node) -> tuple[list[tuple[str, str]], range | list[int]]:
         if set(map(len, merges)) - {2}:
             bad = next(i for i, merge in zip(kept, merges, strict=True) if len(merge) != 2)
             node.fail("must be two tokens with one space between", "merges", bad)
-        return merges, kept  # type: ignore[return-value]
+        return merges, kept  # type: ignore[return-value]  # all of length 2, as checked above
     for i, item in enumerate(items):
         if not isinstance(item, (list, tuple)) or len(item) != 2 or not type(item[0]) is type(item[1]) is str:
             node.fail("must be an array of two tokens (as all the others, or none)", "merges", i)
-    return items, range(len(items))  # type: ignore[return-value]
+    return items, range(len(items))  # type: ignore[return-value]  # pairs of strings, as checked above
 
 
 def _check_unicode(node: Node, text: str, key: str) -> None:

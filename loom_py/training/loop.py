@@ -162,9 +162,9 @@ class _Run:
         self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, self._wish)
         if updates is not None:
             watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
-            told = cfg.verbose or cfg.print_every_batch
+            printed = cfg.verbose or cfg.print_every_batch
             changeable = not self._ahead or bool(cfg.callbacks or cfg.on_checkpoint)
-            self.device = DeviceRun(updates, ahead=self._ahead and not watched and not told, changeable=changeable)
+            self.device = DeviceRun(updates, ahead=self._ahead and not watched and not printed, changeable=changeable)
 
     def follow_observers(self) -> None:
         """Once somebody looks at the layers NumPy goes on, which tells of them; a device again when nobody does."""

@@ -93,10 +93,10 @@ def write_configuration(system: Path) -> None:
 
 
 def run_recipe(system: Path, log: Path) -> None:
-    """recipe.sh in the Debian system, its phases and ninja's count told as they come."""
+    """recipe.sh in the Debian system, passing on its phases and ninja's count as they come."""
     command = ["chroot", str(system), "/bin/bash", "/build/recipe/recipe.sh"]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    told = 0
+    tenths = 0
     with (
         log.open("a", encoding="utf-8", buffering=1) as file,
         subprocess.Popen(
@@ -114,7 +114,7 @@ def run_recipe(system: Path, log: Path) -> None:
         try:
             for line in process.stdout:
                 file.write(line)
-                told = _tell(line, told)
+                tenths = _tell(line, tenths)
         except BaseException:  # the keyboard, or a signal: the compilers must not go on alone
             os.killpg(process.pid, signal.SIGTERM)
             raise
@@ -122,16 +122,16 @@ def run_recipe(system: Path, log: Path) -> None:
         raise console.Skipped(f"NumPy's build failed (its words are at the end of {log})")
 
 
-def _tell(line: str, told: int) -> int:
-    """Pass on a phase, or each tenth of ninja's count; ``told`` is the last tenth that was told."""
+def _tell(line: str, tenths: int) -> int:
+    """Pass on a phase, or each tenth of ninja's count; ``tenths`` is how many have been passed on."""
     if line.startswith("## "):
         console.detail("NumPy: " + line[3:].strip())
     elif match := re.match(r"\[(\d+)/(\d+)\] ", line):
         done, total = int(match.group(1)), int(match.group(2))
-        if total > 50 and done * 10 // total > told:
+        if total > 50 and done * 10 // total > tenths:
             console.detail(f"NumPy: compiled {done} of {total}")
             return done * 10 // total
-    return told
+    return tenths
 
 
 def check(site: Path) -> None:

@@ -61,16 +61,16 @@ def astar(
         if closed[here]:
             continue
         closed[here] = True
-        for there in (here - width, here + width, here - 1, here + 1):
-            if not open_cells[there]:
+        for neighbour in (here - width, here + width, here - 1, here + 1):
+            if not open_cells[neighbour]:
                 continue
-            total = best[here] + prices[there]
-            if total < best[there]:
-                best[there], came[there] = total, here
-                row, col = divmod(there, width)
+            total = best[here] + prices[neighbour]
+            if total < best[neighbour]:
+                best[neighbour], came[neighbour] = total, here
+                row, col = divmod(neighbour, width)
                 order -= 1  # of equal estimates the newest first: it is nearest to the goal
                 ahead = least * (abs(row - goal_row) + abs(col - goal_col))
-                heapq.heappush(queue, (total + ahead, order, there))
+                heapq.heappush(queue, (total + ahead, order, neighbour))
     if best[last] == math.inf:
         return None
     path, at = [], last

@@ -44,5 +44,5 @@ def lstm_sequence_grad(n: Numbers) -> Cases:
     for b, t, h in SIZES:
         w, h0, c0 = weights(n, 4 * h, h), n.normal(b, h, scale=0.5), n.normal(b, h)
         states, cells, gates = k.lstm_sequence(n.normal(b, t, 4 * h), w, h0, c0)
-        made = {"h": states, "c": cells, "gates": gates}
-        yield size(b, t, h), {**made, "w_hh": w, "h0": h0, "c0": c0, "gh": n.normal(b, t, h)}
+        results = {"h": states, "c": cells, "gates": gates}
+        yield size(b, t, h), {**results, "w_hh": w, "h0": h0, "c0": c0, "gh": n.normal(b, t, h)}
