@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.kernel import KERNELS
 from ..runtime.kernels.softmax import Tree
-from ..runtime.numpy_ops import NumpyOps
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
 from ..schema.file_fields import Fields
 from ..schema.strict import parse_json
@@ -128,7 +128,7 @@ def _named(f: Fields, program: Program) -> None:
 
 def _dispatch(d: Fields, program: Program) -> Dispatch:
     kernel = d.text("kernel")
-    if kernel.startswith("_") or not hasattr(NumpyOps, kernel):
+    if kernel not in KERNELS:
         raise d.error(f"unknown kernel {kernel[:40]!r}", "kernel")
     arguments = {
         name: _read_argument(d, value, program, ("arguments", name)) for name, value in _mapping(d, "arguments").items()

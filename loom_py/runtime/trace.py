@@ -6,33 +6,18 @@ of each kernel. Tensors are `Traced`: an array that remembers its buffer and ref
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LoomError
-from .abstract import Abstract, abstract_result, is_abstract
+from .abstract import Abstract, is_abstract
+from .kernel import KERNELS, Kernel
 from .numpy_ops import NumpyOps
+from .ops import Ops
 from .program import Buffer, Dispatch, Dyn, Kind, Program, Ref
-
-IN_PLACE: dict[str, tuple[str, ...]] = {
-    "accumulate": ("total",),
-    "adamw_step": ("w", "m", "v"),
-    "assign": ("state",),
-    "cache_write": ("cache",),
-    "clip_by_norm": ("grads",),
-    "clip_by_value": ("grads",),
-    "mark": ("seen",),
-    "rmsprop_step": ("w", "v", "buffer"),
-    "rope_cache": ("keys", "values"),
-    "sgd_momentum_step": ("w", "velocity"),
-    "sgd_step": ("w",),
-}
-"""Kernel → the operands that it changes; all others make new tensors only."""
 
 
 class TraceError(LoomError, TypeError):
@@ -92,25 +77,13 @@ class Traced:
     __lt__ = __gt__ = __le__ = __ge__ = _look
 
 
-@cache
-def _parameters(kernel: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(kernel).parameters)
-
-
-class TracingOps:
-    """`Ops` that record. Everything a layer calls goes through `_call`; there is no list of kernels here."""
+class TracingOps(Ops):
+    """`Ops` that record: every kernel that a layer calls goes through `_call`."""
 
     def __init__(self, name: str) -> None:
         self.program = Program(name)
-        self._numpy = NumpyOps()
         self._constants: dict[int, Traced] = {}
         self._kept: list[Any] = []  # arrays whose id() is a key above must not be collected
-
-    def __getattr__(self, kernel: str) -> Callable[..., Any]:
-        function = getattr(self._numpy, kernel, None)
-        if kernel.startswith("_") or function is None:
-            raise AttributeError(kernel)
-        return partial(self._call, kernel, function)
 
     def tensor(self, value: NDArray[Any] | Abstract, kind: Kind, name: str, *, copy: bool = True) -> Traced:
         """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to.
@@ -148,9 +121,8 @@ class TracingOps:
             self._kept.append(value)
         return known
 
-    def _call(self, kernel: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        names = _parameters(function)
-        bound = dict(zip(names, args, strict=False)) | kwargs
+    def _call(self, kernel: Kernel, /, *args: Any, **kwargs: Any) -> Any:
+        bound = dict(zip(kernel.parameters, args, strict=False)) | kwargs
         recorded: dict[str, Any] = {}
         concrete: dict[str, Any] = {}
         for name, value in bound.items():
@@ -160,19 +132,19 @@ class TracingOps:
                 concrete[name] = [v._value for v in operands]
             else:
                 recorded[name], concrete[name] = self._argument(value)
-        result = abstract_result(kernel, concrete) if is_abstract(concrete.values()) else function(**concrete)
+        result = (kernel.shapes if is_abstract(concrete.values()) else kernel.function)(**concrete)
         changes = tuple(
             ref.index
-            for name in IN_PLACE.get(kernel, ())
+            for name in kernel.in_place
             for ref in (recorded[name] if isinstance(recorded[name], tuple) else (recorded[name],))
             if isinstance(ref, Ref)
         )
         many = isinstance(result, tuple)
         values = () if result is None else result if many else (result,)
-        source = recorded["x"].index if kernel == "reshape" else -1
+        source = recorded[kernel.view].index if kernel.view else -1
         arrays = [value if isinstance(value, Abstract) else np.asarray(value) for value in values]
         made = [self._new(value, "temporary", source=source) for value in arrays]
-        self.program.dispatches.append(Dispatch(kernel, recorded, tuple(t.index for t in made), changes))
+        self.program.dispatches.append(Dispatch(kernel.name, recorded, tuple(t.index for t in made), changes))
         return None if result is None else tuple(made) if many else made[0]
 
     def _argument(self, value: Any) -> tuple[Any, Any]:
@@ -189,6 +161,17 @@ class TracingOps:
         if isinstance(value, (list, tuple)):
             return tuple(value), value
         return value, value
+
+
+def _recorder(kernel: Kernel) -> Callable[..., Any]:
+    def record(self: TracingOps, *args: Any, **kwargs: Any) -> Any:
+        return self._call(kernel, *args, **kwargs)
+
+    return record
+
+
+for _kernel in KERNELS.values():
+    setattr(TracingOps, _kernel.name, _recorder(_kernel))
 
 
 def replay(

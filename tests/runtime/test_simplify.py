@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom_py import build_network_from_json
-from loom_py.runtime.kernels import shape as shape_kernels
-from loom_py.runtime.numpy_ops import NumpyOps
 from loom_py.runtime.program import Program
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.trace import TracingOps, replay
@@ -28,19 +26,6 @@ def device() -> Iterator[SimdDevice]:
     made = SimdDevice()
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def slices_are_copies() -> Iterator[None]:
-    """The oracle's slice of one row may be a view; kernels are said to make new tensors."""
-    patch = pytest.MonkeyPatch()
-
-    def narrow(x: Any, axis: int, start: int, length: int) -> Any:
-        return shape_kernels.narrow(x, axis, start, length).copy()
-
-    patch.setattr(NumpyOps, "narrow", staticmethod(narrow))
-    yield
-    patch.undo()
 
 
 @st.composite

@@ -1,13 +1,19 @@
-"""The generated page of the kernel vocabulary."""
+"""What is generated from the declared kernels: the page of the vocabulary and the class that type checkers see."""
 
 from __future__ import annotations
 
-from tools import make_kernels
+from loom_py.runtime.kernel import KERNELS
+from loom_py.runtime.ops import Ops
+from tools import make_kernels, make_ops
 
 
 def test_the_page_is_up_to_date() -> None:
     assert make_kernels.TARGET.read_text("utf-8") == make_kernels.text(), "run python -m tools.make_kernels"
 
 
-def test_every_kernel_has_an_oracle() -> None:
-    assert make_kernels.missing() == set()
+def test_the_protocol_is_up_to_date() -> None:
+    assert make_ops.TARGET.read_text("utf-8") == make_ops.text(), "run python -m tools.make_ops"
+
+
+def test_the_protocol_has_every_kernel() -> None:
+    assert {name for name in vars(Ops) if not name.startswith("_")} == set(KERNELS)

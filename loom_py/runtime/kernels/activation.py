@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..abstract import like, same
 from ..erf import erf
-
-Array = NDArray[Any]
+from ..kernel import Array, kernel
 
 SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017
 SELU_SCALE = 1.0507009873554805
@@ -103,21 +101,25 @@ FORMULAS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] =
 }
 
 
+@kernel(shapes=like("z"))
 def activate(name: str, z: Array) -> Array:
-    """f(z)."""
+    """`f(z)` for an activation of `nn.activation`."""
     return FORMULAS[name][0](z)
 
 
+@kernel(shapes=like("z"))
 def activate_grad(name: str, z: Array, g: Array) -> Array:
-    """g · f′(z)."""
+    """`g · f′(z)`."""
     return g * FORMULAS[name][1](z)
 
 
+@kernel(shapes=same("gate", "up"))
 def silu_mul(gate: Array, up: Array) -> Array:
-    """gate · σ(gate) · up."""
+    """`gate · σ(gate) · up` (SwiGLU, Shazeer 2020)."""
     return gate * sigmoid(gate) * up
 
 
+@kernel(shapes=like("gate", "up"))
 def silu_mul_grad(gate: Array, up: Array, g: Array) -> tuple[Array, Array]:
     """→ (ggate, gup)."""
     return g * up * _silu_grad(gate), g * gate * sigmoid(gate)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..abstract import Abstract, alike, like
+from ..kernel import Array, kernel
 from .softmax import softmax, softmax_grad
-
-Array = NDArray[Any]
 
 
 def _grouped(q: Array, kv_heads: int) -> Array:
@@ -36,19 +33,31 @@ def _probabilities(q: Array, k: Array, steps: int, causal: bool) -> Array:
     return softmax(scores)
 
 
+@kernel(shapes=like("q"), dynamic=("position",))
 def attention(q: Array, keys: Array, values: Array, position: int) -> Array:
-    """softmax(q kᵀ / √D + causal mask) v, query heads sharing key–value heads in groups   (Ainslie et al. 2023)."""
+    """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads, D).
+
+    Query heads share key–value heads in groups (Ainslie et al. 2023); row t sees cache rows 0 … position + t.
+    """
     length = position + q.shape[0]
     p = _probabilities(_grouped(q, keys.shape[1]), keys[:length].transpose(1, 2, 0), q.shape[0], causal=True)
     return _ungrouped(p @ values[:length].transpose(1, 0, 2), q.shape[0])
 
 
+def _attended(q: Array, k: Array, **_: object) -> tuple[Abstract, Abstract]:
+    batch, steps, heads, _size = q.shape
+    kv_heads = k.shape[2]
+    return alike(q), alike(q, (batch, kv_heads, heads // kv_heads * steps, k.shape[1]))
+
+
+@kernel(shapes=_attended)
 def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]:
-    """Attention within each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → (y (B, T, heads, D), probabilities)."""
+    """Attention inside each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → y like q, and probabilities."""
     p = _probabilities(_grouped(q, k.shape[2]), k.transpose(0, 2, 3, 1), q.shape[1], causal)
     return _ungrouped(p @ v.transpose(0, 2, 1, 3), q.shape[1]), p
 
 
+@kernel(shapes=like("q", "k", "v"))
 def attend_grad(q: Array, k: Array, v: Array, probabilities: Array, gy: Array) -> tuple[Array, Array, Array]:
     """→ (gq, gk, gv): gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, both summed over a group."""
     kv_heads, steps, scale = k.shape[2], q.shape[1], q.dtype.type(q.shape[3] ** -0.5)

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Pair = tuple[int, int]
+from ..abstract import Abstract, alike
+from ..kernel import Array, kernel
 
 
-def _pad(x: Array, padding: Pair) -> Array:
+def _pad(x: Array, padding: tuple[int, int]) -> Array:
     (h, w) = padding
     return np.pad(x, ((0, 0), (0, 0), (h, h), (w, w))) if h or w else x
 
 
-def _windows(x: Array, size: Pair, stride: Pair) -> Array:
+def _windows(x: Array, size: tuple[int, int], stride: tuple[int, int]) -> Array:
     """(B, C, H, W) → (B, OH, OW, C, KH, KW), a view."""
     view = sliding_window_view(x, size, axis=(2, 3))[:, :, :: stride[0], :: stride[1]]
     return view.transpose(0, 2, 3, 1, 4, 5)
 
 
-def conv2d(x: Array, kernel: Array, bias: Array, *, stride: Pair, padding: Pair) -> Array:
-    """y[b,f,i,j] = Σ_{c,u,v} x[b, c, i·s+u−p, j·s+v−p] k[f,c,u,v] + bias[f]."""
+def _filtered(x: Array, kernel: Array, *, stride: tuple[int, int], padding: tuple[int, int], **_: Array) -> Abstract:
+    sizes = zip(x.shape[2:], kernel.shape[2:], stride, padding, strict=True)
+    return alike(x, (x.shape[0], kernel.shape[0], *((n + 2 * p - k) // s + 1 for n, k, s, p in sizes)))
+
+
+@kernel(shapes=_filtered)
+def conv2d(x: Array, kernel: Array, bias: Array, *, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
+    """`y[b,f,i,j] = Σ_{c,u,v} x[b, c, i·s+u−p, j·s+v−p] k[f,c,u,v] + bias[f]` (cross-correlation).
+
+    x (B, C, H, W), kernel (F, C, KH, KW), bias (F,) → (B, F, OH, OW).
+    """
     windows = _windows(_pad(x, padding), (kernel.shape[2], kernel.shape[3]), stride)
     batch, high, wide = windows.shape[:3]
     y = windows.reshape(batch * high * wide, -1) @ kernel.reshape(kernel.shape[0], -1).T + bias
     return np.ascontiguousarray(y.reshape(batch, high, wide, -1).transpose(0, 3, 1, 2))
 
 
-def conv2d_grad(x: Array, kernel: Array, gy: Array, *, stride: Pair, padding: Pair) -> tuple[Array, Array, Array]:
-    """→ (gx, gkernel, gbias): gk sums windows ⊗ gy; gx adds each kernel tap's share back where it was read."""
+def _filter_gradients(x: Array, kernel: Array, **_: object) -> tuple[Abstract, Abstract, Abstract]:
+    return alike(x), alike(kernel), alike(kernel, kernel.shape[:1])
+
+
+@kernel(shapes=_filter_gradients)
+def conv2d_grad(
+    x: Array, kernel: Array, gy: Array, *, stride: tuple[int, int], padding: tuple[int, int]
+) -> tuple[Array, Array, Array]:
+    """→ (gx, gkernel, gbias).
+
+    gkernel sums windows ⊗ gy; gx adds each kernel tap's share back where it was read.
+    """
     filters, _, tall, broad = kernel.shape
     padded = _pad(x, padding)
     windows = _windows(padded, (tall, broad), stride)

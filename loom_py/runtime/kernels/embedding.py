@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..abstract import FLOAT32, Abstract, alike
+from ..kernel import Array, kernel
 
-Array = NDArray[Any]
 
-
+@kernel(shapes=lambda x, vocab_size: Abstract(tuple(x.shape), np.dtype(np.int64)))
 def token_ids(x: Array, vocab_size: int) -> Array:
-    """Whole numbers in `0 … vocab_size − 1`, of any float dtype → int64. Anything else is an `InputError`."""
+    """Floats that are whole numbers in `0 … vocab_size − 1` → integer ids; anything else is an `InputError`."""
     ids = x.astype(np.int64)
     wrong = (ids != x) | (ids < 0) | (ids >= vocab_size)
     if wrong.any():
@@ -22,11 +20,17 @@ def token_ids(x: Array, vocab_size: int) -> Array:
     return ids
 
 
+def _rows(ids: Array, table: Array) -> Abstract:
+    return Abstract((*ids.shape, table.shape[1]), np.result_type(table.dtype, FLOAT32))
+
+
+@kernel(shapes=_rows)
 def embedding(ids: Array, table: Array) -> Array:
-    """`table[ids]`."""
+    """Rows of `table` (V, D), in any storage the device knows, at integer `ids` (…,) → (…, D)."""
     return np.take(table, ids, axis=0)
 
 
+@kernel(shapes=lambda ids, vocab_size, gy: alike(gy, (vocab_size, gy.shape[-1])))
 def embedding_grad(ids: Array, vocab_size: int, gy: Array) -> Array:
     """Rows of gy (…, D) added up by id → (V, D)."""
     table = np.zeros((vocab_size, gy.shape[-1]), gy.dtype)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from numpy.typing import NDArray
-
+from ..abstract import Abstract, alike, like, misfit
+from ..kernel import Array, kernel
 from .activation import silu_mul
 from .norm import rms_norm
 
-Array = NDArray[Any]
+
+def _linear(x: Array, weight: Array, bias: Array | None = None, **_: Array) -> Abstract:
+    if x.shape[-1] != weight.shape[1] or (bias is not None and tuple(bias.shape) != (weight.shape[0],)):
+        raise misfit(f"{tuple(x.shape)} does not fit weights {tuple(weight.shape)}")
+    return alike(x, (*x.shape[:-1], weight.shape[0]))
 
 
+@kernel(shapes=_linear)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """`x @ weightᵀ + bias`; both operands stream along their last axis.
+    """`x @ weightᵀ + bias`: x (…, I), weight (O, I) in any storage the device knows, bias (O,) → (…, O).
 
     A single row is a matrix–vector product, for which BLAS reads the weight once in storage order.
     """
@@ -24,6 +28,11 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     return y
 
 
+def _linears(x: Array, weights: Sequence[Array], biases: Sequence[Array | None], **_: object) -> tuple[Abstract, ...]:
+    return tuple(_linear(x, weight, bias) for weight, bias in zip(weights, biases, strict=True))
+
+
+@kernel(shapes=_linears)
 def norm_linear(
     x: Array, gamma: Array, eps: float, weights: Sequence[Array], biases: Sequence[Array | None]
 ) -> tuple[Array, ...]:
@@ -32,6 +41,7 @@ def norm_linear(
     return tuple(linear(h, weight, bias) for weight, bias in zip(weights, biases, strict=True))
 
 
+@kernel(shapes=lambda x, gate, **_: _linear(x, gate))
 def norm_gate_up(
     x: Array,
     gamma: Array,
@@ -41,11 +51,12 @@ def norm_gate_up(
     gate_bias: Array | None = None,
     up_bias: Array | None = None,
 ) -> Array:
-    """`silu(linear(h, gate)) · linear(h, up)` with h = rms_norm(x)."""
+    """`silu_mul(linear(h, gate), linear(h, up))` with `h = rms_norm(x)`."""
     h = rms_norm(x, gamma, eps)
     return silu_mul(linear(h, gate, gate_bias), linear(h, up, up_bias))
 
 
+@kernel(shapes=like("residual"))
 def linear_add(x: Array, weight: Array, bias: Array | None, residual: Array) -> Array:
     """`residual + linear(x, weight, bias)`."""
     return residual + linear(x, weight, bias)

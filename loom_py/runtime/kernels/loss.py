@@ -8,14 +8,12 @@ saturated still learns.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..abstract import alike, like
+from ..kernel import Array, kernel
 from .activation import sigmoid
-
-Array = NDArray[Any]
 
 EPSILON = 1e-7
 
@@ -99,11 +97,13 @@ FORMULAS: dict[str, tuple[Formula, Formula]] = {
 }
 
 
+@kernel(shapes=lambda y, **_: alike(y, ()))
 def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
-    """The mean loss, a scalar; `delta` is Huber's."""
+    """A loss of `training.losses`: the mean over all values, a scalar; `delta` is Huber's."""
     return FORMULAS[name][0](y, target, delta)
 
 
+@kernel(shapes=like("y"))
 def loss_grad(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
-    """dloss/dy."""
+    """Its gradient with respect to `y`."""
     return FORMULAS[name][1](y, target, delta)

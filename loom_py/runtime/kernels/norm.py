@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..abstract import Abstract, alike, like, misfit
+from ..kernel import Array, kernel
 
 
+def _normed(x: Array, gamma: Array, **_: object) -> Abstract:
+    if tuple(gamma.shape) != tuple(x.shape[-1:]):
+        raise misfit(f"{tuple(x.shape)} does not fit gamma {tuple(gamma.shape)}")
+    return alike(x)
+
+
+@kernel(shapes=_normed)
 def rms_norm(x: Array, gamma: Array, eps: float) -> Array:
-    """x / sqrt(mean(x²) + eps) · gamma   (Zhang & Sennrich 2019)."""
+    """`x / sqrt(mean(x²) + eps) · gamma` over the last axis (Zhang & Sennrich 2019)."""
     return x * _inverse_root(x, eps) * gamma
 
 
+@kernel(shapes=like("x", "gamma"))
 def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array]:
-    """With n = x·r, r = 1/rms: gx = r (gn − n mean(gn·n)), gn = gy·gamma; ggamma = Σ gy·n."""
+    """→ (gx, ggamma).
+
+    With n = x·r, r = 1/rms: gx = r (gn − n mean(gn·n)), gn = gy·gamma; ggamma = Σ gy·n.
+    """
     r = _inverse_root(x, eps)
     n = x * r
     gn = gy * gamma
     return r * (gn - n * np.mean(gn * n, axis=-1, keepdims=True)), _rows(gy * n)
 
 
+@kernel(shapes=_normed)
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
-    """(x − mean) / sqrt(var + eps) · gamma + beta, population variance   (Ba et al. 2016)."""
+    """`(x − mean) / sqrt(var + eps) · gamma + beta` over the last axis, population variance (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
     return centred * _inverse_root(centred, eps) * gamma + beta
 
 
+@kernel(shapes=like("x", "gamma", "gamma"))
 def layer_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array, Array]:
-    """With n the normalised x and r = 1/σ: gx = r (gn − mean(gn) − n mean(gn·n)); ggamma = Σ gy·n; gbeta = Σ gy."""
+    """→ (gx, ggamma, gbeta).
+
+    With n the normalised x and r = 1/σ: gx = r (gn − mean(gn) − n mean(gn·n)); ggamma = Σ gy·n; gbeta = Σ gy.
+    """
     centred = x - x.mean(axis=-1, keepdims=True)
     r = _inverse_root(centred, eps)
     n = centred * r

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..abstract import Abstract, nothing
+from ..kernel import Array, kernel
 
 
+@kernel(shapes=lambda **_: Abstract((), np.dtype(np.float64)), in_place=("grads",))
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
-    """g ← g · min(1, max_norm / ‖all g‖₂) → the norm before   (Pascanu et al. 2013)."""
+    """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before."""
     norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))
     if norm > max_norm:
         for g in grads:
@@ -20,27 +20,34 @@ def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     return norm
 
 
+@kernel(shapes=nothing, in_place=("grads",))
 def clip_by_value(grads: Sequence[Array], limit: float) -> None:
-    """g ← min(max(g, −limit), limit)."""
+    """Every value into `−limit … limit`."""
     for g in grads:
         np.clip(g, -limit, limit, out=g)
 
 
+@kernel(shapes=nothing, in_place=("w",), dynamic=("learning_rate",))
 def sgd_step(w: Array, g: Array, learning_rate: float) -> None:
-    """w ← w − lr · g."""
+    """`w ← w − lr · g`."""
     w -= w.dtype.type(learning_rate) * g
 
 
+@kernel(shapes=nothing, in_place=("w", "velocity"), dynamic=("learning_rate",))
 def sgd_momentum_step(
     w: Array, g: Array, velocity: Array, learning_rate: float, momentum: float, dampening: float, nesterov: bool
 ) -> None:
-    """v ← μ v + (1 − dampening) g;  w ← w − lr · (g + μ v if Nesterov else v)   (Sutskever et al. 2013)."""
+    """`v ← μ v + (1 − dampening) g`, `w ← w − lr · v`, or with Nesterov `w ← w − lr · (g + μ v)`.
+
+    Sutskever et al. 2013.
+    """
     number = w.dtype.type
     velocity *= number(momentum)
     velocity += number(1 - dampening) * g
     w -= number(learning_rate) * (g + number(momentum) * velocity if nesterov else velocity)
 
 
+@kernel(shapes=nothing, in_place=("w", "m", "v"), dynamic=("learning_rate", "step"))
 def adamw_step(
     w: Array,
     g: Array,
@@ -53,10 +60,10 @@ def adamw_step(
     epsilon: float,
     weight_decay: float,
 ) -> None:
-    """AdamW with decoupled decay (Loshchilov & Hutter 2019); `step` counts from 1.
+    """`w ← w − lr · (m̂ / (√v̂ + ε) + decay · w)` after updating both moments; `step` counts from 1.
 
-    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  m̂ = m / (1 − β₁^step);  v̂ = v / (1 − β₂^step);
-    w ← w − lr · (m̂ / (√v̂ + ε) + decay · w).
+    m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  m̂ = m / (1 − β₁^step);  v̂ = v / (1 − β₂^step)
+    (Loshchilov & Hutter 2019).
     """
     number = w.dtype.type
     m *= number(beta1)
@@ -73,6 +80,7 @@ def adamw_step(
     w -= change
 
 
+@kernel(shapes=nothing, in_place=("w", "v", "buffer"), dynamic=("learning_rate",))
 def rmsprop_step(
     w: Array,
     g: Array,
@@ -83,9 +91,9 @@ def rmsprop_step(
     epsilon: float,
     momentum: float,
 ) -> None:
-    """RMSprop (Tieleman & Hinton 2012) with ε inside the root.
+    """`v ← α v + (1 − α) g²`, `u = g / √(v + ε)`, `b ← μ b + u` if given, `w ← w − lr · (b or u)`.
 
-    v ← α v + (1 − α) g²;  u = g / √(v + ε);  with a buffer b ← μ b + u and u = b;  w ← w − lr · u.
+    Tieleman & Hinton 2012, with ε inside the root.
     """
     number = w.dtype.type
     v *= number(alpha)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..abstract import Abstract, alike, like
+from ..kernel import Array, kernel
 from .activation import sigmoid
 
-Array = NDArray[Any]
 
-
+@kernel(shapes=like("zx"))
 def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
-    """h_t = tanh(zx_t + W_hh h_{t-1})   (Elman 1990)."""
+    """`h_t = tanh(zx_t + W_hh h_{t−1})` (Elman 1990): zx (B, T, H), w_hh (H, H), h0 (B, H) → h (B, T, H)."""
     h = np.empty_like(zx)
     previous = h0
     for t in range(zx.shape[1]):
@@ -22,8 +20,12 @@ def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
     return h
 
 
+@kernel(shapes=like("h", "w_hh", "h0"))
 def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Array, Array, Array]:
-    """gz_t = (gh_t + W_hhᵀ gz_{t+1}) (1 − h_t²);  gW_hh = Σ_t gz_t h_{t-1}ᵀ."""
+    """Backpropagation through time → (gzx (B, T, H), gw_hh (H, H), gh0 (B, H)).
+
+    gz_t = (gh_t + W_hhᵀ gz_{t+1}) (1 − h_t²);  gW_hh = Σ_t gz_t h_{t−1}ᵀ.
+    """
     gz = np.empty_like(h)
     gw = np.zeros_like(w_hh)
     carried = np.zeros_like(h0)
@@ -34,8 +36,17 @@ def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Arra
     return gz, gw, carried
 
 
+def _lstm(zx: Array, h0: Array, **_: object) -> tuple[Abstract, Abstract, Abstract]:
+    states = alike(zx, (*zx.shape[:2], h0.shape[1]))
+    return states, states, alike(zx)
+
+
+@kernel(shapes=_lstm)
 def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, Array, Array]:
-    """i, f, o = σ(z), g = tanh(z);  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t)   (Hochreiter & Schmidhuber 1997)."""
+    """zx (B, T, 4H), w_hh (4H, H), h0, c0 (B, H) → h (B, T, H), c (B, T, H), gates i, f, g, o (B, T, 4H).
+
+    i, f, o = σ(z), g = tanh(z);  c_t = f c_{t−1} + i g;  h_t = o tanh(c_t) (Hochreiter & Schmidhuber 1997).
+    """
     batch, steps, width = zx.shape
     size = width // 4
     gates = np.empty_like(zx)
@@ -53,10 +64,11 @@ def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, 
     return h, c, gates
 
 
+@kernel(shapes=like("gates", "w_hh", "h0", "c0"))
 def lstm_sequence_grad(
     h: Array, c: Array, gates: Array, w_hh: Array, h0: Array, c0: Array, gh: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """The chain rule through every step, last to first."""
+    """→ (gzx (B, T, 4H), gw_hh (4H, H), gh0 (B, H), gc0 (B, H)): the chain rule, last step to first."""
     _, steps, size = h.shape
     gz = np.empty_like(gates)
     gw = np.zeros_like(w_hh)

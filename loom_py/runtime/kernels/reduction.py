@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
+from ..abstract import Abstract, alike
+from ..kernel import Array, kernel
 
 
-def sum_axis(x: Array, axis: int) -> Array:
+def _without_axis(x: Array, axis: int) -> Abstract:
+    return alike(x, (n for i, n in enumerate(x.shape) if i != axis % x.ndim))
+
+
+@kernel(shapes=_without_axis)
+def sum(x: Array, axis: int) -> Array:
+    """Sum over one axis, which disappears."""
     return x.sum(axis=axis)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..abstract import like, nothing
+from ..kernel import Array, kernel
 
 
+@kernel(shapes=like("x"), dynamic=("position",))
 def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array:
-    """(a, b) → (a cos − b sin, b cos + a sin), angle = p · f_i, pairs (i, i + D/2)   (Su et al. 2021; Llama's layout).
+    """`(a, b) → (a cos − b sin, b cos + a sin)`, angle = p · f_i, pairs (i, i + D/2) (Su et al. 2021; Llama's layout).
 
-    x (…, T, heads, D), inverse_frequencies (D/2,) float64 → like x; `inverse` turns back, which is also the gradient.
-    Angles are made in float64: a float32 product loses whole turns at large positions.
+    x (…, T, heads, D) with its first row at `position`, inverse_frequencies (D/2,) float64 → like x; `inverse` turns
+    back, which is also the gradient. Angles are computed in float64: a float32 product loses whole turns at large
+    positions.
     """
     half = x.shape[-1] // 2
     angles = np.arange(position, position + x.shape[-3], dtype=np.float64)[:, None] * inverse_frequencies
@@ -24,15 +24,17 @@ def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool =
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
 
 
+@kernel(shapes=nothing, in_place=("cache",), dynamic=("position",))
 def cache_write(cache: Array, x: Array, position: int) -> None:
-    """cache[position : position + T] = x."""
+    """Rows `position …` of cache (C, heads, D) become x (T, heads, D)."""
     cache[position : position + x.shape[0]] = x
 
 
+@kernel(shapes=like("q"), in_place=("keys", "values"), dynamic=("position",))
 def rope_cache(
     q: Array, k: Array, v: Array, keys: Array, values: Array, position: int, inverse_frequencies: Array
 ) -> Array:
-    """Rotated keys and the values go to the caches → rotated queries."""
+    """Rotated `k` and `v` go to the caches (`rope`, `cache_write`) → rotated `q`."""
     cache_write(keys, rope(k, position, inverse_frequencies), position)
     cache_write(values, v, position)
     return rope(q, position, inverse_frequencies)

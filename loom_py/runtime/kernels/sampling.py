@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..abstract import Abstract, nothing
+from ..kernel import Array, kernel
 from ..philox import uniform
 
-Array = NDArray[Any]
 
-
+@kernel(shapes=nothing, in_place=("seen",))
 def mark(seen: Array, ids: Array) -> None:
-    """seen[ids] = 1."""
+    """Flags seen (V,) at integer ids (T,) become 1."""
     seen[ids] = 1
 
 
+@kernel(
+    shapes=lambda **_: Abstract((1,), np.dtype(np.int64)),
+    dynamic=("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "step"),
+)
 def sample(
     logits: Array,
     seen: Array,
@@ -28,7 +30,7 @@ def sample(
     seed: int,
     step: int,
 ) -> Array:
-    """logits (V,), seen (V,) flags → the next token's id (1,).
+    """logits (V,), seen (V,) flags → the next token's id (1,); `seed` has 32 bits.
 
     In this order: repetition penalty on the seen ones (Keskar et al. 2019), temperature (0: the most likely, at once),
     the `top_k` most likely (0: all), the smallest set with probability `top_p` (Holtzman et al. 2020), those at least

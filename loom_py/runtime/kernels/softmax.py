@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..abstract import alike, like
+from ..kernel import Array, kernel
 
 
+@kernel(shapes=like("x"))
 def softmax(x: Array) -> Array:
-    """e^(x − max) / Σ."""
+    """`e^(x − max) / Σ`."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@kernel(shapes=like("y"))
 def softmax_grad(y: Array, g: Array) -> Array:
-    """The Jacobian diag(y) − y yᵀ applied to g."""
+    """`y · (g − Σ g·y)`, given the output `y`."""
     return y * (g - (g * y).sum(axis=-1, keepdims=True))
 
 
+@kernel(shapes=like("x"))
 def masked_softmax(x: Array, mask: Array) -> Array:
-    """Softmax over the entries where `mask` (bool, last axis) is set, exactly 0 elsewhere. `softmax_grad` fits it."""
+    """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits it."""
     e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@kernel(shapes=like("x"))
 def sparsemax(x: Array) -> Array:
-    """The Euclidean projection onto the simplex: max(x − τ, 0)   (Martins & Astudillo 2016)."""
+    """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad`, α = 2."""
     x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
     z = -np.sort(-x, axis=-1)
     total = np.cumsum(z, axis=-1) - 1
@@ -39,8 +42,9 @@ def sparsemax(x: Array) -> Array:
     return np.maximum(x - tau, 0)
 
 
+@kernel(shapes=like("x"))
 def entmax(x: Array, alpha: float) -> Array:
-    """p_i = max((α−1) x_i − τ, 0)^(1/(α−1)) with τ such that Σ p = 1   (Peters et al. 2019).
+    """`p_i = max((α−1) x_i − τ, 0)^(1/(α−1))` with τ such that Σ p = 1, α ≥ 1 (Peters et al. 2019).
 
     α = 1 is softmax, α = 2 sparsemax. τ is found by bisection in float64, until the interval cannot be halved.
     """
@@ -60,8 +64,9 @@ def entmax(x: Array, alpha: float) -> Array:
     return (p / p.sum(axis=-1, keepdims=True)).astype(x.dtype)
 
 
+@kernel(shapes=like("y"))
 def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
-    """s ⊙ (g − Σ s·g / Σ s) with s = y^(2−α) on the support, 0 off it."""
+    """`s ⊙ (g − Σ s·g / Σ s)` with s = y^(2−α) on the support, 0 off it."""
     support = y > 0
     s = np.where(support, np.where(support, y, 1) ** y.dtype.type(2 - alpha), 0).astype(y.dtype)
     return s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))
@@ -93,17 +98,19 @@ def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:
     return x @ mean.T, mean
 
 
+@kernel(shapes=lambda x, tree: alike(x, (x.shape[0], len(tree.paths))))
 def tree_softmax(x: Array, tree: Tree) -> Array:
-    """P(leaf) = Π over its path of the softmax within each sibling group   (Morin & Bengio 2005).
+    """Products of sibling softmaxes down a tree (Morin & Bengio 2005): x (B, N) or (B, F) → (B, F), sums to 1.
 
-    x (B, N) one logit a node, or (B, F) one a leaf, inner nodes then taking the mean of theirs → (B, F), sums to 1.
+    One logit a node, or one a leaf, inner nodes then taking the mean of theirs.
     """
     z, _ = _node_logits(x, tree)
     return np.exp(_leaf_sums(_group_log_softmax(z, tree), tree))
 
 
+@kernel(shapes=like("x"))
 def tree_softmax_grad(x: Array, y: Array, g: Array, tree: Tree) -> Array:
-    """The chain rule back through the product and the group softmaxes."""
+    """→ gx: the chain rule back through the product and the group softmaxes."""
     z, mean = _node_logits(x, tree)
     gl = np.zeros((len(x), tree.nodes + 1), x.dtype)
     for level in tree.paths.T:

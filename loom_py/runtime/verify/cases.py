@@ -13,24 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..ops import Ops
-
-DYNAMIC: dict[str, tuple[str, ...]] = {
-    "adamw_step": ("learning_rate", "step"),
-    "attention": ("position",),
-    "cache_write": ("position",),
-    "gumbel": ("step",),
-    "rmsprop_step": ("learning_rate",),
-    "rope": ("position",),
-    "rope_cache": ("position",),
-    "sample": ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "step"),
-    "sgd_momentum_step": ("learning_rate",),
-    "sgd_step": ("learning_rate",),
-}
-"""Kernel → its parameters that may change from replay to replay."""
-
-KERNELS: tuple[str, ...] = tuple(name for name in vars(Ops) if not name.startswith("_"))
-"""The vocabulary."""
+from ..kernel import KERNELS
 
 
 @dataclass(frozen=True)
@@ -48,7 +31,7 @@ class Case:
 
     @property
     def dynamic(self) -> tuple[str, ...]:
-        return DYNAMIC.get(self.kernel, ())
+        return KERNELS[self.kernel].dynamic
 
     def __str__(self) -> str:
         return f"{self.kernel}-{self.label}"

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...errors import DeviceLost, LoomError
 from ..device import Device, Waiting, settle
+from ..kernel import KERNELS
 from ..numpy_ops import NumpyOps
-from ..trace import IN_PLACE, TracingOps
+from ..trace import TracingOps
 from . import cases
 from .cases import Case
 
@@ -80,7 +81,7 @@ def reference(case: Case) -> dict[str, Any]:
     result = getattr(NumpyOps(), case.kernel)(**arguments)
     made = () if result is None else result if isinstance(result, tuple) else (result,)
     found = {f"out{i}": np.asarray(value) for i, value in enumerate(made)}
-    for name in IN_PLACE.get(case.kernel, ()):
+    for name in KERNELS[case.kernel].in_place:
         value = arguments[name]
         found |= {f"{name}.{i}": a for i, a in enumerate(value)} if isinstance(value, list) else {name: value}
     return {name: value for name, value in found.items() if value is not None}
@@ -89,7 +90,7 @@ def reference(case: Case) -> dict[str, Any]:
 def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, Any]]:
     """The same by a device, run twice from the same start: what it answers must not depend on what it did before."""
     ops: Any = TracingOps(str(case))
-    changed = IN_PLACE.get(case.kernel, ())
+    changed = KERNELS[case.kernel].in_place
     inputs: dict[str, Any] = {}
     state: dict[str, Any] = {}
 

@@ -1,0 +1,74 @@
+"""The declaration of a kernel: what anyone has to know of it, once, on its NumPy function.
+
+    @kernel(shapes=like("x"), dynamic=("position",))
+    def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array: ...
+
+`NumpyOps` and `TracingOps` take their methods from `KERNELS`; `ops.py` (for type checkers) and `docs/kernels.md` are
+written from it. The docstring is the documentation: first what the kernel computes, in one line, with its shapes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from numpy.typing import NDArray
+
+from .abstract import Shapes
+
+Array: TypeAlias = NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel of the vocabulary.
+
+    - `family`: the file that it lies in, on every device.
+    - `function`: the oracle, on NumPy.
+    - `parameters`: names of its arguments in order.
+    - `shapes`: its results' shapes and dtypes from those of its operands.
+    - `in_place`: the operands that it changes; everything else that it gives is a new tensor.
+    - `dynamic`: the numbers that may change from replay to replay.
+    - `view`: the operand whose elements its result shares, if any.
+    - `gradient`: from its arguments, results and their gradients to the gradients of its operands, through `Ops`.
+    """
+
+    name: str
+    family: str
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+    shapes: Shapes
+    in_place: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
+    view: str = ""
+    gradient: Callable[..., Any] | None = None
+
+
+KERNELS: dict[str, Kernel] = {}
+"""The vocabulary: name → kernel, filled as the files of `kernels/` are imported."""
+
+
+def kernel(
+    *,
+    shapes: Shapes,
+    in_place: tuple[str, ...] = (),
+    dynamic: tuple[str, ...] = (),
+    view: str = "",
+    gradient: Callable[..., Any] | None = None,
+) -> Callable[[Function], Function]:
+    """Declare a function as the kernel of its name; the arguments are those of `Kernel`."""
+
+    def declare(function: Function) -> Function:
+        name, family = function.__name__, function.__module__.rpartition(".")[2]
+        parameters = tuple(inspect.signature(function).parameters)
+        unknown = {*in_place, *dynamic, view} - {*parameters, ""}
+        if unknown or name in KERNELS:
+            fault = f"has no parameter {', '.join(sorted(unknown))}" if unknown else "is declared twice"
+            raise TypeError(f"the kernel {name} in {function.__module__} {fault}")
+        KERNELS[name] = Kernel(name, family, function, parameters, shapes, in_place, dynamic, view, gradient)
+        return function
+
+    return declare
