@@ -26,7 +26,6 @@ EXCLUDED = (
 )
 TOO_LONG: set[str] = {
     "tests/browser/test_storage.py",
-    "tests/test_cli.py",
     "web/demos/style.css",
     "web/device_webgpu.js",
 }
