@@ -34,9 +34,9 @@ async ({ size, rounds }) => {
     return statistics(times);
   };
 
-  const inward = pyodide.runPython("from loom_py import bridge as _b\nlambda values: len(_b.from_js(values))");
+  const inward = pyodide.runPython("from loom_py.bridge.arrays import from_js\nlambda values: len(from_js(values))");
   const outward = pyodide.runPython(
-    `import numpy as np\n_out = np.sin(np.arange(${size}, dtype=np.float32))\nlambda: _b.to_js(_out)`,
+    `import numpy as np\nfrom loom_py.bridge.arrays import to_js\n_out = np.sin(np.arange(${size}, dtype=np.float32))\nlambda: to_js(_out)`,
   );
   const jsonIn = pyodide.runPython(
     "from loom_py.schema.strict import parse_json as _p\nlambda text: len(_p(text, where='x'))",

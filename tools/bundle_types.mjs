@@ -1,4 +1,4 @@
-// Flattens the declarations that tsc finds in web/*.js into one file.
+// Flattens the declarations that tsc finds in web/ into one file.
 //
 //     node tools/bundle_types.mjs < generated.d.ts  →  JSON {"modules": text, "globals": [name, …]}
 //
@@ -6,7 +6,7 @@
 // named like a class replaces the members that both have. What loom.js does not lead to is left out.
 
 import { readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
@@ -42,7 +42,7 @@ function emit(names) {
     names.map((name) => join(web, name)),
     options,
   );
-  program.emit(undefined, (path, text) => files.set(basename(path), text));
+  program.emit(undefined, (path, text) => files.set(relative("/declarations", path), text));
   return files;
 }
 
@@ -56,7 +56,7 @@ function collect(source) {
     const known = declarations.get(name);
     const other = known && known.text !== text;
     const unique = other
-      ? name + source.fileName.replace(".d.ts", "").replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())
+      ? name + moduleOf(source.fileName).replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())
       : name;
     if (other) renames.set(source.fileName, (renames.get(source.fileName) ?? new Map()).set(name, unique));
     declarations.set(unique, { text, statement, file: source.fileName });
@@ -72,8 +72,8 @@ function named({ text, file }) {
   for (const [name, unique] of renames.get(file) ?? [])
     result = result.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), unique);
   return result.replace(
-    /import\("(?:\.\/([\w-]+)\.js|pyodide)"\)\.(\w+)/g,
-    (_, module, name) => renames.get(`${module}.d.ts`)?.get(name) ?? name,
+    /import\("(?:(\.[\w./-]+)|pyodide)"\)\.(\w+)/g,
+    (_, module, name) => (module && renames.get(declarationsOf(module, file))?.get(name)) ?? name,
   );
 }
 
@@ -87,8 +87,18 @@ function exportsOf(file) {
     if (!ts.isExportDeclaration(statement))
       return statement.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? nameOf(statement) : [];
     if (statement.exportClause) return statement.exportClause.elements.map((element) => element.name.text);
-    return exportsOf(statement.moduleSpecifier.text.replace("./", "").replace(/\.js$/, ".d.ts"));
+    return exportsOf(declarationsOf(statement.moduleSpecifier.text, file));
   });
+}
+
+/** The declarations of a module that another one imports. @param {string} specifier @param {string} from */
+function declarationsOf(specifier, from) {
+  return join(dirname(from), specifier).replace(/\.js$/, ".d.ts");
+}
+
+/** `api/session.d.ts` → `session`. @param {string} file */
+function moduleOf(file) {
+  return basename(file, ".d.ts");
 }
 
 /** @param {string[]} exported */
@@ -105,6 +115,7 @@ function flatten(exported) {
   visit(generated.text);
   const kept = [...declarations]
     .filter(([name]) => wanted.has(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1)) // where they stand in web/ must not matter
     .map(([name, declaration]) => {
       const { statement } = declaration;
       const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
@@ -169,6 +180,7 @@ function tidy(text) {
       const plain = lines.join("\n").replace(/\s*@(?:returns|override)\s*\*\//, " */");
       return /[A-Za-z]/.test(plain) ? plain : "";
     })
+    .replace(/, \}(?=\??:)/g, " }") // of a pattern that was broken into lines
     .replace(/^(?: {4})+/gm, (indent) => indent.slice(indent.length / 2));
 }
 

@@ -5,110 +5,83 @@
 
 /// <reference lib="esnext.disposable" />
 
-/**
- * The parts of any error, fit for `postMessage`.
- */
-export declare function toPlain(error: unknown): PlainError;
-
-/**
- * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, unknown names an `InternalError`.
- */
-export declare function fromPlain(plain: PlainError): Error;
-
-/**
- * One line for people, whatever was thrown.
- */
-export declare function explain(error: unknown): string;
-
-/**
- * True when the error says that someone stopped the work.
- */
-export declare function isAbort(error: unknown): boolean;
-
-/** Base of everything that this library raises on purpose. */
-export declare class LoomError extends Error {
-  /**
-   * @param message what was wrong, in one sentence without a full stop
-   */
-  constructor(message: string, parts?: {
-    where?: string;
-    remedy?: string;
-    traceback?: string;
-    cause?: unknown;
-  });
-  /** The place: a file with a byte offset, a JSON path, a URL. */
-  where: string;
-  /** What the user can do about it. */
-  remedy: string;
-  /** Python's traceback, for whoever debugs. */
-  traceback: string;
-  /** Place, message and remedy in one line for people. */
-  get text(): string;
-}
-
-/** A value handed to a function has the wrong type, shape or range. */
-export declare class InputError extends LoomError {}
-
-/** A network configuration is wrong; `where` is the JSON path. */
-export declare class ConfigError extends LoomError {}
-
-/** A file is malformed; `where` is the file and the offset or JSON path. */
-export declare class FormatError extends LoomError {}
-
-/** A tokenizer definition is malformed or uses something unknown. */
-export declare class TokenizerError extends FormatError {}
-
-/** A chat template is malformed, unsafe, or refused its messages. */
-export declare class TemplateError extends LoomError {}
-
-/** A checkpoint is readable but does not describe a model that can run here. */
-export declare class ModelError extends LoomError {}
-
-/** A device is missing, has no memory left, or cannot run what it was asked to. */
-export declare class DeviceError extends LoomError {}
-
-/** A device went away with everything in its memory. */
-export declare class DeviceLost extends DeviceError {}
+export type Batch = {
+  input: Numbers;
+  target: Numbers;
+};
 
 /** The work was stopped; everything done so far is whole and kept. */
 export declare class Cancelled extends LoomError {}
 
-/** The page's memory is full. */
-export declare class MemoryError extends LoomError {}
-
-/** A file could not be fetched. */
-export declare class DownloadError extends LoomError {}
-
-/** A file was fetched but its SHA-256 is not the published one. */
-export declare class IntegrityError extends LoomError {}
-
-/** The browser's storage has no room, or refused. */
-export declare class StorageError extends LoomError {}
-
-/** Python could not be started, or stopped working. */
-export declare class RuntimeFailure extends LoomError {}
-
-/** A fault in this library. */
-export declare class InternalError extends LoomError {}
-
-export type PlainError = {
-  name: string;
-  message: string;
-  where?: string;
-  remedy?: string;
-  traceback?: string;
+/**
+ * What the machine and the page offer.
+ */
+export type Capabilities = {
+  /**
+   * shared memory is allowed
+   */
+  crossOriginIsolated: boolean;
+  /**
+   * workers can share WebAssembly memory
+   */
+  threads: boolean;
+  /**
+   * WebAssembly can wait for promises
+   */
+  jspi: boolean;
+  webgpu: boolean;
+  cores: number;
 };
 
-export type DeviceOptions = {
+/**
+ * A kernel of a device against NumPy.
+ */
+export type CheckedKernel = {
+  kernel: string;
   /**
-   * what to compute with; `auto` chooses by size and availability
+   * how many random shapes
    */
-  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
+  cases: number;
   /**
-   * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+   * the largest ‖out − ref‖ / ‖ref‖; null when there was no number
    */
-  threads?: number | undefined;
+  error: number | null;
+  /**
+   * what is wrong; empty when the error is rounding
+   */
+  problem: string;
 };
+
+/** A network configuration is wrong; `where` is the JSON path. */
+export declare class ConfigError extends LoomError {}
+
+export type Control = {
+  onProgress?: (progress: any) => void;
+  signal?: AbortSignal;
+};
+
+export type ControlTransformer = {
+  signal?: AbortSignal;
+  onProgress?: (progress: {
+    status: string;
+    file?: string;
+    loaded: number;
+    total: number;
+  }) => void;
+};
+
+/** The default model, at the revision this library was tested with. */
+export declare const DEFAULT_REPOSITORY: "HuggingFaceTB/SmolLM2-135M-Instruct";
+
+export declare const DEFAULT_REVISION: "12fd25f77366fa6b3b4b768ec3050bf629380bac";
+
+/**
+ * bytes, a file, or the address of one
+ */
+export type Data = Uint8Array | ArrayBuffer | Blob | URL | string;
+
+/** A device is missing, has no memory left, or cannot run what it was asked to. */
+export declare class DeviceError extends LoomError {}
 
 export type DeviceFacts = {
   device: string;
@@ -142,66 +115,67 @@ export type DeviceFacts = {
   used?: number | undefined;
 };
 
-export declare function capabilities(): Capabilities;
+/** A device went away with everything in its memory. */
+export declare class DeviceLost extends DeviceError {}
+
+export type DeviceOptions = {
+  /**
+   * what to compute with; `auto` chooses by size and availability
+   */
+  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
+  /**
+   * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+   */
+  threads?: number | undefined;
+};
+
+/** A file could not be fetched. */
+export declare class DownloadError extends LoomError {}
+
+/** A file is malformed; `where` is the file and the offset or JSON path. */
+export declare class FormatError extends LoomError {}
 
 /**
- * Start Python once in this thread; later calls share it. A failed start can be tried again.
- *
- * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
- * @param options `baseURL`: the folder with `pyodide/`, by default this module's
+ * How to generate; what is left out keeps the model's default.
  */
-export declare function boot(options?: {
-  baseURL?: string | URL;
-  onProgress?: OnProgress;
-} & DeviceOptions): Promise<Runtime>;
-
-export type Pyodide = PyodideInterface;
-
-export type Progress = {
-  status: string;
-  file?: string;
-  loaded?: number;
-  total?: number;
-  unit?: "files" | "bytes";
-  message?: string;
+export type GenerationOptions = {
+  maxTokens?: number | undefined;
+  /**
+   * 0 takes the likeliest token each time
+   */
+  temperature?: number | undefined;
+  topK?: number | undefined;
+  topP?: number | undefined;
+  minP?: number | undefined;
+  repetitionPenalty?: number | undefined;
+  seed?: number | undefined;
+  stop?: string[] | undefined;
 };
 
-export type OnProgress = (progress: Progress) => void;
+/** Something that lives in Python under a handle. */
+declare class Handle {
+  /** Made by a session, never by `new`. */
+  protected constructor();
+  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
+  dispose(): Promise<void>;
+}
 
-export type Runtime = {
-  pyodide: Pyodide;
-  bridge: any;
-  version: string;
-  threads: number | undefined;
-  reopen: () => Promise<void>;
-  close: () => void;
-};
+/** A value handed to a function has the wrong type, shape or range. */
+export declare class InputError extends LoomError {}
+
+/** A file was fetched but its SHA-256 is not the published one. */
+export declare class IntegrityError extends LoomError {}
+
+/** A fault in this library. */
+export declare class InternalError extends LoomError {}
 
 /**
- * What the machine and the page offer.
+ * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
+ * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
  */
-export type Capabilities = {
-  /**
-   * shared memory is allowed
-   */
-  crossOriginIsolated: boolean;
-  /**
-   * workers can share WebAssembly memory
-   */
-  threads: boolean;
-  /**
-   * WebAssembly can wait for promises
-   */
-  jspi: boolean;
-  webgpu: boolean;
-  cores: number;
-};
-
-export type RemoteFile = {
-  name: string;
-  url: string;
-  size?: number;
-  sha256?: string;
+export type KeepOptions = {
+  keep?: "try" | "must" | "never";
+  evict?: boolean;
 };
 
 /**
@@ -215,100 +189,224 @@ export type KeptModel = {
   lastUsed: number;
 };
 
-export type StorageUsage = {
-  /**
-   * where models are kept
-   */
-  kind: "opfs" | "cache" | "memory";
-  /**
-   * why not in a better place; empty for files on disk
-   */
-  reason: string;
-  /**
-   * bytes of models
-   */
-  kept: number;
-  /**
-   * bytes that this site uses in all
-   */
-  usage?: number | undefined;
-  /**
-   * bytes that it may use
-   */
-  quota?: number | undefined;
-  /**
-   * the browser does not clear it by itself
-   */
-  persisted: boolean;
-};
-
-/**
- * The models that this site itself offers; none where there is no list.
- * @param baseURL the site's root, by default this module's folder
- */
-export declare function siteModels(baseURL?: string | URL): Promise<SiteModel[]>;
-
-/** The default model, at the revision this library was tested with. */
-export declare const DEFAULT_REPOSITORY: "HuggingFaceTB/SmolLM2-135M-Instruct";
-
-export declare const DEFAULT_REVISION: "12fd25f77366fa6b3b4b768ec3050bf629380bac";
-
-export type SiteModel = {
-  name: string;
-  title: string;
-  license?: string;
-  source?: string;
-  files: RemoteFile[];
-};
-
-/**
- * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
- * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
- */
-export type KeepOptions = {
-  keep?: "try" | "must" | "never";
-  evict?: boolean;
-};
-
-/**
- * All files of what was dropped, those in folders too. Call it in the event's own turn: the items are gone afterwards.
- */
-export declare function droppedFiles(data: DataTransfer): Promise<File[]>;
-
-/**
- * Let the user choose a folder; empty when it was not chosen after all.
- */
-export declare function pickFolder(): Promise<File[]>;
-
-export declare function canPickFolder(): boolean;
-
-declare function list(values: any, where: string): unknown[];
-
-declare function kind(value: unknown): "string" | "number" | "bigint" | "boolean" | "symbol" | "undefined" | "object" | "function" | "null" | "an array";
-
-export type CallOptions = {
-  onEvent?: (event: any) => void;
-  signal?: AbortSignal;
-  transfer?: Transferable[];
-};
-
-export type EngineLike = {
-  call(method: string, params?: object, options?: CallOptions): Promise<any>;
-  dispose(): void;
-};
-
-/**
- * A new object of a shared class.
- */
-declare function create(engine: EngineLike, kind: string, args: unknown[]): Promise<any>;
-
-/** Something that lives in Python under a handle. */
-declare class Handle {
+/** A language model in Python. */
+export declare class LanguageModel extends Handle {
   /** Made by a session, never by `new`. */
   protected constructor();
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
-  dispose(): Promise<void>;
+  facts: {
+    [x: string]: unknown;
+  };
+  /**
+   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
+   * @param messages a question, or the conversation so far
+   */
+  chat(messages: string | Message[], options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
+  /**
+   * Continue a text, token by token.
+   */
+  complete(prompt: string, options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
 }
+
+/**
+ * `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32
+ */
+export type LoadOptions = WorkOptions & KeepOptions & {
+  hubURL?: string;
+  activations?: "q16" | "f32";
+};
+
+/** Base of everything that this library raises on purpose. */
+export declare class LoomError extends Error {
+  /**
+   * @param message what was wrong, in one sentence without a full stop
+   */
+  constructor(message: string, parts?: {
+    where?: string;
+    remedy?: string;
+    traceback?: string;
+    cause?: unknown;
+  });
+  /** The place: a file with a byte offset, a JSON path, a URL. */
+  where: string;
+  /** What the user can do about it. */
+  remedy: string;
+  /** Python's traceback, for whoever debugs. */
+  traceback: string;
+  /** Place, message and remedy in one line for people. */
+  get text(): string;
+}
+
+/**
+ * Has a property for every reflected method, and the same on plain values by its name in small letters; the members below
+ * are short forms.
+ */
+export declare class LoomNetwork extends LoomObject {
+  constructor(runtime: Runtime, handle: number, kind?: string);
+  /**
+   * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
+   */
+  forward(values: ArrayLike<number>): Float32Array;
+  /**
+   * @param config as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
+   */
+  train(batches: Iterable<{
+    Input: ArrayLike<number>;
+    Target: ArrayLike<number>;
+  }>, config?: object): TrainResult;
+  evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
+}
+
+/** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
+export declare class LoomObject {
+  /**
+   * @param kind name of its class
+   */
+  constructor(runtime: Runtime, handle: number, kind: string);
+  /**
+   * Any reflected method by its public name, on plain values.
+   * @param method such as `"GetOutput"`
+   */
+  call(method: string, ...args: unknown[]): any;
+  /**
+   * The same in the original's form.
+   * @param args JSON array of the parameters
+   * @returns `Results`, or a sentence that says what was wrong
+   */
+  invoke(method: string, args?: unknown): any;
+  /** Give the memory back now. Any later use is an error. */
+  dispose(): void;
+  /** As an argument of a method: a reference. */
+  toJSON(): {
+    "loom:handle": number;
+    class: string;
+  };
+  /** As text, too. */
+  toString(): string;
+}
+
+/** The page's memory is full. */
+export declare class MemoryError extends LoomError {}
+
+export type Message = {
+  role: string;
+  content: string;
+};
+
+export type ModelChoice = Iterable<File> | {
+  files: RemoteFile[];
+  name?: string;
+} | {
+  kept: string;
+} | string;
+
+/** A checkpoint is readable but does not describe a model that can run here. */
+export declare class ModelError extends LoomError {}
+
+declare class ModelStorage {
+  /** Made by a session, never by `new`. */
+  protected constructor();
+  /**
+   * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
+   */
+  list(): Promise<KeptModel[]>;
+  /**
+   * Remove a model, whole or not.
+   * @param name as `list` tells it
+   * @param source likewise, where several have the name
+   * @returns bytes that were freed
+   */
+  remove(name: string, source?: string): Promise<number>;
+  /** Remove all models. @returns bytes that were freed */
+  clear(): Promise<number>;
+  usage(): Promise<StorageUsage>;
+  /**
+   * Ask the browser, once, not to clear what is kept; tells `{status: "persist", message: "granted" | "refused"}`.
+   * Some browsers ask the user: nothing waits for the answer.
+   * @param kept what is new; small files are not worth a question
+   * @returns whether it will be kept
+   */
+  persist({ file, total }?: {
+    file?: string;
+    total?: number;
+  }, onProgress?: OnProgress): Promise<boolean>;
+}
+
+/** A network in Python. */
+export declare class Network extends RemoteObject {
+  /**
+   * @param values B·I numbers
+   * @returns B·O numbers
+   */
+  forward(values: Numbers): Promise<Float32Array>;
+  /**
+   * Train; an abort leaves the network as it was after the last whole update.
+   */
+  train(batches: Iterable<Batch>, options: TrainOptions, { onProgress, signal }?: {
+    onProgress?: (progress: TrainProgress) => void;
+    signal?: AbortSignal;
+  }): Promise<TrainResult>;
+  /**
+   * @param expected per sample: the value, or the index of the largest output
+   */
+  evaluate(inputs: Iterable<Numbers>, expected: Numbers): Promise<Metrics>;
+  /**
+   * @param id name of the model in the bundle
+   * @returns bundle text for `loadNetwork`
+   */
+  save(id: string): Promise<string>;
+  /**
+   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
+   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
+   * way, at most one every `interval` milliseconds, and only when something ran.
+   */
+  watch(onActivity: (activity: Float32Array) => void, { signal, interval }?: {
+    signal?: AbortSignal;
+    interval?: number;
+  }): Promise<void>;
+}
+
+export type Numbers = ArrayLike<number>;
+
+export type OnProgress = (progress: Progress) => void;
+
+export type Piece = {
+  id: number;
+  text: string;
+  stats: Stats;
+  done?: undefined;
+} | {
+  id?: undefined;
+  text: "";
+  stats: Stats;
+  done: true;
+  finishReason: string;
+};
+
+export type PlainError = {
+  name: string;
+  message: string;
+  where?: string;
+  remedy?: string;
+  traceback?: string;
+};
+
+export type Progress = {
+  status: string;
+  file?: string;
+  loaded?: number;
+  total?: number;
+  unit?: "files" | "bytes";
+  message?: string;
+};
+
+export type Pyodide = PyodideInterface;
+
+export type RemoteFile = {
+  name: string;
+  url: string;
+  size?: number;
+  sha256?: string;
+};
 
 /**
  * An object in Python. Each reflected method is a method here, `GetOutput` as `getOutput`: plain values in and out, an
@@ -341,39 +439,17 @@ export declare class RemoteObject extends Handle {
   };
 }
 
-export type Control = {
-  onProgress?: (progress: any) => void;
-  signal?: AbortSignal;
+export type Runtime = {
+  pyodide: Pyodide;
+  bridge: any;
+  version: string;
+  threads: number | undefined;
+  reopen: () => Promise<void>;
+  close: () => void;
 };
 
-declare class ModelStorage {
-  /** Made by a session, never by `new`. */
-  protected constructor();
-  /**
-   * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
-   */
-  list(): Promise<KeptModel[]>;
-  /**
-   * Remove a model, whole or not.
-   * @param name as `list` tells it
-   * @param source likewise, where several have the name
-   * @returns bytes that were freed
-   */
-  remove(name: string, source?: string): Promise<number>;
-  /** Remove all models. @returns bytes that were freed */
-  clear(): Promise<number>;
-  usage(): Promise<StorageUsage>;
-  /**
-   * Ask the browser, once, not to clear what is kept; tells `{status: "persist", message: "granted" | "refused"}`.
-   * Some browsers ask the user: nothing waits for the answer.
-   * @param kept what is new; small files are not worth a question
-   * @returns whether it will be kept
-   */
-  persist({ file, total }?: {
-    file?: string;
-    total?: number;
-  }, onProgress?: OnProgress): Promise<boolean>;
-}
+/** Python could not be started, or stopped working. */
+export declare class RuntimeFailure extends LoomError {}
 
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
@@ -443,138 +519,18 @@ export declare class Session {
   dispose(): void;
 }
 
-/** A network in Python. */
-export declare class Network extends RemoteObject {
-  /**
-   * @param values B·I numbers
-   * @returns B·O numbers
-   */
-  forward(values: Numbers): Promise<Float32Array>;
-  /**
-   * Train; an abort leaves the network as it was after the last whole update.
-   */
-  train(batches: Iterable<Batch>, options: TrainOptions, { onProgress, signal }?: {
-    onProgress?: (progress: TrainProgress) => void;
-    signal?: AbortSignal;
-  }): Promise<TrainResult>;
-  /**
-   * @param expected per sample: the value, or the index of the largest output
-   */
-  evaluate(inputs: Iterable<Numbers>, expected: Numbers): Promise<Metrics>;
-  /**
-   * @param id name of the model in the bundle
-   * @returns bundle text for `loadNetwork`
-   */
-  save(id: string): Promise<string>;
-  /**
-   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
-   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
-   * way, at most one every `interval` milliseconds, and only when something ran.
-   */
-  watch(onActivity: (activity: Float32Array) => void, { signal, interval }?: {
-    signal?: AbortSignal;
-    interval?: number;
-  }): Promise<void>;
-}
-
-/** A language model in Python. */
-export declare class LanguageModel extends Handle {
-  /** Made by a session, never by `new`. */
-  protected constructor();
-  facts: {
-    [x: string]: unknown;
-  };
-  /**
-   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
-   * @param messages a question, or the conversation so far
-   */
-  chat(messages: string | Message[], options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
-  /**
-   * Continue a text, token by token.
-   */
-  complete(prompt: string, options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
-}
-
-export type ModelChoice = Iterable<File> | {
+export type SiteModel = {
+  name: string;
+  title: string;
+  license?: string;
+  source?: string;
   files: RemoteFile[];
-  name?: string;
-} | {
-  kept: string;
-} | string;
-
-export type WorkOptions = {
-  onProgress?: OnProgress;
-  signal?: AbortSignal;
-};
-
-/**
- * `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32
- */
-export type LoadOptions = WorkOptions & KeepOptions & {
-  hubURL?: string;
-  activations?: "q16" | "f32";
-};
-
-/**
- * A kernel of a device against NumPy.
- */
-export type CheckedKernel = {
-  kernel: string;
-  /**
-   * how many random shapes
-   */
-  cases: number;
-  /**
-   * the largest ‖out − ref‖ / ‖ref‖; null when there was no number
-   */
-  error: number | null;
-  /**
-   * what is wrong; empty when the error is rounding
-   */
-  problem: string;
 };
 
 export type StartOptions = {
   worker?: boolean;
   baseURL?: string | URL;
 } & DeviceOptions & WorkOptions;
-
-export type Numbers = ArrayLike<number>;
-
-export type Batch = {
-  input: Numbers;
-  target: Numbers;
-};
-
-export type TrainProgress = {
-  status: "train";
-  epoch: number;
-  epochs: number;
-  loss: number;
-  losses: number[];
-};
-
-export type Message = {
-  role: string;
-  content: string;
-};
-
-/**
- * How to generate; what is left out keeps the model's default.
- */
-export type GenerationOptions = {
-  maxTokens?: number | undefined;
-  /**
-   * 0 takes the likeliest token each time
-   */
-  temperature?: number | undefined;
-  topK?: number | undefined;
-  topP?: number | undefined;
-  minP?: number | undefined;
-  repetitionPenalty?: number | undefined;
-  seed?: number | undefined;
-  stop?: string[] | undefined;
-};
 
 /**
  * milliseconds; the rate counts from the first token on
@@ -585,66 +541,121 @@ export type Stats = {
   tokensPerSecond: number;
 };
 
-export type Piece = {
-  id: number;
-  text: string;
-  stats: Stats;
-  done?: undefined;
-} | {
-  id?: undefined;
-  text: "";
-  stats: Stats;
-  done: true;
-  finishReason: string;
+/** The browser's storage has no room, or refused. */
+export declare class StorageError extends LoomError {}
+
+export type StorageUsage = {
+  /**
+   * where models are kept
+   */
+  kind: "opfs" | "cache" | "memory";
+  /**
+   * why not in a better place; empty for files on disk
+   */
+  reason: string;
+  /**
+   * bytes of models
+   */
+  kept: number;
+  /**
+   * bytes that this site uses in all
+   */
+  usage?: number | undefined;
+  /**
+   * bytes that it may use
+   */
+  quota?: number | undefined;
+  /**
+   * the browser does not clear it by itself
+   */
+  persisted: boolean;
 };
 
-/** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
-export declare class LoomObject {
+/** A chat template is malformed, unsafe, or refused its messages. */
+export declare class TemplateError extends LoomError {}
+
+/** A tokenizer definition is malformed or uses something unknown. */
+export declare class TokenizerError extends FormatError {}
+
+export type TrainProgress = {
+  status: "train";
+  epoch: number;
+  epochs: number;
+  loss: number;
+  losses: number[];
+};
+
+/** Its tokenizer and model are those of `LoadTokenizerFromBytes` and the other globals. */
+export declare class TransformerAPI {
+  constructor(runtime: Runtime);
   /**
-   * @param kind name of its class
+   * @param tokenizer tokenizer.json
    */
-  constructor(runtime: Runtime, handle: number, kind: string);
+  loadTokenizer(tokenizer: Data): Promise<{
+    success: true;
+    vocab_size: number;
+    message: string;
+  }>;
   /**
-   * Any reflected method by its public name, on plain values.
-   * @param method such as `"GetOutput"`
+   * Load tensor by tensor, with the page alive in between.
+   * @param config config.json
+   * @param weights model.safetensors
    */
-  call(method: string, ...args: unknown[]): any;
+  loadModel(config: Data, weights: Data, { signal, onProgress }?: ControlTransformer): Promise<{
+    success: true;
+    vocab_size: number;
+    hidden_size: number;
+    num_layers: number;
+    embeddings_size: number;
+    message: string;
+  }>;
   /**
-   * The same in the original's form.
-   * @param args JSON array of the parameters
-   * @returns `Results`, or a sentence that says what was wrong
+   * Continue a text; leaving the loop stops the work.
+   * @param temperature 0 takes the likeliest token each time
    */
-  invoke(method: string, args?: unknown): any;
-  /** Give the memory back now. Any later use is an error. */
-  dispose(): void;
-  /** As an argument of a method: a reference. */
-  toJSON(): {
-    "loom:handle": number;
-    class: string;
-  };
-  /** As text, too. */
-  toString(): string;
+  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: ControlTransformer): AsyncGenerator<string, void, void>;
+  /**
+   * The continuation in one piece.
+   */
+  generate(prompt: string, maxTokens?: number, temperature?: number, control?: ControlTransformer): Promise<string>;
 }
 
+export type WorkOptions = {
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+};
+
 /**
- * Has a property for every reflected method, and the same on plain values by its name in small letters; the members below
- * are short forms.
+ * Start Python once in this thread; later calls share it. A failed start can be tried again.
+ *
+ * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
+ * @param options `baseURL`: the folder with `pyodide/`, by default that of `loom.js`
  */
-export declare class LoomNetwork extends LoomObject {
-  constructor(runtime: Runtime, handle: number, kind?: string);
-  /**
-   * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
-   */
-  forward(values: ArrayLike<number>): Float32Array;
-  /**
-   * @param config as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
-   */
-  train(batches: Iterable<{
-    Input: ArrayLike<number>;
-    Target: ArrayLike<number>;
-  }>, config?: object): TrainResult;
-  evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
-}
+export declare function boot(options?: {
+  baseURL?: string | URL;
+  onProgress?: OnProgress;
+} & DeviceOptions): Promise<Runtime>;
+
+export declare function canPickFolder(): boolean;
+
+export declare function capabilities(): Capabilities;
+
+export declare function createTransformerAPI(): Promise<TransformerAPI>;
+
+/**
+ * All files of what was dropped, those in folders too. Call it in the event's own turn: the items are gone afterwards.
+ */
+export declare function droppedFiles(data: DataTransfer): Promise<File[]>;
+
+/**
+ * One line for people, whatever was thrown.
+ */
+export declare function explain(error: unknown): string;
+
+/**
+ * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, unknown names an `InternalError`.
+ */
+export declare function fromPlain(plain: PlainError): Error;
 
 /**
  * Start Python on this thread and install the globals.
@@ -655,6 +666,21 @@ export declare function initLoom({ target, ...options }?: {
   onProgress?: OnProgress;
   target?: object;
 }): Promise<ReturnType<typeof makeGlobals>>;
+
+/**
+ * True when the error says that someone stopped the work.
+ */
+export declare function isAbort(error: unknown): boolean;
+
+declare function kind(value: unknown): "string" | "number" | "bigint" | "boolean" | "symbol" | "undefined" | "object" | "function" | "null" | "an array";
+
+declare function list(values: any, where: string): unknown[];
+
+export declare const loom: Readonly<{
+  start: typeof Session.start;
+  capabilities: typeof capabilities;
+  siteModels: typeof siteModels;
+}>;
 
 declare function makeGlobals(runtime: Runtime): {
   createNetworkFromJSON: (config: unknown) => string | LoomNetwork;
@@ -708,63 +734,21 @@ declare function makeGlobals(runtime: Runtime): {
   GenerateNextToken: (ids: ArrayLike<number>, temperature?: number) => number | string;
 };
 
-export declare function createTransformerAPI(): Promise<TransformerAPI>;
-
-/** Its tokenizer and model are those of `LoadTokenizerFromBytes` and the other globals. */
-export declare class TransformerAPI {
-  constructor(runtime: Runtime);
-  /**
-   * @param tokenizer tokenizer.json
-   */
-  loadTokenizer(tokenizer: Data): Promise<{
-    success: true;
-    vocab_size: number;
-    message: string;
-  }>;
-  /**
-   * Load tensor by tensor, with the page alive in between.
-   * @param config config.json
-   * @param weights model.safetensors
-   */
-  loadModel(config: Data, weights: Data, { signal, onProgress }?: ControlTransformer): Promise<{
-    success: true;
-    vocab_size: number;
-    hidden_size: number;
-    num_layers: number;
-    embeddings_size: number;
-    message: string;
-  }>;
-  /**
-   * Continue a text; leaving the loop stops the work.
-   * @param temperature 0 takes the likeliest token each time
-   */
-  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: ControlTransformer): AsyncGenerator<string, void, void>;
-  /**
-   * The continuation in one piece.
-   */
-  generate(prompt: string, maxTokens?: number, temperature?: number, control?: ControlTransformer): Promise<string>;
-}
+/**
+ * Let the user choose a folder; empty when it was not chosen after all.
+ */
+export declare function pickFolder(): Promise<File[]>;
 
 /**
- * bytes, a file, or the address of one
+ * The models that this site itself offers; none where there is no list.
+ * @param baseURL the site's root, by default the folder of `loom.js`
  */
-export type Data = Uint8Array | ArrayBuffer | Blob | URL | string;
+export declare function siteModels(baseURL?: string | URL): Promise<SiteModel[]>;
 
-export type ControlTransformer = {
-  signal?: AbortSignal;
-  onProgress?: (progress: {
-    status: string;
-    file?: string;
-    loaded: number;
-    total: number;
-  }) => void;
-};
-
-export declare const loom: Readonly<{
-  start: typeof Session.start;
-  capabilities: typeof capabilities;
-  siteModels: typeof siteModels;
-}>;
+/**
+ * The parts of any error, fit for `postMessage`.
+ */
+export declare function toPlain(error: unknown): PlainError;
 
 /** What TypeScript needs to know of Pyodide; the rest is in its own documentation. */
 export interface PyodideInterface {

@@ -9,19 +9,20 @@
  * `loom.start` is the promise API (`session.js`); `initLoom` installs the original's global functions (`globals.js`).
  */
 
-import { capabilities } from "./boot.js";
-import { siteModels } from "./hub.js";
-import { Session } from "./session.js";
+import { capabilities } from "./engine/capabilities.js";
+import { siteModels } from "./storage/hub.js";
+import { Session } from "./api/session.js";
 
-export { boot, capabilities } from "./boot.js";
+export { boot } from "./engine/boot.js";
+export { capabilities } from "./engine/capabilities.js";
 export * from "./errors.js";
-export { canPickFolder, droppedFiles, pickFolder } from "./folders.js";
-export { LoomNetwork, initLoom } from "./globals.js";
-export { DEFAULT_REPOSITORY, DEFAULT_REVISION, siteModels } from "./hub.js";
-export { LoomObject } from "./objects.js";
-export { RemoteObject } from "./remote_object.js";
-export { LanguageModel, Network, Session } from "./session.js";
-export { TransformerAPI, createTransformerAPI } from "./transformer.js";
+export { canPickFolder, droppedFiles, pickFolder } from "./storage/folders.js";
+export { LoomNetwork, initLoom } from "./api/globals.js";
+export { DEFAULT_REPOSITORY, DEFAULT_REVISION, siteModels } from "./storage/hub.js";
+export { LoomObject } from "./api/loom_object.js";
+export { RemoteObject } from "./api/remote_object.js";
+export { LanguageModel, Network, Session } from "./api/session.js";
+export { TransformerAPI, createTransformerAPI } from "./api/transformer.js";
 
 export const loom = Object.freeze({ start: Session.start, capabilities, siteModels });
 export default loom;

@@ -1,6 +1,6 @@
 /** The engine behind `postMessage`; the protocol is described in `rpc.js`. */
 
-import { Engine } from "./engine.js";
+import { Engine } from "./engine/engine.js";
 import { toPlain } from "./errors.js";
 
 const engine = new Engine();

@@ -1,7 +1,7 @@
 /** The measuring side of `loom.js`: LOOM's own engine, the product's path but for the way between worker and page. */
 
-import { boot } from "/boot.js";
-import { Engine } from "/engine.js";
+import { boot } from "/loom.js";
+import { Engine } from "/engine/engine.js";
 import { arrays, json, matrices, timed, weigh } from "./contestant.js";
 
 const engine = new Engine();

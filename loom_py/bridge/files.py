@@ -13,7 +13,7 @@ READ_PIECE = 1024 * 1024
 
 
 class Reader(Protocol):
-    """The JavaScript object (see `web/files.js`): `read` returns a `Uint8Array`."""
+    """The JavaScript object (see `web/storage/readers.js`): `read` returns a `Uint8Array`."""
 
     name: str
     size: int

@@ -3,7 +3,7 @@ async ({ worker, networks, counter }) => {
   const { loom, boot, initLoom } = await import("/loom.js");
   const session = await loom.start({ worker });
   if (!worker) {
-    const script = counter.replace('"./boot.js"', JSON.stringify(`${location.origin}/boot.js`));
+    const script = counter.replace('"./loom.js"', JSON.stringify(`${location.origin}/loom.js`));
     await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
   }
   const channel = new BroadcastChannel("proxies");

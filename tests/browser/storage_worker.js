@@ -1,8 +1,8 @@
 // Run in a worker by test_storage.py: the download and storage modules without Python.
 import { toPlain } from "ORIGIN/errors.js";
-import { openModelFiles } from "ORIGIN/model_files.js";
-import { Sha256 } from "ORIGIN/sha256.js";
-import { Storage } from "ORIGIN/storage.js";
+import { openModelFiles } from "ORIGIN/storage/model_files.js";
+import { Sha256 } from "ORIGIN/storage/sha256.js";
+import { Storage } from "ORIGIN/storage/storage.js";
 
 if (HIDE.includes("opfs")) delete StorageManager.prototype.getDirectory;
 if (HIDE.includes("caches")) Object.defineProperty(globalThis, "caches", { value: undefined });

@@ -13,7 +13,7 @@ from tools import paths
 from .conftest import Open
 
 COUNTER = """
-import { boot as bootForCounting } from "./boot.js";
+import { boot as bootForCounting } from "./loom.js";
 const counting = new BroadcastChannel("proxies");
 counting.onmessage = async ({ data }) => {
     if (data !== "count") return;

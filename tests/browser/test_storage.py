@@ -106,7 +106,7 @@ def statuses(result: dict[str, Any]) -> set[str]:
 def test_sha256_is_hashlibs(open_tab: Callable[..., Tab]) -> None:
     found = open_tab().page.evaluate(
         """async () => {
-            const { Sha256 } = await import("/sha256.js");
+            const { Sha256 } = await import("/storage/sha256.js");
             return Array.from({ length: 200 }, (_, n) => {
                 const hash = new Sha256();
                 for (let at = 0; at < n; at += 37) {

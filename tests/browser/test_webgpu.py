@@ -181,7 +181,7 @@ def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str
 
 
 LOSSES = """async () => {
-  const { WebGPUHost } = await import("./device_webgpu.js");
+  const { WebGPUHost } = await import("./devices/webgpu_host.js");
   const source = "@group(0) @binding(0) var<storage, read_write> data: array<f32>; " +
     "@compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) { data[id.x] *= 2.0; }";
   const host = await WebGPUHost.open();

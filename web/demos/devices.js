@@ -3,8 +3,8 @@
 import { isAbort } from "../loom.js";
 import { deviceText, element, make, showError, size, startSession } from "./ui_forms.js";
 
-/** @typedef {import("../session.js").DeviceFacts} DeviceFacts */
-/** @typedef {import("../session.js").CheckedKernel} CheckedKernel */
+/** @typedef {import("../loom.js").DeviceFacts} DeviceFacts */
+/** @typedef {import("../loom.js").CheckedKernel} CheckedKernel */
 
 const view = {
   error: element("error", HTMLElement),

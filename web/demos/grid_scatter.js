@@ -235,7 +235,7 @@ function showPredictions(results) {
   view.predictions.replaceChildren(...rows);
 }
 
-/** @param {import("../session.js").Metrics | null} metrics */
+/** @param {import("../loom.js").Metrics | null} metrics */
 function showBuckets(metrics) {
   const rows = BUCKETS.map((name) => {
     const count = metrics?.buckets[name]?.count ?? 0;

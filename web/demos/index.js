@@ -1,6 +1,6 @@
 /** The front page: what this browser offers. Python is not started here. */
 
-import { capabilities } from "../boot.js";
+import { capabilities } from "../loom.js";
 import { element, make } from "./ui.js";
 
 const found = capabilities();

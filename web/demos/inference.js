@@ -5,8 +5,8 @@ import { ModelPanel } from "./model_panel.js";
 import { deviceText, duration, element, make, showError, startSession } from "./ui.js";
 
 /** @typedef {import("../loom.js").LanguageModel} LanguageModel */
-/** @typedef {import("../session.js").Message} Message */
-/** @typedef {import("../session.js").Stats} Stats */
+/** @typedef {import("../loom.js").Message} Message */
+/** @typedef {import("../loom.js").Stats} Stats */
 
 const HINT = "Enter sends, Shift+Enter makes a new line, Esc stops.";
 
@@ -204,7 +204,7 @@ function addToken(turn, { id, text }) {
   if (atEnd) view.log.scrollTop = view.log.scrollHeight;
 }
 
-/** @param {import("../boot.js").Progress} progress */
+/** @param {import("../loom.js").Progress} progress */
 function showReading({ loaded = 0, total = 0 }) {
   if (loaded < total) view.stats.textContent = `Reading… ${loaded} of ${total} tokens`;
 }

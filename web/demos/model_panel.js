@@ -1,7 +1,14 @@
 /** Choosing a model (this site's, the hub's, or files) and loading it with its progress shown. */
 
-import { canPickFolder, droppedFiles, pickFolder } from "../folders.js";
-import { DEFAULT_REPOSITORY, StorageError, isAbort, siteModels } from "../loom.js";
+import {
+  DEFAULT_REPOSITORY,
+  StorageError,
+  canPickFolder,
+  droppedFiles,
+  isAbort,
+  pickFolder,
+  siteModels,
+} from "../loom.js";
 import { StoragePanel } from "./storage_panel.js";
 import { element, make, showError, size } from "./ui.js";
 
@@ -22,7 +29,7 @@ const VERBS = {
 const ACTIVATIONS = { q16: "activations of 16 bits", f32: "activations of 32 bits" };
 
 export class ModelPanel {
-  /** @type {import("../hub.js").SiteModel[]} */
+  /** @type {import("../loom.js").SiteModel[]} */
   #models = [];
   /** @type {File[]} */
   #files = [];
@@ -148,7 +155,7 @@ export class ModelPanel {
     });
   }
 
-  /** @returns {{title: string, source: import("../session.js").ModelChoice}} */
+  /** @returns {{title: string, source: import("../loom.js").ModelChoice}} */
   #chosen() {
     const source = this.#source;
     if (source === "hub") return { title: this.hub.value.trim(), source: this.hub.value };
@@ -157,7 +164,7 @@ export class ModelPanel {
     return { title: model?.title ?? "", source: { files: model?.files ?? [], name: model?.title } };
   }
 
-  /** @param {import("../model_files.js").KeepOptions} [keep] what is to happen when there is no room */
+  /** @param {import("../loom.js").KeepOptions} [keep] what is to happen when there is no room */
   async #load(keep) {
     if (this.#stopping) return;
     const before = this.status.textContent;
@@ -206,7 +213,7 @@ export class ModelPanel {
     }
   }
 
-  /** @param {import("../boot.js").Progress} progress */
+  /** @param {import("../loom.js").Progress} progress */
   #show({ status, file = "", loaded, total, message = "" }) {
     if (status === "notice" || status === "retry" || status === "restart") {
       this.notice.textContent = status === "notice" ? message : `${file}: ${message}`;
@@ -227,7 +234,7 @@ export class ModelPanel {
 }
 
 /**
- * @param {import("../hub.js").SiteModel} model
+ * @param {import("../loom.js").SiteModel} model
  * @param {number} index
  */
 function choice(model, index) {

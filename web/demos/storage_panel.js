@@ -4,7 +4,7 @@ import { explain } from "../loom.js";
 import { element, make, size } from "./ui.js";
 
 /** @typedef {import("../loom.js").Session} Session */
-/** @typedef {import("../storage.js").KeptModel} KeptModel */
+/** @typedef {import("../loom.js").KeptModel} KeptModel */
 
 const PLACES = { opfs: "on disk", cache: "in the browser's cache", memory: "in memory, until this page is closed" };
 

@@ -84,7 +84,7 @@ export async function startSession({ text, bar, ready }) {
 /** What the page's address asks for: `?device=numpy&threads=1`. */
 export function wishes() {
   const asked = new URLSearchParams(location.search);
-  const device = /** @type {import("../devices.js").DeviceOptions["device"]} */ (asked.get("device") ?? undefined);
+  const device = /** @type {import("../loom.js").DeviceOptions["device"]} */ (asked.get("device") ?? undefined);
   return { device, threads: asked.has("threads") ? Number(asked.get("threads")) : undefined };
 }
 

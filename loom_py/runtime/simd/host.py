@@ -11,7 +11,7 @@ BINARIES = Path(__file__).parent / "bin"
 
 
 class Host(Protocol):
-    """An instance. In a page JavaScript makes it (`web/simd_host.js`), natively `wasmtime` does."""
+    """An instance. In a page JavaScript makes it (`web/devices/simd_host.js`), natively `wasmtime` does."""
 
     threads: int
     """Threads that `run` may use."""

@@ -1,4 +1,4 @@
-"""The kernels in a page: a thin cover over `web/simd_host.js`."""
+"""The kernels in a page: a thin cover over `web/devices/simd_host.js`."""
 
 from __future__ import annotations
 

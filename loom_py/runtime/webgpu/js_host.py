@@ -1,4 +1,4 @@
-"""The GPU of a page: a thin cover over `web/device_webgpu.js`."""
+"""The GPU of a page: a thin cover over `web/devices/webgpu_host.js`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
  * size; `Content-Length` counts coded bytes and is believed only where the coding can be seen to be none.
  */
 
-import { DownloadError } from "./errors.js";
+import { DownloadError } from "../errors.js";
 
 /** @typedef {{body: ReadableStream<Uint8Array>, start: number, total?: number, etag: string, satisfied: boolean}} RangeAnswer `satisfied`: there is such a range */
 

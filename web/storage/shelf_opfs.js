@@ -3,7 +3,7 @@
  * write synchronously, so only a worker uses it.
  */
 
-import { BlobReader } from "./files.js";
+import { BlobReader } from "./readers.js";
 
 /** @typedef {{read(into: Uint8Array, options: {at: number}): number, write(bytes: Uint8Array, options: {at: number}): number, truncate(size: number): void, getSize(): number, flush(): void, close(): void, mode?: string}} SyncHandle */
 

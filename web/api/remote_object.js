@@ -2,7 +2,7 @@
 
 import { HANDLE, camel, isReference, packed } from "./values.js";
 
-/** @typedef {import("./rpc.js").EngineLike} EngineLike */
+/** @typedef {import("../engine/rpc.js").EngineLike} EngineLike */
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {{onProgress?: (progress: any) => void, signal?: AbortSignal}} Control */
 /** @typedef {new (engine: EngineLike, handle: number, kind: string) => RemoteObject} Made */
@@ -148,7 +148,7 @@ export async function remote(engine, kind, handle, Base = RemoteObject) {
  * @param {unknown[]} args
  * @returns {Promise<any>}
  */
-export async function create(engine, kind, args) {
+export async function createRemote(engine, kind, args) {
   return revived(engine, await engine.call("create", { kind, ...packed(args) }));
 }
 

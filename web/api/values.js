@@ -1,6 +1,6 @@
 /** Values on their way to Python: JSON text, typed arrays beside it, and references to objects that live there. */
 
-import { InputError } from "./errors.js";
+import { InputError } from "../errors.js";
 
 /** The keys that `loom_py.bridge.values` and `loom_py.bridge.arrays` know. */
 export const HANDLE = "loom:handle";

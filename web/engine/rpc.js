@@ -6,7 +6,7 @@
  *                     {id, type: "result", value}                {id, type: "error", error}
  */
 
-import { RuntimeFailure, fromPlain } from "./errors.js";
+import { RuntimeFailure, fromPlain } from "../errors.js";
 
 /** @typedef {{onEvent?: (event: any) => void, signal?: AbortSignal, transfer?: Transferable[]}} CallOptions */
 /** @typedef {{call(method: string, params?: object, options?: CallOptions): Promise<any>, dispose(): void}} EngineLike */
@@ -52,7 +52,7 @@ export class WorkerEngine {
     });
   }
 
-  /** @param {{id: number, type: string, event?: any, value?: any, error?: import("./errors.js").PlainError}} message */
+  /** @param {{id: number, type: string, event?: any, value?: any, error?: import("../errors.js").PlainError}} message */
   #receive({ id, type, event, value, error }) {
     const pending = this.#pending.get(id);
     if (!pending) return;

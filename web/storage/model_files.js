@@ -2,17 +2,17 @@
  * All files of a model as readers: resolved, given room, fetched or taken from storage, and remembered as one model.
  */
 
-import { DownloadError, InputError, StorageError } from "./errors.js";
+import { DownloadError, InputError, StorageError } from "../errors.js";
 import { download } from "./download.js";
-import { readerOf } from "./files.js";
+import { readerOf } from "./readers.js";
 import { isOutage, sizeOf } from "./http.js";
 import { hubModel } from "./hub.js";
 import { MemoryShelf } from "./shelves.js";
 import { Storage, fileKey } from "./storage.js";
 
-/** @typedef {import("./files.js").Reader} Reader */
+/** @typedef {import("./readers.js").Reader} Reader */
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
-/** @typedef {import("./boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
 /** @typedef {{name: string, source: string, files: RemoteFile[]}} RemoteModel */
 /**
  * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the

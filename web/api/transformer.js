@@ -1,11 +1,12 @@
 /** The original's transformer object: one current tokenizer and model on this thread, text as it comes. */
 
-import { boot, inPython } from "./boot.js";
-import { DownloadError, InputError } from "./errors.js";
-import { BufferReader } from "./files.js";
-import { runTask, yieldToEvents } from "./slices.js";
+import { boot } from "../engine/boot.js";
+import { inPython } from "../engine/python.js";
+import { DownloadError, InputError } from "../errors.js";
+import { BufferReader } from "../storage/readers.js";
+import { runTask, yieldToEvents } from "../engine/slices.js";
 
-/** @typedef {import("./boot.js").Runtime} Runtime */
+/** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {Uint8Array | ArrayBuffer | Blob | URL | string} Data bytes, a file, or the address of one */
 /** @typedef {{signal?: AbortSignal, onProgress?: (progress: {status: string, file?: string, loaded: number, total: number}) => void}} Control */
 

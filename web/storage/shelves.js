@@ -14,10 +14,10 @@
  */
 
 import { CacheShelf } from "./shelf_cache.js";
-import { PiecesReader } from "./files.js";
+import { PiecesReader } from "./readers.js";
 import { OpfsShelf } from "./shelf_opfs.js";
 
-/** @typedef {import("./files.js").Reader} Reader */
+/** @typedef {import("./readers.js").Reader} Reader */
 /** @typedef {{length: number, unsaved: Uint8Array[], append(bytes: Uint8Array): Promise<void> | void, close(): Promise<void>}} Appender */
 /**
  * @typedef {object} Shelf

@@ -6,7 +6,8 @@
  *     m-<key>.json   a model: name, source, files, when it was last used
  */
 
-import { StorageError } from "./errors.js";
+import { StorageError } from "../errors.js";
+import { SITE } from "../site.js";
 import { sha256Text } from "./sha256.js";
 import { openShelf } from "./shelves.js";
 
@@ -29,7 +30,7 @@ import { openShelf } from "./shelves.js";
 const MARGIN = 1 << 20;
 
 /** @param {string} url */
-export const fileKey = (url) => sha256Text(new URL(url, import.meta.url).href.replace(/#.*$/, "")).slice(0, 32);
+export const fileKey = (url) => sha256Text(new URL(url, SITE).href.replace(/#.*$/, "")).slice(0, 32);
 
 export class Storage {
   /**

@@ -1,6 +1,6 @@
 /** Models in folders of the user's own: picked, dropped, or given by `<input webkitdirectory>`. */
 
-import { InputError } from "./errors.js";
+import { InputError } from "../errors.js";
 
 const MODEL_FILE = /\.(gguf|safetensors|json|jinja)$/i;
 const DEPTH = 4;

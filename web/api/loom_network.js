@@ -13,14 +13,14 @@
  * A wrong call returns a plain string that says why. A method with one result that fails returns `[null, message]`.
  */
 
-import { inPython } from "./boot.js";
-import { LoomObject, create, members } from "./objects.js";
+import { inPython } from "../engine/python.js";
+import { LoomObject, createObject, members } from "./loom_object.js";
 import { floats, list } from "./values.js";
 
-export { Results } from "./objects.js";
+export { Results } from "./loom_object.js";
 export { json, mismatch } from "./values.js";
 
-/** @typedef {import("./boot.js").Runtime} Runtime */
+/** @typedef {import("../engine/boot.js").Runtime} Runtime */
 
 /**
  * Has a property for every reflected method, and the same on plain values by its name in small letters; the members below
@@ -84,7 +84,7 @@ export class LoomNetwork extends LoomObject {
    * @returns {any}
    */
   createStepState(inputSize, { batch, recurrent } = {}) {
-    return create(this.#runtime, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+    return createObject(this.#runtime, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
   }
 
   /**
@@ -92,7 +92,7 @@ export class LoomNetwork extends LoomObject {
    * @param {boolean} [useChainRule] or the legacy rule, as in the original
    */
   createTweenState(useChainRule = false) {
-    return create(this.#runtime, "NetworkTween", [this, useChainRule]);
+    return createObject(this.#runtime, "NetworkTween", [this, useChainRule]);
   }
 
   /** @override */

@@ -1,6 +1,6 @@
 /** Plans on a GPU's device: pipelines compiled in the background, bind groups made once, replays encoded. */
 
-import { explain } from "./errors.js";
+import { explain } from "../errors.js";
 
 /** @typedef {any} GPUDevice */
 /** @typedef {any} GPUBuffer */

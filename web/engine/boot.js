@@ -1,40 +1,19 @@
 /**
  * Starts Python (Pyodide) with `loom_py` inside: on the main thread, in a module worker, or in Node.
- * Nothing here needs cross-origin isolation, threads or JSPI; `capabilities` only tells whether they are there.
+ * Nothing here needs cross-origin isolation, threads or JSPI.
  */
 
-import { openDevices } from "./devices.js";
-import { LoomError, RuntimeFailure, fromPlain } from "./errors.js";
+import { openDevices } from "../devices/open.js";
+import { LoomError, RuntimeFailure } from "../errors.js";
+import { SITE } from "../site.js";
 
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
 /** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
 /** @typedef {(progress: Progress) => void} OnProgress */
 /** @typedef {{pyodide: Pyodide, bridge: any, version: string, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
-/** @typedef {import("./devices.js").DeviceOptions} DeviceOptions */
-/**
- * What the machine and the page offer.
- * @typedef {object} Capabilities
- * @property {boolean} crossOriginIsolated shared memory is allowed
- * @property {boolean} threads workers can share WebAssembly memory
- * @property {boolean} jspi WebAssembly can wait for promises
- * @property {boolean} webgpu
- * @property {number} cores
- */
-
+/** @typedef {import("../devices/open.js").DeviceOptions} DeviceOptions */
 /** What is fetched besides the packages. */
 const CORE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"];
-
-/** @returns {Capabilities} */
-export function capabilities() {
-  const isolated = globalThis.crossOriginIsolated === true;
-  return {
-    crossOriginIsolated: isolated,
-    threads: isolated && typeof SharedArrayBuffer === "function",
-    jspi: "Suspending" in WebAssembly,
-    webgpu: typeof navigator === "object" && "gpu" in navigator,
-    cores: globalThis.navigator?.hardwareConcurrency ?? 1,
-  };
-}
 
 /** @type {Promise<Runtime> | null} */
 let running = null;
@@ -43,7 +22,7 @@ let running = null;
  * Start Python once in this thread; later calls share it. A failed start can be tried again.
  *
  * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
- * @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} [options] `baseURL`: the folder with `pyodide/`, by default this module's
+ * @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} [options] `baseURL`: the folder with `pyodide/`, by default that of `loom.js`
  * @returns {Promise<Runtime>}
  */
 export function boot(options = {}) {
@@ -55,7 +34,7 @@ export function boot(options = {}) {
 }
 
 /** @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} options */
-async function start({ baseURL = new URL("./", import.meta.url), onProgress = () => {}, device, threads }) {
+async function start({ baseURL = SITE, onProgress = () => {}, device, threads }) {
   const folder = new URL("pyodide/", baseURL).href;
   onProgress({ status: "runtime", loaded: 0, total: CORE_FILES.length, unit: "files" });
   const devices = openDevices({ device, threads, baseURL }); // beside the rest
@@ -162,23 +141,4 @@ function failure(error, where = "") {
     remedy: "Reload the page; if that does not help, check that the pyodide folder lies beside this site's scripts.",
     cause: error,
   });
-}
-
-/**
- * Call into Python and give its exceptions their own classes.
- * @template T
- * @param {Runtime} runtime
- * @param {(bridge: any) => T} work
- * @returns {T}
- */
-export function inPython(runtime, work) {
-  try {
-    return work(runtime.bridge);
-  } catch (error) {
-    if (error instanceof runtime.pyodide.ffi.PythonError) throw fromPlain(JSON.parse(runtime.bridge.last_error()));
-    throw new RuntimeFailure(`Python stopped working (${error instanceof Error ? error.message : String(error)})`, {
-      remedy: "Reload the page; saved models and downloads are kept.",
-      cause: error,
-    });
-  }
 }

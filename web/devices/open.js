@@ -1,7 +1,7 @@
 /** What can compute in this page besides NumPy: opened beside Python's start, told to Python when it is there. */
 
-import { WebGPUHost } from "./device_webgpu.js";
-import { InputError, explain } from "./errors.js";
+import { WebGPUHost } from "./webgpu_host.js";
+import { InputError, explain } from "../errors.js";
 import { SimdHost } from "./simd_host.js";
 
 /**

@@ -4,7 +4,7 @@
  * Python's side is `loom_py/bridge/files.py`. A reader is `{name, size, read(offset, length) → Uint8Array}`.
  */
 
-import { InputError } from "./errors.js";
+import { InputError } from "../errors.js";
 
 /** `read`'s bytes may be overwritten by the next `read`. */
 /** @typedef {{name: string, size: number, read(offset: number, length: number): Uint8Array, release(): void}} Reader */

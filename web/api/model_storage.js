@@ -1,23 +1,23 @@
 /** The models that this browser keeps, for the page: `session.storage`. */
 
-/** @typedef {import("./boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
 
 /** From this size on it is worth asking the browser not to clear it by itself. */
 const LARGE = 32 * 1024 * 1024;
 
 export class ModelStorage {
-  /** @type {import("./rpc.js").EngineLike} */
+  /** @type {import("../engine/rpc.js").EngineLike} */
   #engine;
   #asked = false;
 
-  /** @param {import("./rpc.js").EngineLike} engine */
+  /** @param {import("../engine/rpc.js").EngineLike} engine */
   constructor(engine) {
     this.#engine = engine;
   }
 
   /**
    * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
-   * @returns {Promise<import("./storage.js").KeptModel[]>}
+   * @returns {Promise<import("../storage/storage.js").KeptModel[]>}
    */
   list() {
     return this.#engine.call("storageList");
@@ -38,7 +38,7 @@ export class ModelStorage {
     return this.#engine.call("storageClear");
   }
 
-  /** @returns {Promise<import("./storage.js").StorageUsage>} */
+  /** @returns {Promise<import("../storage/storage.js").StorageUsage>} */
   usage() {
     return this.#engine.call("storageUsage");
   }

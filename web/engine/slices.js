@@ -3,7 +3,7 @@
  * without shared memory, and how a page stays alive when Python runs on its own thread.
  */
 
-import { inPython } from "./boot.js";
+import { inPython } from "./python.js";
 
 /** Milliseconds of Python before the event loop gets its turn. */
 export const SLICE_MS = 25;

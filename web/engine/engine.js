@@ -3,12 +3,14 @@
  * (`worker.js`) or on the page's thread, with the same results. Objects are named by the bridge's integer handles.
  */
 
-import { boot, capabilities, inPython } from "./boot.js";
-import { InputError } from "./errors.js";
-import { openModelFiles } from "./model_files.js";
-import { threadCount } from "./simd_host.js";
+import { boot } from "./boot.js";
+import { capabilities } from "./capabilities.js";
+import { InputError } from "../errors.js";
+import { openModelFiles } from "../storage/model_files.js";
+import { threadCount } from "../devices/simd_host.js";
+import { inPython } from "./python.js";
 import { afterSlices, runTask } from "./slices.js";
-import { Storage } from "./storage.js";
+import { Storage } from "../storage/storage.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
 /** @typedef {{onEvent: (event: any) => void, signal?: AbortSignal}} Context */
@@ -160,7 +162,7 @@ const METHODS = {
   live: (runtime) => inPython(runtime, (b) => b.live()),
 };
 
-/** @param {Runtime} runtime @returns {import("./devices.js").DeviceFacts[]} */
+/** @param {Runtime} runtime @returns {import("../devices/open.js").DeviceFacts[]} */
 const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devices()));
 
 /**

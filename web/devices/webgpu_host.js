@@ -5,7 +5,7 @@
  * Pipelines are compiled in the background. What is asked for meanwhile waits in line, so that Python need not.
  */
 
-import { DeviceError, DeviceLost, explain } from "./errors.js";
+import { DeviceError, DeviceLost, explain } from "../errors.js";
 import { Pipelines, STORAGE, encodePlan, makePlan } from "./webgpu_plan.js";
 
 /** @typedef {import("./webgpu_plan.js").GPUDevice} GPUDevice */

@@ -3,8 +3,8 @@
  * Bytes are hashed as they come. When storage runs full, what has come stays there and the rest goes to memory.
  */
 
-import { DownloadError, IntegrityError, StorageError } from "./errors.js";
-import { JoinedReader, PiecesReader } from "./files.js";
+import { DownloadError, IntegrityError, StorageError } from "../errors.js";
+import { JoinedReader, PiecesReader } from "./readers.js";
 import { lost, persistently, requestRange } from "./http.js";
 import { Sha256 } from "./sha256.js";
 import { Pieces } from "./shelves.js";
@@ -13,8 +13,8 @@ import { dataName, fileKey, hold, isVersion } from "./storage.js";
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {import("./storage.js").FileRecord} FileRecord */
 /** @typedef {import("./storage.js").Storage} Storage */
-/** @typedef {import("./files.js").Reader} Reader */
-/** @typedef {import("./boot.js").OnProgress} OnProgress */
+/** @typedef {import("./readers.js").Reader} Reader */
+/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
 /** @typedef {{signal?: AbortSignal, onProgress?: OnProgress}} DownloadOptions */
 /** @typedef {{signal?: AbortSignal, onProgress: OnProgress}} Context */
 

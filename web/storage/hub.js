@@ -1,6 +1,7 @@
 /** Where models come from: the site's own list, and the Hugging Face hub. */
 
-import { InputError } from "./errors.js";
+import { InputError } from "../errors.js";
+import { SITE } from "../site.js";
 import { fetchJson } from "./http.js";
 
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
@@ -13,10 +14,10 @@ export const DEFAULT_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac";
 
 /**
  * The models that this site itself offers; none where there is no list.
- * @param {string | URL} [baseURL] the site's root, by default this module's folder
+ * @param {string | URL} [baseURL] the site's root, by default the folder of `loom.js`
  * @returns {Promise<SiteModel[]>}
  */
-export async function siteModels(baseURL = new URL("./", import.meta.url)) {
+export async function siteModels(baseURL = SITE) {
   const folder = new URL("models/", baseURL);
   const response = await fetch(new URL("index.json", folder));
   if (!response.ok) return [];

@@ -1,19 +1,20 @@
 /** The promise API: a session owns Python, networks and language models; one `AbortSignal` stops anything long. */
 
-import { Engine } from "./engine.js";
-import { InputError } from "./errors.js";
-import { modelFiles } from "./folders.js";
-import { Handle, RemoteObject, create, remote } from "./remote_object.js";
-import { WorkerEngine } from "./rpc.js";
+import { Engine } from "../engine/engine.js";
+import { InputError } from "../errors.js";
+import { SITE, WORKER } from "../site.js";
+import { modelFiles } from "../storage/folders.js";
+import { Handle, RemoteObject, createRemote, remote } from "./remote_object.js";
+import { WorkerEngine } from "../engine/rpc.js";
 import { ModelStorage } from "./model_storage.js";
 
-/** @typedef {import("./boot.js").OnProgress} OnProgress */
-/** @typedef {import("./boot.js").Capabilities} Capabilities */
-/** @typedef {import("./storage.js").RemoteFile} RemoteFile */
+/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/capabilities.js").Capabilities} Capabilities */
+/** @typedef {import("../storage/storage.js").RemoteFile} RemoteFile */
 /** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
 /** @typedef {{onProgress?: OnProgress, signal?: AbortSignal}} WorkOptions */
-/** @typedef {WorkOptions & import("./model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
-/** @typedef {import("./devices.js").DeviceFacts} DeviceFacts */
+/** @typedef {WorkOptions & import("../storage/model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
+/** @typedef {import("../devices/open.js").DeviceFacts} DeviceFacts */
 /**
  * A kernel of a device against NumPy.
  * @typedef {object} CheckedKernel
@@ -22,7 +23,7 @@ import { ModelStorage } from "./model_storage.js";
  * @property {number | null} error the largest ‖out − ref‖ / ‖ref‖; null when there was no number
  * @property {string} problem what is wrong; empty when the error is rounding
  */
-/** @typedef {{worker?: boolean, baseURL?: string | URL} & import("./devices.js").DeviceOptions & WorkOptions} StartOptions */
+/** @typedef {{worker?: boolean, baseURL?: string | URL} & import("../devices/open.js").DeviceOptions & WorkOptions} StartOptions */
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
 /** @typedef {{epochs?: number, learningRate?: number, gradientClip?: number, lossType?: string, verbose?: boolean}} TrainOptions */
@@ -47,11 +48,11 @@ import { ModelStorage } from "./model_storage.js";
 
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export class Session {
-  /** @type {import("./rpc.js").EngineLike} */
+  /** @type {import("../engine/rpc.js").EngineLike} */
   #engine;
 
   /**
-   * @param {import("./rpc.js").EngineLike} engine
+   * @param {import("../engine/rpc.js").EngineLike} engine
    * @param {{version: string, capabilities: Capabilities, devices: DeviceFacts[]}} facts
    */
   constructor(engine, { version, capabilities, devices }) {
@@ -68,15 +69,8 @@ export class Session {
    * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    * @returns {Promise<Session>}
    */
-  static async start({
-    worker = true,
-    baseURL = new URL("./", import.meta.url),
-    onProgress,
-    signal,
-    device,
-    threads,
-  } = {}) {
-    const engine = worker ? new WorkerEngine(new URL("worker.js", import.meta.url)) : new Engine();
+  static async start({ worker = true, baseURL = SITE, onProgress, signal, device, threads } = {}) {
+    const engine = worker ? new WorkerEngine(WORKER) : new Engine();
     const quit = () => engine.dispose(); // at once: nothing is lost when a start is given up
     signal?.addEventListener("abort", quit, { once: true });
     try {
@@ -119,7 +113,7 @@ export class Session {
    * @returns {Promise<any>}
    */
   create(kind, ...args) {
-    return create(this.#engine, kind, args);
+    return createRemote(this.#engine, kind, args);
   }
 
   /**
@@ -128,12 +122,12 @@ export class Session {
    * @param {number} totalMs
    */
   createAdaptationTracker(windowMs, totalMs) {
-    return create(this.#engine, "AdaptationTracker", [windowMs, totalMs]);
+    return createRemote(this.#engine, "AdaptationTracker", [windowMs, totalMs]);
   }
 
   /** Clustering, correlation, grafting and the other tools around a network. */
   createToolbox() {
-    return create(this.#engine, "Toolbox", []);
+    return createRemote(this.#engine, "Toolbox", []);
   }
 
   /** Names of the classes whose objects `create` and other methods give. @returns {Promise<string[]>} */
@@ -160,7 +154,7 @@ export class Session {
    */
   async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict, activations } = {}) {
     const params = { ...modelSource(source), hubURL, keep, evict, activations };
-    const onEvent = (/** @type {import("./boot.js").Progress} */ event) => {
+    const onEvent = (/** @type {import("../engine/boot.js").Progress} */ event) => {
       onProgress(event);
       if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);
     };
@@ -278,7 +272,7 @@ export class Network extends RemoteObject {
    * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    */
   createStepState(inputSize, { batch, recurrent } = {}) {
-    return create(this.engine, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+    return createRemote(this.engine, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
   }
 
   /**
@@ -286,7 +280,7 @@ export class Network extends RemoteObject {
    * @param {boolean} [useChainRule] or the legacy rule, as in the original
    */
   createTweenState(useChainRule = false) {
-    return create(this.engine, "NetworkTween", [this, useChainRule]);
+    return createRemote(this.engine, "NetworkTween", [this, useChainRule]);
   }
 
   /**
@@ -305,7 +299,7 @@ export class Network extends RemoteObject {
 /** A language model in Python. */
 export class LanguageModel extends Handle {
   /**
-   * @param {import("./rpc.js").EngineLike} engine
+   * @param {import("../engine/rpc.js").EngineLike} engine
    * @param {{handle: number} & Record<string, unknown>} facts
    */
   constructor(engine, { handle, ...facts }) {

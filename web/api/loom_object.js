@@ -6,11 +6,11 @@
  * original's calling form, JSON in and JSON out; given anything but one text it does as the first.
  */
 
-import { inPython } from "./boot.js";
-import { explain } from "./errors.js";
+import { inPython } from "../engine/python.js";
+import { explain } from "../errors.js";
 import { HANDLE, camel, isReference, kind, packed } from "./values.js";
 
-/** @typedef {import("./boot.js").Runtime} Runtime */
+/** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {new (runtime: Runtime, handle: number, kind: string) => LoomObject} Made */
 
@@ -191,7 +191,7 @@ export function members(runtime, kind) {
  * @param {unknown[]} args of its constructor in Python
  * @returns {any}
  */
-export function create(runtime, kind, args) {
+export function createObject(runtime, kind, args) {
   const { args: text, arrays } = packed(args);
   return hold(runtime, JSON.parse(inPython(runtime, (b) => b.create(kind, text, arrays))));
 }

@@ -3,7 +3,7 @@
  * survives the page; it is read into memory as a whole, since nothing can be read from a cache synchronously.
  */
 
-import { PiecesReader } from "./files.js";
+import { PiecesReader } from "./readers.js";
 
 const CACHE = "loom-files-2";
 const PART = 4 * 1024 * 1024;

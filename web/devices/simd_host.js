@@ -5,7 +5,8 @@
  * Threads need shared memory, so a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
  */
 
-import { LoomError, RuntimeFailure } from "./errors.js";
+import { LoomError, RuntimeFailure } from "../errors.js";
+import { SITE } from "../site.js";
 
 const PAGE = 65536;
 const STACK_BYTES = 65536;
@@ -64,7 +65,7 @@ export class SimdHost {
    * @param {SimdOptions} [options] `threads`: at most this many (default: one a core); `relaxed`: false never uses it
    * @returns {Promise<SimdHost>}
    */
-  static async open({ threads, relaxed = true, baseURL = new URL("./", import.meta.url) } = {}) {
+  static async open({ threads, relaxed = true, baseURL = SITE } = {}) {
     if (!hasSimd()) throw new RuntimeFailure("this browser's WebAssembly has no SIMD", { where: "simd" });
     const fast = relaxed && hasRelaxed();
     const count = threadCount(threads);

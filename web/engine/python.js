@@ -1,0 +1,24 @@
+/** Calls into Python, on the thread that runs it. */
+
+import { RuntimeFailure, fromPlain } from "../errors.js";
+
+/** @typedef {import("./boot.js").Runtime} Runtime */
+
+/**
+ * Call into Python and give its exceptions their own classes.
+ * @template T
+ * @param {Runtime} runtime
+ * @param {(bridge: any) => T} work
+ * @returns {T}
+ */
+export function inPython(runtime, work) {
+  try {
+    return work(runtime.bridge);
+  } catch (error) {
+    if (error instanceof runtime.pyodide.ffi.PythonError) throw fromPlain(JSON.parse(runtime.bridge.last_error()));
+    throw new RuntimeFailure(`Python stopped working (${error instanceof Error ? error.message : String(error)})`, {
+      remedy: "Reload the page; saved models and downloads are kept.",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * Where this package's own files lie: the folder of `loom.js`, or of the bundle that holds it. `worker.js`, `pyodide/`,
+ * `simd/` and `models/` are beside it.
+ */
+
+export const SITE = new URL("./", import.meta.url);
+export const WORKER = new URL("worker.js", import.meta.url);
