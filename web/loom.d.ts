@@ -331,7 +331,7 @@ declare class ModelStorage {
   }, onProgress?: OnProgress): Promise<boolean>;
 }
 
-/** A network in Python. */
+/** A network in Python; its other reflected methods are added by name. */
 export declare class Network extends RemoteObject {
   /**
    * @param values B·I numbers

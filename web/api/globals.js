@@ -12,13 +12,14 @@ import { classOf, createObject } from "./loom_object.js";
 import { json, mismatch } from "./values.js";
 
 export { LoomNetwork } from "./loom_network.js";
-export { LoomObject, Results } from "./loom_object.js";
+export { LoomObject } from "./loom_object.js";
+export { Results } from "./results.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 
 /**
  * Start Python on this thread and install the globals.
- * @param {{baseURL?: string | URL, onProgress?: import("../engine/boot.js").OnProgress, target?: object}} [options] `target`: where they go, by default `globalThis`
+ * @param {{baseURL?: string | URL, onProgress?: import("../engine/progress.js").OnProgress, target?: object}} [options] `target`: where they go, by default `globalThis`
  * @returns {Promise<ReturnType<typeof makeGlobals>>}
  */
 export async function initLoom({ target = globalThis, ...options } = {}) {

@@ -17,9 +17,6 @@ import { inPython } from "../engine/python.js";
 import { LoomObject, createObject, members } from "./loom_object.js";
 import { floats, list } from "./values.js";
 
-export { Results } from "./loom_object.js";
-export { json, mismatch } from "./values.js";
-
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 
 /**
@@ -57,7 +54,7 @@ export class LoomNetwork extends LoomObject {
   /**
    * @param {Iterable<{Input: ArrayLike<number>, Target: ArrayLike<number>}>} batches
    * @param {object} [config] as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
-   * @returns {import("./session.js").TrainResult}
+   * @returns {import("./network.js").TrainResult}
    */
   train(batches, config = {}) {
     return this.#values("Train", [list(batches, "batches"), config]);
@@ -66,7 +63,7 @@ export class LoomNetwork extends LoomObject {
   /**
    * @param {Iterable<ArrayLike<number>>} inputs
    * @param {ArrayLike<number>} expected
-   * @returns {import("./session.js").Metrics}
+   * @returns {import("./network.js").Metrics}
    */
   evaluate(inputs, expected) {
     return this.#values("EvaluateNetwork", [list(inputs, "inputs"), expected]);

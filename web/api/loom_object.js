@@ -8,38 +8,14 @@
 
 import { inPython } from "../engine/python.js";
 import { explain } from "../errors.js";
-import { HANDLE, camel, isReference, kind, packed } from "./values.js";
+import { disposable, track, untrack } from "./lifetime.js";
+import { Cache, reflectedClass } from "./reflection.js";
+import { Results } from "./results.js";
+import { HANDLE, camel, isReference, kind, mapReferences, packed } from "./values.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {import("./values.js").Member} Member */
-/** @typedef {new (runtime: Runtime, handle: number, kind: string) => LoomObject} Made */
-
-/** Results of one call in the original's form. */
-export class Results extends Array {
-  /** @type {boolean[]} */
-  #strings;
-
-  /** Derived arrays (`map`, `slice`) are plain ones. */
-  static get [Symbol.species]() {
-    return Array;
-  }
-
-  /**
-   * @param {(string | null)[]} values
-   * @param {boolean[]} [strings] which of them are string results, not JSON text
-   */
-  constructor(values, strings = values.map(() => true)) {
-    super();
-    this.push(...values);
-    this.#strings = strings;
-  }
-
-  /** All results as one JSON array. @override */
-  toString() {
-    const parts = Array.from(this, (value, i) => (this.#strings[i] ? JSON.stringify(value) : String(value)));
-    return `[${parts.join(",")}]`;
-  }
-}
+/** @typedef {new (runtime: Runtime, handle: number, kind: string) => LoomObject} LocalClass */
 
 /** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
 export class LoomObject {
@@ -57,7 +33,7 @@ export class LoomObject {
     this.#runtime = runtime;
     this.#handle = handle;
     this.#kind = kind;
-    collector(runtime).register(this, handle, this);
+    track(this, releaser(runtime, handle));
   }
 
   /**
@@ -104,7 +80,7 @@ export class LoomObject {
   dispose() {
     const handle = this.#handle;
     this.#handle = 0;
-    collector(this.#runtime).unregister(this);
+    untrack(this);
     if (handle) inPython(this.#runtime, (b) => b.release(handle));
   }
 
@@ -119,60 +95,47 @@ export class LoomObject {
   }
 }
 
-if (Symbol.dispose) {
-  Object.defineProperty(LoomObject.prototype, Symbol.dispose, { value: LoomObject.prototype.dispose });
-}
+disposable(LoomObject);
 
-/** @type {WeakMap<Runtime, FinalizationRegistry<number>>} */
-const collectors = new WeakMap();
+/** @param {Runtime} runtime @param {number} handle */
+const releaser = (runtime, handle) => () => runtime.bridge.release(handle);
 
-/** @param {Runtime} runtime */
-function collector(runtime) {
-  const found =
-    collectors.get(runtime) ??
-    new FinalizationRegistry((/** @type {number} */ handle) => runtime.bridge.release(handle));
-  collectors.set(runtime, found);
-  return found;
-}
-
-/** @type {WeakMap<Runtime, Map<string, Made>>} */
-const made = new WeakMap();
+/** @type {Cache<Runtime, LocalClass>} */
+const classes = new Cache();
 
 /**
  * The class of Python's objects of one kind, with its reflected methods.
  * @param {Runtime} runtime
  * @param {string} kind
- * @param {Made} [Base]
- * @returns {Made}
+ * @param {LocalClass} [Base]
+ * @returns {LocalClass}
  */
 export function classOf(runtime, kind, Base = LoomObject) {
-  const known = made.get(runtime) ?? new Map();
-  made.set(runtime, known);
-  const found = known.get(kind);
-  if (found) return found;
-  const Reflected = class extends Base {};
-  Object.defineProperty(Reflected, "name", { value: `Loom${kind}` });
-  const define = (/** @type {string} */ name, /** @type {Function} */ value) => {
-    if (!(name in Base.prototype))
-      Object.defineProperty(Reflected.prototype, name, { value, configurable: true, writable: true });
-  };
-  for (const [name] of members(runtime, kind)) {
-    define(
-      camel(name),
-      /** @this {LoomObject} @param {...unknown} args */ function (...args) {
-        return this.call(name, ...args);
-      },
-    );
-    define(
-      name,
-      /** @this {LoomObject} @param {...unknown} args */ function (...args) {
-        const form = args.length === 0 || (args.length === 1 && typeof args[0] === "string");
-        return form ? this.invoke(name, args[0]) : this.call(name, ...args);
-      },
-    );
+  return classes.get(runtime, kind, () => {
+    const methods = members(runtime, kind).flatMap(([name]) => bothForms(name));
+    return reflectedClass(Base, `Loom${kind}`, methods);
+  });
+}
+
+/**
+ * A method by its name in small letters, on plain values, and by the original's name in the original's form.
+ * @param {string} name
+ * @returns {[string, import("./reflection.js").Method][]}
+ */
+function bothForms(name) {
+  /** @this {LoomObject} @param {...unknown} args */
+  function onValues(...args) {
+    return this.call(name, ...args);
   }
-  known.set(kind, Reflected);
-  return Reflected;
+  /** @this {LoomObject} @param {...unknown} args */
+  function inOriginalForm(...args) {
+    const isText = args.length === 0 || (args.length === 1 && typeof args[0] === "string");
+    return isText ? this.invoke(name, args[0]) : this.call(name, ...args);
+  }
+  return [
+    [camel(name), onValues],
+    [name, inOriginalForm],
+  ];
 }
 
 /**
@@ -211,9 +174,9 @@ function hold(runtime, { [HANDLE]: handle, class: kind }) {
  * @returns {any}
  */
 function plain(runtime, value) {
-  if (isReference(value)) return hold(runtime, value);
-  if (Array.isArray(value)) return value.map((item) => (isReference(item) ? hold(runtime, item) : item));
-  if (typeof value === "object" && value !== null)
+  if (isReference(value) || Array.isArray(value)) return mapReferences(value, (reference) => hold(runtime, reference));
+  if (typeof value === "object" && value !== null) {
     Object.defineProperty(value, "toString", { value: () => JSON.stringify(value) });
+  }
   return value;
 }

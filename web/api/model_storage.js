@@ -1,6 +1,6 @@
 /** The models that this browser keeps, for the page: `session.storage`. */
 
-/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
 
 /** From this size on it is worth asking the browser not to clear it by itself. */
 const LARGE = 32 * 1024 * 1024;

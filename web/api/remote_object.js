@@ -1,39 +1,13 @@
-/** What lives in Python, seen from the page: handles, and objects with their reflected methods as promises. */
+/** Objects that live in Python, seen from the page: their reflected methods as promises. */
 
-import { HANDLE, camel, isReference, packed } from "./values.js";
+import { Handle } from "./handle.js";
+import { Cache, reflectedClass } from "./reflection.js";
+import { HANDLE, camel, mapReferences, packed } from "./values.js";
 
 /** @typedef {import("../engine/rpc.js").EngineLike} EngineLike */
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {{onProgress?: (progress: any) => void, signal?: AbortSignal}} Control */
-/** @typedef {new (engine: EngineLike, handle: number, kind: string) => RemoteObject} Made */
-
-/** When the last reference to a handle is gone, so is what it stands for. */
-const collected = new FinalizationRegistry((/** @type {{engine: EngineLike, handle: number}} */ { engine, handle }) => {
-  void engine.call("release", { handle }).catch(() => {});
-});
-
-/** Something that lives in Python under a handle. */
-export class Handle {
-  /**
-   * @param {EngineLike} engine
-   * @param {number} handle
-   */
-  constructor(engine, handle) {
-    /** @protected */
-    this.engine = engine;
-    /** @protected */
-    this.handle = handle;
-    collected.register(this, { engine, handle }, this);
-  }
-
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
-  async dispose() {
-    const handle = this.handle;
-    this.handle = 0;
-    collected.unregister(this);
-    if (handle) await this.engine.call("release", { handle });
-  }
-}
+/** @typedef {new (engine: EngineLike, handle: number, kind: string) => RemoteObject} RemoteClass */
 
 /**
  * An object in Python. Each reflected method is a method here, `GetOutput` as `getOutput`: plain values in and out, an
@@ -92,50 +66,53 @@ export class RemoteObject extends Handle {
   }
 }
 
-/** @type {WeakMap<EngineLike, Map<string, Promise<Made>>>} */
-const made = new WeakMap();
+/** @type {Cache<EngineLike, Promise<RemoteClass>>} */
+const classes = new Cache();
 
 /**
  * The class of one kind of object, with its reflected methods; asked of Python once.
  * @param {EngineLike} engine
  * @param {string} kind
- * @param {Made} Base
- * @returns {Promise<Made>}
+ * @param {RemoteClass} Base
+ * @returns {Promise<RemoteClass>}
  */
 function classOf(engine, kind, Base) {
-  const known = made.get(engine) ?? new Map();
-  made.set(engine, known);
-  const found = known.get(kind) ?? reflected(engine, kind, Base);
-  known.set(kind, found);
-  found.catch(() => known.delete(kind));
+  const found = classes.get(engine, kind, () => reflected(engine, kind, Base));
+  found.catch(() => classes.forget(engine, kind)); // the next call may have better luck
   return found;
 }
 
-/** @param {EngineLike} engine @param {string} kind @param {Made} Base @returns {Promise<Made>} */
+/** @param {EngineLike} engine @param {string} kind @param {RemoteClass} Base @returns {Promise<RemoteClass>} */
 async function reflected(engine, kind, Base) {
   /** @type {Member[]} */
   const members = await engine.call("members", { kind });
-  const Reflected = class extends Base {};
-  Object.defineProperty(Reflected, "name", { value: kind });
-  for (const [name, parameters, long] of members) {
-    if (camel(name) in Base.prototype) continue;
-    /** @this {RemoteObject} @param {...unknown} args */
-    const value = function (...args) {
-      return long
-        ? this.run(name, args.slice(0, parameters), /** @type {Control} */ (args[parameters]))
-        : this.plain(name, args);
-    };
-    Object.defineProperty(Reflected.prototype, camel(name), { value, configurable: true, writable: true });
-  }
-  return Reflected;
+  return reflectedClass(
+    Base,
+    kind,
+    members.map(([name, parameters, long]) => [camel(name), long ? inSteps(name, parameters) : atOnce(name)]),
+  );
 }
+
+/** @param {string} name @returns {import("./reflection.js").Method} */
+const atOnce = (name) =>
+  /** @this {RemoteObject} @param {...unknown} args */
+  function (...args) {
+    return this.plain(name, args);
+  };
+
+/** @param {string} name @param {number} parameters @returns {import("./reflection.js").Method} */
+const inSteps = (name, parameters) =>
+  /** @this {RemoteObject} @param {...unknown} args */
+  function (...args) {
+    return this.run(name, args.slice(0, parameters), /** @type {Control} */ (args[parameters]));
+  };
 
 /**
  * The object under a handle.
  * @param {EngineLike} engine
  * @param {string} kind
  * @param {number} handle
- * @param {Made} [Base]
+ * @param {RemoteClass} [Base]
  */
 export async function remote(engine, kind, handle, Base = RemoteObject) {
   return new (await classOf(engine, kind, Base))(engine, handle, kind);
@@ -159,7 +136,6 @@ export async function createRemote(engine, kind, args) {
  * @returns {Promise<any>}
  */
 async function revived(engine, value) {
-  if (isReference(value)) return remote(engine, value.class, value[HANDLE]);
-  if (!Array.isArray(value) || !value.some(isReference)) return value;
-  return Promise.all(value.map((item) => (isReference(item) ? remote(engine, item.class, item[HANDLE]) : item)));
+  const objects = mapReferences(value, ({ [HANDLE]: handle, class: kind }) => remote(engine, kind, handle));
+  return Array.isArray(objects) ? Promise.all(objects) : objects;
 }

@@ -55,6 +55,19 @@ export function isReference(value) {
 }
 
 /**
+ * A result with its references, which are the result itself or items of a list, made into something else.
+ * @template T
+ * @param {any} value
+ * @param {(reference: Reference) => T} make
+ * @returns {any}
+ */
+export function mapReferences(value, make) {
+  if (isReference(value)) return make(value);
+  if (!Array.isArray(value) || !value.some(isReference)) return value;
+  return value.map((item) => (isReference(item) ? make(item) : item));
+}
+
+/**
  * `GetOutput` → `getOutput`. `ToJSON` becomes `asJSON`: JavaScript has its own use for the other name.
  * @param {string} name
  */

@@ -8,8 +8,7 @@ import { LoomError, RuntimeFailure } from "../errors.js";
 import { SITE } from "../site.js";
 
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
-/** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
-/** @typedef {(progress: Progress) => void} OnProgress */
+/** @typedef {import("./progress.js").OnProgress} OnProgress */
 /** @typedef {{pyodide: Pyodide, bridge: any, version: string, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
 /** @typedef {import("../devices/open.js").DeviceOptions} DeviceOptions */
 /** What is fetched besides the packages. */

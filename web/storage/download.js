@@ -14,7 +14,7 @@ import { dataName, fileKey, hold, isVersion } from "./storage.js";
 /** @typedef {import("./storage.js").FileRecord} FileRecord */
 /** @typedef {import("./storage.js").Storage} Storage */
 /** @typedef {import("./readers.js").Reader} Reader */
-/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
 /** @typedef {{signal?: AbortSignal, onProgress?: OnProgress}} DownloadOptions */
 /** @typedef {{signal?: AbortSignal, onProgress: OnProgress}} Context */
 

@@ -12,7 +12,7 @@ import { Storage, fileKey } from "./storage.js";
 
 /** @typedef {import("./readers.js").Reader} Reader */
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
-/** @typedef {import("../engine/boot.js").OnProgress} OnProgress */
+/** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
 /** @typedef {{name: string, source: string, files: RemoteFile[]}} RemoteModel */
 /**
  * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the

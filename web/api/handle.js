@@ -1,0 +1,33 @@
+/** Something that lives in Python, named by an integer. */
+
+import { disposable, track, untrack } from "./lifetime.js";
+
+/** @typedef {import("../engine/rpc.js").EngineLike} EngineLike */
+
+/** Something that lives in Python under a handle. */
+export class Handle {
+  /**
+   * @param {EngineLike} engine
+   * @param {number} handle
+   */
+  constructor(engine, handle) {
+    /** @protected */
+    this.engine = engine;
+    /** @protected */
+    this.handle = handle;
+    track(this, releaser(engine, handle));
+  }
+
+  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
+  async dispose() {
+    const handle = this.handle;
+    this.handle = 0;
+    untrack(this);
+    if (handle) await this.engine.call("release", { handle });
+  }
+}
+
+disposable(Handle);
+
+/** @param {EngineLike} engine @param {number} handle */
+const releaser = (engine, handle) => () => void engine.call("release", { handle }).catch(() => {});

@@ -1,0 +1,104 @@
+/** A language model that lives in Python: answers and continuations, token by token. */
+
+import { Handle } from "./handle.js";
+
+/** @typedef {import("../engine/progress.js").WorkOptions} WorkOptions */
+/** @typedef {{role: string, content: string}} Message */
+/**
+ * How to generate; what is left out keeps the model's default.
+ * @typedef {object} GenerationOptions
+ * @property {number} [maxTokens]
+ * @property {number} [temperature] 0 takes the likeliest token each time
+ * @property {number} [topK]
+ * @property {number} [topP]
+ * @property {number} [minP]
+ * @property {number} [repetitionPenalty]
+ * @property {number} [seed]
+ * @property {string[]} [stop]
+ */
+/** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
+/** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string}} Piece */
+
+/** A language model in Python. */
+export class LanguageModel extends Handle {
+  /**
+   * @param {import("../engine/rpc.js").EngineLike} engine
+   * @param {{handle: number} & Record<string, unknown>} facts
+   */
+  constructor(engine, { handle, ...facts }) {
+    super(engine, handle);
+    this.facts = facts;
+  }
+
+  /**
+   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
+   * @param {string | Message[]} messages a question, or the conversation so far
+   * @param {GenerationOptions & WorkOptions} [options]
+   */
+  chat(messages, options = {}) {
+    const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
+    return this.#stream("chat", { messages: JSON.stringify(list) }, options);
+  }
+
+  /**
+   * Continue a text, token by token.
+   * @param {string} prompt
+   * @param {GenerationOptions & WorkOptions} [options]
+   */
+  complete(prompt, options = {}) {
+    return this.#stream("complete", { prompt }, options);
+  }
+
+  /**
+   * The last piece has `done: true`. Leaving the loop early stops the work.
+   * @param {string} method
+   * @param {object} params
+   * @param {GenerationOptions & WorkOptions} options
+   * @returns {AsyncGenerator<Piece, void, void>}
+   */
+  async *#stream(method, params, { signal, onProgress, ...options }) {
+    const leave = new AbortController();
+    const anySignal = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
+    /** @type {{id: number, text: string}[]} */
+    const waiting = [];
+    const started = performance.now();
+    let wake = () => {};
+    let firstAt = 0;
+    let lastAt = 0;
+    let made = 0;
+    let settled = false;
+    const onEvent = (/** @type {{status: string, id: number, text: string}} */ event) => {
+      if (event.status !== "token") return onProgress?.(event);
+      lastAt = performance.now();
+      firstAt ||= lastAt;
+      made++;
+      waiting.push(event);
+      return wake();
+    };
+    const stats = () => ({
+      tokens: made,
+      timeToFirstToken: made ? firstAt - started : 0,
+      tokensPerSecond: made > 1 ? ((made - 1) * 1000) / (lastAt - firstAt) : 0,
+    });
+    const request = { handle: this.handle, ...params, options: JSON.stringify(options) };
+    const result = this.engine.call(method, request, { onEvent, signal: anySignal });
+    const finished = () => {
+      settled = true;
+      wake();
+    };
+    result.then(finished, finished);
+    try {
+      for (;;) {
+        for (let piece = waiting.shift(); piece; piece = waiting.shift()) {
+          yield { id: piece.id, text: piece.text, stats: stats() };
+        }
+        if (settled) break;
+        await new Promise((resolve) => (wake = () => resolve(undefined)));
+      }
+      yield { text: "", stats: stats(), done: true, finishReason: (await result).finishReason };
+    } finally {
+      leave.abort();
+      await result.catch(() => {}); // the model is free for the next question when the loop is left
+    }
+  }
+}
