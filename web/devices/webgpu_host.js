@@ -6,35 +6,19 @@
  */
 
 import { DeviceError, DeviceLost, explain } from "../errors.js";
+import { requestDevice } from "./webgpu_device.js";
 import { Pipelines, STORAGE, encodePlan, makePlan } from "./webgpu_plan.js";
+import { WorkQueue } from "./webgpu_queue.js";
+import { Reading, Staging } from "./webgpu_readback.js";
 
-/** @typedef {import("./webgpu_plan.js").GPUDevice} GPUDevice */
-/** @typedef {import("./webgpu_plan.js").GPUBuffer} GPUBuffer */
 /** @typedef {import("./webgpu_plan.js").PlanSpec} PlanSpec */
 /** @typedef {import("./webgpu_plan.js").Plan} Plan */
-/** @typedef {{powerPreference?: "high-performance" | "low-power", onProgress?: (progress: {status: string, loaded: number, total: number}) => void}} WebGPUOptions */
+/** @typedef {import("./webgpu_plan.js").OnCompiled} OnCompiled */
+/** @typedef {{powerPreference?: GPUPowerPreference, onProgress?: OnCompiled}} WebGPUOptions */
+/** A device and what belongs to it alone. @typedef {{device: GPUDevice, pipelines: Pipelines, staging: Staging, queue: WorkQueue}} Current */
 
-const READBACK = 0x01 | 0x08; // MAP_READ | COPY_DST
-/** Staging buffers are kept up to this size, so many of each. */
-const KEPT_BYTES = 1 << 22;
-const KEPT_COUNT = 4;
-const FEATURES = ["shader-f16", "subgroups", "timestamp-query"];
-
-/**
- * `abandon` is called instead of `work` when the device is gone before its turn comes.
- * @typedef {{ready: Promise<unknown> | null, work: () => void, abandon: () => void}} Waiting
- */
-
-/** Bytes on their way back. `promise` always resolves; then `bytes` or `error` is there. */
-class Reading {
-  /** @type {Uint8Array | null} */
-  bytes = null;
-  error = "";
-  /** The device went before it could answer. */
-  lost = false;
-  /** @type {Promise<void>} */
-  promise = Promise.resolve();
-}
+/** Milliseconds to wait for the news of a loss, which may come a moment after what it stopped. */
+const LOSS_MS = 200;
 
 /** See `Host` in `runtime/webgpu/host.py`. */
 export class WebGPUHost {
@@ -42,25 +26,16 @@ export class WebGPUHost {
   lost = "";
   /** How many devices there were; what an earlier one computed is gone. */
   generation = 0;
-  /** @type {GPUDevice} */
-  #device = null;
-  #next = 1;
+  /** @type {Current | null} */
+  #current = null;
+  #nextName = 1;
   /** @type {Map<number, GPUBuffer>} */
   #buffers = new Map();
-  /** What to write again after a loss: the only copy of weights besides the GPU's.
-   * @type {Map<number, Uint8Array>} */
-  #kept = new Map();
+  /** Contents to write again after a loss: the only copy of weights besides the GPU's. @type {Map<number, Uint8Array<ArrayBuffer>>} */
+  #contents = new Map();
   /** @type {Map<number, Plan>} */
   #plans = new Map();
-  /** @type {Pipelines | null} */
-  #pipelines = null;
-  /** @type {Map<number, GPUBuffer[]>} */
-  #staging = new Map();
-  /** What waits for pipelines, in order; null when nothing does.
-   * @type {Waiting[] | null} */
-  #line = null;
-  /** The way to a new device, while it is under way.
-   * @type {Promise<void> | null} */
+  /** The way to a new device, while it is under way. @type {Promise<void> | null} */
   #opening = null;
   /** The first thing that went wrong since Python last asked. */
   #failure = "";
@@ -95,58 +70,48 @@ export class WebGPUHost {
   }
 
   async #open() {
-    const gpu = /** @type {any} */ (globalThis.navigator)?.gpu;
-    if (!gpu) throw new DeviceError("this browser has no WebGPU", { where: "webgpu" });
-    const { powerPreference = "high-performance" } = this.options;
-    const adapter = await gpu.requestAdapter({ powerPreference });
-    if (!adapter)
-      throw new DeviceError("the browser offers no GPU", {
-        where: "webgpu",
-        remedy: "Enable hardware acceleration in its settings.",
-      });
-    const features = FEATURES.filter((name) => adapter.features.has(name));
-    /** @type {Record<string, number>} */
-    const limits = {};
-    for (const name in adapter.limits) {
-      if (/storage|compute|buffersize|bindgroup/i.test(name) && !/stage$|texture/i.test(name))
-        limits[name] = adapter.limits[name];
-    }
-    limits.maxStorageBuffersPerShaderStage = adapter.limits.maxStorageBuffersPerShaderStage;
-    const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
+    const { powerPreference = "high-performance", onProgress } = this.options;
+    const { device, facts } = await requestDevice(powerPreference);
     if (this.#closed) {
       device.destroy();
       throw new DeviceError("the device was closed", { where: "webgpu" });
     }
-    this.#staging.clear();
-    this.#line = null;
+    this.#forgetDevice();
+    const fail = (/** @type {string} */ message) => this.#fail(message);
     this.#failure = "";
-    this.#device = device;
-    this.#pipelines = new Pipelines(device, (message) => this.#fail(message), this.options.onProgress);
+    this.#current = {
+      device,
+      pipelines: new Pipelines(device, fail, onProgress),
+      staging: new Staging(device),
+      queue: new WorkQueue(() => this.lost !== "", fail),
+    };
+    this.facts = facts;
     this.lost = "";
     this.generation++;
-    device.onuncapturederror = (/** @type {any} */ event) => this.#fail(event.error?.message ?? "unknown error");
-    void device.lost.then((/** @type {{reason: string, message: string}} */ info) => {
-      if (this.#device !== device || this.#closed) return;
-      this.lost ||= `the GPU was lost (${info.reason || "unknown"}): ${info.message || "no reason was given"}`;
+    device.onuncapturederror = ({ error }) => fail(error.message);
+    void device.lost.then(({ reason, message }) => {
+      if (this.#current?.device !== device || this.#closed) return;
+      this.lost ||= `the GPU was lost (${reason || "unknown"}): ${message || "no reason was given"}`;
     });
-    const { vendor, architecture, device: name, description, isFallbackAdapter } = adapter.info;
-    const said = {
-      vendor,
-      architecture,
-      name,
-      description,
-      type: isFallbackAdapter ? "CPU (fallback)" : "GPU",
-      backend: "WebGPU",
-    };
-    for (const key in device.limits) limits[key] = device.limits[key];
-    this.facts = JSON.stringify({ adapter: said, features, limits });
-    for (const [name, old] of this.#buffers) {
-      const kept = this.#kept.get(name);
-      const buffer = this.#watched("a buffer", () => device.createBuffer({ size: old.size, usage: STORAGE }));
-      if (kept) device.queue.writeBuffer(buffer, 0, kept);
+    for (const [name, { size }] of this.#buffers) {
+      const contents = this.#contents.get(name);
+      const buffer = this.#watched("a buffer", () => device.createBuffer({ size, usage: STORAGE }));
+      if (contents) device.queue.writeBuffer(buffer, 0, contents);
       this.#buffers.set(name, buffer);
     }
     for (const [name, { spec, words }] of this.#plans) this.#plans.set(name, this.#make(spec, words));
+  }
+
+  /** @returns {Current} */
+  #opened() {
+    if (!this.#current) throw new DeviceError("the device is not open", { where: "webgpu" });
+    return this.#current;
+  }
+
+  #forgetDevice() {
+    this.#current?.queue.close();
+    this.#current?.staging.close();
+    this.#current = null;
   }
 
   /** @param {string} message */
@@ -170,7 +135,7 @@ export class WebGPUHost {
    */
   #watched(what, make) {
     if (this.lost) throw new DeviceLost(this.lost, { where: "webgpu" });
-    const device = this.#device;
+    const { device } = this.#opened();
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
     try {
@@ -178,7 +143,7 @@ export class WebGPUHost {
     } finally {
       for (const kind of ["is invalid", "does not fit the GPU's memory"]) {
         device.popErrorScope().then(
-          (/** @type {any} */ error) => error && this.#fail(`${what} ${kind}: ${error.message}`),
+          (error) => error && this.#fail(`${what} ${kind}: ${error.message}`),
           () => {},
         );
       }
@@ -189,11 +154,11 @@ export class WebGPUHost {
   /** @param {number} size */
   create(size) {
     const buffer = this.#watched(`a buffer of ${size} bytes`, () =>
-      this.#device.createBuffer({ size, usage: STORAGE }),
+      this.#opened().device.createBuffer({ size, usage: STORAGE }),
     );
-    this.#buffers.set(this.#next, buffer);
+    this.#buffers.set(this.#nextName, buffer);
     this.#bytes += size;
-    return this.#next++;
+    return this.#nextName++;
   }
 
   /** @param {number} name */
@@ -201,9 +166,9 @@ export class WebGPUHost {
     const buffer = this.#buffers.get(name);
     if (!buffer) return;
     this.#buffers.delete(name);
-    this.#kept.delete(name);
+    this.#contents.delete(name);
     this.#bytes -= buffer.size;
-    this.#inOrder(() => buffer.destroy());
+    this.#opened().queue.add(() => buffer.destroy());
   }
 
   /** [bytes, buffers] that Python made and did not destroy. */
@@ -221,23 +186,24 @@ export class WebGPUHost {
   /**
    * @param {number} name
    * @param {number} offset
-   * @param {Uint8Array} data whole words, not to be changed afterwards
+   * @param {Uint8Array<ArrayBuffer>} data whole words, not to be changed afterwards
    * @param {boolean} keep write it again after a loss; `offset` is 0 then
    */
   write(name, offset, data, keep) {
-    if (keep || this.#kept.has(name)) this.#kept.set(name, data);
+    if (keep || this.#contents.has(name)) this.#contents.set(name, data);
     const buffer = this.#buffer(name);
-    const queue = this.#device.queue;
-    this.#inOrder(() => queue.writeBuffer(buffer, offset, data));
+    const { device, queue } = this.#opened();
+    queue.add(() => device.queue.writeBuffer(buffer, offset, data));
   }
 
   /** @param {number} source @param {number} target @param {number} nbytes */
   copy(source, target, nbytes) {
     const [from, to] = [this.#buffer(source), this.#buffer(target)];
-    this.#inOrder(() => {
-      const encoder = this.#device.createCommandEncoder();
+    const { device, queue } = this.#opened();
+    queue.add(() => {
+      const encoder = device.createCommandEncoder();
       encoder.copyBufferToBuffer(from, 0, to, 0, nbytes);
-      this.#device.queue.submit([encoder.finish()]);
+      device.queue.submit([encoder.finish()]);
     });
   }
 
@@ -247,108 +213,52 @@ export class WebGPUHost {
    */
   read(pieces) {
     const reading = new Reading();
-    /** @type {{buffer: GPUBuffer, offset: number, nbytes: number, at: number}[]} */
+    /** @type {import("./webgpu_readback.js").Part[]} */
     const parts = [];
-    let total = 0;
     for (let i = 0; i < pieces.length; i += 3) {
       const [name, offset, nbytes] = /** @type {[number, number, number]} */ (pieces.slice(i, i + 3));
-      parts.push({ buffer: this.#buffer(name), offset, nbytes, at: total });
-      total += nbytes;
+      parts.push({ buffer: this.#buffer(name), offset, nbytes });
     }
-    const device = this.#device;
+    const { device, staging, queue } = this.#opened();
     reading.promise = new Promise((resolve) => {
       const giveUp = (/** @type {string} */ reason) => {
-        reading.lost = this.lost !== "" || this.#device !== device;
+        reading.lost = this.lost !== "" || this.#current?.device !== device;
         reading.error = this.lost || reason;
         resolve();
       };
-      const work = () => {
-        const staging = this.#takeStaging(total);
-        const encoder = device.createCommandEncoder();
-        for (const { buffer, offset, nbytes, at } of parts)
-          encoder.copyBufferToBuffer(buffer, offset, staging, at, nbytes);
-        device.queue.submit([encoder.finish()]);
-        staging.mapAsync(1, 0, total).then(
-          () => {
-            reading.bytes = new Uint8Array(staging.getMappedRange(0, total)).slice();
-            staging.unmap();
-            this.#keepStaging(staging);
+      const run = () => {
+        staging.read(parts).then(
+          (bytes) => {
+            reading.bytes = bytes;
             resolve();
           },
-          (/** @type {unknown} */ error) => {
-            staging.destroy();
-            // A loss may be told a moment after what it stopped.
-            const patience = new Promise((next) => setTimeout(next, 200));
-            void Promise.race([device.lost, patience]).then(() => giveUp(explain(error)));
+          async (error) => {
+            await Promise.race([device.lost, new Promise((next) => setTimeout(next, LOSS_MS))]);
+            giveUp(explain(error));
           },
         );
       };
-      this.#inOrder(work, null, () => giveUp("the GPU did not come to it"));
+      queue.add(run, null, () => giveUp("the GPU was gone before its turn came"));
     });
     return reading;
-  }
-
-  /** @param {number} nbytes */
-  #takeStaging(nbytes) {
-    const size = Math.max(256, 2 ** Math.ceil(Math.log2(nbytes)));
-    return this.#staging.get(size)?.pop() ?? this.#device.createBuffer({ size, usage: READBACK });
-  }
-
-  /** @param {GPUBuffer} buffer */
-  #keepStaging(buffer) {
-    const kept = this.#staging.get(buffer.size) ?? [];
-    if (buffer.size > KEPT_BYTES || kept.length >= KEPT_COUNT || this.lost) buffer.destroy();
-    else this.#staging.set(buffer.size, [...kept, buffer]);
-  }
-
-  // --- order --------------------------------------------------------------------------------------------------
-  /**
-   * Now, or after what waits.
-   * @param {() => void} work
-   * @param {Promise<unknown> | null} [ready]
-   * @param {() => void} [abandon]
-   */
-  #inOrder(work, ready = null, abandon = () => {}) {
-    if (this.#line) this.#line.push({ ready, work, abandon });
-    else if (!ready) work();
-    else {
-      this.#line = [{ ready, work, abandon }];
-      void this.#drain(this.#line);
-    }
-  }
-
-  /** @param {Waiting[]} line */
-  async #drain(line) {
-    for (let next = line.shift(); next; next = line.shift()) {
-      await next.ready;
-      try {
-        // Buffers and pipelines of a lost device are none of its successor's.
-        if (this.lost || this.#line !== line) next.abandon();
-        else next.work();
-      } catch (error) {
-        this.#fail(explain(error));
-        next.abandon();
-      }
-    }
-    if (this.#line === line) this.#line = null;
   }
 
   // --- plans --------------------------------------------------------------------------------------------------
   /**
    * @param {string} text JSON of a `PlanSpec`
-   * @param {Uint8Array} uniforms
+   * @param {Uint8Array<ArrayBuffer>} uniforms
    */
   plan(text, uniforms) {
     /** @type {PlanSpec} */
     const spec = JSON.parse(text);
     const plan = this.#make(spec, uniforms);
-    this.#plans.set(this.#next, plan);
-    return this.#next++;
+    this.#plans.set(this.#nextName, plan);
+    return this.#nextName++;
   }
 
-  /** @param {PlanSpec} spec @param {Uint8Array} words */
+  /** @param {PlanSpec} spec @param {Uint8Array<ArrayBuffer>} words */
   #make(spec, words) {
-    const pipelines = /** @type {Pipelines} */ (this.#pipelines);
+    const { pipelines } = this.#opened();
     return this.#watched(`the program ${spec.label}`, () =>
       makePlan(pipelines, spec, words, (name) => this.#buffer(name)),
     );
@@ -356,7 +266,7 @@ export class WebGPUHost {
 
   /**
    * @param {number} name
-   * @param {Uint8Array} rows words of each step's dynamic numbers, not to be changed afterwards
+   * @param {Uint8Array<ArrayBuffer>} rows words of each step's dynamic numbers, not to be changed afterwards
    * @param {number} steps
    * @param {number[]} indices
    * @param {boolean} keep
@@ -365,18 +275,19 @@ export class WebGPUHost {
     if (this.lost) throw new DeviceLost(this.lost, { where: "webgpu" });
     const plan = this.#plans.get(name);
     if (!plan) throw new DeviceError(`${name} is not a plan of this device`, { where: "webgpu" });
+    const { device, queue } = this.#opened();
     const encode = () => {
       if (this.#plans.get(name) !== plan) return; // whoever asked has gone, and its buffers with it
-      encodePlan(this.#device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
+      encodePlan(device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
     };
-    this.#inOrder(encode, plan.ready);
+    queue.add(encode, plan.ready);
   }
 
   /** @param {number} name */
   drop(name) {
     const plan = this.#plans.get(name);
     this.#plans.delete(name);
-    this.#inOrder(() => {
+    this.#opened().queue.add(() => {
       plan?.uniforms?.destroy();
       plan?.table?.destroy();
     });
@@ -388,15 +299,16 @@ export class WebGPUHost {
    */
   lose(reason = "unknown") {
     this.lost = `the GPU was lost (${reason}): on purpose`;
-    this.#device.destroy();
+    this.#opened().device.destroy();
   }
 
   close() {
     if (this.#closed) return;
     this.#closed = true;
     this.lost = "the device was closed";
-    this.#device.destroy();
-    for (const map of [this.#buffers, this.#kept, this.#plans, this.#staging]) map.clear();
+    this.#current?.device.destroy();
+    this.#current?.staging.close();
+    for (const map of [this.#buffers, this.#contents, this.#plans]) map.clear();
     this.#bytes = 0;
   }
 }

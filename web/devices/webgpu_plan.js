@@ -1,11 +1,9 @@
 /** Plans on a GPU's device: pipelines compiled in the background, bind groups made once, replays encoded. */
 
-import { explain } from "../errors.js";
+import { DeviceError, explain } from "../errors.js";
 
-/** @typedef {any} GPUDevice */
-/** @typedef {any} GPUBuffer */
-/** @typedef {{shader: string, entry: string, constants: Record<string, number>, layout: [number, string][]}} PipelineSpec */
-/** @typedef {{pipeline: number, groups: [number, number, number], uniform: number, buffers: [number, number, number, number][]}} DispatchSpec */
+/** @typedef {{shader: string, entry: string, constants: Record<string, number>, layout: [binding: number, kind: string][]}} PipelineSpec */
+/** @typedef {{pipeline: number, groups: [number, number, number], uniform: number, buffers: [binding: number, name: number, offset: number, size: number][]}} DispatchSpec */
 /** @typedef {{from: number, to: number, nbytes: number, rows: number}} CopySpec */
 /**
  * @typedef {object} PlanSpec
@@ -17,12 +15,13 @@ import { explain } from "../errors.js";
  * @property {CopySpec[]} tables
  * @property {CopySpec[]} keeps
  */
-/** @typedef {{layout: any, pipeline: any, ready: Promise<void>}} Pipeline */
+/** @typedef {(progress: {status: "compile", loaded: number, total: number}) => void} OnCompiled */
+/** A compute pipeline; `pipeline` is null until it is compiled, and stays so when it cannot be. @typedef {{layout: GPUBindGroupLayout, pipeline: GPUComputePipeline | null, ready: Promise<void>}} Pipeline */
 /**
  * @typedef {object} Plan
  * @property {PlanSpec} spec
- * @property {{pipeline: Pipeline, group: any, groups: [number, number, number]}[]} calls
- * @property {Uint8Array} words of the uniforms
+ * @property {{pipeline: Pipeline, group: GPUBindGroup, groups: [number, number, number]}[]} calls
+ * @property {Uint8Array<ArrayBuffer>} words of the uniforms
  * @property {GPUBuffer | null} uniforms
  * @property {GPUBuffer | null} table dynamic rows of many steps
  * @property {Promise<unknown> | null} ready null once everything is compiled
@@ -34,21 +33,21 @@ const UNIFORM = 0x40 | 0x08; // UNIFORM | COPY_DST
 const COMPUTE = 4;
 /** Dispatches in one submit: more would keep others, and the browser's watchdog, waiting. */
 const MAX_DISPATCHES = 4096;
-/** @type {Record<string, string>} */
+/** @type {Record<string, GPUBufferBindingType>} */
 const ACCESS = { uniform: "uniform", write: "storage", read: "read-only-storage", row: "read-only-storage" };
 
 /** The pipelines of a device; each is compiled once, all at the same time. */
 export class Pipelines {
-  /** @type {Map<string, any>} */
+  /** @type {Map<string, GPUShaderModule>} */
   #modules = new Map();
   /** @type {Map<string, Pipeline>} */
-  #made = new Map();
+  #pipelines = new Map();
   #done = 0;
 
   /**
    * @param {GPUDevice} device
    * @param {(message: string) => void} fail told of shaders that cannot be compiled
-   * @param {(progress: {status: string, loaded: number, total: number}) => void} [onProgress]
+   * @param {OnCompiled} [onProgress]
    */
   constructor(device, fail, onProgress = () => {}) {
     this.device = device;
@@ -63,8 +62,8 @@ export class Pipelines {
    */
   get(spec, sources) {
     const key = JSON.stringify(spec);
-    const known = this.#made.get(key);
-    if (known) return known;
+    const existing = this.#pipelines.get(key);
+    if (existing) return existing;
     const { device } = this;
     const label = `${spec.shader}.${spec.entry}`;
     const entries = spec.layout.map(([binding, kind]) => ({
@@ -74,34 +73,38 @@ export class Pipelines {
     }));
     const layout = device.createBindGroupLayout({ label, entries });
     /** @type {Pipeline} */
-    const made = { layout, pipeline: null, ready: Promise.resolve() };
-    this.#made.set(key, made);
-    made.ready = device
+    const entry = { layout, pipeline: null, ready: Promise.resolve() };
+    this.#pipelines.set(key, entry);
+    entry.ready = device
       .createComputePipelineAsync({
         label,
         layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
         compute: { module: this.#module(spec.shader, sources), entryPoint: spec.entry, constants: spec.constants },
       })
       .then(
-        (/** @type {any} */ pipeline) => void (made.pipeline = pipeline),
+        (pipeline) => void (entry.pipeline = pipeline),
         (/** @type {unknown} */ error) => this.fail(`the shader ${label} could not be compiled: ${explain(error)}`),
       )
-      .then(() => this.onProgress({ status: "compile", loaded: ++this.#done, total: this.#made.size }));
-    return made;
+      .then(() => this.onProgress({ status: "compile", loaded: ++this.#done, total: this.#pipelines.size }));
+    return entry;
   }
 
   /** @param {string} name @param {Record<string, string>} sources */
   #module(name, sources) {
-    const known = this.#modules.get(name) ?? this.device.createShaderModule({ label: name, code: sources[name] });
-    this.#modules.set(name, known);
-    return known;
+    const existing = this.#modules.get(name);
+    if (existing) return existing;
+    const code = sources[name];
+    if (code === undefined) throw new DeviceError(`the plan has no source for the shader ${name}`, { where: "webgpu" });
+    const module = this.device.createShaderModule({ label: name, code });
+    this.#modules.set(name, module);
+    return module;
   }
 }
 
 /**
  * @param {Pipelines} pipelines
  * @param {PlanSpec} spec
- * @param {Uint8Array} words
+ * @param {Uint8Array<ArrayBuffer>} words
  * @param {(name: number) => GPUBuffer} buffer
  * @returns {Plan}
  */
@@ -109,9 +112,9 @@ export function makePlan(pipelines, spec, words, buffer) {
   const { device } = pipelines;
   const uniforms = words.length ? device.createBuffer({ size: words.length, usage: UNIFORM }) : null;
   if (uniforms) device.queue.writeBuffer(uniforms, 0, words);
-  const made = spec.pipelines.map((p) => pipelines.get(p, spec.sources));
+  const pipelinesOfPlan = spec.pipelines.map((p) => pipelines.get(p, spec.sources));
   const calls = spec.dispatches.map(({ pipeline: index, groups, uniform, buffers }) => {
-    const pipeline = /** @type {Pipeline} */ (made[index]);
+    const pipeline = /** @type {Pipeline} */ (pipelinesOfPlan[index]);
     const entries = buffers.map(([binding, name, offset, size]) => ({
       binding,
       resource: { buffer: buffer(name), offset, size },
@@ -119,28 +122,30 @@ export function makePlan(pipelines, spec, words, buffer) {
     for (const [binding, kind] of spec.pipelines[index]?.layout ?? []) {
       if (kind === "row")
         entries.push({ binding, resource: { buffer: buffer(spec.row.buffer), offset: 0, size: spec.row.nbytes } });
-      if (kind === "uniform") entries.push({ binding, resource: { buffer: uniforms, offset: uniform, size: 256 } });
+      if (kind === "uniform" && uniforms)
+        entries.push({ binding, resource: { buffer: uniforms, offset: uniform, size: 256 } });
     }
     return { pipeline, group: device.createBindGroup({ layout: pipeline.layout, entries }), groups };
   });
   /** @type {Plan} */
   const plan = { spec, words, calls, uniforms, table: null, ready: null };
-  if (made.some((p) => !p.pipeline)) {
-    plan.ready = Promise.all(made.map((p) => p.ready)).then(() => void (plan.ready = null));
+  if (pipelinesOfPlan.some((p) => !p.pipeline)) {
+    plan.ready = Promise.all(pipelinesOfPlan.map((p) => p.ready)).then(() => void (plan.ready = null));
   }
   return plan;
 }
 
 /**
- * Submit a plan some times. One that could not be compiled does nothing; that was told already.
+ * Submit a plan `steps` times. One that could not be compiled does nothing: `Pipelines` has reported it.
  * @param {GPUDevice} device
  * @param {Plan} plan
- * @param {{rows: Uint8Array, steps: number, indices: number[], keep: boolean}} work
+ * @param {{rows: Uint8Array<ArrayBuffer>, steps: number, indices: number[], keep: boolean}} work
  * @param {(name: number) => GPUBuffer} buffer
  */
 export function encodePlan(device, plan, { rows, steps, indices, keep }, buffer) {
   const { spec, calls } = plan;
-  if (calls.some((call) => !call.pipeline.pipeline)) return;
+  const compiled = calls.flatMap(({ pipeline: { pipeline }, ...call }) => (pipeline ? [{ pipeline, ...call }] : []));
+  if (compiled.length < calls.length) return;
   const row = buffer(spec.row.buffer);
   const { nbytes, used } = spec.row;
   if (used && steps === 1) device.queue.writeBuffer(row, 0, rows);
@@ -158,13 +163,13 @@ export function encodePlan(device, plan, { rows, steps, indices, keep }, buffer)
   for (let start = 0; start < steps; start += chunk) {
     const encoder = device.createCommandEncoder();
     for (let step = start; step < Math.min(steps, start + chunk); step++) {
-      if (used && steps > 1) encoder.copyBufferToBuffer(plan.table, step * nbytes, row, 0, nbytes);
+      if (used && plan.table && steps > 1) encoder.copyBufferToBuffer(plan.table, step * nbytes, row, 0, nbytes);
       for (const t of tables) {
         encoder.copyBufferToBuffer(t.from, ((indices[step] ?? 0) % t.rows) * t.nbytes, t.to, 0, t.nbytes);
       }
       const pass = encoder.beginComputePass();
-      for (const { pipeline, group, groups } of calls) {
-        pass.setPipeline(pipeline.pipeline);
+      for (const { pipeline, group, groups } of compiled) {
+        pass.setPipeline(pipeline);
         pass.setBindGroup(0, group);
         pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
       }
