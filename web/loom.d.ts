@@ -122,7 +122,7 @@ export type DeviceOptions = {
   /**
    * what to compute with; `auto` chooses by size and availability
    */
-  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
+  device?: "webgpu" | "auto" | "simd" | "numpy" | undefined;
   /**
    * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
    */
@@ -456,7 +456,7 @@ export declare class Session {
   /**
    * @param options `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
    */
-  static start({ worker, baseURL, onProgress, signal, device, threads, }?: StartOptions): Promise<Session>;
+  static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;
