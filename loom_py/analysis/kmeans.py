@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,7 +43,7 @@ def kmeans(
     k: int,
     max_iterations: int = 100,
     *,
-    init: Literal["k-means++", "forgy"] = "k-means++",
+    init: str = "k-means++",
     seed: int | None = None,
     runs: int = 1,
 ) -> Clusters:

@@ -38,8 +38,7 @@ class Toolbox:
         runs: int = 1,
     ) -> dict[str, Any]:
         """`kmeans` of rows: centroids, assignments, inertia, iterations, converged."""
-        # `kmeans` refuses an unknown `init`.
-        return kmeans(data, k, max_iterations, init=init, seed=seed, runs=runs).to_json()  # type: ignore[arg-type]
+        return kmeans(data, k, max_iterations, init=init, seed=seed, runs=runs).to_json()
 
     def silhouette_score(self, data: Floats, assignments: Sequence[int]) -> float:
         """The mean silhouette of a clustering."""
@@ -94,9 +93,7 @@ class Toolbox:
         self, blocked: Floats, start: Sequence[int], goal: Sequence[int], cost: Floats | None = None
     ) -> dict[str, Any] | None:
         """A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way."""
-        ends = [(cell[0], cell[1]) if len(cell) == 2 else tuple(cell) for cell in (start, goal)]
-        # A cell of another length is refused there, with its place.
-        found = pods.astar(blocked, ends[0], ends[1], cost)  # type: ignore[arg-type]
+        found = pods.astar(blocked, start, goal, cost)
         return None if found is None else {"path": [list(cell) for cell in found[0]], "cost": found[1]}
 
     def cull_frustum(self, planes: Floats, minimum: Floats, maximum: Floats) -> list[bool]:

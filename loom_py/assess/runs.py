@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def run(job: Job) -> dict[str, Any]:
 def _begin(job: Job, outputs: int) -> tuple[Clock, Context, Learner]:
     clock = Clock(job.clock, job.rate)
     network = build(job.group, job.model, outputs, job.seed)
-    settings = Settings(**dict(job.settings))  # type: ignore[arg-type]  # as `experiments` writes them, pickled between
+    settings = replace(Settings(), **dict(job.settings))
     rng = np.random.default_rng([job.seed, 2])
     context = Context(network=network, settings=settings, rng=rng, seed=job.seed, clock=clock)
     return clock, context, learner(job.method, context)

@@ -27,14 +27,6 @@ INTEGER_LIMIT = 2**53
 """JavaScript's numbers count without gaps up to here."""
 
 
-@typing.runtime_checkable
-class ReadsJson(typing.Protocol):
-    """A class that reads its own JSON, such as an options dataclass."""
-
-    @classmethod
-    def from_json(cls, value: object, where: str) -> Any: ...
-
-
 def takes_text(method: Callable[..., Any]) -> bool:
     """Whether a method has exactly one parameter, a string: then JavaScript may give the string itself."""
     parameters = reflection.parameters(method)
@@ -79,7 +71,7 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
         return as_batch(value, where)
     if annotation is TrainingConfig:
         return as_config(value)
-    if isinstance(annotation, type) and issubclass(annotation, ReadsJson):
+    if isinstance(annotation, type) and issubclass(annotation, reflection.ReadsJson):
         return annotation.from_json(value, where)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):

@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ from ..marks import Duration, Floats, is_shared, shared_name
 
 _UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 _PLAIN = {int: "int", float: "float32", str: "string", bool: "bool", Any: "any", Duration: "time.Duration"}
+
+
+@runtime_checkable
+class ReadsJson(Protocol):
+    """A class that reads its own JSON, such as an options dataclass."""
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Any: ...
 
 
 def public_name(method: str) -> str:
@@ -86,7 +94,7 @@ def crosses(annotation: Any) -> bool:
         return True
     if annotation in _PLAIN or is_shared(annotation):
         return True
-    return isinstance(annotation, type) and hasattr(annotation, "from_json")
+    return isinstance(annotation, type) and issubclass(annotation, ReadsJson)
 
 
 @cache

@@ -244,7 +244,7 @@ def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -
     return [(item, f"{place}[{i}]") for i, item in enumerate(items)]
 
 
-def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Array]]:
+def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
     """(dotted path, tensor) for every tensor of a parameter tree, in order."""
     for name, value in tree.items():
         here = f"{path}.{name}" if path else name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def trace_forward(network: Grid, x: Any) -> Program:
     sample = np.asarray(x, network.dtype)
     traced = ops.tensor(sample, "input", "x")
     states = _states(ops, network, len(sample))
-    y, _, _ = network.trace_forward(ops, _params(ops, network), traced, states)  # type: ignore[arg-type]
+    y, _, _ = network.trace_forward(ops, _params(ops, network), traced, states)
     ops.output("y", y)
     return ops.program
 
@@ -81,10 +81,9 @@ def trace_backward(network: Grid, x: Any) -> Program:
     sample = np.asarray(x, network.dtype)
     traced = ops.tensor(sample, "input", "x")
     params = _params(ops, network)
-    y, _, caches = network.trace_forward(ops, params, traced, _states(ops, network, len(sample)))  # type: ignore[arg-type]
+    y, _, caches = network.trace_forward(ops, params, traced, _states(ops, network, len(sample)))
     gy = ops.tensor(np.zeros(y.shape, y.dtype), "input", "gy")
-    done: Any = network.trace_backward(ops, params, caches, gy)  # type: ignore[arg-type]
-    gx, gradients = done
+    gx, gradients = network.trace_backward(ops, params, caches, gy)
     ops.output("gx", gx)
     _output_gradients(ops, gradients)
     return ops.program
@@ -94,7 +93,7 @@ def _output_gradients(ops: TracingOps, gradients: list[Any]) -> None:
     """Every parameter's gradient as `gradient.<path>`."""
     for i, tree in enumerate(gradients):
         for path, g in leaves(tree, f"gradient.layers.{i}"):
-            ops.output(path, cast("Traced", g))
+            ops.output(path, g)
 
 
 def trace_training_step(
@@ -113,20 +112,21 @@ def trace_training_step(
     weights = flat(params)
     zeros = {name: [np.zeros(w.shape, w.dtype) for w in weights] for name in plan.optimiser.slots}
     slots = {name: [ops.tensor(a, "state", f"{name}.{i}") for i, a in enumerate(v)] for name, v in zeros.items()}
-    done: Any = train_step(
+    number: Any = ops.dynamic("step", step)  # stands for the whole number that every replay gives
+    losses, norm, gradients = train_step(
         network,
-        ops,  # type: ignore[arg-type]
+        ops,
         plan,
         params,
         weights,
         slots,
         [(inputs[0], inputs[1])],
         lr=ops.dynamic("lr", lr),
-        step=ops.dynamic("step", step),  # type: ignore[arg-type]
-        states=_OneBatch(_states(ops, network, len(inputs[0]))),  # type: ignore[arg-type]
+        step=number,
+        states=_OneBatch(_states(ops, network, len(inputs[0]))),
         want_norm=True,
     )
-    losses, norm, gradients = done
+    assert norm is not None
     ops.output("loss", losses[0])
     ops.output("norm", norm)
     _output_gradients(ops, gradients)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..nn.layer import Array, Layer
+from ..nn.options import options
 from .config import TweenConfig
 
 LIMIT = 10.0
@@ -64,7 +65,7 @@ def clamp(config: TweenConfig, layer: Layer, a: Array, low: float | None = None)
 
     Layers without an activation count as ReLU, the original's default.
     """
-    c, name = config, getattr(layer, "activation", "relu")
+    c, name = config, layer.activation if options(type(layer))["activation"].used else "relu"
     if name == "tanh":
         return np.clip(a, c.tanh_clamp_min, c.tanh_clamp_max)
     if name == "sigmoid":

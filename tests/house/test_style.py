@@ -52,7 +52,6 @@ ESCAPES_LEFT: dict[str, int] = {
     "loom_py/formats/program_file.py": 1,
     "loom_py/runtime/trace.py": 1,
     "loom_py/runtime/webgpu/js_host.py": 3,
-    "loom_py/training/trace.py": 7,
 }
 
 

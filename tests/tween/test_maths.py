@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loom_py.tween.maths import add_rows, all_finite, move, safe
+from loom_py import build_network_from_json
+from loom_py.tween.config import TweenConfig
+from loom_py.tween.maths import add_rows, all_finite, clamp, move, safe
 
 BIG = 1e30  # its square is beyond float32
 
@@ -52,3 +54,11 @@ def test_add_rows_goes_through_the_numbers_in_order(order: str) -> None:
     assert w.tolist() == [[1, 0, 3], [4, 0, 0]]
     add_rows(w, np.ones((3, 3), np.float32))
     assert w.tolist() == [[2, 1, 4], [5, 1, 1]]
+
+
+@pytest.mark.parametrize(("kind", "limited"), [("rms_norm", True), ("dense", False)])
+def test_layers_without_an_activation_count_as_relu(kind: str, limited: bool) -> None:
+    sizes = {"input_size": 2, "output_size": 2, "activation": "linear"} if kind == "dense" else {"norm_size": 2}
+    (layer,) = build_network_from_json({"layers": [{"type": kind, **sizes}]}).layers
+    target, config = np.full(2, 1e6, np.float32), TweenConfig()
+    assert clamp(config, layer, target).tolist() == [config.relu_clamp_max if limited else 1e6] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ Cell = tuple[int, int]
 
 
 def astar(
-    blocked: ArrayLike, start: Cell, goal: Cell, cost: ArrayLike | None = None
+    blocked: ArrayLike, start: Sequence[int], goal: Sequence[int], cost: ArrayLike | None = None
 ) -> tuple[list[Cell], float] | None:
     """The cheapest way over side-neighbours from start to goal: A* (Hart, Nilsson & Raphael 1968).
 
@@ -40,7 +41,7 @@ def astar(
             raise InputError("expected a row and a column", where=where)
         whole(cell[0], f"{where}[0]", 0, rows - 1)
         whole(cell[1], f"{where}[1]", 0, cols - 1)
-    if walls[start] or walls[goal]:
+    if walls[tuple(start)] or walls[tuple(goal)]:
         return None
     free = ~np.pad(walls.astype(bool), 1, constant_values=True)  # a wall around spares checks of the border
     width = cols + 2
