@@ -25,7 +25,7 @@ def narrowed(weight: NDArray[np.float32], dtype: FloatType, info: TensorInfo) ->
         rounded = ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)
         return np.where(np.isnan(weight), ((bits >> 16) | 0x40).astype(np.uint16), rounded)
     with np.errstate(over="ignore", invalid="ignore"):
-        narrow = weight.astype(np.float16)
+        narrow = np.ascontiguousarray(weight, np.float16)
     if np.isinf(narrow).any() and not np.isinf(weight).any():
         raise ModelError(
             f"the weight {info.name} holds numbers beyond float16's 65504",

@@ -82,6 +82,7 @@ def convert_gguf(
     weights = CheckpointWeights(file, plan, "gguf")
     _refuse_others(file, weights, config)
     documents = _documents(file, config, dtype)
+    transposed = {weight.name for weight in plan if weight.transposed}
     sizes = {weight.name: prod(weight.shape) * _WIDTH[dtype] for weight in plan}
     total = sum(sizes.values())
     shards = _shards(sizes, max_shard_bytes)
@@ -97,7 +98,8 @@ def convert_gguf(
         for shard, names in shards.items():
             tensors: dict[str, NDArray[Any]] = {}
             for name in names:
-                tensors[name] = narrowed(weights.widened(name), dtype, weights.info(name))
+                widened = weights.widened(name)
+                tensors[name] = narrowed(widened.T if name in transposed else widened, dtype, weights.info(name))
                 done += sizes[name]
                 if progress:
                     progress(done, total, name)

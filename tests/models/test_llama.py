@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from loom_py.errors import InputError, ModelError
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.models.llama import LlamaConfig
+from loom_py.models.protocols import Chunk, Segment
 from loom_py.models.rope import inverse_frequencies
+from loom_py.runtime import numpy_ops
 
 from . import tiny
 
@@ -135,3 +137,23 @@ def test_weights_are_checked() -> None:
     w["model.norm.weight"] = np.zeros(3, np.float32)
     with pytest.raises(ModelError, match=r"shape \[3\], expected \[24\]"):
         OnNumpy(tiny.decoder(), w)
+
+
+def test_sequences_side_by_side_do_not_mix() -> None:
+    """Two sequences of different lengths go through the decoder in one chunk, each with its own cache."""
+    model = tiny.llama()
+    caches, texts = [model.new_cache() for _ in range(2)], ([3, 1, 4, 1, 5], [9, 2])
+    for cache, ids in zip(caches, texts, strict=True):
+        model.forward(np.array(ids), cache)
+    more = ([6, 36, 0], [35, 8])
+    segments = tuple(Segment(len(ids), c.length, c.layers) for ids, c in zip(more, caches, strict=True))
+    positions = np.array([5, 6, 7, 2, 3])
+    for every in (True, False):
+        chunk = Chunk(np.array([*more[0], *more[1]]), segments, every, lambda: positions)
+        hidden = model.decoder.trace(numpy_ops, model.weights, chunk)
+        together = model.decoder.logits(numpy_ops, model.weights, hidden)
+        alone = [
+            model.forward(np.array([*a, *b]), model.new_cache(), every=True) for a, b in zip(texts, more, strict=True)
+        ]
+        rows = [a[-len(b) :] if every else a[-1:] for a, b in zip(alone, more, strict=True)]
+        np.testing.assert_allclose(together, np.concatenate(rows), rtol=1e-4, atol=1e-5)
