@@ -18,14 +18,7 @@ SOURCE = (".py", ".js", ".mjs", ".c", ".h", ".def", ".wgsl", ".sh", ".jinja", ".
 MADE_LATER = ("dist/", "node_modules/", "build/", "models/")  # by the build, by the user
 EXAMPLES = {"app.js", "qwen3.py"}  # names of files that a reader might write
 # Files that the pages name and that are about to move there.
-PENDING: set[str] = {
-    "web/api/language_model.js",
-    "web/api/remote_object.js",
-    "web/engine/slices.js",
-    "web/storage/download.js",
-    "web/storage/shelf_opfs.js",
-    "web/storage/storage.js",
-}
+PENDING: set[str] = set()
 
 
 @cache
