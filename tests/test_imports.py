@@ -9,11 +9,7 @@ from tools.imports import floor, imports, place, room, sources
 
 KNOWN_UPWARDS: frozenset[tuple[str, str]] = frozenset()
 """Imports upwards that are still there, as (importing module, imported module). Only ever shorter."""
-KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset(
-    {
-        frozenset({"loom_py.runtime.simd.host", "loom_py.runtime.simd.wasmtime_host"}),
-    }
-)
+KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset()
 """Modules that still form a circle. Only ever fewer."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -58,7 +58,7 @@ class Encoder:
     def __init__(
         self,
         program: Program,
-        codes: dict[str, int],
+        codes: Mapping[str, int],
         addresses: dict[int, int],
         slots: dict[str, int],
         constant: Callable[[NDArray[Any]], int],

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ...errors import DeviceError
-
-BINARIES = Path(__file__).parent / "bin"
+from ..tensor import Array
 
 
 class Host(Protocol):
@@ -28,11 +26,11 @@ class Host(Protocol):
         """Make the memory at least `size` bytes; False if there is no more."""
         ...
 
-    def write(self, address: int, data: Any) -> None:
+    def write(self, address: int, data: Array) -> None:
         """Copy a contiguous array to memory."""
         ...
 
-    def read(self, address: int, out: Any) -> None:
+    def read(self, address: int, out: Array) -> None:
         """Copy memory to a contiguous writable array."""
         ...
 
@@ -43,16 +41,6 @@ class Host(Protocol):
     def close(self) -> None:
         """Stop the threads and forget the memory."""
         ...
-
-
-def binary(*, relaxed: bool, shared: bool) -> Path:
-    """The file of a binary. Raises `DeviceError` when this package was not built with it."""
-    path = BINARIES / f"loom{'-relaxed' if relaxed else ''}{'-threads' if shared else ''}.wasm"
-    if not path.is_file():
-        raise DeviceError(
-            f"the compiled kernels {path.name} are missing", where="simd", remedy="Run ./build_pyodide.sh build."
-        )
-    return path
 
 
 def open_host(*, threads: int = 1, relaxed: bool = True) -> Host:

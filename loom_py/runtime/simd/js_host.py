@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from ..tensor import Array
+
+
+class JsView(Protocol):
+    """A `Uint8Array` over the kernels' memory, as Pyodide shows it."""
+
+    def assign(self, source: Array, /) -> None: ...
+    def assign_to(self, target: Array, /) -> None: ...
+
+
+class JsSimdHost(Protocol):
+    """A `SimdHost` of `web/simd_host.js`."""
+
+    threads: int
+    relaxed: bool
+    base: int
+
+    def size(self) -> int: ...
+    def grow(self, size: int, /) -> bool: ...
+    def view(self, address: int, nbytes: int, /) -> JsView: ...
+    def call(self, name: str, *arguments: int) -> int: ...
+    def close(self) -> None: ...
+
 
 class JsHost:
-    """See `Host`. `js` is a `SimdHost`."""
+    """See `Host`."""
 
-    def __init__(self, js: Any) -> None:
+    def __init__(self, js: JsSimdHost) -> None:
         self._js = js
         self.threads, self.relaxed, self.base = int(js.threads), bool(js.relaxed), int(js.base)
-        self._call = js.call
+        self._call = js.call  # looked up once: a look-up crosses to JavaScript
 
     def size(self) -> int:
         return int(self._js.size())
@@ -21,12 +44,12 @@ class JsHost:
     def grow(self, size: int) -> bool:
         return bool(self._js.grow(size))
 
-    def write(self, address: int, data: Any) -> None:
+    def write(self, address: int, data: Array) -> None:
         if data.nbytes:
             flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
             self._js.view(address, flat.nbytes).assign(flat)
 
-    def read(self, address: int, out: Any) -> None:
+    def read(self, address: int, out: Array) -> None:
         if out.nbytes:
             self._js.view(address, out.nbytes).assign_to(out.reshape(-1).view(np.uint8))
 

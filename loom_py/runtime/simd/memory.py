@@ -1,21 +1,26 @@
-"""First-fit allocation in a host's linear memory."""
+"""First-fit allocation in a host's linear memory, and arrays to and from there."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 
+import numpy as np
+
 from ...errors import DeviceError
+from ..tensor import Array, DeviceTensor
 from .host import Host
 
 ALIGNMENT = 64
 GROWTH = 1 << 20
+DTYPES = {"float64": "float32", "int64": "int32"}
+"""NumPy dtype → what it is on the device, where that differs."""
 
 
 class Memory:
     """Blocks of linear memory. Neighbouring free blocks become one."""
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self._end = -(-host.base // ALIGNMENT) * ALIGNMENT
         self._free: list[tuple[int, int]] = []  # (address, size), by address
         self._sizes: dict[int, int] = {}
@@ -34,11 +39,11 @@ class Memory:
                 self._sizes[address] = size
                 return address
         address, end = self._end, self._end + size
-        if end > self._host.size() and not (
-            self._host.grow(-(-end // GROWTH) * GROWTH) or (end <= self._host.size() or self._host.grow(end))
+        if end > self.host.size() and not (
+            self.host.grow(-(-end // GROWTH) * GROWTH) or (end <= self.host.size() or self.host.grow(end))
         ):
             raise DeviceError(
-                f"{nbytes:,} more bytes do not fit the memory of {self._host.size():,} bytes",
+                f"{nbytes:,} more bytes do not fit the memory of {self.host.size():,} bytes",
                 where="simd",
                 remedy="Use a smaller model or context, or close other tabs.",
             )
@@ -62,3 +67,15 @@ class Memory:
             self._end = address
         else:
             self._free.insert(at, (address, size))
+
+    def store(self, values: Array) -> int:
+        """Address of a new block that holds a contiguous array."""
+        address = self.allocate(values.nbytes)
+        self.host.write(address, values)
+        return address
+
+    def load(self, tensor: DeviceTensor) -> Array:
+        """A copy of a tensor."""
+        out = np.empty(tensor.shape, tensor.dtype)
+        self.host.read(tensor.address, out)
+        return out

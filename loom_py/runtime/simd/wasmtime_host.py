@@ -11,7 +11,8 @@ import wasmtime
 import wasmtime._ffi as ffi
 
 from ...errors import DeviceError, InputError
-from .host import binary
+from ..tensor import Array
+from .binaries import binary
 
 PAGE = 65536
 STACK_BYTES = 65536
@@ -97,11 +98,11 @@ class WasmtimeHost:
         pointer = ctypes.addressof(self._memory.data_ptr(*self._of()).contents)
         return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(pointer + address))
 
-    def write(self, address: int, data: Any) -> None:
+    def write(self, address: int, data: Array) -> None:
         flat = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
         self._view(address, flat.size)[:] = flat
 
-    def read(self, address: int, out: Any) -> None:
+    def read(self, address: int, out: Array) -> None:
         flat = out.reshape(-1).view(np.uint8)
         flat[:] = self._view(address, flat.size)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from ..tensor import Array
+
 
 class Reading(Protocol):
     """Bytes on their way back from the GPU."""
 
     @property
-    def promise(self) -> Any:
-        """What a page can wait for, a promise that always resolves; None natively."""
+    def promise(self) -> object | None:
+        """A JavaScript promise to wait for, which never rejects; None natively."""
         ...
 
     def result(self) -> memoryview:
@@ -58,14 +60,14 @@ class Host(Protocol):
         """Bytes in the buffers made and not destroyed, and their number."""
         ...
 
-    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
+    def write(self, buffer: int, offset: int, data: Array, *, keep: bool = False) -> None:
         """Copy a contiguous array of whole 4-byte words into a buffer, in the order of the calls.
 
         With `keep` a copy stays with the host and is written again by `reopen`.
         """
         ...
 
-    def reopen(self) -> Any:
+    def reopen(self) -> object | None:
         """Put a new device in the place of a lost one: a promise to wait for, or None if it is there.
 
         Buffers and plans keep their numbers; buffers that were not kept are zeros.
@@ -88,7 +90,7 @@ class Host(Protocol):
         """Make pipelines and bind groups of `Plan.spec()`; compiling goes on in the background where it can."""
         ...
 
-    def replay(self, plan: int, rows: Any, steps: int, indices: Sequence[int], keep: bool) -> None:
+    def replay(self, plan: int, rows: Array, steps: int, indices: Sequence[int], keep: bool) -> None:
         """Submit a plan `steps` times.
 
         **Arguments:**

@@ -4,20 +4,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...errors import DeviceError, DeviceLost
+from ..tensor import Array
+
+
+class JsBytes(Protocol):
+    """A `Uint8Array`, as Pyodide shows it."""
+
+    length: int
+
+    def assign_to(self, target: Array, /) -> None: ...
+
+
+class JsPendingRead(Protocol):
+    """What `WebGPUHost.read` returns; `bytes` or `error` are set once `promise` has settled."""
+
+    promise: object
+    bytes: JsBytes | None
+    error: str
+    lost: bool
+
+
+class JsWebGPUHost(Protocol):
+    """A `WebGPUHost` of `web/device_webgpu.js`."""
+
+    generation: int
+    lost: str
+    facts: str
+
+    def failure(self) -> str: ...
+    def reopen(self) -> object: ...
+    def lose(self, reason: str, /) -> None: ...
+    def create(self, nbytes: int, /) -> int: ...
+    def destroy(self, buffer: int, /) -> None: ...
+    def used(self) -> Sequence[int]: ...
+    def write(self, buffer: int, offset: int, data: object, keep: bool, /) -> None: ...
+    def copy(self, source: int, target: int, nbytes: int, /) -> None: ...
+    def read(self, pieces: object, /) -> JsPendingRead: ...
+    def plan(self, spec: str, uniforms: object, /) -> int: ...
+    def replay(self, plan: int, rows: object, steps: int, indices: object, keep: bool, /) -> None: ...
+    def drop(self, plan: int, /) -> None: ...
+    def close(self) -> None: ...
 
 
 class JsReading:
     """See `Reading`. It can only be waited for where WebAssembly can wait for promises (JSPI)."""
 
-    def __init__(self, js: Any, host: JsHost) -> None:
-        self._js: Any = js
+    def __init__(self, js: JsPendingRead, host: JsHost) -> None:
+        self._js = js
         self._host = host
-        self.promise: Any = js.promise
+        self.promise: object | None = js.promise
 
     def result(self) -> memoryview:
         if self._js.bytes is None and not self._js.error:
@@ -25,20 +65,20 @@ class JsReading:
         self._host.check()
         if self._js.lost:
             raise DeviceLost(str(self._js.error), where="webgpu", remedy="Try again.")
-        if self._js.error:
+        data = self._js.bytes
+        if self._js.error or data is None:
             raise DeviceError(str(self._js.error), where="webgpu")
-        found: Any = self._js.bytes
-        out = np.empty(int(found.length), np.uint8)
-        found.assign_to(out)
+        out = np.empty(int(data.length), np.uint8)
+        data.assign_to(out)
         return out.data
 
 
-def _wait(promise: Any) -> None:
-    from pyodide.ffi import can_run_sync, run_sync  # type: ignore[import-not-found]
+def _wait(promise: object) -> None:
+    from pyodide.ffi import can_run_sync, run_sync  # type: ignore[import-not-found]  # only there in a page
 
     if not can_run_sync():
         raise DeviceError(
-            "the GPU's answer cannot be waited for here",
+            "this browser cannot wait for the GPU's answer inside a synchronous call",
             where="webgpu",
             remedy="Use the promise API, a browser with WebAssembly JSPI, or another device.",
         )
@@ -46,17 +86,17 @@ def _wait(promise: Any) -> None:
 
 
 class JsHost:
-    """See `Host`. `js` is a `WebGPUHost`."""
+    """See `Host`."""
 
-    def __init__(self, js: Any) -> None:
+    def __init__(self, js: JsWebGPUHost) -> None:
         self._js = js
-        self._read: tuple[int, dict[str, Any]] = -1, {}
+        self._facts_read: tuple[int, dict[str, Any]] = -1, {}
 
     def _facts(self) -> dict[str, Any]:
         generation = self.generation
-        if generation != self._read[0]:
-            self._read = generation, json.loads(str(self._js.facts))
-        return self._read[1]
+        if generation != self._facts_read[0]:
+            self._facts_read = generation, json.loads(str(self._js.facts))
+        return self._facts_read[1]
 
     @property
     def adapter(self) -> Mapping[str, Any]:
@@ -86,12 +126,10 @@ class JsHost:
         if failure:
             raise DeviceError(failure, where="webgpu", remedy="Choose another device, or a smaller model.")
 
-    def reopen(self) -> Any:
-        """A promise of a new device in place of this one."""
+    def reopen(self) -> object:
         return self._js.reopen()
 
     def lose(self, reason: str) -> None:
-        """Lose the device on purpose."""
         self._js.lose(reason)
 
     def create(self, nbytes: int) -> int:
@@ -105,7 +143,7 @@ class JsHost:
         nbytes, buffers = self._js.used()
         return int(nbytes), int(buffers)
 
-    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
+    def write(self, buffer: int, offset: int, data: Array, *, keep: bool = False) -> None:
         self.check()
         if data.nbytes:
             self._js.write(buffer, offset, _bytes(data), keep)
@@ -122,7 +160,7 @@ class JsHost:
         self.check()
         return int(self._js.plan(spec, _bytes(np.frombuffer(uniforms, np.uint8))))
 
-    def replay(self, plan: int, rows: Any, steps: int, indices: Sequence[int], keep: bool) -> None:
+    def replay(self, plan: int, rows: Array, steps: int, indices: Sequence[int], keep: bool) -> None:
         self.check()
         self._js.replay(plan, _bytes(rows), steps, _list(list(indices)), keep)
 
@@ -133,14 +171,14 @@ class JsHost:
         self._js.close()
 
 
-def _bytes(data: Any) -> Any:
+def _bytes(data: Array) -> object:
     """A `Uint8Array` with the bytes of an array."""
-    from pyodide.ffi import to_js  # type: ignore[import-not-found]
+    from pyodide.ffi import to_js  # type: ignore[import-not-found]  # only there in a page
 
     return to_js(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
 
 
-def _list(numbers: list[int]) -> Any:
-    from pyodide.ffi import to_js  # type: ignore[import-not-found]
+def _list(numbers: list[int]) -> object:
+    from pyodide.ffi import to_js  # type: ignore[import-not-found]  # only there in a page
 
     return to_js(numbers)

@@ -12,9 +12,10 @@ from typing import Any
 
 from ..program import Dispatch, Ref
 from .activation import silu_product
-from .encode import ALIGNMENT, Encoder, Slice, encodes, padded
+from .encode import Encoder, encodes
 from .matmul import product
 from .norm import normalised
+from .plan import ALIGNMENT, Slice, padded
 from .storage import BLOCK, GROUP, KINDS, QUANTS, SCALES, element_bytes, scales_start
 
 FEW = 8

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..program import Dispatch, Ref
-from .encode import Encoder, Slice, encodes
+from .encode import Encoder, encodes
+from .plan import Slice
 
 
 def angles(e: Encoder, frequencies: Ref, position: Any, steps: int, inverse: bool) -> Slice:

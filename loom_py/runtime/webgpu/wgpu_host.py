@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DeviceError, DeviceLost
+from ..tensor import Array
 
 FEATURES = ("shader-f16", "subgroup", "timestamp-query")
 """Taken where they are there."""
@@ -160,7 +161,7 @@ class WgpuHost:
     def used(self) -> tuple[int, int]:
         return sum(b.size for b in self._buffers.values()), len(self._buffers)
 
-    def write(self, buffer: int, offset: int, data: Any, *, keep: bool = False) -> None:
+    def write(self, buffer: int, offset: int, data: Array, *, keep: bool = False) -> None:
         self._there()
         if data.nbytes:
             flat = np.ascontiguousarray(data).reshape(-1)
@@ -238,7 +239,7 @@ class WgpuHost:
             ready.append((pipeline, group, d["groups"]))
         return {"ready": ready, "uniform": uniform, "spec": plan, "words": uniforms}
 
-    def replay(self, plan: int, rows: Any, steps: int, indices: Sequence[int], keep: bool) -> None:
+    def replay(self, plan: int, rows: Array, steps: int, indices: Sequence[int], keep: bool) -> None:
         self._there()
         found = self._plans[plan]
         ready, spec = found["ready"], found["spec"]
