@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from tools import paths
 
+HERE = Path(__file__).parent
 PAGE = paths.REPOSITORY / "CONTRIBUTING.md"
+TESTS = {
+    "activation": "An activation",
+    "layer": "A layer",
+    "optimiser": "An optimiser",
+    "kernel": "A kernel",
+    "family": "A model family",
+}
 PROMISED = {"An activation": 3, "A layer": 1, "An optimiser": 5, "A kernel": 6, "A model family": 1}
 
 
@@ -35,6 +45,29 @@ def test_the_files_exist(title: str) -> None:
         if all((paths.REPOSITORY / re.sub("<[a-z_]+>", name, file)).is_file() for file in files):
             return
     pytest.fail(f"{title}: not all of {', '.join(files)} exist")
+
+
+def edited(path: Path) -> set[str]:
+    """The files of the package that a test of adding something writes: `copy / "loom_py" / "nn" / "name.py"`."""
+    files: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        parts: list[str] = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
+            parts.insert(0, str(node.right.value))
+            node = node.left
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts.insert(0, node.value)
+        files.add("/".join(parts))
+    return {file for file in files if re.fullmatch(r"(loom_py/[\w/]+\.py|simd/\w+\.c|wgsl/\w+\.wgsl)", file)}
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("test_add_*.py")), ids=lambda path: path.stem)
+def test_the_lists_are_those_that_the_tests_of_adding_go_by(path: Path) -> None:
+    files = sorted(listed(TESTS[path.stem.removeprefix("test_add_")]))
+    patterns = [re.sub("<[a-z_]+>", r"\\w+", file) for file in files]
+    written = sorted(edited(path))
+    assert len(written) == len(files), written
+    assert all(any(re.fullmatch(pattern, file) for file in written) for pattern in patterns), written
 
 
 def test_commands_and_generators_exist() -> None:

@@ -27,7 +27,6 @@ EXCLUDED = (
 TOO_LONG: set[str] = {
     "tests/browser/test_storage.py",
     "web/demos/style.css",
-    "web/device_webgpu.js",
 }
 
 # Names that say nothing of what they hold: pronouns of a sentence somebody had in mind.
