@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from fnmatch import fnmatch
 from functools import cache
@@ -63,7 +64,31 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert not missing, missing
 
 
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_dotted_names_that_a_page_mentions_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    dotted = set(re.findall(r"(?<![\w./-])loom_py(?:\.[A-Za-z]\w*)+", text))
+    missing = {name for name in dotted if not resolves(name)}
+    assert not missing, missing
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    value: object = importlib.import_module(parts[0])
+    for i, part in enumerate(parts[1:], start=2):
+        if not hasattr(value, part):
+            try:
+                importlib.import_module(".".join(parts[:i]))
+            except ModuleNotFoundError:
+                return False
+        value = getattr(value, part)
+    return True
+
+
 def test_the_reader_of_the_rules_is_shown_something() -> None:
     assert "loom_py/nn/grid.py" in mentioned(ROOT / "docs" / "architecture.md")
     assert not exists("loom_py/nn/no_such_layer.py")
     assert not exists("no_such_file.py")
+    assert resolves("loom_py.nn.grid.Grid")
+    assert not resolves("loom_py.nn.grid.NoSuchGrid")
