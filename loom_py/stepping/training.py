@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import ConfigError, InputError
-from ..nn.layer import Array, Params, tree_map
+from ..nn.layer import Array, Params
 from ..progress import to_end
 from ..schema.fields import LOOSE, Fields, Json
 from ..schema.options import option, read_options
@@ -19,7 +19,7 @@ from ..training.grid import TrainableGrid
 from ..training.losses import TARGETS, Loss, resolve_loss
 from ..training.optimisers import Optimiser, read_optimiser
 from ..training.schedulers import Scheduler, read_scheduler
-from ..training.step import flat
+from ..training.step import StepPlan, add_share, clip, flat
 from ..values import to_array
 from .queue import TargetQueue
 from .state import BUFFERS, RECURRENT, SCALINGS, StepState
@@ -151,8 +151,12 @@ class _Run:
             problem = f"{total_steps} ticks are too few: the first target is due after {depth}"
             raise InputError(problem, where="total_steps")
         self.network, self.queue = network, TargetQueue(max(depth, 1))
-        self.loss = Loss(resolve_loss(cfg.loss_type, "config.LossType"), cfg.huber_delta)
-        optimiser = read_optimiser(cfg.optimizer, "config.Optimizer")
+        self.plan = StepPlan(
+            loss=Loss(resolve_loss(cfg.loss_type, "config.LossType"), cfg.huber_delta),
+            optimiser=read_optimiser(cfg.optimizer, "config.Optimizer"),
+            clip_norm=cfg.gradient_clip,
+            clip_value=cfg.gradient_clip_value,
+        )
         updates = max(1, (total_steps - depth + 1) // cfg.accumulation_steps)
         self.scheduler, spans = read_scheduler(cfg.scheduler, cfg.learning_rate, updates, "config.Scheduler")
         self.loader = data if callable(data) else None
@@ -167,7 +171,7 @@ class _Run:
             self._fits(x, target, i)
         network.check_not_training()
         training = network.training_state  # nothing has changed up to here
-        training.use(network.ops, optimiser, flat(network.params))
+        training.use(network.ops, self.plan.optimiser, flat(network.params))
         if spans:
             training.scheduler = None
         training.follow(self.scheduler)
@@ -182,11 +186,11 @@ class _Run:
     def _checked(self, item: Any, where: str) -> tuple[Array, Array]:
         batch, dtype = as_batch(item, where), self.network.dtype
         x, target = to_array(batch.input, dtype, f"{where}.Input"), to_array(batch.target, dtype, f"{where}.Target")
-        low, high = TARGETS[self.loss.name]
+        low, high = TARGETS[self.plan.loss.name]
         if not (np.isfinite(x).all() and np.isfinite(target).all()):
             raise InputError("contains NaN or infinity", where=where)
         if target.size and (target.min() < low or target.max() > high):
-            raise InputError(f"no target for {self.loss.name}: {low:g} … {high:g}", where=f"{where}.Target")
+            raise InputError(f"no target for {self.plan.loss.name}: {low:g} … {high:g}", where=f"{where}.Target")
         return x, target
 
     def _fits(self, x: Array, target: Array, i: int) -> None:
@@ -218,25 +222,20 @@ class _Run:
             return
         y, ops, cfg = self.state.output(), self.network.ops, self.config
         due = due.reshape(y.shape)
-        loss = float(self.loss.value(ops, y, due))
+        loss = float(self.plan.loss.value(ops, y, due))
         if not np.isfinite(loss):
             remedy = "Lower the learning rate, clip gradients, or scale the inputs."
             raise InputError(f"the loss is {loss} in tick {self.tick}", where="train_with_stepping", remedy=remedy)
         self.window.append(loss)
         self.right += int(np.argmax(y) == np.argmax(due))
-        self.state.step_backward(self.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)
+        self.state.step_backward(self.plan.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)
         self._collect()
 
     def _collect(self) -> None:
         network, cfg = self.network, self.config
         found = network.gradient_trees or []
         if cfg.accumulation_steps > 1:
-            share = 1 / cfg.accumulation_steps
-            if not self.summed:
-                self.summed = [tree_map(lambda g: network.ops.scale(g, share), tree) for tree in found]
-            else:
-                for total, g in zip(flat(self.summed), flat(found), strict=True):
-                    network.ops.accumulate(total, g, share)
+            self.summed = add_share(network.ops, self.summed, found, 1 / cfg.accumulation_steps)
             self.count += 1
             if self.count < cfg.accumulation_steps:
                 return
@@ -244,12 +243,9 @@ class _Run:
         self._update()
 
     def _update(self) -> None:
-        network, cfg, state = self.network, self.config, self.network.training_state
+        network, state = self.network, self.network.training_state
         tensors = flat(network.gradient_trees or [])
-        if cfg.gradient_clip_value > 0:
-            network.ops.clip_by_value(tensors, cfg.gradient_clip_value)
-        if cfg.gradient_clip > 0:
-            network.ops.clip_by_norm(tensors, cfg.gradient_clip)
+        clip(network.ops, self.plan, tensors)
         self.lr = self.scheduler.lr(state.schedule_step)
         network.check_not_training()
         state.apply(network.ops, flat(network.params), tensors, self.lr)

@@ -44,6 +44,24 @@ def flat(trees: Sequence[Params]) -> list[Tensor]:
     return tensors
 
 
+def add_share(ops: Ops, total: list[Params], gradients: list[Params], share: float) -> list[Params]:
+    """`total + share · gradients`, *in place*; an empty total begins with the first share."""
+    if not total:
+        return [tree_map(lambda g: ops.scale(g, share), tree) for tree in gradients]
+    for t, g in zip(flat(total), flat(gradients), strict=True):
+        ops.accumulate(t, g, share)
+    return total
+
+
+def clip(ops: Ops, plan: StepPlan, gradients: Sequence[Tensor], want_norm: bool = False) -> Tensor | None:
+    """*In place*: clip by value, then by norm, as the plan says → the norm before that, if clipped by it or wanted."""
+    if plan.clip_value > 0:
+        ops.clip_by_value(gradients, plan.clip_value)
+    if plan.clip_norm > 0 or want_norm:
+        return ops.clip_by_norm(gradients, plan.clip_norm or math.inf)
+    return None
+
+
 def train_step(
     network: Grid,
     ops: Ops,
@@ -81,17 +99,8 @@ def train_step(
         y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None)
         losses.append(plan.loss.value(ops, y, target))
         _, found = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
-        share = x.shape[0] / total
-        if len(batches) == 1:
-            grads = found
-        elif not grads:
-            grads = [tree_map(lambda g, share=share: ops.scale(g, share), tree) for tree in found]
-        else:
-            for sum_, g in zip(flat(grads), flat(found), strict=True):
-                ops.accumulate(sum_, g, share)
+        grads = found if len(batches) == 1 else add_share(ops, grads, found, x.shape[0] / total)
     tensors = flat(grads)
-    if plan.clip_value > 0:
-        ops.clip_by_value(tensors, plan.clip_value)
-    norm = ops.clip_by_norm(tensors, plan.clip_norm or math.inf) if plan.clip_norm > 0 or want_norm else None
+    norm = clip(ops, plan, tensors, want_norm)
     plan.optimiser.step(ops, weights, tensors, slots, lr, step)
     return losses, norm, grads
