@@ -185,6 +185,6 @@ def _fill(layer: Layer, p: Params, rng: np.random.Generator, xavier: bool) -> No
         for name in "qkvo":
             p[name][...] = rng.uniform(-0.1, 0.1, p[name].shape) / math.sqrt(width if name == "o" else size)
     elif layer.kind == "parallel":
-        branches: list[Layer] = list(getattr(layer, "branches", ()))
-        for branch, params in zip(branches, p["branches"], strict=True):
-            _fill(branch, params, rng, xavier)
+        for child in layer.children():
+            if child.key == "branches":
+                _fill(child.layer, child.part(p), rng, xavier)

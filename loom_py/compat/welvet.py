@@ -259,7 +259,10 @@ def generate_text(prompt: str, max_tokens: int = 50, temperature: float = 0.7) -
 
 def generate_stream(prompt: str, max_tokens: int = 50, temperature: float = 0.7) -> Iterator[str]:
     """The continuation of a prompt, token by token; stop iterating to stop the work."""
-    return (token.text for token in generation(prompt, max_tokens, temperature) if getattr(token, "text", ""))
+    from ..generation.generate import GeneratedToken
+
+    events = generation(prompt, max_tokens, temperature)
+    return (event.text for event in events if isinstance(event, GeneratedToken) and event.text)
 
 
 generate_text_stream = generate_stream
@@ -267,7 +270,9 @@ generate_text_stream = generate_stream
 
 def generate_next_token(ids: Sequence[int], temperature: float = 0.7) -> int:
     """The token after a sequence, in view of all of it."""
-    return next(event.id for event in generation(ids, 1, temperature) if hasattr(event, "id"))
+    from ..generation.generate import GeneratedToken
+
+    return next(event.id for event in generation(ids, 1, temperature) if isinstance(event, GeneratedToken))
 
 
 def generation(prompt: str | Sequence[int], max_tokens: int, temperature: float) -> Iterator[Any]:
