@@ -19,8 +19,9 @@ from .observe.adaptation import AdaptationComparison, AdaptationTracker
 from .runtime.choice import devices, use_device
 from .stepping import StepState, TargetQueue
 from .training.classification import ClassificationReport
-from .training.config import TrainingBatch, TrainingConfig, TrainingResult
+from .training.config import TrainingBatch, TrainingConfig
 from .training.evaluation import DeviationMetrics
+from .training.result import TrainingResult
 from .tween import TweenConfig, TweenState, step_tween_chain
 from .version import __version__ as __version__
 

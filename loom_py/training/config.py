@@ -1,4 +1,4 @@
-"""What `train` takes, with the original's JSON names. What it gives back is in `result`."""
+"""What `train` takes, under the original's JSON names; what it returns is in `result`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from ..errors import ConfigError
 from ..marks import Floats
 from ..schema.fields import LOOSE, Fields, json_type
 from ..schema.options import check_options, option, read_options
-from .classification import ClassificationReport
 from .early_stopping import EarlyStopping
 from .losses import resolve_loss
 from .optimisers import Optimiser, read_optimiser
-from .result import TrainingProgress, TrainingResult
+from .result import TrainingProgress
 from .schedulers import Scheduler, read_scheduler
-
-__all__ = ["ClassificationReport", "TrainingBatch", "TrainingConfig", "TrainingResult", "as_batch", "as_config"]
-# the report and the result are here for the network's annotations, which are looked up in this module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class TrainingConfig:
 
     **Arguments:**
 
-    - `epochs`: passes over all batches; `initial_epoch` of them are done already (resuming from a checkpoint).
+    - `epochs`: passes over all batches, of which `initial_epoch` are done already (resuming from a checkpoint).
     - `learning_rate`: of every update, or the start of the schedule.
     - `loss_type`, `huber_delta`: see `training.losses`.
     - `optimizer`: a name, an object or an `Optimiser`; see `training.optimisers`. Plain SGD if left out.
@@ -60,10 +56,10 @@ class TrainingConfig:
     - `early_stopping`: rules for stopping, or None.
     - `evaluate_every_n`: evaluate on the validation data every n epochs; 0 for never.
     - `validation_inputs`, `validation_targets`: as for `evaluate_network`.
-    - `checkpoint_every_n`: every n epochs save the network with its optimiser state: to the file `checkpoint_path`
-      (`{epoch}` in it becomes the number), else to `on_checkpoint`, else into the progress event.
-    - `callbacks`: called with the `TrainingProgress` of every epoch; one that returns True ends the training, one that
-      raises ends it with that exception. Native only, like `on_checkpoint` and `progress`.
+    - `checkpoint_every_n`: save the network with its optimiser state every n epochs: to the file `checkpoint_path`
+      (`{epoch}` in it becomes the number), else to `on_checkpoint`, else in the progress event.
+    - `callbacks`: called with the `TrainingProgress` of every epoch. Returning True ends the training; raising ends it
+      with that exception. Native only, like `on_checkpoint` and `progress`.
     - `progress`: show a bar (tqdm where it is installed).
     - `verbose`: print a line an epoch, and validation results.
     - `print_every_batch`: print the loss every n batches; 0 for never.
@@ -112,14 +108,14 @@ class TrainingConfig:
         return config.check(where)
 
     def check(self, where: str = "config") -> Self:
-        """Everything that can be known without the network; `ConfigError` with the JSON path.
+        """Check all that does not depend on the network; `ConfigError` with the JSON path.
 
-        Returns the config with plain Python numbers, whatever they came as.
+        Returns the config with plain Python numbers in place of NumPy's.
         """
         return replace(self, **check_options(self, where))._check(where)
 
     def _check(self, where: str) -> Self:
-        """What no option's own range can say."""
+        """Rules that involve more than one option."""
         stopping = self.early_stopping
         if stopping is not None and not isinstance(stopping, EarlyStopping):
             raise ConfigError(f"expected EarlyStopping, got {json_type(stopping)}", where=f"{where}.EarlyStopping")
@@ -128,7 +124,9 @@ class TrainingConfig:
         read_scheduler(self.scheduler, self.learning_rate, 1, f"{where}.Scheduler")
         if self.initial_epoch >= self.epochs:
             problem = f"{self.initial_epoch} of {self.epochs} epochs are done: nothing is left to train"
-            raise ConfigError(problem, where=f"{where}.InitialEpoch", remedy="Raise Epochs: it counts those done, too.")
+            raise ConfigError(
+                problem, where=f"{where}.InitialEpoch", remedy="Raise Epochs, which counts the finished ones too."
+            )
         if len(self.validation_inputs) != len(self.validation_targets):
             raise ConfigError(
                 f"{len(self.validation_inputs)} validation inputs but {len(self.validation_targets)} targets",
@@ -137,7 +135,7 @@ class TrainingConfig:
         watched = self.early_stopping is not None and self.early_stopping.monitor == "validation_score"
         if watched and not (self.evaluate_every_n and len(self.validation_inputs)):
             raise ConfigError(
-                "there is no validation to monitor",
+                "no validation score is measured",
                 where=f"{where}.EarlyStopping.Monitor",
                 remedy="Give EvaluateEveryN, ValidationInputs and ValidationTargets.",
             )
@@ -147,7 +145,7 @@ class TrainingConfig:
 
 
 def _check_path(name: str, where: str) -> None:
-    """A place where a checkpoint can be written; seen before training, not at the first checkpoint."""
+    """Check before training, not at the first checkpoint, that a checkpoint can be written there."""
     if "\0" in name:
         raise ConfigError("a path cannot contain a null character", where=where)
     path = Path(name).resolve()

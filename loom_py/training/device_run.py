@@ -1,4 +1,4 @@
-"""How much a device does at once: enough updates to be fast, few enough milliseconds to be stopped and watched."""
+"""How much a device runs at once: enough updates to be fast, few enough to stop and watch within milliseconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .state import TrainingState
 
 SLICE_SECONDS = 0.008
 FIRST = 8
-"""Updates of the first slice, whose time tells how many the next may have."""
+"""Updates of the first slice; its time decides the size of the next."""
 
 
 class DeviceRun:
@@ -23,8 +23,8 @@ class DeviceRun:
     **Arguments:**
 
     - `updates`: the device's side.
-    - `ahead`: whether a slice may have several epochs, which are then told together.
-    - `changeable`: whoever is told may change weights in place between two slices, as between two updates on NumPy.
+    - `ahead`: whether a slice may span several epochs, which are then reported together.
+    - `changeable`: callbacks may change weights in place between two slices, as between two updates on NumPy.
     """
 
     def __init__(self, updates: DeviceUpdates, *, ahead: bool, changeable: bool) -> None:
@@ -39,7 +39,7 @@ class DeviceRun:
     ) -> Generator[Waiting, None, tuple[NDArray[Any], NDArray[Any]]]:
         """Updates from batches `rows` with learning rates `rates` → losses and gradient norms.
 
-        Weights, slots and counts of updates of the network are true after it.
+        Afterwards the network's weights, slots and update counts are up to date.
         """
         start = time.perf_counter()
         if self.changeable:

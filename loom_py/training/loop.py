@@ -1,4 +1,4 @@
-"""The training loop, as a generator, so that a caller can watch it, slice it and stop it between updates."""
+"""The training loop, a generator: callers can watch it, slice it and stop it between updates."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def training_steps(
 ) -> Generator[TrainingProgress, None, TrainingResult]:
     """Train one epoch at a time: yields `TrainingProgress` after each, returns the `TrainingResult`.
 
-    With `every_step` it yields inside epochs too (`epoch_done` tells which end one), for networks whose epochs take
-    long: on NumPy after every update, on a device after some milliseconds of them. `device` is a wish for this
-    training; see `runtime.choice`. Everything is checked before the first update. Closing the generator keeps the
+    With `every_step` it also yields within epochs, for networks whose epochs take long: on NumPy after every update,
+    on a device after some milliseconds of them; `epoch_done` marks the end of one. `device` is the preferred device of
+    this training, see `runtime.choice`. Everything is checked before the first update. Closing the generator keeps the
     updates made so far.
     """
     work = training_work(network, batches, config, every_step=every_step, device=device)
@@ -46,7 +46,9 @@ def training_steps(
         while True:
             progress = next(work)
             if isinstance(progress, Waiting):
-                raise DeviceError("answers later here", where=network.computed_on.name, remedy="Use training_work.")
+                raise DeviceError(
+                    "answers asynchronously in a page", where=network.computed_on.name, remedy="Use training_work."
+                )
             yield progress
     except StopIteration as stop:
         return stop.value
@@ -63,9 +65,9 @@ def training_work(
     ahead: bool = False,
     device: str | None = None,
 ) -> Generator[TrainingProgress | Waiting, None, TrainingResult]:
-    """`training_steps` for whoever can wait: a `Waiting` is yielded where a device in a page has to be waited for.
+    """`training_steps` for callers that can wait: yields a `Waiting` where a device in a page answers later.
 
-    With `ahead` a device may do several epochs at once and tell them in one progress (`losses`).
+    With `ahead` a device may run several epochs at once and report them in one progress (`losses`).
     """
     network.check_not_training()
     run = _Run(network, batches, as_config(config), device, ahead)
@@ -97,7 +99,7 @@ def training_work(
 
 
 def train(network: TrainableGrid, batches: Sequence[Any], config: Any = None) -> TrainingResult:
-    """`training_steps` to the end, with a progress bar where one is asked for."""
+    """Run `training_steps` to completion, with a progress bar if `config.progress`."""
     cfg = as_config(config)
     steps = training_work(network, batches, cfg, ahead=True)
     if not cfg.progress:
@@ -115,7 +117,12 @@ class _Run:
     """One call of `train`: the checked data and what has been measured so far."""
 
     def __init__(
-        self, network: TrainableGrid, batches: Sequence[Any], config: TrainingConfig, wish: str | None, ahead: bool
+        self,
+        network: TrainableGrid,
+        batches: Sequence[Any],
+        config: TrainingConfig,
+        preference: str | None,
+        ahead: bool,
     ) -> None:
         self.network, self.config = network, config
         loss = Loss(resolve_loss(config.loss_type, "config.LossType"), config.huber_delta)
@@ -133,7 +140,7 @@ class _Run:
         self.validation = samples(network, config.validation_inputs, config.validation_targets, places)
         for i, row in enumerate(self.validation[0]):
             check_input(network, row, f"config.ValidationInputs[{i}]")
-        # nothing has changed up to here
+        # from here on the network changes; everything above only checks
         network.training_state.use(network.ops, optimiser, flat(network.params))
         if spans_run:
             network.training_state.scheduler = None
@@ -148,18 +155,18 @@ class _Run:
         self.metrics: DeviationMetrics | None = None
         self.step, self.lr, self.norm, self.stop_reason = 0, config.learning_rate, 0.0, ""
         self.device: DeviceRun | None = None
-        self._wish, self._ahead = wish or ("webgpu" if config.use_gpu else None), ahead
+        self._preference, self._ahead = preference or ("webgpu" if config.use_gpu else None), ahead
         self._observed = network.observed
         self._choose()
         self.start = time.perf_counter_ns()
 
     def _choose(self) -> None:
-        """Where to compute; the network remembers it, with the reason."""
+        """Choose the device; the network keeps the choice with its reason."""
         cfg = self.config
         if cfg.accumulation_steps > 1:
             self.network.computed_on = Choice(NUMPY, "gradient accumulation")
             return
-        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, self._wish)
+        self.network.computed_on, updates = choose_updates(self.network, self.plan, self.data, self._preference)
         if updates is not None:
             watched = cfg.callbacks or cfg.evaluate_every_n or cfg.checkpoint_every_n or cfg.early_stopping
             printed = cfg.verbose or cfg.print_every_batch
@@ -167,14 +174,14 @@ class _Run:
             self.device = DeviceRun(updates, ahead=self._ahead and not watched and not printed, changeable=changeable)
 
     def follow_observers(self) -> None:
-        """Once somebody looks at the layers NumPy goes on, which tells of them; a device again when nobody does."""
+        """Observers need per-layer events, which only NumPy emits: continue there while any is attached."""
         if self._observed != self.network.observed:
             self._observed = self.network.observed
             self.free()
             self._choose()
 
     def updates(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
-        """All updates of an epoch; yields after each but the last."""
+        """All updates of an epoch; yields after each except the last."""
         return self._updates_on_device(epoch) if self.device else self._updates_on_numpy(epoch)
 
     def _updates_on_device(self, epoch: int) -> Generator[TrainingProgress | Waiting | None, None, None]:
@@ -208,13 +215,13 @@ class _Run:
         return [self.scheduler.lr(first + i) for i in range(count)]
 
     def epochs_at_once(self, epoch: int) -> int:
-        """How many whole epochs a device should do at once after `epoch`; 0 to go one by one."""
+        """How many whole epochs the device should run at once after `epoch`; 0 for one at a time."""
         if self.device is None or not self.device.ahead:
             return 0
         return min(self.device.slice // len(self.data), self.config.epochs - epoch)
 
     def epochs(self, epoch: int, several: int) -> Generator[Waiting, None, TrainingProgress]:
-        """That many epochs after `epoch`, told together."""
+        """Run that many epochs after `epoch` and report them together."""
         run, state, count = self.device, self.network.training_state, len(self.data)
         assert run is not None
         rows = [i for e in range(several) for i in self._order(state.epoch + e)]
@@ -232,12 +239,12 @@ class _Run:
         return self._progress(epoch + several, means[-1], losses=tuple(means))
 
     def last_gradients(self) -> Generator[Waiting, None, None]:
-        """Those of the last update, for whoever looks at `network.gradients`."""
+        """Bring the gradients of the last update into `network.gradients`."""
         if self.device is not None:
             self.network.gradient_trees = yield from self.device.updates.gradients()
 
     def free(self) -> None:
-        """Give a device's memory back."""
+        """Free the device's memory."""
         if self.device is not None:
             self.device.updates.free()
             self.device = None
@@ -281,7 +288,7 @@ class _Run:
         state.epoch += 1
 
     def finish_epoch(self, epoch: int) -> TrainingProgress:
-        """Everything that happens between epochs: checks, validation, early stopping, a checkpoint."""
+        """The work between epochs: checks, validation, early stopping, a checkpoint."""
         cfg, loss = self.config, self.losses[-1]
         self._check_loss(epoch, loss)
         if cfg.verbose:
@@ -303,7 +310,7 @@ class _Run:
         return self._checkpoint(progress) if every and epoch % every == 0 else progress
 
     def result(self) -> TrainingResult:
-        """What was measured; the network goes back to its best epoch where that was asked for."""
+        """The measurements; restores the network's best epoch if early stopping says so."""
         elapsed = time.perf_counter_ns() - self.start
         best = self.config.initial_epoch + 1 + self.losses.index(min(self.losses))
         if self.watch is not None:

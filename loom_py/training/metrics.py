@@ -1,4 +1,4 @@
-"""Records for comparing ways of training one network, in the original's fields."""
+"""Records that compare ways of training one network, in the original's fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..schema.fields import Json
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMetrics:
-    """One way's figures: accuracy in percent, times in seconds, `milestones` accuracy (as text) → seconds."""
+    """Figures of one way: accuracy in percent, times in seconds, `milestones` accuracy (as text) → seconds."""
 
     steps: int = 0
     accuracy: float = 0.0
@@ -44,7 +44,7 @@ class ComparisonResult:
     step_batch_tween: TrainingMetrics | None = None
 
     def determine_best(self) -> str:
-        """Field name of the way that beats every way before it; "" where none was tried."""
+        """Field name of the best way, each compared with the best before it; "" if none was tried."""
         best, name = None, ""
         for f in fields(self):
             tried = getattr(self, f.name)

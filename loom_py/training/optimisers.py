@@ -31,7 +31,7 @@ class Optimiser(Choice):
     @property
     @abstractmethod
     def slots(self) -> tuple[str, ...]:
-        """Names of the state tensors it keeps for every parameter."""
+        """Names of the state tensors kept for every parameter."""
 
     def init(self, ops: Ops, params: Sequence[Tensor]) -> Slots:
         """Zero state for the parameters."""
@@ -77,7 +77,7 @@ class SGD(Optimiser):
 
 @dataclass(frozen=True, kw_only=True)
 class SGDMomentum(SGD):
-    """`SGD` with momentum 0.9 unless told otherwise."""
+    """`SGD` with a default momentum of 0.9."""
 
     kind: ClassVar[str] = "sgd_momentum"
 

@@ -1,4 +1,4 @@
-"""What training tells while it runs and when it is done, with the original's JSON names."""
+"""What training reports while it runs and at its end, under the original's JSON names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .evaluation import DeviationMetrics
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingProgress:
-    """One epoch done, or one update of it where every update is told.
+    """One finished epoch, or one update where every update is reported.
 
     **Arguments:**
 
     - `epoch` of `epochs`, counted from 1.
-    - `loss`: mean of the epoch; of the update where `epoch_done` is false.
+    - `loss`: mean of the epoch, or of the update if `epoch_done` is false.
     - `step`: updates made in this training so far.
     - `learning_rate`, `gradient_norm`: of the last update; the norm is the global L2 norm before clipping by it.
     - `validation_score`: 0 … 100 in epochs with validation.
-    - `checkpoint`: the bundle's text where one is due and nothing else takes it.
-    - `losses`: of all epochs that are told together, `loss` being the last; empty where one is told alone.
+    - `checkpoint`: the bundle's text if one is due and neither file nor callback takes it.
+    - `losses`: of all epochs reported together, `loss` being the last; empty for a single epoch.
     """
 
     epoch: int
@@ -77,7 +77,7 @@ class TrainingResult:
         return bool(self.stop_reason)
 
     def to_json(self) -> Json:
-        """The original's six fields, then ours."""
+        """The original's six fields, then this package's."""
         return {
             "FinalLoss": self.final_loss,
             "BestLoss": self.best_loss,

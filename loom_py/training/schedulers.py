@@ -51,7 +51,7 @@ class Scheduler(Choice):
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Scheduler):
-    """lr₀ always."""
+    """Always lr₀."""
 
     kind: ClassVar[str] = "constant"
 
@@ -93,7 +93,7 @@ class CosineAnnealing(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class CosineAnnealingWarmRestarts(Scheduler):
-    """Half a cosine again and again, each `period` updates long."""
+    """Half a cosine, restarted every `period` updates."""
 
     kind: ClassVar[str] = "cosine_restarts"
     span: ClassVar[str] = "period"
@@ -107,7 +107,7 @@ class CosineAnnealingWarmRestarts(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class ExponentialDecay(Scheduler):
-    """Times `rate` every `steps` updates, smoothly."""
+    """Multiplied by `rate` every `steps` updates, smoothly."""
 
     kind: ClassVar[str] = "exponential"
 
@@ -120,7 +120,7 @@ class ExponentialDecay(Scheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDecay(Scheduler):
-    """Times `factor` every `steps` updates, at once."""
+    """Multiplied by `factor` every `steps` updates, at once."""
 
     kind: ClassVar[str] = "step"
 
@@ -200,8 +200,8 @@ KINDS: dict[str, type[Scheduler]] = {
 def read_scheduler(value: object, learning_rate: float, total: int, where: str = "scheduler") -> tuple[Scheduler, bool]:
     """A name, an object (`{"Type": "cosine", "Steps": 100}`) or a `Scheduler`; None is constant.
 
-    `learning_rate` and `total`, the number of updates, fill what is left out. Also returns whether the schedule spans
-    just this training, because its length was left out and follows from `total`.
+    `learning_rate` and `total`, the number of updates, are the defaults of what is left out. Also returns whether the
+    schedule spans exactly this training, because its length was left out and follows from `total`.
     """
     if value is None or value == "":
         return Constant(learning_rate=learning_rate), False

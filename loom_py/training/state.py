@@ -1,4 +1,4 @@
-"""What training keeps in a network between calls and in its bundle: the optimiser, its state, how far it came."""
+"""What training keeps between calls and in bundles: the optimiser, its tensors, and the progress made."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FORMAT, VERSION = "loomTrainingState", 1
 
 @dataclass
 class TrainingState:
-    """State of one network's training.
+    """The state of one network's training.
 
     **Arguments:**
 
     - `optimiser`, `slots`: the optimiser in use and its tensors, in the order of the network's parameters.
-    - `step`: updates made with it.
-    - `scheduler`, `schedule_step`: the schedule in use and how many updates it has seen.
-    - `epoch`: whole epochs trained in all calls together; numbers the shuffles.
+    - `step`: updates made with this optimiser.
+    - `scheduler`, `schedule_step`: the schedule in use and the updates it has covered.
+    - `epoch`: whole epochs trained in all calls together; the seed of an epoch's shuffle.
     """
 
     optimiser: Optimiser = field(default_factory=SGD)
@@ -43,11 +43,11 @@ class TrainingState:
 
     @property
     def fresh(self) -> bool:
-        """Whether there is nothing to keep."""
+        """Whether nothing was trained yet."""
         return self == TrainingState()
 
     def use(self, ops: Ops, optimiser: Optimiser, params: Sequence[Tensor]) -> None:
-        """Go on with an equal optimiser, or start with a new one; also where the parameters have other shapes."""
+        """Continue with an equal optimiser; start afresh with another, or if the parameters' shapes changed."""
         if optimiser != self.optimiser or not self._fits(params):
             self.optimiser, self.slots, self.step = optimiser, optimiser.init(ops, params), 0
 
@@ -57,7 +57,7 @@ class TrainingState:
         return all([(s.shape, s.dtype) for s in self.slots.get(slot, [])] == shapes for slot in self.optimiser.slots)
 
     def follow(self, scheduler: Scheduler) -> None:
-        """Go on with an equal schedule, or start a new one."""
+        """Continue an equal schedule, or start another."""
         if scheduler != self.scheduler:
             self.scheduler, self.schedule_step = scheduler, 0
 
@@ -80,7 +80,7 @@ class TrainingState:
     def get_state(self, parameters: Mapping[str, Array]) -> Json:
         """As JSON; tensors by parameter path, as base64 of little-endian float32.
 
-        Slots that no longer fit, because a layer was replaced, are left out: the optimiser would start anew with them.
+        Slots that no longer fit because a layer was replaced are left out: the optimiser would start afresh anyway.
         """
         fits = self._fits(parameters.values())
         return {
@@ -99,7 +99,7 @@ class TrainingState:
 
     @classmethod
     def load_state(cls, value: object, parameters: Mapping[str, Array], where: str = "training") -> Self:
-        """Back from `get_state`, for a network with these parameters; errors have the JSON path."""
+        """The reverse of `get_state`, for a network with these parameters; errors have the JSON path."""
         record = _object(value, where)
         if record.get("fmt") != FORMAT:
             raise FormatError(f"unknown format {record.get('fmt')!r}", where=f"{where}.fmt", remedy=f"Known: {FORMAT}.")
@@ -119,7 +119,7 @@ class TrainingState:
             place, entries = f"{where}.slots.{slot}", _object(slots[slot], f"{where}.slots.{slot}")
             if set(entries) != set(parameters):
                 odd = min(set(entries) ^ set(parameters))
-                raise FormatError("is not what the network has", where=f"{place}.{odd}")
+                raise FormatError("does not match the network's parameters", where=f"{place}.{odd}")
             tensors[slot] = [_decode(entries[path], a, f"{place}.{path}") for path, a in parameters.items()]
         return cls(optimiser=optimiser, slots=tensors, scheduler=scheduler, **counts)
 

@@ -179,7 +179,7 @@ def test_a_network_that_was_not_trained_has_no_training_key() -> None:
             "AAAA",
             "m.layers.0.kernel: expected 24 float32 values, got 3 bytes",
         ),
-        (["slots", "v", "layers.1.kernel"], "AAAA", "slots.v.layers.1.kernel: is not what the network has"),
+        (["slots", "v", "layers.1.kernel"], "AAAA", "slots.v.layers.1.kernel: does not match the network's parameters"),
     ],
 )
 def test_damaged_state_says_where(path: list[str], value: Any, message: str) -> None:

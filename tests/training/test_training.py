@@ -164,7 +164,7 @@ def test_keys_in_any_case() -> None:
         (None, {"EarlyStopping": True}, "config.EarlyStopping: expected an object, got a boolean"),
         (None, {"EarlyStopping": {"Patience": 0}}, "config.EarlyStopping.Patience: 0 must be at least"),
         (None, {"EarlyStopping": {"Monitor": "lost"}}, "config.EarlyStopping.Monitor: unknown value 'lost'"),
-        (None, {"EarlyStopping": {"Monitor": "validation_score"}}, "Monitor: there is no validation to monitor"),
+        (None, {"EarlyStopping": {"Monitor": "validation_score"}}, "Monitor: no validation score is measured"),
         (None, {"CheckpointEveryN": -1}, "config.CheckpointEveryN: -1 must be at least"),
         (None, {"CheckpointPath": "/nowhere/at/all/m.json"}, "config.CheckpointPath: no such directory"),
         (None, {"ValidationInputs": 3}, "config.ValidationInputs: expected an array, got a number"),
