@@ -31,7 +31,7 @@ class Cache(ABC):
     def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
         most = decoder.facts.max_position_embeddings
         self.limit = min(limit or most, most)
-        self.length = 0
+        self.length: int = 0
         """Positions it holds."""
         self.layout = decoder.new_cache()
         self.kept = kept_tensors(self.layout)

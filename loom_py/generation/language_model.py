@@ -36,7 +36,7 @@ class LanguageModel:
     template: ChatTemplate | None
     eos_ids: frozenset[int]
     _cache: Cache | None = None
-    _cached: list[int] = field(default_factory=list)
+    _cached: list[int] = field(default_factory=list[int])
 
     @property
     def device(self) -> str:

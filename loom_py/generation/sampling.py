@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..runtime.kernels import sampling as kernel
 from ..schema.fields import Fields
+
+RANGES: dict[str, tuple[float, float]] = {
+    "max_tokens": (1, 1 << 20),
+    "temperature": (0, 100),
+    "top_k": (0, 1 << 24),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "repetition_penalty": (1e-3, 1e3),
+    "seed": (0, 2**63 - 1),
+}
+WHOLE = ("max_tokens", "top_k", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,42 +52,41 @@ class GenerationOptions:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        limits = {
-            "max_tokens": (1, 1 << 20),
-            "temperature": (0, 100),
-            "top_k": (0, 1 << 24),
-            "top_p": (0, 1),
-            "min_p": (0, 1),
-            "repetition_penalty": (1e-3, 1e3),
-            "seed": (0, 2**63 - 1),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
+        values = vars(self)
+        for name, (low, high) in RANGES.items():
+            value = values[name]
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
                 raise InputError(f"must be a number in {low:g} … {high:g}, got {value!r}", where=name)
-            if isinstance(limits[name][1], int) and name in ("max_tokens", "top_k", "seed") and value != int(value):
-                raise InputError(f"must be a whole number, got {value!r}", where=name)
-            if name in ("max_tokens", "top_k", "seed"):
+            if name in WHOLE:
+                if value != int(value):
+                    raise InputError(f"must be a whole number, got {value!r}", where=name)
                 object.__setattr__(self, name, int(value))
-        if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
+        stop: object = None if isinstance(self.stop, str) else self.stop
+        if not isinstance(stop, Sequence) or not all(
+            isinstance(text, str) and text for text in cast(Sequence[object], stop)
+        ):
             raise InputError("must be a list of non-empty strings", where="stop")
 
     def numbers(self, step: int) -> dict[str, Any]:
-        """The dynamic numbers of the kernel `sample`."""
-        names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-        seed = (self.seed ^ (self.seed >> 32)) & 0xFFFFFFFF
-        return {**{name: getattr(self, name) for name in names}, "seed": seed, "step": step}
+        """The dynamic numbers of the kernel `sample`, whose seed has 32 bits."""
+        return {
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
+            "seed": (self.seed ^ (self.seed >> 32)) & 0xFFFFFFFF,
+            "step": step,
+        }
 
     @classmethod
     def from_json(cls, value: object, where: str = "options") -> Self:
         """From a JSON object with the same names; unknown names are errors."""
         f = Fields(value, where)
-        given = {x.name: f.any(x.name) for x in fields(cls) if f.has(x.name)}
-        for x in fields(cls):
-            f.any(x.name)
+        given = {x.name: item for x in fields(cls) if (item := f.any(x.name)) is not None}
         f.finish()
-        if "stop" in given:
-            given["stop"] = tuple(given["stop"]) if isinstance(given["stop"], (list, tuple)) else given["stop"]
+        if isinstance(stop := given.get("stop"), list):
+            given["stop"] = tuple(cast(list[object], stop))
         return cls(**given)
 
 

@@ -18,10 +18,11 @@ from typing import Any, get_args
 
 from numpy.typing import NDArray
 
-from ..errors import FormatError, InputError, ModelError
+from ..errors import InputError, LoomError, ModelError
 from ..formats.gguf import GGUFFile
 from ..formats.narrow import FloatType, narrowed
 from ..formats.source import Source
+from ..schema.fields import Fields
 from ..schema.strict import parse_json
 from ..text.gguf_to_json import tokenizer_config, tokenizer_json
 from .registry import gguf_config, read_decoder
@@ -207,11 +208,12 @@ def _check_target(target: Path, overwrite: bool) -> None:
 def _written_before(target: Path) -> set[str]:
     """The files of an earlier conversion, by its own account."""
     try:
-        marker = parse_json((target / MARKER).read_bytes(), where=MARKER, max_bytes=1 << 20)
-    except (OSError, FormatError):
+        marker = Fields(parse_json((target / MARKER).read_bytes(), where=MARKER, max_bytes=1 << 20), MARKER)
+        if marker.any("converter") != "loom_py":
+            return set()
+        return {name for name in marker.array("files", default=()) if isinstance(name, str)}
+    except (OSError, LoomError):
         return set()
-    files = marker.get("files") if isinstance(marker, dict) and marker.get("converter") == "loom_py" else None
-    return {name for name in files if isinstance(name, str)} if isinstance(files, list) else set()
 
 
 def _replace(part: Path, target: Path, overwrite: bool) -> None:

@@ -50,7 +50,7 @@ class CheckpointReport:
     dtypes: dict[str, int]
     parameters: int
     nbytes: int
-    blocks: dict[str, int] = field(default_factory=dict)
+    blocks: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def kinds(self) -> dict[str, int]:

@@ -21,7 +21,7 @@ class Guess:
     kind: str
     confidence: Literal["high", "medium", "low"]
     reason: str
-    details: Json = field(default_factory=dict)
+    details: Json = field(default_factory=Json)
     alternatives: tuple[str, ...] = ()
 
 
