@@ -122,7 +122,7 @@ export type DeviceOptions = {
   /**
    * what to compute with; `auto` chooses by size and availability
    */
-  device?: "webgpu" | "auto" | "simd" | "numpy" | undefined;
+  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
   /**
    * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
    */
@@ -941,7 +941,7 @@ export interface TweenResult {
 
 /** How to train; what is left out keeps its default. */
 export interface TrainOptions {
-  /** passes over all batches; `initial_epoch` of them are done already (resuming from a checkpoint). */
+  /** passes over all batches, of which `initial_epoch` are done already (resuming from a checkpoint). */
   epochs?: number;
   initialEpoch?: number;
   /** of every update, or the start of the schedule. */
@@ -972,7 +972,7 @@ export interface TrainOptions {
   validationInputs?: readonly Floats[];
   /** as for `evaluate_network`. */
   validationTargets?: readonly number[];
-  /** every n epochs save the network with its optimiser state: to the file `checkpoint_path` (`{epoch}` in it becomes the number), else to `on_checkpoint`, else into the progress event. */
+  /** save the network with its optimiser state every n epochs: to the file `checkpoint_path` (`{epoch}` in it becomes the number), else to `on_checkpoint`, else in the progress event. */
   checkpointEveryN?: number;
   checkpointPath?: string;
   /** print a line an epoch, and validation results. */
@@ -985,7 +985,7 @@ export interface TrainOptions {
 
 /** How to train; what is left out keeps its default. */
 export interface TrainingConfig {
-  /** passes over all batches; `initial_epoch` of them are done already (resuming from a checkpoint). */
+  /** passes over all batches, of which `initial_epoch` are done already (resuming from a checkpoint). */
   Epochs?: number;
   InitialEpoch?: number;
   /** of every update, or the start of the schedule. */
@@ -1016,7 +1016,7 @@ export interface TrainingConfig {
   ValidationInputs?: readonly Floats[];
   /** as for `evaluate_network`. */
   ValidationTargets?: readonly number[];
-  /** every n epochs save the network with its optimiser state: to the file `checkpoint_path` (`{epoch}` in it becomes the number), else to `on_checkpoint`, else into the progress event. */
+  /** save the network with its optimiser state every n epochs: to the file `checkpoint_path` (`{epoch}` in it becomes the number), else to `on_checkpoint`, else in the progress event. */
   CheckpointEveryN?: number;
   CheckpointPath?: string;
   /** print a line an epoch, and validation results. */
@@ -1686,9 +1686,9 @@ export interface StepState extends RemoteObject {
   getOutput(): Promise<Float32Array>;
   /** Ticks since the start or the last `reset`. */
   getStepCount(): Promise<number>;
-  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  /** Set all buffers, recurrent state and the tick count to zero. */
   reset(): Promise<null>;
-  /** Forget only what recurrent layers carry; the buffers stay. */
+  /** Set recurrent state to zero; the buffers stay. */
   resetState(): Promise<null>;
   /** Buffer 0 from now on: B·I values, flat or (B, I). */
   setInput(input: Values): Promise<null>;
@@ -1739,9 +1739,9 @@ export interface LoomStepState extends LoomObject {
    * @returns JSON of number
    */
   GetStepCount(args?: string): Results<[value: string, error?: string]>;
-  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  /** Set all buffers, recurrent state and the tick count to zero. */
   Reset(args?: string): Results<[]>;
-  /** Forget only what recurrent layers carry; the buffers stay. */
+  /** Set recurrent state to zero; the buffers stay. */
   ResetState(args?: string): Results<[]>;
   /**
    * Buffer 0 from now on: B·I values, flat or (B, I).
@@ -1782,9 +1782,9 @@ export interface LoomStepState extends LoomObject {
   getOutput(): Float32Array;
   /** Ticks since the start or the last `reset`. */
   getStepCount(): number;
-  /** All buffers and whatever recurrent layers carry back to zero, no ticks counted. */
+  /** Set all buffers, recurrent state and the tick count to zero. */
   reset(): null;
-  /** Forget only what recurrent layers carry; the buffers stay. */
+  /** Set recurrent state to zero; the buffers stay. */
   resetState(): null;
   /** Buffer 0 from now on: B·I values, flat or (B, I). */
   setInput(input: Values): null;
@@ -2083,7 +2083,7 @@ export interface LoomNetworkTween extends LoomObject {
 
 /** Counts outputs by time window of `window` milliseconds, `total` milliseconds in all. */
 export interface AdaptationTracker extends RemoteObject {
-  /** The result so far; can be asked for again. */
+  /** The result so far; may be called repeatedly. */
   finalize(): Promise<AdaptationResult>;
   /** Id of the task after the changes made so far. */
   getCurrentTask(): Promise<number>;
@@ -2095,7 +2095,7 @@ export interface AdaptationTracker extends RemoteObject {
   scheduleTaskChange(at: number, task_id: number, task: string): Promise<null>;
   /** Names for the tables. */
   setModelInfo(model: string, mode: string): Promise<null>;
-  /** Begin, with this task; a tracker starts once. */
+  /** Start with this task; a tracker starts only once. */
   start(task: string, task_id: number): Promise<null>;
 }
 
@@ -2107,7 +2107,7 @@ export interface AdaptationTracker extends RemoteObject {
  */
 export interface LoomAdaptationTracker extends LoomObject {
   /**
-   * The result so far; can be asked for again.
+   * The result so far; may be called repeatedly.
    * @returns JSON of AdaptationResult
    */
   Finalize(args?: string): Results<[value: string, error?: string]>;
@@ -2138,11 +2138,11 @@ export interface LoomAdaptationTracker extends LoomObject {
    */
   SetModelInfo(args: string): Results<[]>;
   /**
-   * Begin, with this task; a tracker starts once.
+   * Start with this task; a tracker starts only once.
    * @param args JSON of [task: string, task_id: number]
    */
   Start(args: string): Results<[]>;
-  /** The result so far; can be asked for again. */
+  /** The result so far; may be called repeatedly. */
   finalize(): AdaptationResult;
   /** Id of the task after the changes made so far. */
   getCurrentTask(): number;
@@ -2154,13 +2154,13 @@ export interface LoomAdaptationTracker extends LoomObject {
   scheduleTaskChange(at: number, task_id: number, task: string): null;
   /** Names for the tables. */
   setModelInfo(model: string, mode: string): null;
-  /** Begin, with this task; a tracker starts once. */
+  /** Start with this task; a tracker starts only once. */
   start(task: string, task_id: number): null;
 }
 
 /** Results side by side. */
 export interface AdaptationComparison extends RemoteObject {
-  /** One more. */
+  /** Add a result. */
   addResult(result: AdaptationResult): Promise<null>;
   /** The one with the largest mean accuracy, the first of equals; None without results. */
   getBestByAvgAccuracy(): Promise<AdaptationResult | null>;
@@ -2170,7 +2170,7 @@ export interface AdaptationComparison extends RemoteObject {
    * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
    */
   getMostStable(): Promise<AdaptationResult | null>;
-  /** Write the results, indented, as a whole or not at all. */
+  /** Write the results to a file, completely or not at all. */
   saveToJSON(filename: string): Promise<null>;
   /** Outputs, changes and mean accuracy, a row a result, as a text table. */
   summary(title: string): Promise<string>;
@@ -2187,7 +2187,7 @@ export interface AdaptationComparison extends RemoteObject {
  */
 export interface LoomAdaptationComparison extends LoomObject {
   /**
-   * One more.
+   * Add a result.
    * @param args JSON of [result: AdaptationResult]
    */
   AddResult(args: string): Results<[]>;
@@ -2204,7 +2204,7 @@ export interface LoomAdaptationComparison extends LoomObject {
    */
   GetMostStable(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Write the results, indented, as a whole or not at all.
+   * Write the results to a file, completely or not at all.
    * @param args JSON of [filename: string]
    */
   SaveToJSON(args: string): Results<[]>;
@@ -2222,7 +2222,7 @@ export interface LoomAdaptationComparison extends LoomObject {
   Timeline(args: string): Results<[value: string, error?: string]>;
   /** @returns JSON of Record<string, unknown> */
   ToJSON(args?: string): Results<[value: string, error?: string]>;
-  /** One more. */
+  /** Add a result. */
   addResult(result: AdaptationResult): null;
   /** The one with the largest mean accuracy, the first of equals; None without results. */
   getBestByAvgAccuracy(): AdaptationResult | null;
@@ -2232,7 +2232,7 @@ export interface LoomAdaptationComparison extends LoomObject {
    * Windows without outputs have no accuracy and count no more than in the mean; None if there are no others.
    */
   getMostStable(): AdaptationResult | null;
-  /** Write the results, indented, as a whole or not at all. */
+  /** Write the results to a file, completely or not at all. */
   saveToJSON(filename: string): null;
   /** Outputs, changes and mean accuracy, a row a result, as a text table. */
   summary(title: string): string;
@@ -2243,11 +2243,11 @@ export interface LoomAdaptationComparison extends LoomObject {
 
 /** Keeps every event as JSON values, the first `limit` of them; `values` keeps inputs and outputs too. */
 export interface RecordingObserver extends RemoteObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): Promise<null>;
   /** The recording up to now. */
   recorded(): Promise<RecordedActivity>;
-  /** Start anew. */
+  /** Start again with no events. */
   reset(): Promise<null>;
 }
 
@@ -2258,30 +2258,30 @@ export interface RecordingObserver extends RemoteObject {
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomRecordingObserver extends LoomObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   Close(args?: string): Results<[]>;
   /**
    * The recording up to now.
    * @returns JSON of RecordedActivity
    */
   Recorded(args?: string): Results<[value: string, error?: string]>;
-  /** Start anew. */
+  /** Start again with no events. */
   Reset(args?: string): Results<[]>;
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): null;
   /** The recording up to now. */
   recorded(): RecordedActivity;
-  /** Start anew. */
+  /** Start again with no events. */
   reset(): null;
 }
 
 /** `layers[path]` holds a `LayerStatistics` for every layer that ran, those inside other layers too. */
 export interface StatisticsObserver extends RemoteObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): Promise<null>;
-  /** Start anew. */
+  /** Start again from nothing. */
   reset(): Promise<null>;
-  /** One record a layer, in the order of the grid, the layers inside one after it. */
+  /** One record a layer in grid order, each layer followed by those inside it. */
   asJSON(): Promise<Record<string, unknown>[]>;
 }
 
@@ -2292,26 +2292,26 @@ export interface StatisticsObserver extends RemoteObject {
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomStatisticsObserver extends LoomObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   Close(args?: string): Results<[]>;
-  /** Start anew. */
+  /** Start again from nothing. */
   Reset(args?: string): Results<[]>;
   /**
-   * One record a layer, in the order of the grid, the layers inside one after it.
+   * One record a layer in grid order, each layer followed by those inside it.
    * @returns JSON of Record<string, unknown>[]
    */
   ToJSON(args?: string): Results<[value: string, error?: string]>;
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): null;
-  /** Start anew. */
+  /** Start again from nothing. */
   reset(): null;
-  /** One record a layer, in the order of the grid, the layers inside one after it. */
+  /** One record a layer in grid order, each layer followed by those inside it. */
   asJSON(): Record<string, unknown>[];
 }
 
-/** Each layer's last output and the last gradient at it, and how large they are. */
+/** Each layer's last output, the last gradient at it, and their root mean squares. */
 export interface ActivityObserver extends RemoteObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): Promise<null>;
   /** Root mean square of the last gradient at each layer's output, float32. */
   getBackward(): Promise<Float32Array>;
@@ -2322,13 +2322,13 @@ export interface ActivityObserver extends RemoteObject {
 }
 
 /**
- * Each layer's last output and the last gradient at it, and how large they are.
+ * Each layer's last output, the last gradient at it, and their root mean squares.
  *
  * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomActivityObserver extends LoomObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   Close(args?: string): Results<[]>;
   /**
    * Root mean square of the last gradient at each layer's output, float32.
@@ -2345,7 +2345,7 @@ export interface LoomActivityObserver extends LoomObject {
    * @returns JSON of number[]
    */
   GetValues(args?: string): Results<[value: string, error?: string]>;
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): null;
   /** Root mean square of the last gradient at each layer's output, float32. */
   getBackward(): Float32Array;
@@ -2357,7 +2357,7 @@ export interface LoomActivityObserver extends LoomObject {
 
 /** Prints a line an event to `file` (standard output if None); every `every`-th event of a layer only. */
 export interface ConsoleObserver extends RemoteObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): Promise<null>;
 }
 
@@ -2368,9 +2368,9 @@ export interface ConsoleObserver extends RemoteObject {
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomConsoleObserver extends LoomObject {
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   Close(args?: string): Results<[]>;
-  /** Finish what is under way and give back what is held; `network.observing` calls it at its end. */
+  /** Finish pending work and free resources; `network.observing` calls it at its end. */
   close(): null;
 }
 

@@ -55,9 +55,9 @@ def check_skip(layer: Layer, before: Sequence[Layer], in_size: int | None, where
     if start is None:
         raise ConfigError(f"there are only {len(before)} layers before this one", where=where)
     size = before[start].in_size if start else in_size or before[0].in_size
-    comes = before[-1].out_size
-    if None not in (size, comes) and size != comes:
-        raise ConfigError(f"the layer before gives {comes} values, but the skipped input has {size}", where=where)
+    given = before[-1].out_size
+    if None not in (size, given) and size != given:
+        raise ConfigError(f"the layer before gives {given} values, but the skipped input has {size}", where=where)
 
 
 def build_layer(f: Fields, in_size: int | None) -> Layer:

@@ -1,4 +1,4 @@
-"""Watching a network work: events for every layer that runs, and observers that print, record, send or sum them up."""
+"""Observe a network: an event for every layer that runs, and observers that print, record, send or summarise them."""
 
 from .activity import ActivityObserver
 from .events import LayerEvent, LayerStats, Place

@@ -1,4 +1,4 @@
-"""How strongly every layer of the grid works at the moment: two numbers a layer, cheap enough for every tick."""
+"""The current activity of every layer of the grid: two numbers a layer, cheap enough for every tick."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .observers import Observer
 
 
 class ActivityObserver(Observer):
-    """Each layer's last output and the last gradient at it, and how large they are.
+    """Each layer's last output, the last gradient at it, and their root mean squares.
 
-    While the network runs, references are all that is kept; the numbers are computed when somebody asks. Layers of the
-    grid only, in grid order; 0 for what has not run yet.
+    While the network runs only references are kept; the numbers are computed on request. Layers of the grid only, in
+    grid order; 0 for a layer that has not run yet.
     """
 
     def __init__(self, layers: int) -> None:
         self.outputs: list[Array | None] = [None] * layers
         self.gradients: list[Array | None] = [None] * layers
         self.events = 0
-        """Events seen so far: the same number, the same picture."""
+        """Events seen so far; an unchanged number means unchanged values."""
 
     def on_event(self, event: LayerEvent) -> None:
         place = event.place

@@ -70,7 +70,7 @@ class AdaptationResult:
 
     @classmethod
     def from_json(cls, value: object, where: str = "result") -> Self:
-        """Back from `to_json`; `ConfigError` with the path."""
+        """The reverse of `to_json`; `ConfigError` with the path."""
         f = Fields(value, where)
         windows = [_read(TimeWindow, item) for item in f.objects("windows")]
         changes = [_read(TaskChange, item) for item in f.objects("task_changes")]
@@ -87,7 +87,7 @@ class AdaptationResult:
         return tracker
 
     def timeline(self, windows: int = 15) -> str:
-        """Accuracy of the first windows as a text table, changes of task marked below."""
+        """Accuracy of the first windows as a text table, with the changes of task marked below."""
         marks = {change.post_change_window: f"→{change.to_task}" for change in self.task_changes}
         shown = min(windows, len(self.windows))
         below = ["", *(marks.get(i, "") for i in range(shown))]
@@ -139,9 +139,9 @@ class AdaptationTracker:
         self._schedule.sort(key=lambda change: change[0])
 
     def start(self, task: str, task_id: int) -> None:
-        """Begin, with this task; a tracker starts once."""
+        """Start with this task; a tracker starts only once."""
         if self._start is not None:
-            raise InputError("was started already", where="start", remedy="Create a new tracker.")
+            raise InputError("has already been started", where="start", remedy="Create a new tracker.")
         self._task, self._task_id, self._start = task, task_id, self._clock()
         self._windows[0].current_task, self._windows[0].task_id = task, task_id
 
@@ -180,7 +180,7 @@ class AdaptationTracker:
         return [self._measured(window) for window in self._windows]
 
     def finalize(self) -> AdaptationResult:
-        """The result so far; can be asked for again."""
+        """The result so far; may be called repeatedly."""
         elapsed = self._elapsed()
         windows = self.get_windows()
         used = [w.accuracy for w in windows if w.outputs]
@@ -197,7 +197,7 @@ class AdaptationTracker:
 
     def _elapsed(self) -> int:
         if self._start is None:
-            raise InputError("was not started", where="AdaptationTracker", remedy="Call start first.")
+            raise InputError("has not been started", where="AdaptationTracker", remedy="Call start first.")
         return self._clock() - self._start
 
     def _measured(self, window: TimeWindow) -> TimeWindow:
@@ -227,7 +227,7 @@ class AdaptationComparison:
         self.results = list(results)
 
     def add_result(self, result: AdaptationResult) -> None:
-        """One more."""
+        """Add a result."""
         self.results.append(result)
 
     def get_best_by_avg_accuracy(self) -> AdaptationResult | None:
@@ -255,7 +255,7 @@ class AdaptationComparison:
         return {"results": [r.to_json() for r in self.results]}
 
     def save_to_json(self, filename: str) -> None:
-        """Write the results, indented, as a whole or not at all."""
+        """Write the results to a file, completely or not at all."""
         path = Path(filename)
         half = path.with_name(path.name + ".part")
         half.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
@@ -263,7 +263,7 @@ class AdaptationComparison:
 
     @classmethod
     def load_from_json(cls, filename: str) -> Self:
-        """Back from `save_to_json`."""
+        """The reverse of `save_to_json`."""
         f = Fields(parse_json(Path(filename).read_bytes(), where=filename), filename)
         results = f.any("results")
         f.finish()

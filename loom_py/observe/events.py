@@ -1,4 +1,4 @@
-"""What observers are told: one event for each layer that ran, forward or backward."""
+"""What observers receive: one event for each layer that ran, forward or backward."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Mode = Literal["normal", "step"]
 
 @dataclass(frozen=True)
 class LayerStats:
-    """Summary of one array: what a layer gave (forward) or the gradient that reached it (backward).
+    """Summary of one array: a layer's output (forward) or the gradient at it (backward).
 
     `active` counts values above 0, `total` all of them. Mean, largest and smallest value are float64.
     """
@@ -41,7 +41,7 @@ class LayerStats:
         return cls(average, float(values.max()), float(values.min()), active, values.size, layer_type)
 
     def to_json(self) -> Json:
-        """The original's names; a number that is not finite, which JSON cannot hold, is null."""
+        """The original's names; numbers that JSON cannot hold (NaN, infinity) are null."""
         return {
             "AvgActivation": _finite(self.average),
             "MaxActivation": _finite(self.maximum),
@@ -81,8 +81,8 @@ class LayerEvent:
     - `mode`: "normal" for a whole pass, "step" for one tick of stepping, number `step_count`.
     - `params`, `grads`: the layer's live parameters, and in a backward event their gradients.
 
-    `output` is what the layer itself gave, before the residual stream is added. The arrays are the network's own:
-    copy what you keep and change nothing.
+    `output` is the layer's own, before the residual stream is added. The arrays belong to the network: copy what you
+    keep, change nothing.
     """
 
     type: Literal["forward", "backward"]

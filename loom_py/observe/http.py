@@ -1,4 +1,4 @@
-"""Events sent to a web server, from a thread of their own so that the network never waits."""
+"""Send events to a web server from a separate thread, so that the network never waits."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .observers import QueueObserver
 class HTTPObserver(QueueObserver):
     """POSTs every event as JSON to `url`.
 
-    Events wait in a bounded queue; while it is full they are dropped (`dropped`). An answer that is no success, or
-    none within `timeout` seconds, counts in `errors` and is not tried again; `sent` counts the others. `last_error`
-    says what went wrong last.
+    Events wait in a bounded queue; while it is full they are dropped (`dropped`). A failed request,
+    or one without an answer within `timeout` seconds, counts in `errors` and is not repeated; `sent` counts the others.
+    `last_error` describes the latest failure.
 
     Needs threads: in a page use a `CallbackObserver` that calls `fetch`.
     """
@@ -52,7 +52,7 @@ class HTTPObserver(QueueObserver):
             self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
-        """Send what waits for at most `timeout` seconds, then stop; what is left then counts as dropped."""
+        """Send waiting events for at most `timeout` seconds, then stop; the rest counts as dropped."""
         deadline = time.monotonic() + timeout
         while self._thread is not None and self.queue.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -62,7 +62,7 @@ class HTTPObserver(QueueObserver):
             self._thread.join(max(0.0, deadline - time.monotonic()) + 0.2)
 
     def _run(self) -> None:
-        from http.client import HTTPException  # here, so that pages do not load it
+        from http.client import HTTPException  # imported here so that pages do not load it
 
         while not self._closing.is_set():
             try:

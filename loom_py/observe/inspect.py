@@ -1,4 +1,4 @@
-"""One layer of the grid looked at closely: what it is, and how its numbers are spread."""
+"""One layer of the grid in detail: what it is, and the distribution of its numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inspect_layer(network: Grid, index: int, bins: int, output: Array | None, gr
 
     **Arguments:**
 
-    - `output`, `gradient`: what it last gave and received; None leaves them out (null).
+    - `output`, `gradient`: its last output and the last gradient at it; None is reported as null.
     - `bins`: of the histograms, 1 … 256.
     """
     if not 1 <= bins <= MAX_BINS:

@@ -20,7 +20,7 @@ from .events import LayerEvent
 class Observer:
     """Base of all observers: override `on_event`, or `on_forward` and `on_backward`.
 
-    Called in the thread that runs the network, after the layer ran. What it raises ends that pass.
+    Called in the thread that runs the network, after the layer ran. An exception ends that pass.
     """
 
     def on_event(self, event: LayerEvent) -> None:
@@ -34,7 +34,7 @@ class Observer:
     def on_backward(self, event: LayerEvent) -> None: ...
 
     def close(self) -> None:
-        """Finish what is under way and give back what is held; `network.observing` calls it at its end."""
+        """Finish pending work and free resources; `network.observing` calls it at its end."""
 
 
 class CallbackObserver(Observer):
@@ -87,7 +87,7 @@ class QueueObserver(Observer):
         self.dropped = 0
 
     def on_event(self, event: LayerEvent) -> None:
-        if self.queue.full():  # spares the summary; put_nowait below decides
+        if self.queue.full():  # avoids computing the summary; put_nowait below decides
             self.dropped += 1
             return
         try:
@@ -96,7 +96,7 @@ class QueueObserver(Observer):
             self.dropped += 1
 
     def drain(self) -> list[Json]:
-        """Everything that waits, oldest first."""
+        """Remove and return all waiting events, oldest first."""
         events = []
         while True:
             try:
@@ -113,7 +113,7 @@ ChannelObserver = QueueObserver
 class RecordedActivity:
     """A recording: `recorded_at` in ISO 8601 (UTC), `duration_seconds` from its start to its end.
 
-    `total_events` counts those that came, `events` holds those that fitted.
+    `total_events` counts all events, `events` holds those within the limit.
     """
 
     model_id: str
@@ -139,7 +139,7 @@ class RecordingObserver(Observer):
         self.reset()
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start again with no events."""
         self.events: list[Json] = []
         self.total = 0
         self._began = datetime.datetime.now(datetime.UTC)

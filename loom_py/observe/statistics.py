@@ -1,4 +1,4 @@
-"""Running statistics of what every layer gives, of the gradients that reach it, and of how its weights move."""
+"""Running statistics of every layer's outputs, of the gradients at them, and of its weight updates."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class RunningMoments:
 
 
 class LayerStatistics:
-    """One layer's figures.
+    """The statistics of one layer.
 
     - `activation`, `gradient`: moments of its outputs and of the gradients that arrived at them.
-    - `dead_fraction`: share of its outputs that were within `threshold` of 0 for every sample so far: a ReLU unit that
-      never fires gets no gradient and cannot come back.
+    - `dead_fraction`: share of its outputs within `threshold` of 0 for every sample so far: a ReLU unit that never
+      fires gets no gradient and cannot recover.
     - `gradient_norm`: mean ‖∂L/∂y‖₂ a backward pass; `weight_gradient_norm`: mean ‖∂L/∂w‖₂ of its own weights.
     - `update_ratio`: mean ‖Δw‖₂ / ‖w‖₂ an update; about 10⁻³ is healthy for plain SGD, much less learns slowly, much
-      more is unstable. 0 for a layer without weights, or while they stood still.
+      more is unstable. 0 for a layer whose weights did not change.
     """
 
     def __init__(self, kind: str, threshold: float) -> None:
@@ -101,7 +101,7 @@ class LayerStatistics:
             self._before = _own(event.params) if own.size else None
 
     def _moved(self, event: LayerEvent) -> None:
-        """Compare the weights with those at the last backward pass: between the two lies the update."""
+        """Compare the weights with those at the last backward pass, before the update."""
         if self._before is None:
             return
         before, self._before = self._before, None
@@ -151,17 +151,17 @@ class StatisticsObserver(Observer):
         self.layers[path].add(event)
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start again from nothing."""
         self.layers = {}
 
     def to_json(self) -> list[Json]:
-        """One record a layer, in the order of the grid, the layers inside one after it."""
+        """One record a layer in grid order, each layer followed by those inside it."""
         order = sorted(self.layers, key=lambda path: [int(p) if p.isdigit() else p for p in path.split(".")])
         return [{"path": path, **self.layers[path].to_json()} for path in order]
 
 
 def _own(tree: dict[str, Any]) -> Array:
-    """A copy of the layer's own tensors, joined; those of layers inside it count there."""
+    """A joined copy of the layer's own tensors, without those of layers inside it."""
     parts = [a.ravel() for _, a in leaves({k: v for k, v in tree.items() if not isinstance(v, list)})]
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 

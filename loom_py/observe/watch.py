@@ -1,6 +1,6 @@
-"""Layers that report: copies of a network's layers whose `forward` and `backward` tell a probe what went through.
+"""Layers that report: copies of a network's layers whose `forward` and `backward` send events to a probe.
 
-A network runs its own layers while nobody observes it, so that observation costs nothing then. A copy has its layer's
+While nobody observes a network it runs its own layers, so that observation costs nothing. A copy has its layer's
 class and fields, and a `forward` and `backward` of its own; for layers of layers the inner ones are copies too. Layers
 stay frozen descriptions, and neither they nor `nn.chain` know about observers.
 """
@@ -20,7 +20,7 @@ from .events import LayerEvent, Mode, Place
 
 
 class Probe:
-    """Where copies report to: makes the events and hands them on."""
+    """Receives what the copies report, makes events of it and emits them."""
 
     def __init__(self, emit: Callable[[LayerEvent], None]) -> None:
         self.emit = emit
@@ -29,7 +29,7 @@ class Probe:
         self.model_id = ""
 
     def forward(self, place: Place, p: Params, x: Tensor, y: Tensor) -> None:
-        if isinstance(y, np.ndarray):  # a recording of the pass has no values yet
+        if isinstance(y, np.ndarray):  # while a program is recorded there are no values
             self.emit(LayerEvent("forward", place, x, y, self.mode, self.step_count, self.model_id, p))
 
     def backward(self, place: Place, p: Params, gy: Tensor, gx: Tensor, grads: Params) -> None:

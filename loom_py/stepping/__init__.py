@@ -1,4 +1,4 @@
-"""Stepping: every layer advances one tick at a time, from what the layers before it gave in the last tick."""
+"""Stepping: in every tick each layer advances once, from what the layers before it gave in the last tick."""
 
 from .queue import TargetQueue
 from .state import StepState

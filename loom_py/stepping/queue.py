@@ -1,4 +1,4 @@
-"""Targets wait until their input has come through the network."""
+"""A queue that holds targets until their inputs have passed through the network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..errors import InputError
 class TargetQueue:
     """First in, first out, `depth` long.
 
-    Pushed once a tick after `step_forward`, with `depth` = the number of layers, it gives back the target of the sample
-    that the output now belongs to: an input set before tick t shows in the output after tick t + depth − 1.
+    Push one target a tick, after `step_forward`. With `depth` = the number of layers the queue then returns the target
+    of the sample that the output belongs to: an input set before tick t reaches the output after tick t + depth − 1.
     """
 
     def __init__(self, depth: int) -> None:
@@ -22,12 +22,12 @@ class TargetQueue:
         self._items: deque[Any] = deque()
 
     def push(self, target: Any) -> Any | None:
-        """Add this tick's target → the one that is due, or None while the first ones are on their way."""
+        """Add this tick's target → the target that is due, or None until the first one is."""
         self._items.append(target)
         return self._items.popleft() if len(self._items) >= self.depth else None
 
     def clear(self) -> None:
-        """Forget all that wait."""
+        """Forget all waiting targets."""
         self._items.clear()
 
     def __len__(self) -> int:

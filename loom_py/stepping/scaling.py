@@ -12,8 +12,8 @@ from ..nn.layer import Array, Params
 def softmax_scaled(tree: Params) -> Params:
     """G ← G · softmax(|G|) · N, for the N kernel values of a layer together, and for its bias values together.
 
-    Large gradients grow and small ones shrink; equal ones stay as they are. Not a gradient any more: its direction
-    differs from the chain rule's. Layers inside a layer are scaled each by itself.
+    Large gradients grow, small ones shrink, equal ones stay. The result is no longer a gradient: its direction differs
+    from the chain rule's. Layers inside a layer are scaled separately.
     """
     scaled: Params = {}
     for wanted in (False, True):

@@ -1,4 +1,4 @@
-"""The state of a network that is stepped: one buffer before and after every layer."""
+"""The state of stepping: one buffer before and after every layer."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class StepState:
     """Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first.
 
     A tick computes buffer i + 1 from buffer i of the tick before, for all layers at once, so an input needs L ticks to
-    reach the output and L inputs can be on their way at the same time. With a constant input and layers that carry
-    nothing, the output after L ticks is `forward(input)`, to the last bit. The residual stream follows the rule of
-    `nn.chain`, on the tensors of the tick before.
+    reach the output, and L inputs can be under way at once. With a constant input and stateless layers, the output
+    after L ticks equals `forward(input)` bit for bit. The residual stream follows the rule of `nn.chain`, on the
+    tensors of the tick before.
 
     **Arguments:**
 
-    - `network`: whose parameters are read afresh in every tick.
-    - `input_size`: values a sample; follows from the network's first layer unless that takes any number.
-    - `batch`: samples that go through together.
-    - `recurrent`: what RNNs and LSTMs start a tick from: `"layer"`, as each says (`stateful`); `"carry"`, where
-      the tick before ended; `"reset"`, zero.
+    - `network`: its parameters are read afresh in every tick.
+    - `input_size`: values a sample; required only if the network's first layer takes any number of them.
+    - `batch`: samples that pass through together.
+    - `recurrent`: what RNNs and LSTMs start a tick from: `"layer"`, as their `stateful` says; `"carry"`, the state
+      at the end of the tick before; `"reset"`, zero.
     """
 
     def __init__(
@@ -56,7 +56,9 @@ class StepState:
             raise InputError(f"the network takes {known} values, got {input_size}", where="input_size")
         size = input_size or known
         if not size or size < 1:
-            raise InputError("is not known from the network", where="input_size", remedy="Give it as a number.")
+            raise InputError(
+                "is required: the first layer takes any number of values", where="input_size", remedy="Give a number."
+            )
         self.network, self.batch, self.recurrent = network, batch, recurrent
         self._size = size
         self._layers = tuple(network.layers)
@@ -90,18 +92,18 @@ class StepState:
         return self._ticks
 
     def reset(self) -> None:
-        """All buffers and whatever recurrent layers carry back to zero, no ticks counted."""
+        """Set all buffers, recurrent state and the tick count to zero."""
         network, layers = self.network, self._layers
         self._states: list[State] = [_initial(layer, self.recurrent, self.batch, network.dtype) for layer in layers]
         x = np.zeros((self.batch, self._size), network.dtype)
         dry = [_initial(layer, self.recurrent, self.batch, network.dtype) for layer in layers]
-        _, outputs, _ = chain.forward(network.ops, layers, network.params, x, dry)  # tells the buffers' shapes
+        _, outputs, _ = chain.forward(network.ops, layers, network.params, x, dry)  # for the shapes
         self._data: list[Array] = [x, *(np.zeros_like(y) for y in outputs)]
         self._makers: list[Node | int | None] = [INPUT, *(None for _ in outputs)]
         self._ticks = 0
 
     def reset_state(self) -> None:
-        """Forget only what recurrent layers carry; the buffers stay."""
+        """Set recurrent state to zero; the buffers stay."""
         self._states = [_initial(layer, self.recurrent, self.batch, self.network.dtype) for layer in self._layers]
 
     # --- ticks --------------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ class StepState:
         return self._data[-1]
 
     def _current(self, tick: int) -> SequenceOf[Layer]:
-        """The layers to run, which must be those the buffers were made for."""
+        """The layers to run; `InputError` if they are no longer those the buffers were made for."""
         if tuple(self.network.layers) != self._layers:
             raise InputError("the network's layers have changed", remedy="Create a new step state.")
         return self.network.layers_to_run(tick)

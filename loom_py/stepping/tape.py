@@ -1,7 +1,7 @@
 """Which computation made a buffer: the record that `step_backward` follows back through the ticks.
 
-A `Node` is one layer's work in one tick; it knows the nodes that made what it read. The parents of a node belong to
-earlier layers, so a chain of nodes is never longer than the network, however many ticks have passed.
+A `Node` is one run of one layer in one tick and points to the nodes whose outputs it read. Those belong to earlier
+layers, so a chain of nodes is never longer than the network, however many ticks have passed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..nn.layer import Layer, Params, State, tree_map
 from ..runtime.ops import Ops, Tensor
 
 INPUT = -1
-"""Stands for the network's input where a node could be."""
+"""The network's input, where a node could stand."""
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """Layer `layer` run once: its cache, and who made its input and what the residual stream added to it."""
+    """One run of layer `layer`: its cache, and the nodes that made its input and the tensor added to it."""
 
     layer: int
     cache: Any
@@ -54,7 +54,7 @@ def backward(
 ) -> tuple[Tensor | None, list[Params]]:
     """Gradient of the tensor that `last` made → gradients of the input, summed over the ticks, and of all parameters.
 
-    The input's is None if the output does not depend on it yet.
+    The input's gradient is None if the output does not depend on it yet.
     """
     grads: list[Params | None] = [None] * len(layers)
     gx: Tensor | None = None

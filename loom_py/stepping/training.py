@@ -1,4 +1,4 @@
-"""Training a network while it is stepped: one sample a tick, the gradient of what comes out."""
+"""Train a network while it steps: one sample a tick, and the gradient of each tick's output."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ Loader = Callable[[int], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class SteppingConfig:
-    """How to train by stepping. In JSON the names are in PascalCase (any case is accepted).
+    """Options of training by stepping. In JSON the names are in PascalCase (any case is accepted).
 
     **Arguments:**
 
     - `learning_rate`, `optimizer`, `scheduler` (`LRSchedule`), `loss_type`, `huber_delta`, `gradient_clip`,
       `gradient_clip_value`: as in `TrainingConfig`; a schedule counts updates.
     - `accumulation_steps` (`GradAccumSteps`): ticks whose gradients are averaged for one update.
-    - `delay`: ticks a target waits for its input to come through, see `TargetQueue`; the number of layers unless given.
-    - `hold`: ticks every sample stays at the input when samples come from a list.
+    - `delay`: ticks before a target is due, see `TargetQueue`; by default the number of layers.
+    - `hold`: ticks that each sample of a list stays at the input.
     - `shuffle`, `seed`: draw the next sample of a list at random instead of in order.
     - `recurrent`, `scaling`, `buffers`: see `StepState`.
-    - `log_every`: ticks that one entry of the histories is the mean of.
+    - `log_every`: ticks averaged into one entry of the histories.
     """
 
     learning_rate: float = option(0.001, minimum=0)
@@ -74,8 +74,8 @@ class SteppingConfig:
 class SteppingProgress:
     """One entry of the histories: ticks done, mean loss since the last entry, learning rate of the last update.
 
-    `accuracy` is the share of outputs since then whose largest value is at the target's largest; None for outputs of
-    one value.
+    `accuracy` is the share of outputs since then whose largest value is where the target's is; None for outputs of one
+    value.
     """
 
     step: int
@@ -114,7 +114,7 @@ class SteppingResult:
 def train_with_stepping(
     network: TrainableGrid, config: Any, data: Sequence[Any] | Loader, total_steps: int
 ) -> SteppingResult:
-    """`stepping_steps` to the end."""
+    """Run `stepping_steps` to completion."""
     return to_end(stepping_steps(network, config, data, total_steps))
 
 
@@ -123,10 +123,10 @@ def stepping_steps(
 ) -> Generator[SteppingProgress | None, None, SteppingResult]:
     """Train for `total_steps` ticks: yields progress every `log_every` of them, returns the `SteppingResult`.
 
-    With `every_tick` it stops after each tick, and yields None after those without progress to tell.
+    With `every_tick` it also yields None after every other tick.
 
-    `data` is a list of samples, or a function that gives the sample of a tick. The network's optimiser state goes on
-    where it was, as with `train`. Closing the generator keeps the updates made so far.
+    `data` is a list of samples, or a function that returns the sample of a tick. The network's optimiser state carries
+    on, as with `train`. Closing the generator keeps the updates made so far.
     """
     run = _Run(network, config, data, total_steps)
     while run.tick < total_steps:
@@ -162,7 +162,7 @@ class _Run:
         self.loader = data if callable(data) else None
         if not callable(data) and len(data) == 0:
             raise InputError("there is nothing to train on: no samples", where="data")
-        # a list is looked through before anything changes, a function is asked once a tick
+        # a list is checked before anything changes; a function can only be checked tick by tick
         self.samples = [self._checked(item, f"data[{i}]") for i, item in enumerate([] if callable(data) else data)]
         self.first = self.samples[0] if self.loader is None else self._checked(self.loader(0), "data[0]")
         self.rng, self.chosen = np.random.Generator(np.random.Philox(cfg.seed)), 0
@@ -170,7 +170,7 @@ class _Run:
         for i, (x, target) in enumerate(self.samples):
             self._fits(x, target, i)
         network.check_not_training()
-        training = network.training_state  # nothing has changed up to here
+        training = network.training_state  # from here on the network changes
         training.use(network.ops, self.plan.optimiser, flat(network.params))
         if spans:
             training.scheduler = None
@@ -212,7 +212,7 @@ class _Run:
         return self.samples[self.chosen]
 
     def advance(self) -> None:
-        """One tick, and an update when enough gradients have come together."""
+        """One tick, and an update once enough gradients are accumulated."""
         x, target = self._sample()
         self.state.set_input(x)
         self.state.step_forward()

@@ -1,4 +1,4 @@
-"""Updates on a device: whole training steps as recorded programs, many replayed without Python in between."""
+"""Updates on a device: recorded training steps, many of them replayed without Python in between."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .step import StepPlan
 from .trace import trace_training_step
 
 MOST_RECORDED = 8
-"""Programs kept with a network."""
+"""Most programs kept with a network."""
 LONGEST_RUN = 4096
-"""Most updates of one `run_many`."""
+"""Most updates in one `run_many`."""
 TABLE_BYTES = 256 * 1024 * 1024
 """Most training data kept on a device."""
 
@@ -32,13 +32,13 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def choose_updates(
-    network: TrainableGrid, plan: StepPlan, data: Data, wish: str | None
+    network: TrainableGrid, plan: StepPlan, data: Data, preference: str | None
 ) -> tuple[Choice, DeviceUpdates | None]:
-    """The best device for this training, and the updates on it (None for NumPy). Says why a better one is not taken."""
+    """The best device for this training with the reason, and the updates on it (None for NumPy)."""
     rows = max(len(x) for x, _ in data)
     operations = 3.0 * rows * network.get_total_parameters()
     reasons: list[str] = []
-    for choice in devices.candidates(operations, wish):
+    for choice in devices.candidates(operations, preference):
         if choice.device is None:
             return replace(choice, reason="; ".join(reasons) or choice.reason), None
         reason = _refusal(network, choice.device, data)
@@ -102,7 +102,7 @@ class DeviceUpdates:
         self.stateful = bool(self._carried)
 
     def _host_state(self) -> dict[str, NDArray[Any]]:
-        """Program's name → the network's own array."""
+        """Name in the program → the network's own array."""
         named = dict(self._network.parameters)
         for slot, tensors in self._network.training_state.slots.items():
             named |= {f"{slot}.{i}": a for i, a in enumerate(tensors)}
@@ -116,7 +116,7 @@ class DeviceUpdates:
             "x": np.stack([data[i][0] for i in members]),
             "target": np.stack([data[i][1] for i in members]),
         }
-        # What layers carry depends on the number of samples, so every shape has its own.
+        # Carried state depends on the number of samples, so every shape of batch has its own.
         carried = [name for name in program.state if name.startswith("carried.")]
         mine = dict(self._state)
         for name in carried:
@@ -127,7 +127,7 @@ class DeviceUpdates:
         return self._device.compile(program, mine, tables=tables, keep=LONGEST_RUN, kept=("loss", "norm"))
 
     def begin_epoch(self, drawn: int) -> None:
-        """Forget what layers carried; noise goes on from draw number `drawn`."""
+        """Reset carried state; noise continues with draw number `drawn`."""
         for key in self._carried:
             tensor = self._state[key]
             self._device.write(tensor, np.zeros(tensor.shape, tensor.dtype))
@@ -160,19 +160,19 @@ class DeviceUpdates:
         return losses, norms
 
     def _answer(self, ask: Callable[[], Pending[Values]]) -> Generator[Waiting, None, Values]:
-        """What the device says, if it is still the one that has this training's weights."""
-        self._there()
+        """Wait for the device's answer; `DeviceLost` if it was lost or reopened meanwhile."""
+        self._check_generation()
         found = yield from settle(ask())
-        self._there()
+        self._check_generation()
         return found
 
-    def _there(self) -> None:
-        """A device that somebody else opened anew has the weights of the beginning."""
+    def _check_generation(self) -> None:
+        """After a reopen the buffers hold the initial weights, so refuse to continue."""
         if self._generation != self._device.generation:
             raise DeviceLost("the device was lost and opened again", where=self._device.name, remedy="Train again.")
 
     def pull(self) -> Generator[Waiting, None, None]:
-        """Weights and optimiser slots back into the network's own arrays."""
+        """Copy weights and optimiser slots back into the network's own arrays."""
         tensors = {name: self._state[name] for name in self._host}
         found = yield from self._answer(partial(self._device.read, tensors))
         for name, array in self._host.items():
@@ -180,7 +180,7 @@ class DeviceUpdates:
         self._pulled = found
 
     def push(self) -> None:
-        """What somebody changed in the network's own arrays since `pull`, to the device."""
+        """Upload what was changed in the network's own arrays since `pull`."""
         for name, pulled in self._pulled.items():
             if not np.array_equal(self._host[name], pulled):
                 self._device.write(self._state[name], self._host[name])
@@ -194,7 +194,7 @@ class DeviceUpdates:
         return [nest(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
 
     def free(self) -> None:
-        """Give the device's memory back."""
+        """Free the device's memory."""
         release(self._device, self._state, self._executables)
 
 
@@ -203,7 +203,7 @@ def _first(data: Data, shapes: Shapes) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _program(network: TrainableGrid, plan: StepPlan, x: NDArray[Any], target: NDArray[Any]) -> Program:
-    """The recorded step; kept with the network, since pages train in many short calls."""
+    """The recorded step, kept with the network because pages train in many short calls."""
     key = plan, x.shape, target.shape
     layers, program = network.recorded.get(key, ([], None))
     if program is None or list(map(id, layers)) != list(map(id, network.layers)):

@@ -1,4 +1,4 @@
-"""Stopping when training no longer helps (Prechelt 1998)."""
+"""Stop when training no longer helps (Prechelt 1998)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EarlyStopping:
 
     - `monitor`: `"loss"`, measured every epoch, smaller is better; or `"validation_score"`, measured whenever
       validation runs, larger is better.
-    - `restore_best`: end with the network, optimiser state included, as it was after its best epoch.
+    - `restore_best`: end with the network as it was after its best epoch, optimiser state included.
     """
 
     patience: int = option(10, minimum=1)
@@ -46,7 +46,7 @@ class EarlyStopping:
 
 
 class Watch:
-    """Follows the monitored value of one run."""
+    """Tracks the monitored value of one run."""
 
     def __init__(self, rules: EarlyStopping, network: TrainableGrid) -> None:
         self.rules, self.network = rules, network
@@ -71,7 +71,7 @@ class Watch:
         return self._waited >= self.rules.patience
 
     def restore(self) -> None:
-        """Back to the best epoch, where that was asked for."""
+        """Restore the best epoch if `restore_best`."""
         if self._kept is not None:
             weights, self.network.training_state = self._kept
             for w, best in zip(self.network.parameters.values(), weights, strict=True):

@@ -170,12 +170,12 @@ class Warmup(Scheduler):
 
     @classmethod
     def from_fields(cls, f: Fields, defaults: Mapping[str, Any]) -> Self:
-        made = super().from_fields(f, defaults)
+        schedule = super().from_fields(f, defaults)
         after = f.any("After")
         if after is None:
-            return made
-        rest = {"learning_rate": made.learning_rate, "total": max(1, defaults.get("total", 1) - made.steps)}
-        return replace(made, after=read_choice(after, KINDS, f.at("After"), rest))
+            return schedule
+        rest = {"learning_rate": schedule.learning_rate, "total": max(1, defaults.get("total", 1) - schedule.steps)}
+        return replace(schedule, after=read_choice(after, KINDS, f.at("After"), rest))
 
 
 def _cosine(high: float, low: float, x: float) -> float:

@@ -34,15 +34,12 @@ PRONOUN = re.compile(r"_?(told|made|wishes|spent|surely|there|comes|somebody|nob
 PRONOUNS_LEFT: set[str] = {
     "loom_py/nn/attention.py: comes",
     "loom_py/nn/conv.py: comes",
-    "loom_py/nn/registry.py: comes",
     "loom_py/runtime/program.py: made",
     "loom_py/runtime/trace.py: Spent",
     "loom_py/runtime/trace.py: made",
     "loom_py/runtime/verify/check.py: made",
     "loom_py/runtime/webgpu/linear.py: made",
     "loom_py/runtime/webgpu/wgpu_host.py: _there",
-    "loom_py/training/device_step.py: _there",
-    "loom_py/training/schedulers.py: made",
 }
 
 ESCAPE = re.compile(r"# *type: *ignore|(?<![.\w])cast\(\"")

@@ -185,7 +185,7 @@ def test_wrong_calls() -> None:
         with pytest.raises(InputError, match="milliseconds"):
             AdaptationTracker(window, total)
     tracker = AdaptationTracker(10, 100)
-    with pytest.raises(InputError, match="not started"):
+    with pytest.raises(InputError, match="not been started"):
         tracker.record_output(True)
     with pytest.raises(InputError, match="at least 0"):
         tracker.schedule_task_change(-1, 0, "a")

@@ -280,7 +280,7 @@ def test_wrong_calls() -> None:
     with pytest.raises(InputError, match="layers have changed"):
         state.step_forward()
     open_ended = build_network_from_json({"layers": [{"type": "softmax"}]})
-    with pytest.raises(InputError, match="not known"):
+    with pytest.raises(InputError, match="is required"):
         open_ended.init_step_state()
     assert len(open_ended.init_step_state(5).get_output()) == 5
 
