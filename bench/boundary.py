@@ -32,11 +32,11 @@ def measure(size: int = SIZE, rounds: int = 200) -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         page = browser.new_context(bypass_csp=True).new_page()
         page.goto(server.url + "index.html")
-        found = page.evaluate((HERE / "boundary.js").read_text(encoding="utf-8"), {"size": size, "rounds": rounds})
+        results = page.evaluate((HERE / "boundary.js").read_text(encoding="utf-8"), {"size": size, "rounds": rounds})
         version = browser.version
         browser.close()
     machine = {"chromium": version, "machine": platform.machine(), "cores": os.cpu_count()}
-    return {"floats": size, "unit": "ms", **machine, **found}
+    return {"floats": size, "unit": "ms", **machine, **results}
 
 
 def main() -> int:
@@ -44,11 +44,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--output", type=Path, default=HERE / "results" / "boundary.json")
     args = parser.parse_args()
-    found = measure(rounds=args.rounds)
+    results = measure(rounds=args.rounds)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    args.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for group in ("typed", "json", "worker"):
-        for name, times in found[group].items():
+        for name, times in results[group].items():
             print(
                 f"{group:>6} {name:<13} {times['median']:8.3f} ms (best {times['best']:.3f}, 90 % {times['p90']:.3f})"
             )

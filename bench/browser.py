@@ -59,12 +59,12 @@ def assemble(folder: Path, checkout: Path = paths.REPOSITORY, *, rivals: bool = 
         files.place(source, folder / source.relative_to(site))
     for package, patterns in NEEDED.items() if rivals else ():
         root = RIVALS / "node_modules" / package
-        found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
-        if len(found) < len(patterns):
+        matches = [path for pattern in patterns for path in sorted(root.glob(pattern))]
+        if len(matches) < len(patterns):
             raise console.Failure(
                 f"the package {package} is not whole in {root}; remove that folder and run this again."
             )
-        for path in found:
+        for path in matches:
             files.place(path, folder / "rivals" / package / path.relative_to(root))
     for path in sorted(pages.iterdir()):
         if path.suffix in (".js", ".html", ".py"):

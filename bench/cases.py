@@ -180,12 +180,12 @@ def language(tokenizer: Tokenizer, files: dict[str, ModelFile], rounds: int, *, 
         raise console.Failure(f"the licence has no {rounds} pieces of {length} tokens for {rounds} rounds.")
 
     def prompts(length: int) -> list[dict[str, Any]]:
-        found, at = [], 0
+        chunks, at = [], 0
         for _ in range(rounds):
             at, piece = prompt(at, length)
-            found.append(piece)
+            chunks.append(piece)
             at += 7
-        return found
+        return chunks
 
     prefill64 = Row("prefill64", "Prefill, 64 tokens", "tokens/s", 64)
     prefill256 = Row("prefill256", "Prefill, 256 tokens", "tokens/s", 256)

@@ -62,30 +62,32 @@ def with_before(ours: list[Contestant]) -> list[Contestant]:
 
 def for_training(cores: int, *, against: bool = False) -> list[Contestant]:
     """LOOM, TensorFlow.js, jax-js; with `against` LOOM and the other checkout's LOOM only."""
-    found = [
+    contestants = [
         Contestant(name, "loom", {"start": start}, threads, device=start["device"])
         for name, start, threads in loom(cores)
     ]
     if against:
-        return with_before(found)
-    found.append(Contestant("TF.js cpu", "tfjs", {"backend": "cpu", "threads": 1}))
-    found.append(Contestant("TF.js wasm", "tfjs", {"backend": "wasm", "threads": 1}, isolated=False))
-    found.append(Contestant("jax-js wasm", "jax", {"threads": 1}, isolated=False))
+        return with_before(contestants)
+    contestants.append(Contestant("TF.js cpu", "tfjs", {"backend": "cpu", "threads": 1}))
+    contestants.append(Contestant("TF.js wasm", "tfjs", {"backend": "wasm", "threads": 1}, isolated=False))
+    contestants.append(Contestant("jax-js wasm", "jax", {"threads": 1}, isolated=False))
     if cores > 1:
-        found.append(Contestant(f"TF.js wasm ×{cores}", "tfjs", {"backend": "wasm", "threads": cores}, cores))
-        found.append(Contestant(f"jax-js wasm ×{cores}", "jax", {"threads": cores}, cores))
-    return found
+        contestants.append(Contestant(f"TF.js wasm ×{cores}", "tfjs", {"backend": "wasm", "threads": cores}, cores))
+        contestants.append(Contestant(f"jax-js wasm ×{cores}", "jax", {"threads": cores}, cores))
+    return contestants
 
 
 def for_language(cores: int, weights: str, url: str, *, against: bool = False) -> list[Contestant]:
     """LOOM and wllama, on one file; with `against` LOOM and the other checkout's LOOM only."""
-    found = [
+    contestants = [
         Contestant(name, "loom", {"start": start, "model": url}, threads, weights=weights, device=start["device"])
         for name, start, threads in loom(cores)
     ]
     if against:
-        return with_before(found)
-    found.append(Contestant("wllama", "wllama", {"url": url, "threads": 1}, weights=weights))
+        return with_before(contestants)
+    contestants.append(Contestant("wllama", "wllama", {"url": url, "threads": 1}, weights=weights))
     if cores > 1:
-        found.append(Contestant(f"wllama ×{cores}", "wllama", {"url": url, "threads": cores}, cores, weights=weights))
-    return found
+        contestants.append(
+            Contestant(f"wllama ×{cores}", "wllama", {"url": url, "threads": cores}, cores, weights=weights)
+        )
+    return contestants

@@ -31,12 +31,12 @@ def measure(seconds: float = 6) -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         page = browser.new_context(bypass_csp=True, viewport={"width": 1000, "height": 900}).new_page()
         page.goto(server.url + "index.html")
-        found = page.evaluate((HERE / "live_view.js").read_text(encoding="utf-8"), {"seconds": seconds})
+        results = page.evaluate((HERE / "live_view.js").read_text(encoding="utf-8"), {"seconds": seconds})
         version = browser.version
         browser.close()
     load = os.getloadavg()[0]
     machine = {"chromium": version, "machine": platform.machine(), "cores": os.cpu_count(), "load": round(load, 1)}
-    return {"layers": 1000, **machine, **found}
+    return {"layers": 1000, **machine, **results}
 
 
 def main() -> int:
@@ -44,13 +44,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--output", type=Path, default=HERE / "results" / "live_view.json")
     args = parser.parse_args()
-    found = measure(args.seconds)
+    results = measure(args.seconds)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    for name, drawn in found["draw"].items():
+    args.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for name, drawn in results["draw"].items():
         paint = drawn["paintMs"]
         print(f"draw     {name:<18} {drawn['framesPerSecond']:6.1f} frames/s, {paint['median']:.2f} ms a picture")
-    for name, way in found["stepping"].items():
+    for name, way in results["stepping"].items():
         print(
             f"stepping {name:<18} {way['picturesPerSecond']:6.1f} pictures/s at {way['ticksPerSecond']:.1f} ticks/s; "
             f"asked for: {way['typedArrayMs']['median']:.2f} ms typed, {way['jsonMs']['median']:.2f} ms JSON"

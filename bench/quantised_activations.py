@@ -59,12 +59,12 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--text", type=Path, default=HERE.parent / "tests" / "data" / "page.txt")
     args = parser.parse_args()
-    found = {"model": args.model.name, "text": args.text.name}
-    found |= compare(args.model, args.text.read_text(encoding="utf-8"))
-    for name, value in found.items():
+    results = {"model": args.model.name, "text": args.text.name}
+    results |= compare(args.model, args.text.read_text(encoding="utf-8"))
+    for name, value in results.items():
         print(f"{name:28} {value}")
     target = HERE / "results" / "quantised_activations.json"
-    target.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -114,19 +114,19 @@ class Bench:
         decode: Callable[[list[int]], str] | None,
     ) -> None:
         for row in case.rows:
-            found = [turn[row.name] for turn in rounds]
+            turns = [turn[row.name] for turn in rounds]
             if case.expected is not None:
                 wrong = [
                     r["check"]
-                    for r in found
+                    for r in turns
                     if not abs(r["check"] - case.expected) <= case.tolerance * abs(case.expected)
                 ]
                 if wrong:
                     self._note(contestant, f"{case.name} gave {wrong[0]:.6g} instead of {case.expected:.6g}")
                     return
             key = f"{row.name} {contestant.weights}".strip()
-            self.times.setdefault(key, {})[contestant.name] = [r["ms"] for r in found]
-            words = [r.get("text") or (decode(r["ids"]) if decode and "ids" in r else "") for r in found]
+            self.times.setdefault(key, {})[contestant.name] = [r["ms"] for r in turns]
+            words = [r.get("text") or (decode(r["ids"]) if decode and "ids" in r else "") for r in turns]
             if any(words):
                 self.texts.setdefault(key, {})[contestant.name] = words[0][:80]
 
@@ -165,8 +165,8 @@ def rivals() -> dict[str, str]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="build_pyodide.sh bench", description="Measure LOOM beside its rivals.")
-    known = ("grid", "mlp", "matmul", "short", "long", "far", "training", "language")
-    parser.add_argument("--only", choices=known, action="append", help="this case only; may be given several times")
+    names = ("grid", "mlp", "matmul", "short", "long", "far", "training", "language")
+    parser.add_argument("--only", choices=names, action="append", help="this case only; may be given several times")
     parser.add_argument("--runs", type=int, help=f"rounds, {ROUNDS} if not given")
     parser.add_argument("--quick", action="store_true", help="few rounds and short cases only; changes no file")
     where = "where the result goes as JSON; bench/results/rivals.json (a full run's) renews the page too"

@@ -28,7 +28,7 @@ def rows(
     - `times`: "row" or "row format" → contestant → milliseconds, one a round.
     - `limits`: threads → `pages/roofline.js`' figures.
     """
-    found = []
+    records = []
     for case in program:
         for row in case.rows:
             for weights in formats if case.kind == "language" else ("",):
@@ -47,8 +47,8 @@ def rows(
                         for rival, values in times[key].items()
                         if comparable(rival, name, cores)
                     }
-                found.append(record)
-    return found
+                records.append(record)
+    return records
 
 
 def comparable(rival: str, name: str, cores: int) -> bool:
@@ -133,22 +133,24 @@ def _figures(chosen: list[dict[str, Any]]) -> str:
     names = dict.fromkeys(name for row in chosen for name in row["contestants"])
     body = []
     for name in names:
-        found = [row["contestants"].get(name) for row in chosen]
-        body.append([name, *(cell(f, row["unit"]) if f else "–" for f, row in zip(found, chosen, strict=True))])
+        records = [row["contestants"].get(name) for row in chosen]
+        body.append([name, *(cell(f, row["unit"]) if f else "–" for f, row in zip(records, chosen, strict=True))])
     return _markdown(["", *(row["title"] for row in chosen)], body)
 
 
-def _against(found: list[dict[str, Any]]) -> str:
+def _against(records: list[dict[str, Any]]) -> str:
     """A line for each of LOOM's figures that has a rival: the best one on the same file, the best one on any."""
     body = []
-    for row in found:
+    for row in records:
         for name, figures in row["contestants"].items():
             ratios = figures.get("faster_than")
             if not ratios:
                 continue
             rival = min(ratios, key=lambda r: ratios[r])
             anywhere = [
-                r["contestants"][rival]["median"] for r in found if r["row"] == row["row"] and rival in r["contestants"]
+                r["contestants"][rival]["median"]
+                for r in records
+                if r["row"] == row["row"] and rival in r["contestants"]
             ]
             best = min(anywhere) / figures["median"]
             title = f"{row['title']}, {FORMATS[row['weights']]}" if row["weights"] else row["title"]

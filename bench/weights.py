@@ -29,12 +29,12 @@ class ModelFile:
 
 def demo_model() -> Path:
     """The GGUF file of the demo page. Raises `console.Failure` if the site has none."""
-    found = sorted((paths.SITE / "models").rglob("*.gguf"))
-    if not found:
+    models = sorted((paths.SITE / "models").rglob("*.gguf"))
+    if not models:
         raise console.Failure(
             "the site has no language model; build without LOOM_MODEL=none, or use --only with a training case."
         )
-    return found[0]
+    return models[0]
 
 
 def provide(source: Path, format: str) -> Path:

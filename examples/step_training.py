@@ -66,13 +66,13 @@ def learn(network: Network, state: StepState, ticks: int, seed: int) -> list[flo
 
 def classify(state: StepState, ticks: int = 10) -> list[int]:
     """The class of every sample, its input held for some ticks."""
-    found = []
+    classes = []
     for x, _ in SAMPLES:
         state.set_input(x)
         for _ in range(ticks):
             state.step_forward()
-        found.append(int(np.argmax(state.get_output())))
-    return found
+        classes.append(int(np.argmax(state.get_output())))
+    return classes
 
 
 def main(ticks: int = 100_000, seeds: int = 3) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def sha256_of_tree(roots: Iterable[Path]) -> str:
     """One digest over the names and contents of all files under ``roots`` (byte-code left out)."""
     digest = hashlib.sha256()
     for root in roots:
-        found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-        for path in found:
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        for path in files:
             if "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(root.parent)}\0{sha256(path)}\n".encode())
     return digest.hexdigest()

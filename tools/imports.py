@@ -58,8 +58,8 @@ def imported(path: Path) -> Iterator[tuple[str, int]]:
         else:
             continue
         for name in names:
-            if (found := known_module(name)) is not None:
-                yield found, node.lineno
+            if (target := known_module(name)) is not None:
+                yield target, node.lineno
 
 
 def known_module(name: str) -> str | None:

@@ -60,7 +60,7 @@ class _Anchors(html.parser.HTMLParser):
 
 def listing(project: str, *, timeout: float = 20) -> list[IndexFile]:
     """All files of ``project``. Raises `console.Skipped` when no index answers."""
-    found: list[IndexFile] = []
+    listed: list[IndexFile] = []
     problem: console.Skipped | None = None
     answered = False
     accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
@@ -70,13 +70,13 @@ def listing(project: str, *, timeout: float = 20) -> list[IndexFile]:
             with download.open_url(url, timeout=timeout, headers={"Accept": accept}) as response:
                 kind = response.headers.get("Content-Type") or ""
                 text = response.read().decode("utf-8")
-                found += _parse(text, json_form="json" in kind, base=response.url or url)
+                listed += _parse(text, json_form="json" in kind, base=response.url or url)
                 answered = True
         except console.Skipped as skipped:
             problem = problem or skipped
     if not answered and problem:
         raise problem
-    return found
+    return listed
 
 
 def _parse(text: str, *, json_form: bool, base: str) -> list[IndexFile]:

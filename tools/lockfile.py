@@ -61,8 +61,8 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
 
 def _checked(runtime: dict[str, Any], packages: dict[str, dict[str, Any]]) -> str:
     """Have pyodide_lock read, check and write the description, then put the runtime's own fields back."""
-    known = {"arch", "platform", "python"}
-    info = {key: value for key, value in runtime.items() if key in known} | {"version": runtime.get("version", "")}
+    fields = {"arch", "platform", "python"}
+    info = {key: value for key, value in runtime.items() if key in fields} | {"version": runtime.get("version", "")}
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "pyodide-lock.json")
         path.write_text(json.dumps({"info": info, "packages": packages}), encoding="utf-8")

@@ -49,9 +49,9 @@ class Ops:
 
 def definition(kernel: Kernel) -> ast.FunctionDef:
     """The declared function's syntax tree."""
-    found = ast.parse(inspect.getsource(kernel.function)).body[0]
-    assert isinstance(found, ast.FunctionDef)
-    return found
+    node = ast.parse(inspect.getsource(kernel.function)).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    return node
 
 
 def title(family: str) -> str:

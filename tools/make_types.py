@@ -126,10 +126,10 @@ def generate(network: type = Network) -> dict[Path, str]:
         raise console.Failure(
             f"the declarations could not be bundled; mend what node says and try again.\n{bundled.stderr}"
         )
-    found = json.loads(bundled.stdout)
+    bundle = json.loads(bundled.stdout)
     doc = '/**\n * LOOM in the browser: types of `loom.js`.\n */\n\n/// <reference lib="esnext.disposable" />\n'
-    modules = f"{HEADER}{doc}\n{found['modules']}\n\n{python}\nexport default loom;\n"
-    declared = "\n".join(f'  var {name}: LoomGlobals["{name}"];' for name in found["globals"])
+    modules = f"{HEADER}{doc}\n{bundle['modules']}\n\n{python}\nexport default loom;\n"
+    declared = "\n".join(f'  var {name}: LoomGlobals["{name}"];' for name in bundle["globals"])
     globals_doc = inspect.cleandoc(
         """
         /**

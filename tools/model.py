@@ -69,19 +69,19 @@ def provide() -> list[Model]:
 def from_repository() -> list[Model]:
     """What the user put into models/: folders with a GGUF file, or with safetensors, config and tokenizer."""
     root = paths.REPOSITORY / "models"
-    found = []
+    entries = []
     for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
         suffixes = {p.suffix for p in folder.iterdir()}
         if not suffixes & {".gguf", ".safetensors"}:
             console.detail(f"model: models/{folder.name} holds neither .gguf nor .safetensors files and is left out")
             continue
         about = _about(folder / "model.json")
-        found.append(
+        entries.append(
             Model(
                 folder.name, about.get("title", folder.name), about.get("license", ""), about.get("source", ""), folder
             )
         )
-    return found
+    return entries
 
 
 def _about(path: Path) -> dict[str, str]:

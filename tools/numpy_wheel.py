@@ -52,10 +52,10 @@ def from_folder() -> Path:
     if not folder:
         raise console.Skipped("the variable is not set")
     suffix = expected()["file_name"].split("-", 2)[2]
-    found = sorted(Path(folder).glob(f"numpy-*-{suffix}"))
-    if not found:
+    candidates = sorted(Path(folder).glob(f"numpy-*-{suffix}"))
+    if not candidates:
         raise console.Skipped(f"{folder} holds no numpy-*-{suffix}")
-    return found[-1].resolve()
+    return candidates[-1].resolve()
 
 
 def from_index() -> Path:

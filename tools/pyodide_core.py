@@ -12,11 +12,13 @@ CORE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdl
 
 
 def directory() -> Path:
-    found = paths.NODE_MODULES / "pyodide"
-    missing = [name for name in (*CORE_FILES, "pyodide-lock.json") if not (found / name).is_file()]
+    folder = paths.NODE_MODULES / "pyodide"
+    missing = [name for name in (*CORE_FILES, "pyodide-lock.json") if not (folder / name).is_file()]
     if missing:
-        raise console.Failure(f"{found / missing[0]} is missing; delete node_modules and run ./build_pyodide.sh build.")
-    return found
+        raise console.Failure(
+            f"{folder / missing[0]} is missing; delete node_modules and run ./build_pyodide.sh build."
+        )
+    return folder
 
 
 def version() -> str:

@@ -48,10 +48,10 @@ def type_of(annotation: Any, *, result: bool = False) -> str:
     if origin in (typing.Union, types.UnionType):
         if set(typing.get_args(Floats)) <= set(arguments):  # `Floats | None`, flattened by typing
             return ("number[]" if result else "Floats") + (" | null" if type(None) in arguments else "")
-        known = [a for a in arguments if typing.get_origin(a) not in (dict, Mapping)] or list(arguments)
-        if known == [type(None)]:
-            known = list(arguments)
-        return " | ".join(dict.fromkeys(type_of(a, result=result) for a in known))
+        alternatives = [a for a in arguments if typing.get_origin(a) not in (dict, Mapping)] or list(arguments)
+        if alternatives == [type(None)]:
+            alternatives = list(arguments)
+        return " | ".join(dict.fromkeys(type_of(a, result=result) for a in alternatives))
     if origin in (list, Sequence):
         item = type_of(arguments[0], result=result)
         item = f"({item})" if "|" in item else item
@@ -211,8 +211,8 @@ def constructors() -> str:
 
 
 def _members(cls: type) -> list[tuple[str, Callable[..., Any], dict[str, Any]]]:
-    found = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
-    return [(public, member, reflection.hints(member)) for public, member in found if member]
+    members = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
+    return [(public, member, reflection.hints(member)) for public, member in members if member]
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -260,11 +260,11 @@ def _option_type(annotation: Any) -> str:
 
 def _bullets(text: str) -> dict[str, str]:
     """Descriptions in a docstring's list: "- `a`, `b`: text"; the names may share one."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     for names, description in re.findall(r"^- (`[^:]*?`): (.*?)(?=^- |\Z|^\S)", text, re.MULTILINE | re.DOTALL):
         plain = " ".join(textwrap.dedent(description).split())
-        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), plain)
-    return found
+        results |= dict.fromkeys(re.findall(r"`(\w+)`", names), plain)
+    return results
 
 
 # --- results --------------------------------------------------------------------------------------------------------
@@ -286,11 +286,11 @@ def samples() -> dict[str, tuple[Any, list[Any]]]:
     tweened = network.train_with_tweening({}, [[0.0, 1.0]], [0], 2, 0.1)
     runs += [*epochs, dataclasses.replace(tweened, epoch_metrics=epochs)]
     runs += _watched(network)
-    found: dict[str, tuple[Any, list[Any]]] = {}
+    groups: dict[str, tuple[Any, list[Any]]] = {}
     for run in runs:
         values = run.to_json() if hasattr(run, "to_json") else dataclasses.asdict(run)
-        found.setdefault(type(run).__name__, (type(run), []))[1].append(values)
-    return found
+        groups.setdefault(type(run).__name__, (type(run), []))[1].append(values)
+    return groups
 
 
 def _watched(network: Any) -> list[Any]:

@@ -48,8 +48,8 @@ class Correlations:
         """Pairs with |r| ≥ threshold, the strongest first."""
         number(threshold, "threshold", 0, 1)
         i, j = np.triu_indices(len(self.labels), 1)
-        found = np.flatnonzero(np.abs(self.matrix[i, j]) >= threshold)
-        return _sorted([self._pair(i[f], j[f]) for f in found])
+        strong_pairs = np.flatnonzero(np.abs(self.matrix[i, j]) >= threshold)
+        return _sorted([self._pair(i[f], j[f]) for f in strong_pairs])
 
     def with_feature(self, label: str) -> list[CorrelationPair]:
         """That feature with every other one, the strongest first."""

@@ -59,10 +59,10 @@ def complementary_matches(masks: Mapping[str, ArrayLike], min_coverage: float = 
     right = m.sum(axis=1)
     either = right[:, None] + right - both
     i, j = np.triu_indices(len(names), 1)
-    found = np.flatnonzero(either[i, j] >= min_coverage * n - 1e-9 * n)
+    covering = np.flatnonzero(either[i, j] >= min_coverage * n - 1e-9 * n)
     matches = [
         EnsembleMatch(names[a], names[b], float(either[a, b] / n), float(both[a, b] / n))
-        for a, b in zip(i[found], j[found], strict=True)
+        for a, b in zip(i[covering], j[covering], strict=True)
     ]
     return sorted(matches, key=lambda match: (-match.coverage, match.overlap))
 

@@ -68,8 +68,8 @@ def kmeans(
         raise InputError(f"unknown initialisation {init!r}", where="init", remedy=suggest(str(init), _INITS))
     rng = generator(seed)
     center = x.mean(axis=0)  # distances lose fewer digits near the origin
-    found = [_lloyd(x - center, k, max_iterations, init, rng) for _ in range(whole(runs, "runs", 1))]
-    best = min(found, key=lambda c: c.inertia)
+    candidates = [_lloyd(x - center, k, max_iterations, init, rng) for _ in range(whole(runs, "runs", 1))]
+    best = min(candidates, key=lambda c: c.inertia)
     return replace(best, centroids=best.centroids + center)
 
 

@@ -82,8 +82,8 @@ class Toolbox:
 
     def build_diverse_network(self, config: dict[str, Any], input_size: int, seed: int | None = None) -> str:
         """The network of an architecture with fresh weights, as a saved model of the architecture's name."""
-        found = ArchConfig.from_json(config)
-        return build(found, input_size, seed=seed).save_model_to_string(found.name)
+        architecture = ArchConfig.from_json(config)
+        return build(architecture, input_size, seed=seed).save_model_to_string(architecture.name)
 
     def stft_magnitudes(self, signal: Floats, window: int = 1024, hop: int | None = None) -> list[list[float]]:
         """|STFT| of a mono signal: frames × frequencies."""
@@ -93,8 +93,8 @@ class Toolbox:
         self, blocked: Floats, start: Sequence[int], goal: Sequence[int], cost: Floats | None = None
     ) -> dict[str, Any] | None:
         """A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way."""
-        found = pods.astar(blocked, start, goal, cost)
-        return None if found is None else {"path": [list(cell) for cell in found[0]], "cost": found[1]}
+        path = pods.astar(blocked, start, goal, cost)
+        return None if path is None else {"path": [list(cell) for cell in path[0]], "cost": path[1]}
 
     def cull_frustum(self, planes: Floats, minimum: Floats, maximum: Floats) -> list[bool]:
         """For every box whether it may be seen."""

@@ -47,7 +47,7 @@ def assess(
     store = Store(keep) if keep is not None else None
     start, records = time.perf_counter(), {}
     if store is not None:
-        records = {key: found for key, job in todo.items() if (found := store.get(job)) is not None}
+        records = {key: record for key, job in todo.items() if (record := store.get(job)) is not None}
     kept = len(records)
     listed = [job for key, job in todo.items() if key not in records]
     for i, record in results(listed, processes, backend, address) if listed else ():
@@ -80,8 +80,8 @@ def _summed(e: Experiment, options: Options, records: dict[tuple[str, ...], dict
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for job in jobs(e, options):
         grouped.setdefault((job.model, job.method), []).append(records[job.key])
-    for (model, method), found in grouped.items():
-        rows.append(_row(e, model, method, found))
+    for (model, method), runs in grouped.items():
+        rows.append(_row(e, model, method, runs))
     sample = jobs(e, options)[0]
     return {
         "number": e.number,
@@ -95,37 +95,37 @@ def _summed(e: Experiment, options: Options, records: dict[tuple[str, ...], dict
     }
 
 
-def _row(e: Experiment, model: str, method: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(e: Experiment, model: str, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     claimed = claim(e.number, model, method)
     row: dict[str, Any] = {
         "model": model,
         "method": method,
         "origin": METHODS[method].origin,
         "claim": None if claimed is None else {"mean": claimed[0], "deviation": claimed[1]},
-        "runs": [round(r["accuracy"], 3) for r in found],
-        "accuracy": _summary(found, "accuracy"),
-        "updates": _summary(found, "updates"),
-        "diverged": sum(r["diverged"] for r in found),
+        "runs": [round(r["accuracy"], 3) for r in runs],
+        "accuracy": _summary(runs, "accuracy"),
+        "updates": _summary(runs, "updates"),
+        "diverged": sum(r["diverged"] for r in runs),
     }
     if not e.chase:
-        reached = [r["reached"] for r in found if r["reached"] is not None]
+        reached = [r["reached"] for r in runs if r["reached"] is not None]
         late = {"runs": len(reached), "seconds": round(sum(reached) / len(reached), 4) if reached else None}
-        return row | {"held_out": _summary(found, "held_out"), "reached": late | {"target": e.target}}
+        return row | {"held_out": _summary(runs, "held_out"), "reached": late | {"target": e.target}}
     changes = [
         {
-            "before": _mean([r["changes"][i]["before"] for r in found if len(r["changes"]) > i]),
-            "after": _mean([r["changes"][i]["after"] for r in found if len(r["changes"]) > i]),
-            "recovery": [r["changes"][i]["recovery"] for r in found if len(r["changes"]) > i],
+            "before": _mean([r["changes"][i]["before"] for r in runs if len(r["changes"]) > i]),
+            "after": _mean([r["changes"][i]["after"] for r in runs if len(r["changes"]) > i]),
+            "recovery": [r["changes"][i]["recovery"] for r in runs if len(r["changes"]) > i],
         }
-        for i in range(max(len(r["changes"]) for r in found))
+        for i in range(max(len(r["changes"]) for r in runs))
     ]
-    windows = [_mean([r["windows"][i] for r in found]) for i in range(len(found[0]["windows"]))]
-    phases = {name: _summary(found, name) for name in ("chase", "avoid", "outputs")}
+    windows = [_mean([r["windows"][i] for r in runs]) for i in range(len(runs[0]["windows"]))]
+    phases = {name: _summary(runs, name) for name in ("chase", "avoid", "outputs")}
     return row | phases | {"windows": windows, "changes": changes}
 
 
-def _summary(found: list[dict[str, Any]], name: str) -> dict[str, float]:
-    s = Summary.of([float(r[name]) for r in found])
+def _summary(runs: list[dict[str, Any]], name: str) -> dict[str, float]:
+    s = Summary.of([float(r[name]) for r in runs])
     values = {"mean": s.mean, "deviation": s.deviation, "smallest": s.smallest, "largest": s.largest}
     return {key: round(value, 3) for key, value in values.items()}
 

@@ -82,8 +82,8 @@ def _collect() -> dict[int, dict[str, dict[str, Claim]]]:
     for model, (bp, tween) in _rows(_RUNS_14):
         claims[14][model] = {"StepBP": (bp, None), "StepTween": (tween, None)}
     for model, (bp, tween, step, chain) in _rows(_RUNS_16):
-        found = {"NormalBP": bp, "TweenChain": tween, "StepTween": step, "StepTweenChain": chain}
-        claims[16][model] = {name: (value, None) for name, value in found.items()}
+        accuracy = {"NormalBP": bp, "TweenChain": tween, "StepTween": step, "StepTweenChain": chain}
+        claims[16][model] = {name: (value, None) for name, value in accuracy.items()}
     for model, (step, chain) in _TWEEN_16.items():
         claims[16][model] = {"StepTween": (step, None), "StepTweenChain": (chain, None)}
     for model, value in _STEP_BP_16.items():
@@ -108,9 +108,9 @@ def claim(number: int, model: str, method: str) -> Claim | None:
     return CLAIMS.get(number, {}).get(model, {}).get(method)
 
 
-def show(found: Claim | None) -> str:
+def show(claim: Claim | None) -> str:
     """`64.0 ± 0.8`, `98.4`, or nothing."""
-    if found is None:
+    if claim is None:
         return ""
-    mean, deviation = found
+    mean, deviation = claim
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"

@@ -181,8 +181,8 @@ class Options:
         return record | {name: getattr(self, name) for name in ("runs", "seed", "scale", "clock", "rate")}
 
 
-def _unknown(name: str, where: str, what: str, known: Sequence[str] | dict[str, Any]) -> None:
-    raise InputError(f"unknown {what} {name!r}", where=where, remedy=f"Known: {', '.join(known)}.")
+def _unknown(name: str, where: str, what: str, choices: Sequence[str] | dict[str, Any]) -> None:
+    raise InputError(f"unknown {what} {name!r}", where=where, remedy=f"Known: {', '.join(choices)}.")
 
 
 def chosen(options: Options) -> list[Experiment]:
@@ -190,7 +190,7 @@ def chosen(options: Options) -> list[Experiment]:
 
     Any model that an experiment's group can build may be asked for, such as `Dense-15L`.
     """
-    found: list[Experiment] = []
+    selected: list[Experiment] = []
     used: set[str] = set()
     for e in EXPERIMENTS.values():
         if options.only and e.number not in options.only:
@@ -199,14 +199,14 @@ def chosen(options: Options) -> list[Experiment]:
         methods = tuple(m for m in e.methods if m in options.methods) if options.methods else e.methods
         used.update(models if options.models else ())
         if models and methods:
-            found.append(replace(e, models=models, methods=methods))
+            selected.append(replace(e, models=models, methods=methods))
     for name in options.models:
         if name not in used:
-            known = sorted({m for e in EXPERIMENTS.values() for m in e.models})
-            _unknown(name, "models", "network", known)
-    if not found:
+            names = sorted({m for e in EXPERIMENTS.values() for m in e.models})
+            _unknown(name, "models", "network", names)
+    if not selected:
         raise InputError("nothing is left to run", where="methods", remedy="Ask for other methods or experiments.")
-    return found
+    return selected
 
 
 def jobs(experiment: Experiment, options: Options) -> list[Job]:

@@ -55,9 +55,9 @@ class ChaseRun:
     """
 
     def __init__(self, family: str, depth: int, method: str, ticks: int = 6000, seed: int = 0) -> None:
-        for name, value, known in (("family", family, FAMILIES), ("method", method, METHODS)):
-            if value not in known:
-                raise InputError(f"unknown {name} {value!r}", where=name, remedy=suggest(value, known))
+        for name, value, choices in (("family", family, FAMILIES), ("method", method, METHODS)):
+            if value not in choices:
+                raise InputError(f"unknown {name} {value!r}", where=name, remedy=suggest(value, choices))
         if not 3 <= ticks <= 10_000_000:
             raise InputError(f"{ticks} is outside 3 … 10000000", where="ticks")
         model = f"{family}-{depth}L"

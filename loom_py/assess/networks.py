@@ -148,8 +148,8 @@ def _by_depth(model: str) -> tuple[int, list[Config]]:
     """Tests 16, 18 and 19: `Dense-3L`, `LSTM-9L`, …"""
     family, _, depth = model.partition("-")
     if family not in FAMILIES or not depth.endswith("L") or not depth[:-1].isdigit() or not 2 <= int(depth[:-1]) <= 64:
-        known = f"A family ({', '.join(FAMILIES)}) and a depth of 2 to 64, such as Dense-3L."
-        raise InputError(f"unknown network {model!r}", where="model", remedy=known)
+        remedy = f"A family ({', '.join(FAMILIES)}) and a depth of 2 to 64, such as Dense-3L."
+        raise InputError(f"unknown network {model!r}", where="model", remedy=remedy)
     hidden = int(depth[:-1]) - 1
     if family == "Dense":
         return 8, [dense((64, 48, 32, 24, 16)[i % 5]) for i in range(hidden)]

@@ -26,17 +26,17 @@ def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
     if number == 18:
         return [("Before → after each change, windows until 50 % again", _changes(experiment))]
     claims = "Accuracy, %, of the original's methods: mean ± deviation over the runs [what it claims]"
-    found = [(claims, _accuracy(experiment, ("original",)))]
-    found.append(("Accuracy, %, of variants and baselines", _accuracy(experiment, ("variant", "baseline"))))
+    sections = [(claims, _accuracy(experiment, ("original",)))]
+    sections.append(("Accuracy, %, of variants and baselines", _accuracy(experiment, ("variant", "baseline"))))
     if experiment["task"] == "chase":
-        found.append(("While chasing alone, %", _grid(experiment, lambda row: _pm(row["chase"], row))))
-        found.append(("Accuracy by window, %, means", _windows(experiment)))
+        sections.append(("While chasing alone, %", _grid(experiment, lambda row: _pm(row["chase"], row))))
+        sections.append(("Accuracy by window, %, means", _windows(experiment)))
     else:
-        found.append(("On fresh samples, %", _grid(experiment, lambda row: _pm(row["held_out"], row))))
-        found.append((f"Seconds until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
+        sections.append(("On fresh samples, %", _grid(experiment, lambda row: _pm(row["held_out"], row))))
+        sections.append((f"Seconds until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
     if "TickBP" in _methods(experiment):
-        found.append(("Difference to TickBP, run by run, points", _differences(experiment)))
-    return [(title, table) for title, table in found if table]
+        sections.append(("Difference to TickBP, run by run, points", _differences(experiment)))
+    return [(title, table) for title, table in sections if table]
 
 
 def _heading(record: dict[str, Any]) -> str:
@@ -76,9 +76,9 @@ def _changes(e: dict[str, Any]) -> str:
         shown = []
         for change in row["changes"]:
             never = sum(r < 0 for r in change["recovery"])
-            known = [r for r in change["recovery"] if r >= 0]
-            late = f"{sum(known) / len(known):.1f}" if known else "never"
-            share = f", {never} never" if never and known else ""
+            recovered = [r for r in change["recovery"] if r >= 0]
+            late = f"{sum(recovered) / len(recovered):.1f}" if recovered else "never"
+            share = f", {never} never" if never and recovered else ""
             shown.append(f"{change['before']:.0f}→{change['after']:.0f} ({late}{share})")
         return "; ".join(shown)
 

@@ -51,9 +51,9 @@ from .watch import watch_end, watch_next, watch_start  # noqa: F401 (called from
 def __getattr__(name: str) -> Any:
     """Functions about language models, imported when one is first called: a page that trains need not load them."""
     for module in ("models", "text"):
-        found = getattr(importlib.import_module(f".{module}", __package__), name, None)
-        if callable(found) and not name.startswith("_"):
-            return found
+        value = getattr(importlib.import_module(f".{module}", __package__), name, None)
+        if callable(value) and not name.startswith("_"):
+            return value
     raise AttributeError(name)
 
 
@@ -128,7 +128,7 @@ def verify_start(name: str) -> int:
     device = devices.get(name)
     if device is None:
         raise InputError(f"there is no device {name!r} here", where="device", remedy="See the list of devices.")
-    return keep(Task(check_device(device), Checked.to_json, lambda found: [c.to_json() for c in found]))
+    return keep(Task(check_device(device), Checked.to_json, lambda checks: [c.to_json() for c in checks]))
 
 
 # --- networks -------------------------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ def methods(name: str = "Network") -> str:
 def members(name: str) -> str:
     """JSON of [public name, number of parameters, whether it takes long] for each of them."""
     cls = class_of(name)
-    found = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
-    return json.dumps([[p, len(reflection.parameters(f)), steps_of(cls, f) is not None] for p, f in found if f])
+    members = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
+    return json.dumps([[p, len(reflection.parameters(f)), steps_of(cls, f) is not None] for p, f in members if f])
 
 
 def steps_of(cls: type, function: Any) -> Any:
@@ -154,8 +154,8 @@ def _found(handle: int, method: str) -> tuple[Any, Any]:
     target = _target(handle)
     function = reflection.member(type(target), method)
     if function is None:
-        known = reflection.methods(type(target))
-        remedy = suggest(method, known) if "ListMethods" not in known else "ListMethods names them all."
+        methods = reflection.methods(type(target))
+        remedy = suggest(method, methods) if "ListMethods" not in methods else "ListMethods names them all."
         raise InputError(f"method {method} not found", remedy=remedy)
     return target, function
 
@@ -163,5 +163,5 @@ def _found(handle: int, method: str) -> tuple[Any, Any]:
 def _given(arguments: str, arrays: Any) -> list[Any]:
     """Arguments from JSON, with the typed arrays that stand beside it."""
     values = array_of(arguments)
-    found = plain(arrays)
-    return put_back(values, found) if found else values
+    converted = plain(arrays)
+    return put_back(values, converted) if converted else values

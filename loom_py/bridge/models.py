@@ -95,12 +95,12 @@ def generation_options(text: str) -> GenerationOptions:
     value = parse_json(text, where="options")
     if not isinstance(value, Mapping):
         raise InputError("expected an object", where="options")
-    known = {f.name for f in dataclasses.fields(GenerationOptions)}
+    fields = {f.name for f in dataclasses.fields(GenerationOptions)}
     chosen: dict[str, Any] = {}
     for key, item in value.items():
         name = re.sub(r"[A-Z]", lambda m: "_" + m[0].lower(), key)
-        if name not in known:
-            names = ", ".join(sorted(_camel(n) for n in known))
+        if name not in fields:
+            names = ", ".join(sorted(_camel(n) for n in fields))
             raise InputError("unknown option", where=f"options.{key}", remedy=f"Known: {names}.")
         if item is not None:
             chosen[name] = tuple(item) if isinstance(item, list) else item

@@ -35,12 +35,12 @@ BUDGET_MB = 128
 
 def detect_all() -> list[dict[str, Any]]:
     """A report of every adapter, the preferred one first. Raises `DeviceError` where GPUs cannot be asked at all."""
-    found = [report(*facts) for facts in _adapters()]
+    reports = [report(*facts) for facts in _adapters()]
     if os.environ.get("LOOM_INCLUDE_FALLBACK") != "1":
-        real = [r for r in found if "cpu" not in r["adapter_type"].lower()]
-        found = real or found  # better the CPU's than none
+        real = [r for r in reports if "cpu" not in r["adapter_type"].lower()]
+        reports = real or reports  # better the CPU's than none
     wanted = os.environ.get("LOOM_GPU", "scan").lower()
-    return sorted(found, key=lambda r: wanted not in r["adapter_type"].lower())
+    return sorted(reports, key=lambda r: wanted not in r["adapter_type"].lower())
 
 
 def detect() -> dict[str, Any] | None:
@@ -65,8 +65,8 @@ def select_adapter_by_key(key: str) -> Any:
     for adapter in adapters():
         if report(*described(adapter))["key"] == key:
             return adapter
-    known = ", ".join(r["key"] for r in detect_all()) or "none"
-    raise DeviceError(f"no adapter has the key {key!r}", where="detector", remedy=f"Known: {known}.")
+    keys = ", ".join(r["key"] for r in detect_all()) or "none"
+    raise DeviceError(f"no adapter has the key {key!r}", where="detector", remedy=f"Known: {keys}.")
 
 
 def report(adapter: Mapping[str, Any], features: Sequence[str], limits: Mapping[str, int]) -> dict[str, Any]:

@@ -144,15 +144,15 @@ class SafetensorsIndex(TensorStore):
                 remedy = f"Add the file {file}."
                 raise weight_map.error(f"the file {file!r} is missing", name, remedy=remedy)
             self.shards[file] = SafetensorsFile(files[file])
-        found: dict[str, str] = {}
+        places: dict[str, str] = {}
         for file, shard in self.shards.items():
             for name in shard.names():
-                if name in found:
-                    raise weight_map.error(f"lies in {found[name]!r} and in {file!r}", name)
-                found[name] = file
+                if name in places:
+                    raise weight_map.error(f"lies in {places[name]!r} and in {file!r}", name)
+                places[name] = file
         for name, file in placed.items():
             if name not in self.shards[file]:
-                elsewhere = f"; it is in {found[name]!r}" if name in found else ""
+                elsewhere = f"; it is in {places[name]!r}" if name in places else ""
                 raise weight_map.error(f"is not in the file {file!r}{elsewhere}", name)
             self._tensors[name] = self.shards[file]._find(name)
 

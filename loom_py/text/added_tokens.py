@@ -55,8 +55,8 @@ class AddedTokens:
                 continue
             if token.special:
                 special.add(token.content)
-            known = self.ids.get(token.content)
-            token_id = lookup(token.content) if known is None else known
+            existing = self.ids.get(token.content)
+            token_id = lookup(token.content) if existing is None else existing
             if token_id is None:
                 token_id, next_id = next_id, next_id + 1
             self.ids[token.content] = token_id

@@ -71,9 +71,9 @@ class BPE:
 
     def encode(self, word: str) -> tuple[int, ...]:
         """The ids of one word (the text between two splits)."""
-        known = self._cache.get(word)
-        if known is not None:
-            return known
+        cached = self._cache.get(word)
+        if cached is not None:
+            return cached
         if self.options.ignore_merges and word in self.vocab:
             ids: tuple[int, ...] = (self.vocab[word],)
         else:

@@ -138,18 +138,18 @@ def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) 
     if isinstance(source, str):
         return source
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
-        found: dict[str, str] = {}
+        templates: dict[str, str] = {}
         for i, entry in enumerate(source):
             keys = (entry.get("name"), entry.get("template")) if isinstance(entry, Mapping) else (None, None)
             if not isinstance(keys[0], str) or not isinstance(keys[1], str):
                 raise TemplateError(
                     "must be an object with the strings 'name' and 'template'", where=f"{name}: chat_template[{i}]"
                 )
-            found[keys[0]] = keys[1]
-        if variant in found:
-            return found[variant]
+            templates[keys[0]] = keys[1]
+        if variant in templates:
+            return templates[variant]
         raise TemplateError(
-            f"there is no template named {variant[:40]!r}, only {', '.join(found)[:200] or 'none'}",
+            f"there is no template named {variant[:40]!r}, only {', '.join(templates)[:200] or 'none'}",
             where=f"{name}: chat_template",
             remedy="Choose one of the names.",
         )

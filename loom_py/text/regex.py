@@ -116,8 +116,8 @@ class Regex:
         if self._nullable:
             return None
         if text.isascii():
-            found: list[str] = self._ascii.findall(text)
-            return found if sum(map(len, found)) == len(text) else None
+            pieces: list[str] = self._ascii.findall(text)
+            return pieces if sum(map(len, pieces)) == len(text) else None
         pattern, letters = self._compressed
         lengths = list(map(len, pattern.findall(text.translate(letters))))
         if sum(lengths) != len(text):

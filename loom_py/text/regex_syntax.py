@@ -175,8 +175,8 @@ class _Parser:
             return None
         end = self.pattern.find("}", self.at)
         low_text, comma, high_text = self.pattern[self.at + 1 : max(end, 0)].partition(",")
-        known = all(set(part) <= set(_DIGIT) and len(part) < 6 for part in (low_text, high_text))
-        if end < 0 or not known or not (low_text or high_text):
+        numeric = all(set(part) <= set(_DIGIT) and len(part) < 6 for part in (low_text, high_text))
+        if end < 0 or not numeric or not (low_text or high_text):
             return None  # a brace that is no interval stands for itself
         low = int(low_text or 0)
         high = (int(high_text) if high_text else None) if comma else low

@@ -210,7 +210,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         raise SecurityError(f"access to {attribute!r} of {type(obj).__name__!r} is refused")
 
     def is_safe_callable(self, obj: Any) -> bool:
-        if isinstance(obj, (*_OWN_TYPES, Undefined)) or any(obj is known for known in self._allowed):
+        if isinstance(obj, (*_OWN_TYPES, Undefined)) or any(obj is permitted for permitted in self._allowed):
             return True
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
         if isinstance(obj, types.MethodType) and isinstance(owner, _OWN_TYPES):

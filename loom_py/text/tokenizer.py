@@ -113,8 +113,8 @@ class Tokenizer:
             return
         words = self._words
         for piece in pieces:
-            known = words.get(piece)
-            ids.extend(known if known is not None else self._encode_word(piece))
+            cached = words.get(piece)
+            ids.extend(cached if cached is not None else self._encode_word(piece))
 
     def _encode_word(self, piece: str) -> tuple[int, ...]:
         ids = self._model.encode(to_byte_characters(piece))

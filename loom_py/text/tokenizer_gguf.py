@@ -118,8 +118,8 @@ def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerPar
         source.fail("model", f"the tokenizer {kind[:40]!r} is not supported", "Use a model with byte-level BPE (gpt2).")
     pre = source.text("pre", "default")
     if pre not in _SPLITTERS:
-        known = ", ".join(_SPLITTERS)
-        source.fail("pre", f"the pre-tokenizer {pre[:40]!r} is not supported", f"Supported are {known}.")
+        names = ", ".join(_SPLITTERS)
+        source.fail("pre", f"the pre-tokenizer {pre[:40]!r} is not supported", f"Supported are {names}.")
     tokens = source.strings("tokens")
     vocab = {token: i for i, token in enumerate(tokens)}
     if not tokens:

@@ -25,13 +25,13 @@ def gradients(
     config: TweenConfig, layers: Sequence[Layer], params: Sequence[Params], acts: Sequence[Array], g: Array
 ) -> list[Array]:
     """Chain gradients of all buffers 0 … L from that of the output; all flat."""
-    found = [g]
+    gradients = [g]
     for i in reversed(range(len(layers))):
         s = depth_scale(config, len(layers) - 1 - i)
         rule = BACKWARD.get(layers[i].kind, _pass)
         g = safe(rule(config, layers[i], params[i], acts[i], acts[i + 1], g, s), LIMIT)
-        found.append(g)
-    return found[::-1]
+        gradients.append(g)
+    return gradients[::-1]
 
 
 def update(

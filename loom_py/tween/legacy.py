@@ -20,7 +20,7 @@ Update = Callable[[TweenConfig, Any, Params, Array, Array, float, Params], None]
 
 def targets(config: TweenConfig, layers: Sequence[Layer], params: Sequence[Params], target: Array) -> list[Array]:
     """Targets of all buffers 0 … L. Dense: t_k = Σ_j W[k,j] t_j / Σ_j |W[k,j]|, clamped; others: the same again."""
-    found = [target]
+    targets = [target]
     for layer, p in zip(reversed(layers), reversed(params), strict=True):
         if layer.kind == "dense":
             kernel = p["kernel"][:, : target.size]  # the target may be shorter or longer than the output
@@ -29,8 +29,8 @@ def targets(config: TweenConfig, layers: Sequence[Layer], params: Sequence[Param
             strong = total > config.total_weight_threshold
             target = clamp(config, layer, np.where(strong, wanted / np.where(strong, total, 1), 0), low=0.0)
             target = target.astype(wanted.dtype)
-        found.append(target)
-    return found[::-1]
+        targets.append(target)
+    return targets[::-1]
 
 
 def update(

@@ -20,19 +20,19 @@ def gradients(
     ops: Ops, layers: Sequence[Layer], params: Sequence[Params], caches: Sequence[Any], g: Tensor
 ) -> tuple[list[Tensor], list[Params]]:
     """−∂E of all tensors 0 … L of a forward pass, and of all parameters, from that of the output (B, O)."""
-    found: list[Any] = [*([None] * len(layers)), g]
+    shares: list[Any] = [*([None] * len(layers)), g]
     grads: list[Params] = [{} for _ in layers]
 
     def add(i: int, share: Tensor) -> None:
-        found[i] = share if found[i] is None else ops.add(found[i], share)
+        shares[i] = share if shares[i] is None else ops.add(shares[i], share)
 
     for i in reversed(range(len(layers))):
         cache, source = caches[i]
-        gx, grads[i] = layers[i].backward(ops, params[i], cache, found[i + 1])
+        gx, grads[i] = layers[i].backward(ops, params[i], cache, shares[i + 1])
         if source is not None:
-            add(source, found[i + 1] if layers[i].residual == "after" else gx)
+            add(source, shares[i + 1] if layers[i].residual == "after" else gx)
         add(i, gx)
-    return found, grads
+    return shares, grads
 
 
 def update(

@@ -132,8 +132,10 @@ class TweenState:
         else:
             if rule == "principled":
                 passing = network.layers_to_run()
-                found, self._grads = principled.gradients(network.ops, passing, params, caches, gap.reshape(y.shape))
-                self.chain_gradients = [g.ravel() for g in found]
+                gradients, self._grads = principled.gradients(
+                    network.ops, passing, params, caches, gap.reshape(y.shape)
+                )
+                self.chain_gradients = [g.ravel() for g in gradients]
             else:
                 self.chain_gradients = chain_rule.gradients(config, layers, params, acts, gap)
             scale = config.gradient_scale

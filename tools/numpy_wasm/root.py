@@ -65,8 +65,8 @@ def debian_mirror() -> str | None:
         text=True,
         check=False,
     )
-    found = [line.split(" ", 1)[1] for line in listing.stdout.splitlines() if line.startswith("Debian ")]
-    return found[0] if found else None
+    suites = [line.split(" ", 1)[1] for line in listing.stdout.splitlines() if line.startswith("Debian ")]
+    return suites[0] if suites else None
 
 
 def openblas_source(root: Path, folder: str, log: Path) -> Path:
