@@ -12,7 +12,7 @@ from ..errors import ConfigError, InputError
 from ..network.layer_config import to_config
 from ..network.network import Network
 from ..nn import Layer, build_layer
-from ..nn.layer import Params, tree_map
+from ..nn.layer import Params, trainable, tree_map
 from ..nn.parallel import Parallel
 from ..schema.fields import Fields, Json
 from .checks import generator, number
@@ -82,14 +82,14 @@ def graft_networks(
 
 
 def scale_weights(params: Params, factor: float) -> None:
-    """Multiply every tensor of a parameter tree (`network.params[i]`) by `factor`, in place."""
+    """Multiply every parameter of a tree (`network.params[i]`) by `factor`, in place; buffers stay."""
     number(factor, "factor")
 
     def scale(a: Any) -> Any:
         a *= a.dtype.type(factor)
         return a
 
-    tree_map(scale, params)
+    tree_map(scale, trainable(params))
 
 
 def _branches(network: Network, position: tuple[int, int, int] | None, where: str) -> list[tuple[Layer, Params]]:

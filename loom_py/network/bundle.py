@@ -3,7 +3,7 @@
 `weights` is `{"fmt": "jsonModelB64", "data"}`: base64 of a JSON object with one record of flat float lists a layer.
 Numbers are the shortest decimals that read back to the same float32, so that a reload is bit-identical.
 For big networks the weights can lie beside the JSON: `{"fmt": "safetensors", "file"}` names a safetensors file whose
-tensors are called `<model id>/layers.<i>.<parameter>`; the original does not read those.
+tensors are called `<model id>/layers.<i>.<parameter or buffer>`; the original does not read those.
 A network that was trained has one more key, `training`: the optimiser with its state (see `training.state`), which the
 original ignores.
 """
@@ -50,8 +50,10 @@ def dump_bundle(networks: Mapping[str, TrainableGrid], weights_file: str = "") -
 
 
 def dump_weights(networks: Mapping[str, TrainableGrid]) -> bytes:
-    """All parameters of several networks as one safetensors file, float32 as they are."""
-    tensors = {f"{name}/{path}": a for name, grid in networks.items() for path, a in grid.parameters.items()}
+    """All parameters and buffers of several networks as one safetensors file, float32 as they are."""
+    tensors = {
+        f"{name}/{path}": a for name, grid in networks.items() for path, a in (grid.parameters | grid.buffers).items()
+    }
     return write_safetensors(tensors)
 
 

@@ -14,7 +14,7 @@ from ..formats.files import read_file
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource, Source
 from ..nn import Layer
-from ..nn.layer import Params, initial_params, leaves
+from ..nn.layer import Params, buffer_leaves, initial_params, leaves
 from ..schema.fields import json_type
 from ..schema.strict import parse_json
 from ..training.state import TrainingState
@@ -172,7 +172,8 @@ def _external_params(layers: list[Layer], file: Any, files: Files, name: str, wh
     params = []
     for i, layer in enumerate(layers):
         (tree,) = initial_params([layer], 0)
-        for path, a in leaves(tree, f"{name}/layers.{i}"):
+        place = f"{name}/layers.{i}"
+        for path, a in (*leaves(tree, place), *buffer_leaves(tree, place)):
             if path not in store:
                 raise FormatError(f"the tensor {path} is missing", where=file)
             info = store.info(path)

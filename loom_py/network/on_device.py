@@ -57,7 +57,10 @@ class NetworkOnDevice:
     def _run(self, kind: str, x: Array, inputs: dict[str, Array]) -> Generator[Waiting, None, Values]:
         if list(map(id, self._layers)) != list(map(id, self._grid.layers)):
             raise DeviceError("layers were replaced since InitGPU", where="network", remedy="Call InitGPU again.")
-        for name, a in self._grid.parameters.items():
+        if self._grid.training:
+            remedy = "Call SetTraining(false), or use ForwardCPU."
+            raise DeviceError("GPU passes are not training passes", where="network", remedy=remedy)
+        for name, a in (self._grid.parameters | self._grid.buffers).items():
             if name in self._state:
                 self.device.write(self._state[name], a)
             else:

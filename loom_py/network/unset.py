@@ -32,6 +32,9 @@ class Unset(Residual):
     def from_fields(cls, f: Fields, in_size: int | None) -> Self:
         raise _nothing_here(f.path)
 
+    def source(self, index: int, stream: int | None) -> int | None:
+        return None
+
     def to_json(self) -> Json:
         raise _nothing_here(self.place)
 

@@ -131,7 +131,7 @@ class MultiHeadAttention(Layer):
         shape = (self.cache_length, self.num_kv_heads, self.head_dim)
         return {"keys": np.zeros(shape, dtype), "values": np.zeros(shape, dtype), "length": 0}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         batch, steps = x.shape[0], x.shape[1] // self.d_model
         if steps * self.d_model != x.shape[1]:
             raise InputError(f"expected a multiple of d_model = {self.d_model} values, got {x.shape[1]}", where="input")

@@ -37,28 +37,34 @@ def wiring(layers: Sequence[Layer]) -> list[int | None]:
 
 
 def run_layer(
-    ops: Ops, layer: Layer, p: Params, x: Tensor, state: State, added: Tensor | None
+    ops: Ops, layer: Layer, p: Params, x: Tensor, state: State, added: Tensor | None, training: bool
 ) -> tuple[Tensor, Any, bool]:
     """One layer with a tensor of the residual stream → output, cache, and whether the shapes allowed to add it."""
     if added is None:
-        return *layer.forward(ops, p, x, state), False
+        return *layer.forward(ops, p, x, state, training), False
     if layer.residual == "after":
-        y, cache = layer.forward(ops, p, x, state)
+        y, cache = layer.forward(ops, p, x, state, training)
         fits = added.shape == y.shape
         return (ops.add(y, added) if fits else y), cache, fits
     fits = added.shape == x.shape
-    y, cache = layer.forward(ops, p, ops.add(x, added) if fits else x, state)
+    y, cache = layer.forward(ops, p, ops.add(x, added) if fits else x, state, training)
     return y, cache, fits
 
 
 def forward(
-    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], x: Tensor, states: Sequence[State] | None = None
+    ops: Ops,
+    layers: Sequence[Layer],
+    params: Sequence[Params],
+    x: Tensor,
+    states: Sequence[State] | None = None,
+    *,
+    training: bool = False,
 ) -> tuple[Tensor, list[Tensor], list[Any]]:
     """x (B, I) → the last output, every layer's output, every layer's cache."""
     tensors, caches = [x], []
     for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
         added = None if source is None else tensors[source]
-        y, cache, fits = run_layer(ops, layer, p, tensors[i], states[i] if states else {}, added)
+        y, cache, fits = run_layer(ops, layer, p, tensors[i], states[i] if states else {}, added, training)
         tensors.append(y)
         caches.append((cache, source if fits else None))
     return tensors[-1], tensors[1:], caches

@@ -105,7 +105,7 @@ class Conv(Layer):
     def weight_fields(self) -> WeightFields:
         return {"kernel": ("kernel", self.kernel_shape), "bias": ("conv_bias", (self.filters,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         planes = ops.reshape(x, (-1, self.channels, *self.plane))
         z = ops.conv2d(planes, p["kernel"], p["bias"], stride=self.strides, padding=self.paddings)
         z = ops.reshape(z, (-1, self.out_size))

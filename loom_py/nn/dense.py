@@ -45,7 +45,7 @@ class Dense(Layer):
     def weight_fields(self) -> WeightFields:
         return {"kernel": ("kernel", (self.in_size, self.out_size)), "bias": ("biases", (self.out_size,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         z = ops.matmul(x, p["kernel"], p["bias"])
         y = activate(ops, self.activation, z)
         return y, (x, z, y)

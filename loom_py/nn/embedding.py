@@ -48,7 +48,7 @@ class Embedding(Layer):
     def weight_fields(self) -> WeightFields:
         return {"table": ("embedding_weights", (self.vocab_size, self.embedding_dim))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         ids = ops.token_ids(x, self.vocab_size)
         y = ops.embedding(ids, p["table"])
         return ops.reshape(y, (x.shape[0], -1)), (x, ids)

@@ -19,7 +19,19 @@ from ..marks import Floats, native, shared_as
 from ..runtime import Ops, Tensor, numpy_ops
 from ..values import to_array
 from . import chain
-from .layer import Array, Layer, Params, State, initial_params, leaves, nest, tree_map
+from .layer import (
+    Array,
+    Layer,
+    Params,
+    State,
+    buffer_leaves,
+    initial_params,
+    leaves,
+    nest,
+    noise_counters,
+    number_noise,
+    tree_map,
+)
 from .registry import check_skip
 
 
@@ -71,6 +83,8 @@ class Grid:
         self._caches: list[Any] = []
         self._states: tuple[int, list[State]] | None = None
         self._sizes_checked = True
+        self.training = False
+        """Whether `forward` is a training pass; `train` and the like make training passes whatever it says."""
         if params is None:
             self.initialize_weights(self.seed)
         else:
@@ -158,6 +172,12 @@ class Grid:
         """Dotted path → live parameter array."""
         return {path: a for i, p in enumerate(self.params) for path, a in leaves(p, f"layers.{i}")}
 
+    @property
+    @native
+    def buffers(self) -> dict[str, Array]:
+        """Dotted path → live array of what is saved with the parameters and not trained: running statistics."""
+        return {path: a for i, p in enumerate(self.params) for path, a in buffer_leaves(p, f"layers.{i}")}
+
     def get_total_parameters(self) -> int:
         """Number of trainable numbers."""
         return sum(a.size for a in self.parameters.values())
@@ -174,19 +194,30 @@ class Grid:
         self.gradient_trees = [nest(p, f"layers.{i}", gradients) for i, p in enumerate(self.params)]
 
     # --- passes -------------------------------------------------------------------------------------------------------
+    def set_training(self, training: bool) -> None:
+        """Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
+
+        For those who train by hand with `forward`, `backward` and `update_weights`; `train`, tweening and stepping
+        training need no switch.
+        """
+        self.training = training
+
     @native
     def trace_forward(
-        self, ops: Ops, params: list[Params], x: Tensor, states: list[State] | None = None
+        self, ops: Ops, params: list[Params], x: Tensor, states: list[State] | None = None, *, training: bool = False
     ) -> tuple[Tensor, list[Tensor], list[Any]]:
-        """Pure forward on any device: x (B, I) → output, every layer's output, every layer's cache."""
+        """Forward on any device: x (B, I) → output, every layer's output, every layer's cache.
+
+        Nothing changes but `states` and, in a training pass, the buffers in `params`.
+        """
         self.check_sizes()
-        return chain.forward(ops, self.layers_to_run(), params, x, states)
+        return chain.forward(ops, self.layers_to_run(), params, x, states, training=training)
 
     @native
     def trace_backward(
         self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor
     ) -> tuple[Tensor, list[Params]]:
-        """Pure backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
+        """Backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
         return chain.backward(ops, self.layers_to_run(), params, caches, gy)
 
     @native
@@ -195,6 +226,14 @@ class Grid:
         if self._states is None or self._states[0] != batch:
             self._states = batch, [layer.init_state(batch, self.dtype) for layer in self.layers]
         return self._states[1]
+
+    @native
+    def noise_states(self, drawn: int) -> list[State]:
+        """States for one pass that carry nothing but its number, which noise is drawn by."""
+        states = [noise_counters(layer.init_state(1, self.dtype)) for layer in self.layers]
+        for state in states:
+            number_noise(state, drawn)
+        return states
 
     def reset_state(self) -> None:
         """Forget what stateful layers carried: hidden states, caches, noise counters."""
@@ -212,10 +251,13 @@ class Grid:
             rows = rows.copy()  # the caller may change his array before `backward`
         states = self.states(len(rows))
         before = [tree_map(copy, s) if s else s for s in states]
+        kept = {path: a.copy() for path, a in self.buffers.items()} if self.training else {}
         try:
-            y, outputs, caches = self.trace_forward(self.ops, self.params, rows, states)
+            y, outputs, caches = self.trace_forward(self.ops, self.params, rows, states, training=self.training)
         except Exception:
             self._states = len(rows), before  # a pass that failed half-way carries nothing on
+            for path, a in self.buffers.items() if kept else ():
+                a[...] = kept[path]
             raise
         self.pass_outputs, self._caches = [rows, *outputs], caches
         return y.copy()

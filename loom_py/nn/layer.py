@@ -9,7 +9,7 @@ inside. A size of None means "whatever comes in".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,9 @@ from .activation import ignored_activation
 from .options import read_options, write_options
 
 Params = dict[str, Any]
-"""name → tensor, or name → list of Params for the layers inside this one."""
+"""name → tensor, or name → list of Params for the layers inside this one; and `BUFFERS` → name → tensor."""
+BUFFERS = "buffers"
+"""Where a layer keeps tensors that are saved with its parameters and not trained, such as running statistics."""
 State = dict[str, Any]
 """What a layer carries from one call to the next, in the same shape; {} carries nothing."""
 Shape = tuple[int, ...]
@@ -128,8 +130,12 @@ class Layer(ABC):
         return {}
 
     @abstractmethod
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        """x (B, in_size) → y (B, out_size) and whatever `backward` needs; `s` is changed in place."""
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
+        """x (B, in_size) → y (B, out_size) and whatever `backward` needs.
+
+        `s` is changed in place; where `training` is set, so are the layer's buffers, by in-place kernels alone. Without
+        it the pass is for use or evaluation: no noise, fixed statistics. `backward` fits the pass that it follows.
+        """
 
     @abstractmethod
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
@@ -147,13 +153,21 @@ class Layer(ABC):
     def weight_fields(self) -> WeightFields:
         return {}
 
+    @property
+    def buffer_fields(self) -> WeightFields:
+        """The same for buffers, which `init` puts under `BUFFERS`."""
+        return {}
+
     def weights_to_json(self, p: Params) -> Json:
-        """LOOM's weight record of this layer: flat lists of float32."""
-        return {key: floats(p[name]) for name, (key, _) in self.weight_fields.items()}
+        """LOOM's weight record of this layer, buffers included: flat lists of float32."""
+        record = {key: floats(p[name]) for name, (key, _) in self.weight_fields.items()}
+        return record | {key: floats(p[BUFFERS][name]) for name, (key, _) in self.buffer_fields.items()}
 
     def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
         """Back from a weight record; `FormatError` with the JSON path for missing or wrong-sized arrays."""
-        return {name: array(record, key, shape, where) for name, (key, shape) in self.weight_fields.items()}
+        weights: Params = {name: array(record, key, shape, where) for name, (key, shape) in self.weight_fields.items()}
+        buffers = {name: array(record, key, shape, where) for name, (key, shape) in self.buffer_fields.items()}
+        return weights | ({BUFFERS: buffers} if buffers else {})
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         """(kernel parts, bias parts) in the original's order, for `KernelGradients` and `BiasGradients`."""
@@ -245,14 +259,24 @@ def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -
 
 
 def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
-    """(dotted path, tensor) for every tensor of a parameter tree, in order."""
+    """(dotted path, tensor) for every tensor of a tree of parameters or gradients, in order; not the buffers."""
     for name, value in tree.items():
         here = f"{path}.{name}" if path else name
         if isinstance(value, list):
             for i, child in enumerate(value):
                 yield from leaves(child, f"{here}.{i}")
-        else:
+        elif name != BUFFERS:
             yield here, value
+
+
+def buffer_leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """(dotted path, tensor) for every buffer of a parameter tree, as if it were a parameter of its layer."""
+    for name, value in tree.items():
+        if isinstance(value, list):
+            for i, child in enumerate(value):
+                yield from buffer_leaves(child, f"{path}.{name}.{i}" if path else f"{name}.{i}")
+        elif name == BUFFERS:
+            yield from leaves(value, path)
 
 
 def nest(like: Params, path: str, named: Mapping[str, Array]) -> Params:
@@ -262,12 +286,63 @@ def nest(like: Params, path: str, named: Mapping[str, Array]) -> Params:
         if isinstance(value, list)
         else named[f"{path}.{name}"]
         for name, value in like.items()
+        if name != BUFFERS
     }
 
 
-def tree_map(function: Any, tree: Params) -> Params:
-    """The same tree with `function` applied to every tensor."""
+def trainable(tree: Params) -> Params:
+    """The same tree without its buffers."""
     return {
-        name: [tree_map(function, child) for child in value] if isinstance(value, list) else function(value)
+        name: [trainable(child) for child in value] if isinstance(value, list) else value
+        for name, value in tree.items()
+        if name != BUFFERS
+    }
+
+
+def with_buffers(tree: Params, function: Callable[[Array], Array]) -> Params:
+    """The same tree with `function` applied to its buffers alone."""
+    return {
+        name: [with_buffers(child, function) for child in value]
+        if isinstance(value, list)
+        else tree_map(function, value)
+        if name == BUFFERS
+        else value
         for name, value in tree.items()
     }
+
+
+def tree_map(function: Callable[[Any], Any], tree: Params) -> Params:
+    """The same tree, of parameters with their buffers or of states, with `function` applied to every tensor."""
+    return {
+        name: [tree_map(function, child) for child in value]
+        if isinstance(value, list)
+        else tree_map(function, value)
+        if isinstance(value, dict)
+        else function(value)
+        for name, value in tree.items()
+    }
+
+
+def number_noise(tree: State, drawn: int) -> None:
+    """*In place*: set every noise counter (`step`) of a state tree."""
+    for name, value in tree.items():
+        if isinstance(value, list):
+            for child in value:
+                number_noise(child, drawn)
+        elif isinstance(value, dict):
+            number_noise(value, drawn)
+        elif name == "step" and type(value) is int:
+            tree[name] = drawn
+
+
+def noise_counters(tree: State) -> State:
+    """Of a state tree what counts the draws of noise, without anything else that is carried."""
+    kept: State = {}
+    for name, value in tree.items():
+        if isinstance(value, list):
+            kept[name] = [noise_counters(child) for child in value]
+        elif isinstance(value, dict):
+            kept[name] = noise_counters(value)
+        elif name == "step":
+            kept[name] = value
+    return kept

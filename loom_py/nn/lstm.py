@@ -27,7 +27,7 @@ class LSTM(Recurrent):
     gates = 4
     state_names = ("h", "c")
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows, zx = self._inputs(ops, p, x)
         h0, c0 = self._start(ops, x, s, "h"), self._start(ops, x, s, "c")
         h, c, gates = ops.lstm_sequence(zx, p["weight_hh"], h0, c0)

@@ -62,7 +62,7 @@ class LayerNorm(Norm):
     def weight_fields(self) -> WeightFields:
         return {"gamma": ("gamma", (self.norm_size,)), "beta": ("beta", (self.norm_size,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows = self._rows(ops, x)
         y = ops.layer_norm(rows, p["gamma"], p["beta"], self.epsilon)
         return ops.reshape(y, x.shape), rows
@@ -93,7 +93,7 @@ class RMSNorm(Norm):
     def weight_fields(self) -> WeightFields:
         return {"gamma": ("gamma", (self.norm_size,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows = self._rows(ops, x)
         return ops.reshape(ops.rms_norm(rows, p["gamma"], self.epsilon), x.shape), rows
 

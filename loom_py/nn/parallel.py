@@ -146,11 +146,11 @@ class Parallel(Layer):
             return list(range(len(self.branches)))
         return [p.branch_index for p in sorted(self.positions, key=lambda p: p[1:])]
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         outputs, caches = [], []
         states = s.get("branches") or [{}] * len(self.branches)
         for branch, bp, bs in zip(self.branches, p["branches"], states, strict=True):
-            y, cache = branch.forward(ops, bp, x, bs)
+            y, cache = branch.forward(ops, bp, x, bs, training)
             outputs.append(y)
             caches.append(cache)
         widths = [o.shape[1] for o in outputs]
@@ -161,7 +161,7 @@ class Parallel(Layer):
                 total = ops.add(total, y)
             y = ops.scale(total, 1 / len(outputs)) if self.combine_mode == "avg" else total
         elif self.combine_mode == "filter":
-            y, extra = self._filter(ops, p, x, outputs, s)
+            y, extra = self._filter(ops, p, x, outputs, s, training)
         else:
             y = ops.concat([outputs[i] for i in self.order], axis=1)
         return y, (caches, widths, extra)
@@ -187,14 +187,16 @@ class Parallel(Layer):
             grads.append(branch_grads)
         return gx, {"branches": grads, **gate}
 
-    def _filter(self, ops: Ops, p: Params, x: Tensor, outputs: list[Tensor], s: State) -> tuple[Tensor, Any]:
+    def _filter(
+        self, ops: Ops, p: Params, x: Tensor, outputs: list[Tensor], s: State, training: bool
+    ) -> tuple[Tensor, Any]:
         assert self.gate is not None
         assert self.gate_softmax is not None
         width = max(o.shape[1] for o in outputs)
         padded = [ops.reshape(ops.pad(o, 1, width), (-1, 1, width)) for o in outputs]
         stacked = ops.concat(padded, axis=1)
-        logits, gate_cache = self.gate.forward(ops, p["gate"][0], x, s.get("gate") or {})
-        weights, softmax_cache = self.gate_softmax.forward(ops, {}, logits, {})
+        logits, gate_cache = self.gate.forward(ops, p["gate"][0], x, s.get("gate") or {}, training)
+        weights, softmax_cache = self.gate_softmax.forward(ops, {}, logits, {}, training)
         return ops.mix(weights, stacked), (weights, stacked, gate_cache, softmax_cache)
 
     def _filter_backward(

@@ -30,7 +30,7 @@ class Residual(Layer):
     def source(self, index: int, stream: int | None) -> int | None:
         return index - self.skip if self.skip <= index else None
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         y = activate(ops, self.activation, x)
         return y, (x, y)
 

@@ -26,7 +26,7 @@ class RNN(Recurrent):
         i, h = self.input_size, self.hidden_size
         return {"weight_ih": ("weight_ih", (h, i)), "weight_hh": ("weight_hh", (h, h)), "bias": ("bias_h", (h,))}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows, zx = self._inputs(ops, p, x)
         h0 = self._start(ops, x, s, "h")
         h = ops.rnn_sequence(zx, p["weight_hh"], h0)

@@ -64,8 +64,8 @@ class Sequential(Layer):
         pairs = zip(self.layers, items, strict=True)
         return {"layers": [layer.weights_from_json(item, place) for layer, (item, place) in pairs]}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        y, _, caches = chain.forward(ops, self.layers, p["layers"], x, s.get("layers"))
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
+        y, _, caches = chain.forward(ops, self.layers, p["layers"], x, s.get("layers"), training=training)
         return y, caches
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:

@@ -120,7 +120,7 @@ class Softmax(Layer):
     def init_state(self, batch: int, dtype: Any) -> State:
         return {"step": 0} if self.variant == "gumbel" and self.noise else {}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         z = ops.scale(x, 1 / self.temperature) if self.temperature != 1 else x
         return VARIANTS[self.variant].forward(self, ops, z, s)
 

@@ -53,7 +53,7 @@ class SwiGLU(Layer):
         fields: WeightFields = {name: (f"{name}_weights", shape) for name, shape in self._matrices.items()}
         return fields | {f"{name}_bias": (f"{name}_bias", (shape[1],)) for name, shape in self._matrices.items()}
 
-    def forward(self, ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows = ops.reshape(x, (-1, self.hidden))
         gate = ops.matmul(rows, p["gate"], p["gate_bias"])
         up = ops.matmul(rows, p["up"], p["up_bias"])

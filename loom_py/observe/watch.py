@@ -45,8 +45,8 @@ def watched(layer: Layer, place: Place, probe: Probe) -> Layer:
         pairs = zip(children, places, strict=True)
         inner = layer.with_children([watched(child.layer, inside, probe) for child, inside in pairs])
 
-    def forward(ops: Ops, p: Params, x: Tensor, s: State) -> tuple[Tensor, Any]:
-        y, kept = inner.forward(ops, p, x, s)
+    def forward(ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
+        y, kept = inner.forward(ops, p, x, s, training)
         probe.forward(place, p, x, y)
         return y, kept
 

@@ -40,6 +40,8 @@ class StepState:
     - `batch`: samples that pass through together.
     - `recurrent`: what RNNs and LSTMs start a tick from: `"layer"`, as their `stateful` says; `"carry"`, the state
       at the end of the tick before; `"reset"`, zero.
+
+    Ticks are training passes (see `Layer.forward`) while `training` is set, of the network or of this state.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class StepState:
                 "is required: the first layer takes any number of values", where="input_size", remedy="Give a number."
             )
         self.network, self.batch, self.recurrent = network, batch, recurrent
+        self.training = False
         self._size = size
         self._layers = tuple(network.layers)
         self._sources = chain.wiring(self._layers)
@@ -111,11 +114,8 @@ class StepState:
         """One tick: every layer at once, from the buffers of the tick before. Returns nanoseconds."""
         start = time.perf_counter_ns()
         layers = self._current(self._ticks + 1)
-        network, data, makers = self.network, self._data, self._makers
-        results = [
-            run_layer(network.ops, layers, network.params, i, data, makers, self._states[i], self._sources[i])
-            for i in range(len(layers))
-        ]
+        data, makers = self._data, self._makers
+        results = [self._run(layers, i) for i in range(len(layers))]
         self._data = [data[0], *(y for y, _ in results)]
         self._makers = [makers[0], *(node for _, node in results)]
         self._ticks += 1
@@ -127,13 +127,17 @@ class StepState:
         layers = self._current(self._ticks + 1)
         if not 0 <= layer < len(layers):
             raise InputError(f"{layer} is outside 0 … {len(layers) - 1}", where="layer")
-        network, i = self.network, layer
-        y, node = run_layer(
-            network.ops, layers, network.params, i, self._data, self._makers, self._states[i], self._sources[i]
-        )
-        self._data = [*self._data[: i + 1], y, *self._data[i + 2 :]]
-        self._makers = [*self._makers[: i + 1], node, *self._makers[i + 2 :]]
+        y, node = self._run(layers, layer)
+        self._data = [*self._data[: layer + 1], y, *self._data[layer + 2 :]]
+        self._makers = [*self._makers[: layer + 1], node, *self._makers[layer + 2 :]]
         return Duration(time.perf_counter_ns() - start)
+
+    def _run(self, layers: SequenceOf[Layer], i: int) -> tuple[Array, Node]:
+        network, training = self.network, self.training or self.network.training
+        state, source = self._states[i], self._sources[i]
+        return run_layer(
+            network.ops, layers, network.params, i, self._data, self._makers, state, source, training=training
+        )
 
     def step_backward(self, grad_output: Floats, scaling: str = "none", buffers: str = "used") -> Array:
         """Gradient of the output buffer → flat gradient of the input; sets the network's `gradients`.

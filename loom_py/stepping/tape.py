@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..nn import chain
-from ..nn.layer import Layer, Params, State, tree_map
+from ..nn.layer import Layer, Params, State, trainable, tree_map
 from ..runtime.ops import Ops, Tensor
 
 INPUT = -1
@@ -40,10 +40,12 @@ def run_layer(
     makers: Sequence[Node | int | None],
     state: State,
     source: int | None,
+    *,
+    training: bool,
 ) -> tuple[Tensor, Node]:
     """Layer `i` on `tensors[i]`, with `tensors[source]` from the stream where the shapes allow it."""
     added = None if source is None else tensors[source]
-    y, cache, fits = chain.run_layer(ops, layers[i], params[i], tensors[i], state, added)
+    y, cache, fits = chain.run_layer(ops, layers[i], params[i], tensors[i], state, added, training)
     if source is None or not fits:
         return y, Node(i, cache, makers[i], None, None)
     return y, Node(i, cache, makers[i], makers[source], source)
@@ -82,8 +84,8 @@ def backward(
 
 
 def zeros(ops: Ops, tree: Params) -> Params:
-    """A tree of zeros of the same shapes."""
-    return tree_map(lambda a: ops.zeros(a.shape, like=a), tree)
+    """Gradients of zero for a tree of parameters."""
+    return tree_map(lambda a: ops.zeros(a.shape, like=a), trainable(tree))
 
 
 def add_trees(ops: Ops, a: Params, b: Params) -> Params:

@@ -167,6 +167,7 @@ class _Run:
         self.first = self.samples[0] if self.loader is None else self._checked(self.loader(0), "data[0]")
         self.rng, self.chosen = np.random.Generator(np.random.Philox(cfg.seed)), 0
         self.state = StepState(network, self.first[0].size, recurrent=cfg.recurrent)
+        self.state.training = True
         for i, (x, target) in enumerate(self.samples):
             self._fits(x, target, i)
         network.check_not_training()

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import chain
 from ..nn.grid import Grid
-from ..nn.layer import Array, State, walk
+from ..nn.layer import Array, State, number_noise, walk, with_buffers
 from ..runtime.philox import philox
 from ..values import to_array
 from .config import as_batch
@@ -33,7 +33,8 @@ def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
         check_input(network, x, f"batches[{i}].Input")
         if x.shape not in shapes:  # one dry run a shape tells the output's
             try:
-                y, _, _ = network.trace_forward(network.ops, network.params, x)
+                params = [with_buffers(p, np.copy) for p in network.params]
+                y, _, _ = network.trace_forward(network.ops, params, x, training=True)
             except InputError as error:
                 raise InputError(error.message, where=f"batches[{i}].Input", remedy=error.remedy) from error
             shapes[x.shape] = y.shape
@@ -107,18 +108,7 @@ class EpochStates:
             self._stateless = not any(states)
             self._by_rows[rows] = states
         states = self._by_rows[rows]
-        _number_noise(states, self._drawn)
+        for state in states:
+            number_noise(state, self._drawn)
         self._drawn += 1
         return states
-
-
-def _number_noise(tree: Any, drawn: int) -> None:
-    """Set every noise counter (`step`) in a state tree."""
-    if isinstance(tree, list):
-        for item in tree:
-            _number_noise(item, drawn)
-    elif isinstance(tree, dict):
-        if type(tree.get("step")) is int:
-            tree["step"] = drawn
-        for value in tree.values():
-            _number_noise(value, drawn)

@@ -103,7 +103,7 @@ class DeviceUpdates:
 
     def _host_state(self) -> dict[str, NDArray[Any]]:
         """Name in the program → the network's own array."""
-        named = dict(self._network.parameters)
+        named = {**self._network.parameters, **self._network.buffers}
         for slot, tensors in self._network.training_state.slots.items():
             named |= {f"{slot}.{i}": a for i, a in enumerate(tensors)}
         return named

@@ -64,7 +64,7 @@ class Watch:
         if value < self.best - self.rules.min_delta:
             self.best, self.best_epoch, self._waited = value, epoch, 0
             if self.rules.restore_best:
-                weights = [np.copy(w) for w in self.network.parameters.values()]
+                weights = [np.copy(w) for w in self._tensors()]
                 self._kept = weights, self.network.training_state.copy()
             return False
         self._waited += 1
@@ -74,5 +74,8 @@ class Watch:
         """Restore the best epoch if `restore_best`."""
         if self._kept is not None:
             weights, self.network.training_state = self._kept
-            for w, best in zip(self.network.parameters.values(), weights, strict=True):
+            for w, best in zip(self._tensors(), weights, strict=True):
                 w[...] = best
+
+    def _tensors(self) -> list[Array]:
+        return [*self.network.parameters.values(), *self.network.buffers.values()]

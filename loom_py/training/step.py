@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..nn.grid import Grid
-from ..nn.layer import Params, State, tree_map
+from ..nn.layer import BUFFERS, Params, State, tree_map
 from ..runtime.ops import Ops, Tensor
 from .losses import Loss
 from .optimisers import Optimiser, Slots
@@ -33,13 +33,13 @@ class BatchStates(Protocol):
 
 
 def flat(trees: Sequence[Params]) -> list[Tensor]:
-    """All tensors of the layers' parameter (or gradient) trees, in the order of `leaves`."""
+    """All tensors of the layers' parameter (or gradient) trees but the buffers, in the order of `leaves`."""
     tensors: list[Tensor] = []
     for tree in trees:
-        for value in tree.values():
+        for name, value in tree.items():
             if isinstance(value, list):
                 tensors += flat(value)
-            else:
+            elif name != BUFFERS:
                 tensors.append(value)
     return tensors
 
@@ -89,14 +89,14 @@ def train_step(
     - `want_norm`: compute the gradient norm even if nothing is clipped by it.
 
     Returns the losses before the update, the global gradient norm before clipping by it, and the gradients.
-    Weights and slots change in `optimiser.step` alone, after everything that can fail; layer states change with every
-    forward pass.
+    Weights and slots change in `optimiser.step` alone, after everything that can fail; layer states and the buffers in
+    `params` change with every forward pass.
     """
     total = sum(x.shape[0] for x, _ in batches)
     losses: list[Tensor] = []
     grads: list[Params] = []
     for x, target in batches:
-        y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None)
+        y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None, training=True)
         losses.append(plan.loss.value(ops, y, target))
         _, found = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
         grads = found if len(batches) == 1 else add_share(ops, grads, found, x.shape[0] / total)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..nn.grid import Grid
-from ..nn.layer import Params, State, leaves
+from ..nn.layer import BUFFERS, Params, State, leaves
 from ..runtime.program import Program
 from ..runtime.trace import Traced, TraceError, TracingOps
 from .step import StepPlan, flat, train_step
@@ -31,7 +31,7 @@ def _tree(ops: TracingOps, tree: Params, path: str) -> Params:
     """The same tree with every tensor a state buffer named by its path, and every counter a dynamic parameter."""
 
     def traced(name: str, value: Any) -> Any:
-        here = f"{path}.{name}"
+        here = path if name == BUFFERS else f"{path}.{name}"
         if isinstance(value, list):
             return [_tree(ops, child, f"{here}.{i}") for i, child in enumerate(value)]
         if isinstance(value, dict):
@@ -57,11 +57,12 @@ def _states(ops: TracingOps, network: Grid, batch: int) -> list[State]:
 
 
 def trace_forward(network: Grid, x: Any) -> Program:
-    """`x` (B, I) → `y` (B, O); parameters are state under the names of `network.parameters`.
+    """`x` (B, I) → `y` (B, O), an evaluation pass.
 
-    The values of `x` only serve to run the layers once; its shape is the program's. Where layers count, the counts are
-    dynamic: `draw` numbers the passes of gumbel noise, `position` is how much an attention cache holds, and whoever
-    replays must leave room in it.
+    Parameters and buffers are state under the names of `network.parameters` and `network.buffers`. The values of `x`
+    only serve to run the layers once; its shape is the program's. Where layers count, the counts are dynamic: `draw`
+    numbers the passes of gumbel noise, `position` is how much an attention cache holds, and whoever replays must leave
+    room in it.
     """
     ops = TracingOps("forward")
     sample = np.asarray(x, network.dtype)
@@ -101,8 +102,9 @@ def trace_training_step(
 ) -> Program:
     """`x` (B, I), `target` (B, O) → `loss`, `norm` (the gradient's before clipping by it), `gradient.<path>`.
 
-    Weights and optimiser slots are state; `lr`, `step` and, where there is noise, `draw` are dynamic. Weights are named
-    as in `network.parameters`, slots `<slot>.<i>` in the order of the parameters.
+    Weights and optimiser slots are state; `lr`, `step` and, where there is noise, `draw` are dynamic. Weights and
+    buffers are named as in `network.parameters` and `network.buffers`, slots `<slot>.<i>` in the order of the
+    parameters.
     """
     ops = TracingOps("training step")
     inputs: list[Traced] = [

@@ -104,7 +104,7 @@ class TweenState:
         """One sample with any target vector of the size of the output → Σ (output − target)² before the step."""
         _check_rate(rate)
         network.check_not_training()
-        loss = self._measure(network, input, target)
+        loss = self._measure(network, input, target, training=True)
         self._apply(network, rate * self._damping())
         self.tween_steps += 1
         return loss
@@ -113,13 +113,14 @@ class TweenState:
         """Budgets and gaps for a sample without learning from it."""
         self._measure(network, input, one_hot(network, target_class, 0))
 
-    def _measure(self, network: TrainableGrid, input: Floats, target: Floats) -> float:
+    def _measure(self, network: TrainableGrid, input: Floats, target: Floats, *, training: bool = False) -> float:
         """Forward, back, link budgets; nothing learned."""
         if len(network.layers) != self.total_layers:
             problem = f"made for {self.total_layers} layers, the network has {len(network.layers)}"
             raise InputError(problem, where="network", remedy="Create a new tween state.")
         x = sample(network, input, "input")
-        y, outputs, caches = network.trace_forward(network.ops, network.params, x)
+        states = network.noise_states(self.tween_steps) if training else None
+        y, outputs, caches = network.trace_forward(network.ops, network.params, x, states, training=training)
         wanted = to_array(target, network.dtype, "target").ravel()
         if wanted.size != y.size:
             raise InputError(f"the output has {y.size} values, the target {wanted.size}", where="target")
@@ -190,7 +191,7 @@ class TweenState:
         self, network: TrainableGrid, input: Floats, target_class: int, output_size: int
     ) -> float:
         """As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet."""
-        loss = self._measure(network, input, one_hot(network, target_class, output_size))
+        loss = self._measure(network, input, one_hot(network, target_class, output_size), training=True)
         gaps = self._output_gaps()
         self._batch = [a + b for a, b in zip(self._batch, gaps, strict=True)] if self.batch_count else gaps
         if self.config.rule == "principled":
@@ -303,5 +304,7 @@ def _put_back(tree: Params, values: Params) -> None:
         if isinstance(value, list):
             for child, kept in zip(value, values[name], strict=True):
                 _put_back(child, kept)
+        elif isinstance(value, dict):
+            _put_back(value, values[name])
         else:
             value[...] = values[name]

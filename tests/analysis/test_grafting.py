@@ -26,7 +26,7 @@ def networks(count: int = 3, middle: dict[str, Any] | None = None) -> list[Netwo
 
 
 def alone(network: Network, i: int, x: np.ndarray) -> np.ndarray:
-    return network.layers[i].forward(network.ops, network.params[i], x, {})[0]
+    return network.layers[i].forward(network.ops, network.params[i], x, {}, False)[0]
 
 
 @pytest.mark.parametrize("mode", MODES)

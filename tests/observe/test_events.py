@@ -120,7 +120,7 @@ def test_step_mode_carries_the_tick_and_normal_passes_do_not() -> None:
     assert network.layers_to_run(step=5) is network.layers, "nobody watches: the layers themselves"
     events = collect(network)
     layer = network.layers_to_run(step=5)[0]
-    layer.forward(numpy_ops, network.params[0], np.ones((1, 4), np.float32), {})
+    layer.forward(numpy_ops, network.params[0], np.ones((1, 4), np.float32), {}, False)
     assert [(e.mode, e.step_count) for e in events] == [("step", 5)]
     network.forward(np.ones((1, 4)))
     assert {(e.mode, e.step_count) for e in events[1:]} == {("normal", 0)}
