@@ -1145,6 +1145,13 @@ export interface NetworkMethods {
   SetLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
   /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
   SetOptimizer(optimizer: Record<string, unknown>): null;
+  /**
+   * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
+   *
+   * For those who train by hand with `forward`, `backward` and `update_weights`; `train`, tweening and stepping
+   * training need no switch.
+   */
+  SetTraining(training: boolean): null;
   /** Keep how strongly every layer of the grid works, for `get_activity`. */
   StartActivity(): null;
   /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
@@ -1446,6 +1453,14 @@ export interface LoomNetwork {
    * @param args JSON of [optimizer: Record<string, unknown>]
    */
   SetOptimizer(args: string): Results<[]>;
+  /**
+   * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
+   *
+   * For those who train by hand with `forward`, `backward` and `update_weights`; `train`, tweening and stepping
+   * training need no switch.
+   * @param args JSON of [training: boolean]
+   */
+  SetTraining(args: string): Results<[]>;
   /** Keep how strongly every layer of the grid works, for `get_activity`. */
   StartActivity(args?: string): Results<[]>;
   /**
@@ -1623,6 +1638,13 @@ export interface LoomNetwork {
   setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
   /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
   setOptimizer(optimizer: Record<string, unknown>): null;
+  /**
+   * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
+   *
+   * For those who train by hand with `forward`, `backward` and `update_weights`; `train`, tweening and stepping
+   * training need no switch.
+   */
+  setTraining(training: boolean): null;
   /** Keep how strongly every layer of the grid works, for `get_activity`. */
   startActivity(): null;
   /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
@@ -2708,6 +2730,13 @@ export interface Network {
   setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): Promise<null>;
   /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
   setOptimizer(optimizer: Record<string, unknown>): Promise<null>;
+  /**
+   * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
+   *
+   * For those who train by hand with `forward`, `backward` and `update_weights`; `train`, tweening and stepping
+   * training need no switch.
+   */
+  setTraining(training: boolean): Promise<null>;
   /** Keep how strongly every layer of the grid works, for `get_activity`. */
   startActivity(): Promise<null>;
   /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
