@@ -48,6 +48,8 @@ class Option:
     """What is saved, if not the value itself."""
     used: bool = True
     """False for what is read and checked only because the original writes it."""
+    inferred: bool = False
+    """Whether the layer before can stand in for the field."""
 
 
 def option(
@@ -61,7 +63,7 @@ def option(
     used: bool = True,
 ) -> Any:  # a dataclass field: the attribute's annotation says its type
     """A dataclass field read from JSON by `read`."""
-    metadata = {"option": Option(read, tuple(names), saved, type, write, used)}
+    metadata = {"option": Option(read, tuple(names), saved, type, write, used, default is INPUTS)}
     if isinstance(default, Default):
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -138,7 +140,8 @@ def options(cls: type) -> Mapping[str, Option]:
 
 def read_options(cls: type, f: Fields, in_size: int | None) -> dict[str, Any]:
     """Attribute → value of all options of a layer class; `ConfigError` with the JSON path of a wrong one."""
-    return {name: item.read(f, item.names, in_size) for name, item in options(cls).items()}
+    required_first = sorted(options(cls).items(), key=lambda pair: pair[1].inferred)
+    return {name: item.read(f, item.names, in_size) for name, item in required_first}
 
 
 def write_options(layer: object) -> Json:
