@@ -56,7 +56,7 @@ class _Reader:
         return self.limit - self.position
 
     def error(self, message: str, at: int | None = None, remedy: str = _DAMAGED) -> FormatError:
-        """A `FormatError` at an offset, the current one unless told."""
+        """A `FormatError` at an offset, by default the current one."""
         place = f"{self.source.name} at byte {self.position if at is None else at}"
         return FormatError(message, where=place, remedy=remedy)
 

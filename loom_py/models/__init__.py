@@ -1,1 +1,1 @@
-"""Checkpoints of known architectures: configuration, weight names, blocks."""
+"""Families of language models, one a file: configuration, weights, forward."""

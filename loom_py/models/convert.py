@@ -1,7 +1,7 @@
 """A GGUF file as a directory in the Hugging Face layout, which transformers, `safetensors` and this package read.
 
-Tensors are widened, their rows put into Hugging Face's order, and written by the `safetensors` package. The directory
-appears all at once: everything is written beside it and then renamed.
+Tensors are widened, their rows put into Hugging Face's order, and written by the `safetensors` package. Everything goes
+to a directory beside the target, which then takes its place in one rename.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ def convert_gguf(
 
     **Arguments:**
 
-    - `source`: a GGUF file of a Llama-family model.
-    - `directory`: where to write; made if need be. A conversion made earlier is replaced, other contents only with
-      `overwrite` (and never a directory that holds directories).
+    - `source`: a GGUF file of a family in this folder.
+    - `directory`: where to write; created if it does not exist. An earlier conversion is replaced, other contents only
+      with `overwrite` (and never a directory that holds directories).
     - `dtype`: of the weights; float32 holds exactly the numbers of the file.
     - `max_shard_bytes`: weights beyond this go into several files with an index; also about the memory needed.
-    - `progress`: told after each tensor.
+    - `progress`: called after each tensor.
 
     Raises `FormatError`, `TokenizerError` or `ModelError` for a file that cannot be converted and `InputError` for a
-    directory that cannot be written; nothing is left behind then, and what was there before is untouched.
+    directory that cannot be written; then nothing is left behind, and earlier contents are untouched.
     """
     if dtype not in get_args(FloatType) or max_shard_bytes < 1:
         raise InputError(f"dtype {dtype!r} or max_shard_bytes {max_shard_bytes} is not possible", where="convert_gguf")
@@ -124,7 +124,7 @@ def convert_gguf(
 
 
 def _refuse_others(file: GGUFFile, weights: CheckpointWeights, config: dict[str, Any]) -> None:
-    """Raises `ModelError` for a tensor that would be left behind."""
+    """Raises `ModelError` for a tensor that the conversion would leave out."""
     expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS}
     for name in file.names():
         if name not in expected:
@@ -206,7 +206,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 
 def _written_before(target: Path) -> set[str]:
-    """The files of an earlier conversion, by its own account."""
+    """The files that an earlier conversion lists in its marker."""
     try:
         marker = Fields(parse_json((target / MARKER).read_bytes(), where=MARKER, max_bytes=1 << 20), MARKER)
         if marker.any("converter") != "loom_py":
@@ -217,7 +217,7 @@ def _written_before(target: Path) -> set[str]:
 
 
 def _replace(part: Path, target: Path, overwrite: bool) -> None:
-    """Puts `part` in the place of `target`; what was there comes back if that fails."""
+    """Puts `part` in the place of `target`, or leaves `target` as it was."""
     _check_target(target, overwrite)
     if not target.exists():
         part.rename(target)

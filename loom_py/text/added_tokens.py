@@ -96,12 +96,12 @@ class _Matcher:
             if token.lstrip:
                 left = _skip_space(text, left, -1, start) if left > start else start
             if token.rstrip:
-                if right >= space_end:  # else inside white space that was walked over before
+                if right >= space_end:  # otherwise it lies inside white space that an earlier match consumed
                     space_end = _skip_space(text, right, 1, len(text))
                 right = space_end
             if start < left:
                 yield start, left, None
-            if left < right:  # else the token before has swallowed it whole
+            if left < right:  # otherwise the token before consumed all of it
                 yield left, right, token_id
             start = right
         if start < len(text):
@@ -125,7 +125,7 @@ _MOST_IN_A_REGEX = 2000
 
 
 def _finder(contents: list[str]) -> _Finder:
-    """Finds the leftmost of some texts and there the longest one, then goes on behind it."""
+    """Finds the leftmost of some texts, and of those the longest, then continues after it."""
     if not contents:
         return lambda text: iter(())
     if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives

@@ -1,7 +1,7 @@
 """Byte-pair encoding: the lowest-ranked pair merges first, the leftmost of equals (Sennrich et al. 2016).
 
-Short words merge by looking for the lowest rank again and again, which the interpreter does fast; long ones by a heap
-over a linked list, in n·log n. Words are remembered in a cache of bounded size.
+Short words are merged by repeated searches for the lowest rank, which is fastest in the interpreter, long ones by a
+heap over a linked list, in n·log n. A cache of bounded size keeps words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import TokenizerError
 
 _SHORT = 48  # symbols; above, the heap is faster
 _CACHE_WORDS = 20_000
-_CACHE_LENGTH = 128  # characters; longer words rarely come twice
+_CACHE_LENGTH = 128  # characters; longer words rarely recur
 _NEVER = 1 << 127
 
 
@@ -37,7 +37,7 @@ class BPE:
     **Arguments:**
 
     - `vocab`: token to id, ids unique.
-    - `merges`: pairs of tokens, best first; the two and what they make must be in the vocabulary.
+    - `merges`: pairs of tokens, best first; both tokens and their concatenation must be in the vocabulary.
     - `options`: the model's switches.
     - `where`: a function from a merge's index to its place in the file, for errors.
 

@@ -47,7 +47,7 @@ class ChatTemplate:
         self.problem: TemplateError | None = None
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
-            self.text = _select(source, variant, name).removeprefix("\ufeff")  # a byte order mark is no text
+            self.text = _select(source, variant, name).removeprefix("\ufeff")  # a byte order mark is not text
             self._compile()
         except TemplateError as error:
             self.problem = error
@@ -80,7 +80,7 @@ class ChatTemplate:
         - `kwargs`: further variables of the template (`tools`, `enable_thinking`, …), of JSON's types.
 
         Raises `InputError` for malformed messages, and `TemplateError` with the line when the template cannot be
-        compiled, fails, refuses the messages, or does too much.
+        compiled, fails, refuses the messages, or exceeds its budget.
         """
         if self.problem is not None:
             raise self.problem.with_traceback(None)

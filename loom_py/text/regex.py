@@ -1,8 +1,8 @@
-"""Regexes over Unicode classes of our own, run by the standard library's `re` on a compressed alphabet.
+"""Regexes over this package's own Unicode classes, run by the standard library's `re` on a compressed alphabet.
 
-Which characters a pattern can tell apart is a handful of classes: for GPT-2's it is thirteen. Every character of a text
-is first replaced by the letter of its class (`str.translate`), and the pattern runs on those letters. So the Unicode
-tables are exact, the compiled pattern is tiny, and matching costs the same for every script. Pure ASCII text skips the
+A pattern distinguishes only a handful of character classes; GPT-2's has thirteen. Every character of a text is first
+replaced by the letter of its class (`str.translate`), and the pattern runs on those letters. The Unicode tables are
+therefore exact, the compiled pattern is tiny, and matching costs the same for every script. Pure ASCII text skips the
 translation: the same tree is compiled a second time with its sets cut down to ASCII.
 """
 
@@ -26,7 +26,7 @@ _MAX_WAYS = 10_000
 
 
 class _Letters(dict[int, int]):
-    """Code point to the code of its class letter, filled as characters turn up."""
+    """Code point → code of its class letter, filled on demand."""
 
     def __init__(self, starts: list[int], letters: list[int]) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ def literal_regex(text: str) -> Regex:
 
 
 def _spans_with_empty(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    """As `tokenizers` walks them: an empty match right behind the last match is skipped by one character."""
+    """In the order of `tokenizers`: an empty match right after the last one is skipped by one character."""
     at, last = 0, -1
     while at <= len(text):
         match = pattern.search(text, at)
@@ -214,7 +214,7 @@ def _nullable(node: Node) -> bool:
 
 
 def _first(node: Node) -> CodeSet | None:
-    """The characters a match can begin with; `None` where that is not plain to see."""
+    """The characters a match can begin with; `None` where that is not obvious."""
     match node:
         case One(chars):
             return chars
@@ -240,9 +240,9 @@ def _can_fail(node: Node) -> bool:
 
 
 def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
-    """For every repeat without limit that can give characters back: what it can take, and whether it may have to.
+    """The unbounded repeats that can backtrack: which characters each takes, and whether it may be made to backtrack.
 
-    It has to when something behind it in `node` fails.
+    It is when something after it in `node` fails.
     """
     if isinstance(node, Repeat) and node.high is None and node.mode != "+":
         yield CodeSet.union(*_sets(node)), False
@@ -257,8 +257,8 @@ def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
 def check_cost(node: Node) -> float:
     """Refuse patterns whose backtracking could explode: a file must not be able to hang the page.
 
-    Returns a bound on the number of ways in which `node` can match at one place, each repeat without limit counted
-    once. Raises `PatternError` for more than 10 000, for an ambiguous item repeated without limit (`(a+)+`), and for
+    Returns a bound on the number of ways in which `node` can match at one place, each unbounded repeat counted
+    once. Raises `PatternError` for more than 10 000, for an ambiguous item in an unbounded repeat (`(a+)+`), and for
     two such repeats in a row that can take the same character and are both retried when what follows fails (`a*a*b`):
     a run of n characters would cost n² at each of its places. Real patterns hold `\\s*[\\r\\n]+`, where only the first
     is retried.
@@ -270,7 +270,7 @@ def check_cost(node: Node) -> float:
             ways = math.prod(costs)
             retried = [taken for taken, again in _loops(node) if again]
             if any(taken & other for taken, other in combinations(retried, 2)):
-                raise PatternError("too many repeats without limit in a row could take forever")
+                raise PatternError("too many unbounded repeats in a row could take forever")
         case Choice(options):
             firsts = [_first(option) for option in options]
             apart = all(a is not None and b is not None and not a & b for a, b in combinations(firsts, 2))
@@ -278,7 +278,7 @@ def check_cost(node: Node) -> float:
         case Repeat(item, low, high, mode):
             ambiguous = costs[0] > 1 or _nullable(item) or any(_loops(item))
             if ambiguous and (high is None or high > 16):
-                raise PatternError("a repeat without limit of something that can match in several ways")
+                raise PatternError("an unbounded repeat of something that can match in several ways")
             ways = 1.0 if high is None else costs[0] ** high * (high - low + 1)
             ways = 1.0 if mode == "+" else ways
     if ways > _MAX_WAYS:

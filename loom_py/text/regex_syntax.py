@@ -218,7 +218,7 @@ class _Parser:
             if self.take(")"):
                 if self.at != len(flags) + 3:
                     raise self.refuse("an option in the middle of a pattern")
-                return None  # holds to the end, where `choice` resets it
+                return None  # stays on to the end of the group, where `choice` resets it
             self.at += 1
         inner = self.choice()
         if not self.take(")"):

@@ -1,4 +1,4 @@
-"""Ids to text while they come, never half a character, and in sum exactly what decoding all of them at once gives."""
+"""Token ids to text as they arrive: never half a character, and together what decoding all at once gives."""
 
 from __future__ import annotations
 

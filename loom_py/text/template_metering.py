@@ -1,6 +1,6 @@
 """Rewrites a parsed template so that it pays for what it does; `template_sandbox` keeps the account.
 
-Before that, nesting is bounded: parser and compiler recurse, and in a page a stack that overflows is the end of Python.
+Nesting is bounded before that: parser and compiler recurse, and in a page a stack overflow ends Python.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def check_nesting(tokens: Iterable[tuple[int, str, str]]) -> None:
     """Refuses what would make the parser recurse too deeply, or build a tree that is too deep even to be freed.
 
     Takes `(line, type, text)` from the lexer. Every operator and every opened bracket may nest one level deeper than
-    what stands before it in its brackets; a comma starts afresh.
+    what stands before it in its brackets; a comma resets the count.
     """
     blocks = 0
     chains = [0]  # one count for every open bracket

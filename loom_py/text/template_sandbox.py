@@ -1,9 +1,9 @@
-"""Jinja2's immutable sandbox with a budget, for templates that come out of a stranger's model file.
+"""Jinja2's immutable sandbox with a budget, for templates from untrusted model files.
 
-The sandbox keeps a template from reaching Python. What it leaves open is work without end: nested loops, strings that
-double, lists of lists of lists. So every template is rewritten as it is parsed: each statement first pays a step, and
-whatever can make something large (`+ * ** % ~`, slices, literals, filters, method calls) is measured before it is made.
-In a page an escape would mean the whole origin, so attributes and calls go by allow-list.
+The sandbox keeps a template from reaching Python, but does not bound its work: nested loops, strings that double, lists
+of lists of lists. So every template is rewritten when it is parsed: each statement first pays a step, and whatever can
+build something large (`+ * ** % ~`, slices, literals, filters, method calls) is measured before it is built. In a page
+an escape would expose the whole origin, so attributes and calls go by allow-list.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _STRIPS = frozenset(("lstrip", "rstrip", "strip"))
 
 
 class BudgetError(Exception):
-    """The template does too much. No template can catch it."""
+    """The template exceeds its budget. No template can catch this."""
 
 
 class RaisedByTemplate(Exception):
@@ -284,7 +284,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self._spend(1 + comparisons // 100)
 
     def check_method(self, name: str, owner: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments of a string method, once they are known to make nothing huge and to take no time."""
+        """The arguments of a string method, after checking that the result is small and the work short."""
         self._spend(len(owner) >> 10)
         if name in ("center", "ljust", "rjust", "zfill") and any(isinstance(a, int) and a > MAX_WIDTH for a in args):
             raise BudgetError(f"{name} is asked for more than {MAX_WIDTH} characters")
@@ -333,7 +333,7 @@ def _is_lazy(value: Any) -> bool:
 
 def _check_length(length: int, limit: int = MAX_TEXT) -> None:
     if length > limit:
-        raise BudgetError(f"something longer than {limit} would be made")
+        raise BudgetError(f"the result would be longer than {limit}")
 
 
 def _check_replace(text: str, old: str, new: str) -> None:
@@ -364,9 +364,9 @@ def _tojson(
 ) -> str:
     """JSON without HTML escapes, which a prompt must not have."""
     if indent is not None and (not isinstance(indent, int) or not 0 <= indent <= 16):
-        raise BudgetError("JSON is to be indented by something other than 0 to 16 spaces")
+        raise BudgetError("JSON can be indented by 0 to 16 spaces only")
     if separators is not None and any(not isinstance(s, str) or len(s) > 16 for s in separators):
-        raise BudgetError("a separator in JSON is to have more than 16 characters")
+        raise BudgetError("a separator in JSON can have at most 16 characters")
     encoder = json.JSONEncoder(
         ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=bool(sort_keys)
     )
@@ -382,7 +382,7 @@ def _tojson(
 
 
 def _safe(value: Any) -> str:
-    """Nothing is escaped here, so everything is as safe as it will be."""
+    """`safe` changes nothing, because nothing is escaped."""
     return str(value)
 
 
