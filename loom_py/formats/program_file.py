@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..runtime.kernel import KERNELS
 from ..runtime.kernels.softmax import Tree
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
-from ..schema.file_fields import Fields
+from ..schema.fields import FILE, Fields, is_number, json_type
 from ..schema.strict import parse_json
 from .dtypes import STORAGE
 
@@ -64,28 +64,27 @@ def dump_program(program: Program) -> str:
 
 def load_program(text: str | bytes, where: str = "program") -> Program:
     """Back from `dump_program`. Everything is checked; a `FormatError` names the JSON path."""
-    f = Fields(parse_json(text, where=where), where)
-    if f.text("fmt") != FORMAT or f.integer("version") != VERSION:
+    f = Fields(parse_json(text, where=where), file=where, rules=FILE)
+    if f.string("fmt") != FORMAT or f.integer("version", minimum=0) != VERSION:
         raise f.error("is not a program of a version that is known", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
-    program = Program(f.text("name"))
-    for i, value in enumerate(f.array("buffers")):
-        b = Fields(value, where, ("buffers", i))
-        dtype, kind = b.text("dtype"), b.text("kind")
+    program = Program(f.string("name"))
+    for i, b in enumerate(f.objects("buffers", required=True)):
+        dtype, kind = b.string("dtype"), b.string("kind")
         if dtype not in DTYPES and dtype not in STORAGE:
             raise b.error(f"unknown dtype {dtype[:40]!r}", "dtype")
         if kind not in KINDS:
             raise b.error(f"unknown kind {kind[:40]!r}", "kind")
-        source, offset = b.integer("source", low=-1), b.integer("offset", 0)
+        source, offset = b.integer("source", minimum=-1), b.integer("offset", default=0, minimum=0)
         shape = _shape(b, "shape")
-        program.buffers.append(Buffer(i, shape, dtype, kind, b.text("name"), source, offset))  # type: ignore[arg-type]
+        program.buffers.append(Buffer(i, shape, dtype, kind, b.string("name"), source, offset))  # type: ignore[arg-type]
     for b in program.buffers:
         _check_view(f, program.buffers, b)
     _named(f, program)
-    for i, value in enumerate(f.array("dispatches")):
-        program.dispatches.append(_dispatch(Fields(value, where, ("dispatches", i)), program))
-    for key, value in _mapping(f, "constants").items():
+    for dispatch in f.objects("dispatches", required=True):
+        program.dispatches.append(_dispatch(dispatch, program))
+    for key, value in f.object("constants").values.items():
         index = _index(f, key, program, "constants", key)
-        values = _read_array(Fields(value, where, ("constants", key)))
+        values = _read_array(f.child(value, "constants", key))
         buffer = program.buffers[index]
         if (values.shape, values.dtype.name) != (buffer.shape, buffer.dtype):
             raise f.error(f"is not {buffer.shape} {buffer.dtype} as its buffer", "constants", key)
@@ -116,22 +115,23 @@ def _check_view(f: Fields, buffers: list[Buffer], view: Buffer) -> None:
 def _named(f: Fields, program: Program) -> None:
     for field, kind in (("inputs", "input"), ("state", "state"), ("outputs", None)):
         target: dict[str, int] = getattr(program, field)
-        for name, value in _mapping(f, field).items():
+        for name, value in f.object(field).values.items():
             target[name] = index = _index(f, value, program, field, name)
             if kind is not None and program.buffers[index].kind != kind:
                 raise f.error(f"buffer {index} is no {kind}", field, name)
-    for name, value in _mapping(f, "dynamics").items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise f.error("must be a number", "dynamics", name)
+    for name, value in f.object("dynamics").values.items():
+        if not is_number(value):
+            raise f.error(f"expected a number, got {json_type(value)}", "dynamics", name)
         program.dynamics[name] = value
 
 
 def _dispatch(d: Fields, program: Program) -> Dispatch:
-    kernel = d.text("kernel")
+    kernel = d.string("kernel")
     if kernel not in KERNELS:
         raise d.error(f"unknown kernel {kernel[:40]!r}", "kernel")
     arguments = {
-        name: _read_argument(d, value, program, ("arguments", name)) for name, value in _mapping(d, "arguments").items()
+        name: _read_argument(d, value, program, ("arguments", name))
+        for name, value in d.object("arguments").values.items()
     }
     outputs, changes = (
         tuple(_index(d, value, program, field, i) for i, value in enumerate(d.array(field)))
@@ -176,13 +176,11 @@ def _read_argument(f: Fields, value: Any, program: Program, path: tuple[str | in
         return tuple(_read_argument(f, v, program, (*path, kind, i)) for i, v in enumerate(inner))
     if kind == "number" and inner in ("inf", "-inf", "nan"):
         return float(inner)
-    at = (*f.path, *path, kind)
     if kind == "array":
-        return _read_array(Fields(inner, f.where, at))
+        return _read_array(f.child(inner, *path, kind))
     if kind == "tree":
-        tree = Fields(inner, f.where, at)
-        parts = {n: _read_array(Fields(tree.mapping.get(n), f.where, (*at, n))) for n in ("groups", "paths")}
-        return Tree(**parts)
+        tree = f.child(inner, *path, kind)
+        return Tree(**{name: _read_array(tree.object(name)) for name in ("groups", "paths")})
     raise f.error(f"unknown kind of argument {str(kind)[:40]!r}", *path)
 
 
@@ -193,12 +191,12 @@ def _array(values: NDArray[Any]) -> dict[str, Any]:
 
 
 def _read_array(f: Fields) -> NDArray[Any]:
-    dtype = f.text("dtype")
+    dtype = f.string("dtype")
     if dtype not in DTYPES:
         raise f.error(f"unknown dtype {dtype[:40]!r}", "dtype")
     shape = _shape(f, "shape")
     try:
-        data = base64.b64decode(f.text("data"), validate=True)
+        data = base64.b64decode(f.string("data"), validate=True)
     except (binascii.Error, ValueError) as error:
         raise f.error(f"is not base64 ({error})", "data") from error
     kind = np.dtype(dtype).newbyteorder("<")
@@ -209,19 +207,10 @@ def _read_array(f: Fields) -> NDArray[Any]:
 
 
 def _shape(f: Fields, key: str) -> tuple[int, ...]:
-    shape = f.array(key)
-    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape):
-        raise f.error("must be whole numbers from 0", key)
+    shape = f.integers(key, maximum=MAX_ELEMENTS)
     if math.prod(shape) > MAX_ELEMENTS:
         raise f.error(f"has more than {MAX_ELEMENTS:,} elements", key)
     return tuple(shape)
-
-
-def _mapping(f: Fields, key: str) -> dict[str, Any]:
-    value = f.mapping.get(key)
-    if not isinstance(value, dict):
-        raise f.error("must be an object", key)
-    return value
 
 
 def _index(f: Fields, value: Any, program: Program, *path: str | int) -> int:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import FormatError
-from ..schema.file_fields import Fields
+from ..schema.fields import FILE, Fields
 from ..schema.strict import parse_json
 from .checkpoint import TensorInfo, TensorStore
 from .dtypes import SAFETENSORS_TYPES, STORAGE
@@ -47,7 +47,7 @@ class SafetensorsFile(TensorStore):
         if not length or bytes(source.read(8, 1)) != b"{":
             raise self._error("the header does not begin with '{'", 8)
         header = parse_json(source.read(8, length), where=self.name, max_bytes=MAX_HEADER, byte_offset=8)
-        fields = Fields(header, self.name)
+        fields = Fields(header, file=self.name, rules=FILE)
         self._metadata = _metadata(fields)
         infos = [_info(fields, name, size - 8 - length) for name in header if name != METADATA]
         end = 0
@@ -74,18 +74,16 @@ class SafetensorsFile(TensorStore):
 
 
 def _metadata(fields: Fields) -> dict[str, str]:
-    if METADATA not in fields.mapping:
-        return {}
-    if fields.mapping[METADATA] is None:
+    if not fields.has(METADATA):
         return {}
     inner = fields.object(METADATA)
-    return {key: inner.text(key) for key in inner.mapping}
+    return {key: inner.string(key) for key in inner.values}
 
 
 def _info(root: Fields, name: str, data_size: int) -> TensorInfo:
     """One entry of the header, its offset relative to the data."""
     fields = root.object(name)
-    dtype = fields.text("dtype")
+    dtype = fields.string("dtype")
     if dtype not in SAFETENSORS_TYPES:
         raise fields.error(f"the type {dtype[:40]!r} is not one of {', '.join(sorted(SAFETENSORS_TYPES))}", "dtype")
     shape = _sizes(fields, "shape")
@@ -106,11 +104,7 @@ def _info(root: Fields, name: str, data_size: int) -> TensorInfo:
 
 
 def _sizes(fields: Fields, key: str) -> list[int]:
-    values = fields.array(key)
-    for index, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SIZE:
-            raise fields.error("must be an integer from 0 to 2⁶³ − 1", key, index)
-    return values
+    return fields.integers(key, maximum=MAX_SIZE)
 
 
 class SafetensorsIndex(TensorStore):
@@ -130,12 +124,14 @@ class SafetensorsIndex(TensorStore):
         if index.size > MAX_INDEX:
             message = f"the index has {index.size} bytes, more than the limit of {MAX_INDEX}"
             raise FormatError(message, where=f"{index.name} at byte 0")
-        root = Fields(parse_json(index.read(0, index.size), where=index.name, max_bytes=MAX_INDEX), index.name)
-        self._metadata = root.object("metadata").mapping if root.has("metadata") else {}
+        root = Fields(
+            parse_json(index.read(0, index.size), where=index.name, max_bytes=MAX_INDEX), file=index.name, rules=FILE
+        )
+        self._metadata = root.object("metadata").values if root.has("metadata") else {}
         weight_map = root.object("weight_map")
-        if not weight_map.mapping:
+        if not weight_map.values:
             raise root.error("names no tensors", "weight_map")
-        placed = {name: _plain_name(weight_map, name) for name in weight_map.mapping}
+        placed = {name: _plain_name(weight_map, name) for name in weight_map.values}
         self.shards: dict[str, SafetensorsFile] = {}
         for name, file in placed.items():
             if file in self.shards:
@@ -164,7 +160,7 @@ class SafetensorsIndex(TensorStore):
 
 def _plain_name(weight_map: Fields, name: str) -> str:
     """The file of a tensor, refused unless it is a name in the same directory."""
-    file = weight_map.text(name)
+    file = weight_map.string(name)
     plain = file.endswith(".safetensors") and len(file) <= 255 and not file.startswith(".")
     if not plain or any(c in '/\\:*?"<>|' or ord(c) < 32 or ord(c) == 127 for c in file):
         raise weight_map.error(f"{file[:60]!r} is not the plain name of a .safetensors file", name)

@@ -23,7 +23,7 @@ from ..models.weights import CheckpointWeights
 from ..progress import to_end
 from ..runtime.device import Activations, Device
 from ..runtime.stored import StoredWeight
-from ..schema.file_fields import Fields
+from ..schema.fields import FILE, Fields
 from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
 from .language_model import LanguageModel
@@ -227,5 +227,5 @@ def _template(files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts) -
         return None
     source = files["tokenizer_config.json"]
     value = read_json_file(source, max_bytes=MAX_JSON_BYTES)
-    template = Fields(value, source.name).mapping.get("chat_template")
+    template = Fields(value, file=source.name, rules=FILE).any("chat_template")
     return ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None

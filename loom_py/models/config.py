@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import FormatError, ModelError
 from ..formats.source import Source
-from ..schema.file_fields import Fields
+from ..schema.fields import Fields, is_whole, shown
 from ..schema.strict import parse_json
 
 
 def read_json_file(source: Source, *, max_bytes: int) -> Any:
     """A whole small JSON file through the strict reader; too large a file is refused before it is read."""
     if source.size > max_bytes:
-        raise Fields({}, source.name).error(f"{source.size} bytes are more than the limit of {max_bytes}")
+        raise FormatError(
+            f"{source.size} bytes are more than the limit of {max_bytes}", where=f"{source.name} at its root"
+        )
     return parse_json(source.read(0, source.size), where=source.name, max_bytes=max_bytes)
 
 
 def unsupported(fields: Fields, key: str, message: str, remedy: str = "") -> ModelError:
     """The error for a field whose value is well formed and describes a model that is not computed here."""
-    return ModelError(message, where=fields.error("", key).where, remedy=remedy)
+    return ModelError(message, where=fields.at(key), remedy=remedy)
 
 
 def token_ids(fields: Fields, key: str, vocab_size: int) -> tuple[int, ...]:
     """A token id or an array of them; each inside the vocabulary."""
-    value = fields.mapping.get(key)
+    value = fields.values.get(key)
     if value is None:
         return ()
     many = isinstance(value, list)
@@ -38,8 +40,8 @@ def token_ids(fields: Fields, key: str, vocab_size: int) -> tuple[int, ...]:
         return ()
     for index, item in enumerate(values):
         steps = (key, index) if many else (key,)
-        if isinstance(item, bool) or not isinstance(item, int):
-            raise fields.error("must be a token id (an integer)", *steps)
+        if not is_whole(item, exact=True):
+            raise fields.error(f"expected a token id, got {shown(item)}", *steps)
         if not 0 <= item < vocab_size:
             raise fields.error(f"token id {str(item)[:30]} is outside the vocabulary of {vocab_size}", *steps)
     return tuple(values)
@@ -50,11 +52,11 @@ def attention_shape(fields: Fields, hidden: int, kv_heads: int | None = None) ->
 
     - `kv_heads`: the family's default; None for as many as query heads.
     """
-    heads = fields.integer("num_attention_heads", low=1, high=1 << 14)
-    kv = fields.integer("num_key_value_heads", kv_heads or heads, low=1, high=1 << 14)
+    heads = fields.integer("num_attention_heads", maximum=1 << 14)
+    kv = fields.integer("num_key_value_heads", default=kv_heads or heads, maximum=1 << 14)
     if not fields.has("head_dim") and hidden % heads:
         raise fields.error(f"{hidden} does not divide into {heads} attention heads", "hidden_size")
-    size = fields.integer("head_dim", hidden // heads, low=1, high=1 << 14)
+    size = fields.integer("head_dim", default=hidden // heads, maximum=1 << 14)
     if heads % kv:
         raise fields.error(f"{kv} does not divide the {heads} attention heads", "num_key_value_heads")
     return heads, kv, size

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
-from ..schema.file_fields import Fields
+from ..schema.fields import FILE, Fields
 
 ARCHITECTURE = "general.architecture"
 
@@ -27,8 +27,8 @@ class GGUFConfig:
     def __init__(self, metadata: Mapping[str, Any], checkpoint: Checkpoint | None = None) -> None:
         self.where = checkpoint.name if checkpoint is not None else "GGUF metadata"
         self.checkpoint = checkpoint
-        self._fields = Fields(metadata, self.where)
-        self.architecture = self._fields.text(ARCHITECTURE)
+        self._fields = Fields(metadata, file=self.where, rules=FILE)
+        self.architecture = self._fields.string(ARCHITECTURE)
         self.tensors = frozenset(checkpoint.names()) if checkpoint is not None else frozenset[str]()
 
     def integer(self, key: str, default: int | None = None, *, low: int = 0) -> int:
@@ -36,20 +36,22 @@ class GGUFConfig:
         return _integer(self._fields, self._key(key), default, low)
 
     def text(self, key: str, default: str) -> str:
-        return self._fields.text(self._key(key), default)
+        return self._fields.string(self._key(key), default=default)
 
     def decimal(self, key: str, default: float | None = None, *, high: float = math.inf) -> float:
         """A number above 0, as its author wrote it before it became a float32."""
-        return shortest_decimal(self._fields.number(self._key(key), ... if default is None else default, high=high))
+        return shortest_decimal(
+            self._fields.number(self._key(key), default=... if default is None else default, maximum=high, above=0)
+        )
 
     def uniform(self, key: str, default: int | None = None) -> int:
         """A positive integer that some files give once a layer; a `ModelError` where layers differ."""
         name, fields = self._key(key), self._fields
-        value = fields.mapping.get(name)
+        value = fields.values.get(name)
         if isinstance(value, list):
             if not value or any(item != value[0] for item in value):
                 raise self.unsupported("layers of different shapes are not supported", key)
-            fields = Fields({name: value[0]}, self.where)
+            fields = Fields({name: value[0]}, file=self.where, rules=FILE)
         return _integer(fields, name, default, 1)
 
     def unsupported(self, message: str, key: str) -> ModelError:
@@ -59,15 +61,15 @@ class GGUFConfig:
     def vocabulary(self) -> dict[str, int | None]:
         """What a `config.json` says of the tokens: `vocab_size` and the ids of the special ones."""
         fields = self._fields
-        tokens = fields.array("tokenizer.ggml.tokens", None)
+        tokens = fields.array("tokenizer.ggml.tokens", default=None)
         size = self.integer("vocab_size", None if tokens is None else len(tokens), low=1)
         found: dict[str, int | None] = {
             "vocab_size": size,
-            "bos_token_id": fields.integer("tokenizer.ggml.bos_token_id", None),
-            "eos_token_id": fields.integer("tokenizer.ggml.eos_token_id", None),
+            "bos_token_id": fields.integer("tokenizer.ggml.bos_token_id", default=None, minimum=0),
+            "eos_token_id": fields.integer("tokenizer.ggml.eos_token_id", default=None, minimum=0),
         }
         if fields.has("tokenizer.ggml.padding_token_id"):
-            found["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id")
+            found["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id", minimum=0)
         return found
 
     def _key(self, key: str) -> str:
@@ -75,7 +77,7 @@ class GGUFConfig:
 
 
 def _integer(fields: Fields, key: str, default: int | None, low: int) -> int:
-    return fields.integer(key, low=low) if default is None else fields.integer(key, default, low=low)
+    return fields.integer(key, minimum=low) if default is None else fields.integer(key, default=default, minimum=low)
 
 
 def shortest_decimal(value: float | np.floating[Any]) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..runtime import Ops, Tensor
-from ..schema.file_fields import Fields
+from ..schema.fields import Fields
 from .blocks import cached_attention, gated_mlp, linear
 from .config import attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
@@ -45,41 +45,41 @@ class LlamaConfig:
     def read(cls, fields: Fields) -> LlamaConfig:
         """From `config.json`. Raises `FormatError` or `ModelError` with the field's path."""
         _refuse_unsupported(fields)
-        hidden = fields.integer("hidden_size", low=1, high=1 << 20)
+        hidden = fields.integer("hidden_size", maximum=1 << 20)
         heads, kv_heads, head_dim = attention_shape(fields, hidden)
         if head_dim % 2:
             raise fields.error(f"must be even for rotary embeddings, but is {head_dim}", "head_dim")
-        vocab = fields.integer("vocab_size", low=1, high=1 << 24)
+        vocab = fields.integer("vocab_size", maximum=1 << 24)
         theta, scaling = read_rope(fields)
         return cls(
             vocab_size=vocab,
             hidden_size=hidden,
-            intermediate_size=fields.integer("intermediate_size", low=1, high=1 << 22),
-            num_hidden_layers=fields.integer("num_hidden_layers", low=1, high=4096),
+            intermediate_size=fields.integer("intermediate_size", maximum=1 << 22),
+            num_hidden_layers=fields.integer("num_hidden_layers", maximum=4096),
             num_attention_heads=heads,
             num_key_value_heads=kv_heads,
             head_dim=head_dim,
-            rms_norm_eps=fields.number("rms_norm_eps", 1e-6, high=1.0),
+            rms_norm_eps=fields.number("rms_norm_eps", default=1e-6, maximum=1.0, above=0),
             rope_theta=theta,
             rope_scaling=scaling,
-            max_position_embeddings=fields.integer("max_position_embeddings", 2048, low=1),
-            tie_word_embeddings=fields.boolean("tie_word_embeddings", False),
-            attention_bias=fields.boolean("attention_bias", False),
-            mlp_bias=fields.boolean("mlp_bias", False),
+            max_position_embeddings=fields.integer("max_position_embeddings", default=2048),
+            tie_word_embeddings=fields.boolean("tie_word_embeddings"),
+            attention_bias=fields.boolean("attention_bias"),
+            mlp_bias=fields.boolean("mlp_bias"),
             bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
             eos_token_ids=token_ids(fields, "eos_token_id", vocab),
-            model_type=fields.text("model_type", "llama"),
+            model_type=fields.string("model_type", default="llama"),
         )
 
 
 def _refuse_unsupported(fields: Fields) -> None:
     """Raises `ModelError` for what would load and then compute something else than the checkpoint's authors did."""
-    act = fields.text("hidden_act", "silu")
+    act = fields.string("hidden_act", default="silu")
     if act not in ("silu", "swish"):
         raise unsupported(fields, "hidden_act", f"the activation {act[:60]!r} is not supported, only 'silu' is")
-    if fields.number("partial_rotary_factor", 1.0) != 1.0:
+    if fields.number("partial_rotary_factor", default=1.0, above=0) != 1.0:
         raise unsupported(fields, "partial_rotary_factor", "rotary embeddings over part of a head are not supported")
-    if fields.boolean("rope_interleaved", False):
+    if fields.boolean("rope_interleaved"):
         raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..schema.file_fields import Fields
+from ..schema.fields import Fields
 from .config import unsupported
 from .llama import Llama
 from .registry import Family
@@ -10,8 +10,8 @@ from .registry import Family
 
 def _read(fields: Fields) -> Llama:
     if fields.has("sliding_window"):
-        window = fields.integer("sliding_window", low=1)
-        if window < fields.integer("max_position_embeddings", 4096 * 32, low=1):
+        window = fields.integer("sliding_window")
+        if window < fields.integer("max_position_embeddings", default=4096 * 32):
             message = f"sliding-window attention over {window} positions is not supported"
             raise unsupported(fields, "sliding_window", message)
     return Llama.read(fields)

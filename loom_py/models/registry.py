@@ -16,7 +16,7 @@ from .. import models
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.source import Source
-from ..schema.file_fields import Fields
+from ..schema.fields import FILE, Fields
 from .config import read_json_file, unsupported
 from .gguf_config import ARCHITECTURE, GGUFConfig
 from .protocols import Decoder, Encoder
@@ -56,7 +56,7 @@ def read_decoder(config: object, where: str = "config.json") -> Decoder:
 
     Raises `FormatError` for a malformed configuration, `ModelError` for one that this package does not compute.
     """
-    fields = Fields(config, where)
+    fields = Fields(config, file=where, rules=FILE)
     family = _family_of(fields)
     if fields.has("quantization_config"):
         message = "the weights are quantised in a way this package does not read"
@@ -105,7 +105,7 @@ def _declared(name: str) -> Family | None:
 
 
 def _family_of(fields: Fields) -> Family:
-    name = fields.text("model_type", None)
+    name = fields.string("model_type", default=None)
     if name is None:
         return next(family for family in families() if family.assumed)
     module = name.replace("-", "_")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
-from ..schema.file_fields import Fields
+from ..schema.fields import Fields
 from .gguf_config import GGUFConfig, shortest_decimal
 
 GGUF_DIVISORS = "rope_freqs.weight"
@@ -58,29 +58,30 @@ def inverse_frequencies(size: int, theta: float, scaling: RopeScaling | None = N
 
 def read_rope(fields: Fields) -> tuple[float, RopeScaling | None]:
     """`rope_theta` and the scaling, from the root (transformers 4) or from `rope_parameters` (transformers 5)."""
-    theta = fields.number("rope_theta", 10000.0, high=1e12)
+    theta = fields.number("rope_theta", default=10000.0, maximum=1e12, above=0)
     key = next((key for key in ("rope_parameters", "rope_scaling") if fields.has(key)), None)
     if key is None:
         return theta, None
     inner = fields.object(key)
-    theta = inner.number("rope_theta", theta, high=1e12)
-    kind = inner.text("rope_type", None) or inner.text("type", "default")  # `type` is the older spelling
+    theta = inner.number("rope_theta", default=theta, maximum=1e12, above=0)
+    # `type` is the older spelling
+    kind = inner.string("rope_type", default=None) or inner.string("type", default="default")
     if kind == "default":
         return theta, None
     if kind == "linear":
-        return theta, RopeScaling("linear", inner.number("factor", low=0.0, high=1e6))
+        return theta, RopeScaling("linear", inner.number("factor", maximum=1e6, above=0.0))
     if kind != "llama3":
         raise ModelError(
             f"the rotary scaling {kind[:60]!r} is not supported",
-            where=inner.error("", "rope_type" if inner.has("rope_type") else "type").where,
+            where=inner.at("rope_type" if inner.has("rope_type") else "type"),
             remedy="Supported are default, linear and llama3.",
         )
     scaling = RopeScaling(
         "llama3",
-        factor=inner.number("factor", high=1e6),
-        low_freq_factor=inner.number("low_freq_factor", high=1e6),
-        high_freq_factor=inner.number("high_freq_factor", high=1e6),
-        original_max_position_embeddings=inner.integer("original_max_position_embeddings", low=1),
+        factor=inner.number("factor", maximum=1e6, above=0),
+        low_freq_factor=inner.number("low_freq_factor", maximum=1e6, above=0),
+        high_freq_factor=inner.number("high_freq_factor", maximum=1e6, above=0),
+        original_max_position_embeddings=inner.integer("original_max_position_embeddings"),
     )
     if scaling.high_freq_factor <= scaling.low_freq_factor:
         raise inner.error("must be greater than low_freq_factor", "high_freq_factor")

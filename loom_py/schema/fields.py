@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Any, overload
 
-from ..errors import ConfigError, LoomError
+from ..errors import ConfigError, FormatError, LoomError
 from .names import fold, pascal
 from .strict import json_path
 
@@ -87,8 +87,12 @@ def range_fault(
         ("at most", maximum, math.inf),
         ("below", below, math.inf),
     )
-    parts = [f"{word} {bound:.15g}" for word, bound, open_end in bounds if bound != open_end]
-    return f"{shown(value) if isinstance(value, int) else f'{value:g}'} must be {' and '.join(parts)}"
+    parts = [f"{word} {_digits(bound)}" for word, bound, open_end in bounds if bound != open_end]
+    return f"{_digits(value)} must be {' and '.join(parts)}"
+
+
+def _digits(value: float) -> str:
+    return shown(value) if isinstance(value, int) else f"{value:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,7 @@ class Rules:
 
 CONFIG = Rules()
 LOOSE = Rules(loose=True)
+FILE = Rules(error=FormatError, exact=True)
 
 
 class Fields:
@@ -161,7 +166,7 @@ class Fields:
     def _place(self, *steps: str | int) -> str:
         path = json_path((*self._steps, *steps), self._base)
         if self.file:
-            return f"{self.file} at {path}" if path else self.file
+            return f"{self.file} at {path or 'its root'}"
         return path or "config"
 
     def error(self, message: str, *steps: str | int, remedy: str = "") -> LoomError:

@@ -10,10 +10,11 @@ import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from ..schema.fields import Fields
 from .byte_level import token_bytes
-from .json_node import Node
 from .normalize import Replace, build_replace
 from .pretokenize import metaspace_options
+from .tokenizer_fields import MAX_ID, read_character, unsupported
 
 
 class DecodeStep(ABC):
@@ -223,7 +224,7 @@ class SpaceStep(DecodeStep):
 StepFactory = Callable[[], DecodeStep]
 
 
-def build_decoder(node: Node | None) -> list[StepFactory]:
+def build_decoder(node: Fields | None) -> list[StepFactory]:
     """Makers of the steps an object of the file describes. Raises `TokenizerError`."""
     if node is None:
         return [SpaceStep]
@@ -231,8 +232,8 @@ def build_decoder(node: Node | None) -> list[StepFactory]:
     return steps
 
 
-def _build(node: Node, fused: bool) -> tuple[list[StepFactory], bool]:
-    kind = node.get("type", str)
+def _build(node: Fields, fused: bool) -> tuple[list[StepFactory], bool]:
+    kind = node.string("type")
     match kind:
         case "ByteLevel":
             return [ByteLevelStep], True
@@ -244,7 +245,8 @@ def _build(node: Node, fused: bool) -> tuple[list[StepFactory], bool]:
         case "Replace":
             return [_replace_step(build_replace(node), fused)], fused
         case "Strip":
-            content, start, stop = node.character("content"), node.count("start"), node.count("stop")
+            content = read_character(node, "content")
+            start, stop = (node.integer(key, minimum=0, maximum=MAX_ID) for key in ("start", "stop"))
             if fused:
                 return [lambda: FusedStripStep(content, start, stop)], True
             return [lambda: EachStep(lambda token: _strip(token, content, start, stop))], False
@@ -252,22 +254,22 @@ def _build(node: Node, fused: bool) -> tuple[list[StepFactory], bool]:
             replacement, scheme, _ = metaspace_options(node)
             return [lambda: MetaspaceStep(replacement, scheme, fused)], fused
         case "BPEDecoder":
-            suffix = node.get("suffix", str)
+            suffix = node.string("suffix")
             if fused:
                 return [lambda: EachStep(lambda t: t) if not suffix else FusedReplaceStep(suffix, "")], True
             return [lambda: SuffixStep(suffix)], False
         case "WordPiece":
-            prefix, cleanup = node.get("prefix", str), node.get("cleanup", bool)
+            prefix, cleanup = node.string("prefix"), node.boolean("cleanup", default=...)
             if fused:
-                node.unsupported("'WordPiece' behind a decoder that fuses tokens", "type")
+                raise unsupported(node, "'WordPiece' behind a decoder that fuses tokens", "type")
             return [lambda: WordPieceStep(prefix, cleanup)], False
         case "Sequence":
             steps: list[StepFactory] = []
-            for child in node.children("decoders"):
+            for child in node.objects("decoders", required=True):
                 more, fused = _build(child, fused)
                 steps += more
             return steps, fused
-    node.unsupported(f"the decoder {kind[:40]!r}", "type")
+    raise unsupported(node, f"the decoder {kind[:40]!r}", "type")
 
 
 def _replace_step(replace: Replace, fused: bool) -> StepFactory:

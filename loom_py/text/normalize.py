@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import get_args
 
 from ..errors import TokenizerError
+from ..schema.fields import Fields
 from .byte_level import to_byte_characters
-from .json_node import Node
 from .regex import Regex
 from .regex_syntax import PatternError
+from .tokenizer_fields import read_pattern, unsupported
 from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_accents
 
 # Takes a text; returns it normalised, and whether its first character still stems from the first of the original.
@@ -39,11 +40,11 @@ def identity(text: str) -> tuple[str, bool]:
     return text, True
 
 
-def build_normalizer(node: Node | None) -> Normalizer:
+def build_normalizer(node: Fields | None) -> Normalizer:
     """The normaliser an object of the file describes (`None` for `null`). Raises `TokenizerError`."""
     if node is None:
         return identity
-    kind = node.get("type", str)
+    kind = node.string("type")
     if kind in get_args(NormalForm):
         form: NormalForm = kind  # type: ignore[assignment]  # one of its literals, as the condition says
         return _whole(lambda text: normalize(form, text))
@@ -55,22 +56,22 @@ def build_normalizer(node: Node | None) -> Normalizer:
         case "StripAccents":
             return lambda text: (strip_accents(text), not text or bool(strip_accents(text[0])))
         case "Prepend":
-            prefix = node.get("prepend", str)
+            prefix = node.string("prepend")
             return _whole(lambda text: _prepended(prefix, text))
         case "Strip":
-            return _strip(node.get("strip_left", bool), node.get("strip_right", bool))
+            return _strip(node.boolean("strip_left", default=...), node.boolean("strip_right", default=...))
         case "Replace":
             return build_replace(node).normalize
         case "Sequence":
-            return _sequence([build_normalizer(child) for child in node.children("normalizers")])
-    node.unsupported(f"the normalizer {kind[:40]!r}", "type")
+            return _sequence([build_normalizer(child) for child in node.objects("normalizers", required=True)])
+    raise unsupported(node, f"the normalizer {kind[:40]!r}", "type")
 
 
-def build_replace(node: Node) -> Replace:
+def build_replace(node: Fields) -> Replace:
     """`Replace`, which is a normaliser and a decoder: every match of `pattern` becomes `content`."""
-    pattern, is_regex = node.pattern()
+    pattern, is_regex = read_pattern(node)
     regex = compile_regex(node, pattern if is_regex else "") if is_regex or not pattern else None
-    return Replace(pattern, regex, node.get("content", str))
+    return Replace(pattern, regex, node.string("content"))
 
 
 class Replace:
@@ -101,12 +102,13 @@ class Replace:
         return self(text), span[0] > 0 or span[1] == 0
 
 
-def compile_regex(node: Node, pattern: str) -> Regex:
+def compile_regex(node: Fields, pattern: str) -> Regex:
     """A pattern of the file, or a `TokenizerError` that names its place."""
     try:
         return Regex(pattern)
     except PatternError as error:
-        node.fail(str(error), "pattern", "Regex", remedy="Use a model whose tokenizer has a plainer pattern.")
+        remedy = "Use a model whose tokenizer has a plainer pattern."
+        raise node.error(str(error), "pattern", "Regex", remedy=remedy) from None
 
 
 def _prepended(prefix: str, text: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
+from ..schema.fields import Fields
 from .byte_level import to_byte_characters
 from .codeset import CodeSet
-from .json_node import Node
 from .normalize import compile_regex
 from .regex import Regex, cached_regex, class_regex, literal_regex, runs_regex
+from .tokenizer_fields import MAX_ID, read_character, read_pattern, unsupported
 from .unicode_tables import named_set
 
 Pieces = tuple[list[str], bool]
@@ -35,22 +36,22 @@ GGUF_DEFAULT_PATTERNS = (
 )
 
 
-def build_pre_tokenizer(node: Node | None) -> list[PreTokenizer]:
+def build_pre_tokenizer(node: Fields | None) -> list[PreTokenizer]:
     """The steps an object of the file describes (none for `null`). Raises `TokenizerError`."""
     if node is None:
         return []
-    kind = node.get("type", str)
+    kind = node.string("type")
     match kind:
         case "ByteLevel":
-            node.get("trim_offsets", bool)
-            return byte_level(node.get("add_prefix_space", bool), node.get("use_regex", bool, True))
+            node.boolean("trim_offsets", default=...)
+            return byte_level(node.boolean("add_prefix_space", default=...), node.boolean("use_regex", default=True))
         case "Digits":
-            isolated = node.get("individual_digits", bool)
+            isolated = node.boolean("individual_digits", default=...)
             return [split(class_regex(named_set("rust_numeric")), "Isolated" if isolated else "Contiguous")]
         case "Split":
-            pattern, is_regex = node.pattern()
+            pattern, is_regex = read_pattern(node)
             regex = compile_regex(node, pattern) if is_regex else literal_regex(pattern)
-            return [split(regex, _behavior(node), invert=node.get("invert", bool))]
+            return [split(regex, _behavior(node), invert=node.boolean("invert", default=...))]
         case "Whitespace":
             word, space = named_set("rust_word"), named_set("rust_whitespace")
             return [split(runs_regex(word, ~CodeSet.union(word, space)), "Removed", invert=True)]
@@ -62,14 +63,16 @@ def build_pre_tokenizer(node: Node | None) -> list[PreTokenizer]:
             space = split(class_regex(named_set("rust_whitespace")), "Removed")
             return [space, split(class_regex(named_set("punctuation")), "Isolated")]
         case "CharDelimiterSplit":
-            return [split(literal_regex(node.character("delimiter")), "Removed")]
+            return [split(literal_regex(read_character(node, "delimiter")), "Removed")]
         case "FixedLength":
-            return [_fixed_length(max(node.count("length", 5), 1))]
+            return [_fixed_length(max(node.integer("length", default=5, minimum=0, maximum=MAX_ID), 1))]
         case "Metaspace":
             return [_metaspace(*metaspace_options(node))]
         case "Sequence":
-            return [step for child in node.children("pretokenizers") for step in build_pre_tokenizer(child)]
-    node.unsupported(f"the pre-tokenizer {kind[:40]!r}", "type")
+            return [
+                step for child in node.objects("pretokenizers", required=True) for step in build_pre_tokenizer(child)
+            ]
+    raise unsupported(node, f"the pre-tokenizer {kind[:40]!r}", "type")
 
 
 def byte_level(add_prefix_space: bool, use_regex: bool) -> list[PreTokenizer]:
@@ -177,14 +180,14 @@ _ARRANGE: dict[str, Callable[[Flagged], Spans]] = {
 }
 
 
-def metaspace_options(node: Node) -> tuple[str, str, bool]:
+def metaspace_options(node: Fields) -> tuple[str, str, bool]:
     """`(replacement, prepend_scheme, split)` of a `Metaspace` object, which is also a decoder."""
-    scheme = node.choice("prepend_scheme", ("first", "never", "always"), "always")
-    if not node.get("add_prefix_space", bool, True):
+    scheme = node.string("prepend_scheme", default="always", choices=("first", "never", "always"))
+    if not node.boolean("add_prefix_space", default=True):
         if node.has("prepend_scheme") and scheme != "never":
-            node.fail("contradicts prepend_scheme", "add_prefix_space")
+            raise node.error("contradicts prepend_scheme", "add_prefix_space")
         scheme = "never"
-    return node.character("replacement"), scheme, node.get("split", bool, True)
+    return read_character(node, "replacement"), scheme, node.boolean("split", default=True)
 
 
 def _metaspace(replacement: str, scheme: str, cut: bool) -> PreTokenizer:
@@ -215,7 +218,6 @@ def _fixed_length(length: int) -> PreTokenizer:
     return step
 
 
-def _behavior(node: Node, default: Behavior | None = None) -> Behavior:
-    options = get_args(Behavior)
-    name = node.choice("behavior", options, default) if default else node.choice("behavior", options)
-    return name  # type: ignore[return-value]  # one of the literals, as `choice` checks
+def _behavior(node: Fields, default: Behavior | None = None) -> Behavior:
+    name = node.string("behavior", default=default or ..., choices=get_args(Behavior))
+    return name  # type: ignore[return-value]  # one of the literals, as the reader checks

@@ -7,19 +7,20 @@ from typing import Any
 
 from ..errors import FormatError, TokenizerError
 from ..formats.source import BytesSource, Source
-from ..schema.file_fields import kind_of
+from ..schema.fields import Fields, json_type, range_fault
 from ..schema.strict import parse_json
 from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
 from .decoders import build_decoder
-from .json_node import Node
 from .normalize import build_normalizer
 from .parts import TokenizerParts
 from .postprocess import build_post_processor
 from .pretokenize import build_pre_tokenizer
+from .tokenizer_fields import MAX_ID, RULES, unsupported
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_ADDED = 100_000
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def read_tokenizer_json(source: Source | bytes | bytearray | memoryview | str | Mapping[str, Any]) -> TokenizerParts:
@@ -38,14 +39,14 @@ def read_tokenizer_json(source: Source | bytes | bytearray | memoryview | str | 
         raise
     except FormatError as error:
         raise TokenizerError(error.message, where=error.where, remedy=error.remedy) from None
-    return _parts(Node(document, name))
+    return _parts(Fields(document, file=name, rules=RULES))
 
 
-def _parts(root: Node) -> TokenizerParts:
-    version = root.value.get("version", "1.0")
+def _parts(root: Fields) -> TokenizerParts:
+    version = root.values.get("version", "1.0")
     if version != "1.0":
-        root.unsupported(f"version {str(version)[:20]!r}", "version")
-    model = _model(root.child("model"))
+        raise unsupported(root, f"version {str(version)[:20]!r}", "version")
+    model = _model(root.object("model"))
     normalizer = build_normalizer(_optional(root, "normalizer"))
     tokens = _added_tokens(root)
     added = AddedTokens(tokens, model.vocab.get, len(model.vocab), lambda text: normalizer(text)[0])
@@ -60,81 +61,81 @@ def _parts(root: Node) -> TokenizerParts:
     return parts
 
 
-def _optional(root: Node, key: str) -> Node | None:
-    return root.child(key) if root.has(key) else None
+def _optional(root: Fields, key: str) -> Fields | None:
+    return root.object(key) if root.has(key) else None
 
 
-def _added_tokens(root: Node) -> list[AddedToken]:
+def _added_tokens(root: Fields) -> list[AddedToken]:
     if not root.has("added_tokens"):
         return []
-    if len(root.items("added_tokens")) > MAX_ADDED:
-        root.fail(f"has more than {MAX_ADDED} entries", "added_tokens")
+    if len(root.array("added_tokens")) > MAX_ADDED:
+        raise root.error(f"has more than {MAX_ADDED} entries", "added_tokens")
     tokens: list[AddedToken] = []
     ids: dict[int, str] = {}
-    for node in root.children("added_tokens"):
-        content, token_id = node.get("content", str), node.count("id")
+    for node in root.objects("added_tokens", required=True):
+        content, token_id = node.string("content"), node.integer("id", minimum=0, maximum=MAX_ID)
         if ids.setdefault(token_id, content) != content:
-            node.fail(f"the id {token_id} is already that of {ids[token_id][:40]!r}", "id")
-        flags = {key: node.get(key, bool) for key in ("single_word", "lstrip", "rstrip", "normalized", "special")}
+            raise node.error(f"the id {token_id} is already that of {ids[token_id][:40]!r}", "id")
+        flags = {key: node.boolean(key, default=...) for key in _FLAGS}
         _check_unicode(node, content, "content")
         tokens.append(AddedToken(content, **flags))
     return tokens
 
 
-def _model(node: Node) -> BPE:
-    kind = node.get("type", str, "BPE")
+def _model(node: Fields) -> BPE:
+    kind = node.string("type", default="BPE")
     if kind != "BPE":
-        node.unsupported(f"the model {kind[:40]!r}", "type")
-    if node.has("dropout") and node.value["dropout"] != 0:
-        node.unsupported("dropout", "dropout")
+        raise unsupported(node, f"the model {kind[:40]!r}", "type")
+    if node.has("dropout") and node.values["dropout"] != 0:
+        raise unsupported(node, "dropout", "dropout")
     vocab = _vocab(node)
     options = BPEOptions(
-        unk_token=node.get("unk_token", str) if node.has("unk_token") else None,
-        continuing_subword_prefix=node.get("continuing_subword_prefix", str, ""),
-        end_of_word_suffix=node.get("end_of_word_suffix", str, ""),
-        fuse_unk=node.get("fuse_unk", bool, False),
-        byte_fallback=node.get("byte_fallback", bool, False),
-        ignore_merges=node.get("ignore_merges", bool, False),
+        unk_token=node.string("unk_token", default=None),
+        continuing_subword_prefix=node.string("continuing_subword_prefix", default=""),
+        end_of_word_suffix=node.string("end_of_word_suffix", default=""),
+        fuse_unk=node.boolean("fuse_unk"),
+        byte_fallback=node.boolean("byte_fallback"),
+        ignore_merges=node.boolean("ignore_merges"),
     )
     merges, places = _merges(node)
-    return BPE(vocab, merges, options, lambda rank: f"{node.where}: model.merges[{places[rank]}]")
+    return BPE(vocab, merges, options, lambda rank: node.at("merges", places[rank]))
 
 
-def _vocab(node: Node) -> Mapping[str, int]:
-    vocab = node.child("vocab").value
+def _vocab(node: Fields) -> Mapping[str, int]:
+    vocab = node.object("vocab").values
     if set(map(type, vocab.values())) - {int} or set(map(type, vocab)) - {str}:
         token, value = next((t, v) for t, v in vocab.items() if type(v) is not int or type(t) is not str)
-        node.fail(f"must be an integer, but is {kind_of(value)}", "vocab", str(token)[:80])
-    if vocab and (min(vocab.values()) < 0 or max(vocab.values()) >= 2**32):
-        token = next(t for t, v in vocab.items() if not 0 <= v < 2**32)
-        node.fail(f"the id {str(vocab[token])[:40]} is not between 0 and 4294967295", "vocab", token[:80])
+        raise node.error(f"expected a whole number, got {json_type(value)}", "vocab", str(token)[:80])
+    if vocab and (min(vocab.values()) < 0 or max(vocab.values()) > MAX_ID):
+        token = next(t for t, v in vocab.items() if not 0 <= v <= MAX_ID)
+        raise node.error(range_fault(vocab[token], minimum=0, maximum=MAX_ID), "vocab", token[:80])
     if len(set(vocab.values())) != len(vocab):
         seen: dict[int, str] = {}
         for token, token_id in vocab.items():
             if token_id in seen:
-                node.fail(f"the id {token_id} is already that of {seen[token_id][:40]!r}", "vocab", token[:80])
+                raise node.error(f"the id {token_id} is already that of {seen[token_id][:40]!r}", "vocab", token[:80])
             seen[token_id] = token
     return vocab
 
 
-def _merges(node: Node) -> tuple[list[tuple[str, str]], range | list[int]]:
+def _merges(node: Fields) -> tuple[list[tuple[str, str]], range | list[int]]:
     """The merges as pairs, and the index of each in the file."""
-    items = node.items("merges")
+    items = node.array("merges")
     if all(type(item) is str for item in items):
         kept = [i for i, item in enumerate(items) if not item.startswith("#version")]
         merges = [tuple(items[i].split(" ")) for i in kept]
         if set(map(len, merges)) - {2}:
             bad = next(i for i, merge in zip(kept, merges, strict=True) if len(merge) != 2)
-            node.fail("must be two tokens with one space between", "merges", bad)
+            raise node.error("expected two tokens with one space between", "merges", bad)
         return merges, kept  # type: ignore[return-value]  # all of length 2, as checked above
     for i, item in enumerate(items):
         if not isinstance(item, (list, tuple)) or len(item) != 2 or not type(item[0]) is type(item[1]) is str:
-            node.fail("must be an array of two tokens (as all the others, or none)", "merges", i)
+            raise node.error("expected an array of two tokens (as all the others, or none)", "merges", i)
     return items, range(len(items))  # type: ignore[return-value]  # pairs of strings, as checked above
 
 
-def _check_unicode(node: Node, text: str, key: str) -> None:
+def _check_unicode(node: Fields, text: str, key: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        node.fail("holds half of a surrogate pair", key)
+        raise node.error("holds half of a surrogate pair", key) from None

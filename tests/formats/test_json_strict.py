@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom_py.errors import FormatError
-from loom_py.schema.file_fields import Fields
+from loom_py.schema.fields import FILE, Fields
 from loom_py.schema.strict import json_path, parse_json
 
 VALUES = st.recursive(
@@ -93,10 +93,10 @@ def test_paths() -> None:
 @pytest.mark.parametrize("value", [True, 1.0, "1", [1], {}, 10**20, -1])
 def test_integer_fields(value: object) -> None:
     with pytest.raises(FormatError, match=r"c\.json at outer\.size: "):
-        Fields({"outer": {"size": value}}, "c.json").object("outer").integer("size")
+        Fields({"outer": {"size": value}}, file="c.json", rules=FILE).object("outer").integer("size", minimum=0)
 
 
 @pytest.mark.parametrize("value", [True, "1", 0, -2.5, 10**400, float("nan"), float("inf")])
 def test_number_fields(value: object) -> None:
     with pytest.raises(FormatError, match=r"c\.json at rate: "):
-        Fields({"rate": value}, "c.json").number("rate")
+        Fields({"rate": value}, file="c.json", rules=FILE).number("rate", above=0)

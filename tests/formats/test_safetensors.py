@@ -180,10 +180,10 @@ def test_sharded() -> None:
         ({"a": ".safetensors"}, {"s1": ONE}, "weight_map.a", "not the plain name"),
         ({"a": "s1.safetensors\0"}, {"s1": ONE}, "weight_map.a", "not the plain name"),
         ({"a": "pytorch_model.bin"}, {"s1": ONE}, "weight_map.a", "not the plain name"),
-        ({"a": 7}, {"s1": ONE}, "weight_map.a", "must be a string"),
+        ({"a": 7}, {"s1": ONE}, "weight_map.a", "expected a string"),
         ({}, {"s1": ONE}, "weight_map", "names no tensors"),
-        ([], {"s1": ONE}, "weight_map", "must be an object"),
-        (None, {"s1": ONE}, "weight_map", "must not be null"),
+        ([], {"s1": ONE}, "weight_map", "expected an object"),
+        (None, {"s1": ONE}, "weight_map", "expected an object, got null"),
     ],
 )
 def test_bad_indexes(weight_map: Any, shards: dict[str, dict[str, np.ndarray]], path: str, says: str) -> None:

@@ -12,7 +12,7 @@ from loom_py.formats.source import BytesSource
 from loom_py.models.llama import LlamaConfig
 from loom_py.models.registry import gguf_config, read_decoder, read_decoder_file
 from loom_py.models.rope import RopeScaling
-from loom_py.schema.file_fields import Fields
+from loom_py.schema.fields import FILE, Fields
 
 BASE = {
     "vocab_size": 100,
@@ -39,7 +39,7 @@ SMOLLM2 = {
 
 
 def llama(config: Any) -> LlamaConfig:
-    return LlamaConfig.read(Fields(config, "config.json"))
+    return LlamaConfig.read(Fields(config, file="config.json", rules=FILE))
 
 
 def test_smollm2() -> None:
@@ -137,10 +137,10 @@ def test_refused_with_its_path(change: dict[str, Any], path: str, kind: type[Loo
 
 @pytest.mark.parametrize("value", [[], None, 3, "x"])
 def test_not_an_object(value: Any) -> None:
-    with pytest.raises(FormatError, match=r"config\.json at its root: must be an object"):
+    with pytest.raises(FormatError, match=r"config\.json at its root: expected an object"):
         read_decoder(value)
 
 
 def test_missing_field() -> None:
-    with pytest.raises(FormatError, match=r"config\.json at intermediate_size: is missing"):
+    with pytest.raises(FormatError, match=r"config\.json at intermediate_size: missing: a whole number"):
         read_decoder({k: v for k, v in BASE.items() if k != "intermediate_size"})

@@ -15,7 +15,7 @@ from loom_py.formats.source import FileSource
 from loom_py.models.llama import Llama, LlamaConfig
 from loom_py.models.registry import gguf_config, gguf_decoder
 from loom_py.models.rope import unpermute_rope_rows
-from loom_py.schema.file_fields import Fields
+from loom_py.schema.fields import FILE, Fields
 
 from ..formats.conftest import open_file, tiny  # noqa: F401 (fixtures)
 from ..formats.tiny_gguf import HEADS, KV_HEADS, TinyGGUF, permute, write_tiny_gguf
@@ -35,7 +35,7 @@ METADATA: dict[str, Any] = {
 
 def llama(metadata: Mapping[str, Any], file: GGUFFile | None = None) -> LlamaConfig:
     """The configuration by way of `config.json`, as the loader goes."""
-    return LlamaConfig.read(Fields(gguf_config(metadata, file), "config.json"))
+    return LlamaConfig.read(Fields(gguf_config(metadata, file), file="config.json", rules=FILE))
 
 
 def test_the_file_holds_the_weights_under_their_names(tiny: TinyGGUF, open_file: Open) -> None:  # noqa: F811
@@ -43,7 +43,7 @@ def test_the_file_holds_the_weights_under_their_names(tiny: TinyGGUF, open_file:
     weights = {weight.name: weight for weight in gguf_decoder(file).weights()}
     assert sorted(weight.gguf for weight in weights.values()) == sorted(file.names())
     assert {name: weight.shape for name, weight in weights.items()} == {n: w.shape for n, w in tiny.weights.items()}
-    biased = Fields(gguf_config(METADATA) | {"attention_bias": True}, "config.json")
+    biased = Fields(gguf_config(METADATA) | {"attention_bias": True}, file="config.json", rules=FILE)
     assert "blk.1.attn_q.bias" in {weight.gguf for weight in Llama.read(biased).weights()}
 
 

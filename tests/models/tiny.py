@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.models.llama import Llama, LlamaConfig
-from loom_py.schema.file_fields import Fields
+from loom_py.schema.fields import FILE, Fields
 
 SHAPE = {
     "vocab_size": 37,
@@ -25,7 +25,7 @@ SHAPE = {
 
 
 def config(**changes: Any) -> LlamaConfig:
-    return LlamaConfig.read(Fields(SHAPE | changes, "config.json"))
+    return LlamaConfig.read(Fields(SHAPE | changes, file="config.json", rules=FILE))
 
 
 def decoder(**changes: Any) -> Llama:

@@ -213,7 +213,7 @@ def test_wrong_fields_name_their_path(path: str, value: Any, place: str) -> None
     place = place or json_path(list(steps))
     with pytest.raises(TokenizerError) as caught:
         Tokenizer.from_json(document)
-    assert caught.value.where.startswith(f"tokenizer.json: {place}")
+    assert caught.value.where.startswith(f"tokenizer.json at {place}")
     assert caught.value.message
     assert caught.value.remedy
 
