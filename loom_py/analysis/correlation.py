@@ -33,7 +33,7 @@ class CorrelationPair:
 class Correlations:
     """The n × n correlation matrix of n features over a number of samples, and each feature's own figures.
 
-    `std_devs` are of the population. A feature that never varies correlates with nothing: 0, and 1 with itself.
+    `std_devs` are of the population. A constant feature has correlation 0 with every other one, and 1 with itself.
     """
 
     labels: tuple[str, ...]

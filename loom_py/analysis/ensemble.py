@@ -1,4 +1,4 @@
-"""Pairs of models that make up for each other's mistakes."""
+"""Pairs of models that compensate each other's mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several networks grown together: their layers side by side in one parallel layer."""
+"""Several networks combined: their layers side by side in one parallel layer."""
 
 from __future__ import annotations
 

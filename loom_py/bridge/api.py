@@ -84,7 +84,7 @@ def describe_error(error: BaseException) -> dict[str, str]:
 
 # --- devices --------------------------------------------------------------------------------------------------------
 def add_simd(host: Any) -> None:
-    """Tell of the compiled kernels; `host` is a `SimdHost`."""
+    """Register the compiled kernels; `host` is a `SimdHost`."""
     from ..runtime.simd.device import SimdDevice
     from ..runtime.simd.js_host import JsHost
 
@@ -92,7 +92,7 @@ def add_simd(host: Any) -> None:
 
 
 def add_webgpu(host: Any) -> None:
-    """Tell of the page's GPU; `host` is a `WebGPUHost`."""
+    """Register the page's GPU; `host` is a `WebGPUHost`."""
     from ..runtime.webgpu import WebGPUDevice
     from ..runtime.webgpu.js_host import JsHost as GPUHost
 
@@ -100,7 +100,7 @@ def add_webgpu(host: Any) -> None:
 
 
 def missing_device(name: str, reason: str) -> None:
-    """Tell of a device that could not be opened."""
+    """Record why a device could not be opened."""
     devices.missing(name, reason)
 
 
@@ -110,7 +110,7 @@ def use_device(name: str) -> None:
 
 
 def describe_devices() -> str:
-    """JSON: every device with its facts, or why it is not there."""
+    """JSON: every device with its facts, or why it is missing."""
     return to_json_text(devices.describe())
 
 
@@ -122,7 +122,7 @@ def detect_all_json() -> str:
 
 
 def verify_start(name: str) -> int:
-    """Handle of a task that compares every kernel of a device with NumPy in float64, telling of each."""
+    """Handle of a task that compares every kernel of a device with NumPy in float64, with an event for each."""
     from ..runtime.verify import Checked, check_device
 
     device = devices.get(name)
@@ -156,7 +156,7 @@ def layer_init_functions() -> str:
 
 
 def layer_init(name: str, arguments: str) -> str:
-    """JSON of the `LayerConfig` that one of them makes, with fresh weights."""
+    """JSON of the `LayerConfig` that one of these functions returns, with fresh weights."""
     return to_json_text(call_layer_init(name, array_of(arguments)))
 
 

@@ -34,7 +34,7 @@ def to_js(array: np.ndarray) -> Any:
 
 
 def put_back(value: Any, arrays: list[Any]) -> Any:
-    """JSON values with the typed arrays where their places are."""
+    """JSON values with the typed arrays put back in their places."""
     if isinstance(value, list):
         return [put_back(item, arrays) for item in value]
     if isinstance(value, dict):

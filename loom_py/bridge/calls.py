@@ -53,7 +53,7 @@ def methods(name: str = "Network") -> str:
 
 
 def members(name: str) -> str:
-    """JSON of [public name, number of parameters, whether it takes long] for each of them."""
+    """JSON of [public name, number of parameters, whether it is long work] for each of them."""
     cls = class_of(name)
     members = [(public, reflection.member(cls, public)) for public in sorted(reflection.methods(cls))]
     return json.dumps([[p, len(reflection.parameters(f)), steps_of(cls, f) is not None] for p, f in members if f])
@@ -74,7 +74,7 @@ def create(name: str, arguments: str, arrays: Any = None) -> str:
 
 
 def _nothing(self: object) -> None:
-    """The constructor of a class that has none of its own."""
+    """The constructor of a class that defines none."""
 
 
 def call(handle: int, method: str, arguments: str) -> str:
@@ -129,7 +129,7 @@ def call_plain(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 
 
 def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> int:
-    """Handle of a task that does a long method's work step by step; its events and result are the method's own."""
+    """Handle of a task that runs a long method step by step, with the method's own events and result."""
     target, function = _found(handle, method)
     steps = steps_of(type(target), function)
     if steps is None:
@@ -138,7 +138,7 @@ def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 
 
 def call_start(handle: int, method: str, arguments: str) -> int:
-    """Handle of a task, for a method that takes long or waits for a device; 0 for one that `call_values` answers."""
+    """Handle of a task, for a method that is long work or waits for a device; 0 for one that `call_values` answers."""
     target, function = _found(handle, method)
     return task_start(handle, method, arguments) if steps_of(type(target), function) else 0
 
@@ -161,7 +161,7 @@ def _found(handle: int, method: str) -> tuple[Any, Any]:
 
 
 def _given(arguments: str, arrays: Any) -> list[Any]:
-    """Arguments from JSON, with the typed arrays that stand beside it."""
+    """Arguments from JSON, with the typed arrays passed beside it."""
     values = array_of(arguments)
     converted = plain(arrays)
     return put_back(values, converted) if converted else values

@@ -31,7 +31,7 @@ def take(handle: int, kind: type | tuple[type, ...]) -> Any:
 
 
 def release(handle: int) -> None:
-    """Forget an object; models give their memory back at once. Unknown handles are ignored."""
+    """Forget an object; models free their memory at once. Unknown handles are ignored."""
     if isinstance(_objects.pop(handle, None), Task):
         return
     gc.collect()
@@ -58,13 +58,13 @@ def advance(handle: int, budget_ms: float) -> dict[str, Any]:
 
 
 def task_promise(handle: int) -> Any:
-    """What a task that is `waiting` waits for; its outcome is the task's business."""
+    """The promise that a `waiting` task waits for; the task itself deals with its outcome."""
     task = _objects.get(handle)
     return task.waiting if isinstance(task, Task) else None
 
 
 def task_close(handle: int) -> None:
-    """Stop a task after its last whole step and forget it; no effect on one that ended by itself."""
+    """Stop a task after its last whole step and forget it; a task that has ended is not affected."""
     task = _objects.pop(handle, None)
     if isinstance(task, Task):
         task.close()

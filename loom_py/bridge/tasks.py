@@ -1,4 +1,4 @@
-"""Long work in slices, so that whoever drives it can watch, breathe and stop in between."""
+"""Long work in slices, so that the caller can report progress, handle events and stop in between."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Task:
     **Arguments:**
 
     - `steps`: the work; each `next` is one whole step.
-    - `event`: what to tell about a step; None for nothing.
-    - `result`: what to tell about the generator's return value.
+    - `event`: the event for a step; None for no event.
+    - `result`: the result, made from the generator's return value.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def generate_start(prompt: str, max_tokens: float, temperature: float) -> int:
 
 
 def generate_next_token(ids: str, temperature: float) -> str:
-    """The token after a sequence, in view of all of it."""
+    """The token after a sequence, given all of it."""
     return str(next(e.id for e in _events(_ids(ids), 1, temperature) if isinstance(e, GeneratedToken)))
 
 

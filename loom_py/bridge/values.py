@@ -133,7 +133,7 @@ def _scalar(value: Any, annotation: Any, where: str) -> Any:
 
 
 def _floats(value: Any, where: str) -> Any:
-    """Numbers, nested or flat; strings and booleans inside are refused rather than guessed at."""
+    """Numbers, nested or flat; strings and booleans inside are refused."""
     if isinstance(value, np.ndarray):
         return value
     if not isinstance(value, list):

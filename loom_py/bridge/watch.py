@@ -1,4 +1,4 @@
-"""A network's activity for a live picture: one typed array whenever something ran."""
+"""A network's activity for a live picture: one typed array each time something ran."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .objects import is_live, keep, release, take
 
 
 class Watch:
-    """Who watches a network, and how far it has seen. Several may watch the same; it is observed while one does."""
+    """A watcher of a network, and how far it has read. A network is observed while it has any watcher."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.seen = network, 0
@@ -34,7 +34,7 @@ class Watch:
         return observer.get_values()
 
     def end(self) -> None:
-        """Turn the observation off, if this is who turned it on."""
+        """Turn the observation off, if this watcher turned it on."""
         if self.started is not None and self.started is self.network.activity:
             self.network.stop_activity()
 
@@ -51,7 +51,7 @@ def watch_next(handle: int) -> Any:
 
 
 def watch_end(handle: int) -> None:
-    """Watch no more."""
+    """Stop watching."""
     if is_live(handle):
         take(handle, Watch).end()
         release(handle)

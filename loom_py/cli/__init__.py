@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 1 on an error that was explained, 2 on wrong usage, 130 when interrupted.
 
-    Where the reader of standard output went away (`| head`), 141: as for a program that the signal ends.
+    141 if the reader of standard output went away (`| head`), as for a program ended by the signal.
     """
     accept_any_text()
     args = build_parser().parse_args(argv)
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace, error: Exception, message: str, where: str, remedy: str = "") -> int:
-    """Tell an error, with --json on standard output too."""
+    """Print an error, with --json on standard output too."""
     if args.json:
         detail = {"type": type(error).__name__, "message": message, "where": where, "remedy": remedy}
         print_json({"error": detail})
@@ -71,6 +71,6 @@ def _explain(args: argparse.Namespace, error: Exception, message: str, where: st
 
 
 def _silence_stdout() -> None:
-    """Let the interpreter flush what nobody reads without a second complaint."""
+    """Let the interpreter flush to a closed pipe without a second complaint."""
     with contextlib.suppress(OSError, ValueError):  # not a real file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def chosen(args: argparse.Namespace) -> Iterator[None]:
-    """The device of the command line is preferred inside. Raises `DeviceError` where it cannot be opened."""
+    """Prefer the device that the command line names, within the block. Raises `DeviceError` if it cannot be opened."""
     before = devices.preference
     try:
         use_device(args.device, threads=min(os.cpu_count() or 1, 16) if args.threads is None else args.threads)

@@ -1,4 +1,4 @@
-"""Say what is in a file: GGUF, safetensors, a tokenizer, a LOOM bundle or a network configuration."""
+"""Describe a file: GGUF, safetensors, a tokenizer, a LOOM bundle or a network configuration."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _tensors(file: Checkpoint) -> dict[str, Any]:
 
 
 def _layers(file: Checkpoint) -> dict[str, Any]:
-    """What layers the tensors look like."""
+    """The layers that the tensors look like."""
     report = inspect_checkpoint(file)
     keys = ("name", "kind", "confidence", "reason", "parameters")
     guesses = [{key: getattr(layer, key) for key in keys} for layer in report.layers]
@@ -103,7 +103,7 @@ def _network(network: Network, name: str) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    """Long arrays and texts cut to their beginning."""
+    """Long arrays and strings, cut to their beginning."""
     if isinstance(value, str):
         return value if len(value) <= 200 else f"{value[:200]}… ({len(value)} characters)"
     if hasattr(value, "__len__") and hasattr(value, "__getitem__"):

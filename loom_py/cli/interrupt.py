@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for a good moment."""
+"""Ctrl-C that waits until the work is in a state worth keeping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the library, told by the places in the user's file."""
+"""Errors of the library, reworded to name the places in the user's file."""
 
 from __future__ import annotations
 

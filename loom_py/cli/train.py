@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What the command line and the files ask for, checked."""
+    """The job that the command line and the files ask for, checked."""
 
     file: str
     data: str | None
@@ -67,7 +67,7 @@ class _Job:
 def run(args: argparse.Namespace) -> int:
     _check_arguments(args)
     job = _read_job(args)
-    # the library prints its own lines on standard output, where --json wants nothing else
+    # the library prints its own lines on standard output, where --json allows nothing else
     quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
     with quiet, chosen(args):
         progress, result = _train(job)
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    """What would be found out only after the training, or under another name."""
+    """Check early what would otherwise fail after the training, or under another name."""
     if args.epochs is not None and args.epochs < 1:
         raise InputError(f"{args.epochs} must be at least 1", where="--epochs")
     if args.learning_rate is not None and not 0 <= args.learning_rate < math.inf:
@@ -147,7 +147,7 @@ def _read_job(args: argparse.Namespace) -> _Job:
 
 
 def _config(value: Any, args: argparse.Namespace) -> TrainingConfig:
-    """The file's options with those of the command line instead of them, however the file spells their keys."""
+    """The file's options, overridden by those of the command line however the file spells their keys."""
     if value is not None and not isinstance(value, Mapping):
         raise ConfigError(f"expected an object, got {json_type(value)}", where="training")
     training = dict(value or {})
@@ -205,7 +205,7 @@ def _placed(job: _Job, error: LoomError) -> LoomError:
 
 
 def _interrupted(args: argparse.Namespace, job: _Job, progress: TrainingProgress | None) -> int:
-    """Save what there is and say so; the exit status of a program ended by Ctrl-C."""
+    """Save the network as it is and say so; the exit status of a program ended by Ctrl-C."""
     saved = bool(args.output and progress)
     if saved:
         job.network.save_model(args.output, job.network.model_id or "model")

@@ -1,7 +1,7 @@
 """The original's detector: what GPUs there are, with their limits, and workgroup sizes that suit them.
 
 Settings (environment): `LOOM_GPU` prefers a type (`discrete`, `integrated`, `virtual`, `cpu`; `scan` for none),
-`LOOM_BUDGET_MB` is the memory to count on (128), `LOOM_INCLUDE_FALLBACK=1` lists adapters that the CPU plays.
+`LOOM_BUDGET_MB` is the memory to count on (128), `LOOM_INCLUDE_FALLBACK=1` lists adapters emulated by the CPU.
 In a page the one adapter is the one that the browser gave.
 """
 
@@ -34,11 +34,11 @@ BUDGET_MB = 128
 
 
 def detect_all() -> list[dict[str, Any]]:
-    """A report of every adapter, the preferred one first. Raises `DeviceError` where GPUs cannot be asked at all."""
+    """A report of every adapter, the preferred one first. Raises `DeviceError` if GPUs cannot be listed at all."""
     reports = [report(*facts) for facts in _adapters()]
     if os.environ.get("LOOM_INCLUDE_FALLBACK") != "1":
         real = [r for r in reports if "cpu" not in r["adapter_type"].lower()]
-        reports = real or reports  # better the CPU's than none
+        reports = real or reports  # the CPU's adapter is better than none
     wanted = os.environ.get("LOOM_GPU", "scan").lower()
     return sorted(reports, key=lambda r: wanted not in r["adapter_type"].lower())
 

@@ -1,6 +1,6 @@
 """The original's Python names (package `welvet`), each a line or two over the real API.
 
-The functions that end in `_simple` and those about text have no object to say whose they are: they work on the network,
+The functions that end in `_simple` and those about text take no object: they work on the network,
 tokenizer and model created or loaded last. Results are plain lists, dicts and strings.
 """
 
@@ -143,7 +143,7 @@ def create_network(
 ) -> Network:
     """A grid of unset layers, for `configure_sequential_network` or `Network.set_layer`.
 
-    `use_gpu` is a wish: which device computes follows from the network's size and the machine, never from this call.
+    `use_gpu` has no effect: the device follows from the network's size and the machine.
     """
     return _use(new_network(input_size, grid_rows, grid_cols, layers_per_cell))
 
@@ -187,7 +187,7 @@ def forward(network: Network, input: Floats) -> list[float]:
 
 
 def cleanup_gpu(network: Network) -> None:
-    """Forget what the network keeps of its last pass and carries between calls; its weights stay."""
+    """Forget the network's last pass and the state that it carries between calls; its weights stay."""
     network.reset_state()
     network.forget_pass()
 
@@ -269,7 +269,7 @@ generate_text_stream = generate_stream
 
 
 def generate_next_token(ids: Sequence[int], temperature: float = 0.7) -> int:
-    """The token after a sequence, in view of all of it."""
+    """The token after a sequence, given all of it."""
     from ..generation.generate import GeneratedToken
 
     return next(event.id for event in generation(ids, 1, temperature) if isinstance(event, GeneratedToken))
