@@ -1041,7 +1041,7 @@ export type Metrics = DeviationMetrics;
 export interface NetworkMethods {
   /** Input and every layer's output of the last forward pass, flat. */
   Activations(): number[][];
-  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  /** Send `observer` an event for every layer that runs from now on; attaching it twice has no effect. */
   AddObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): null;
   /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
   ApplyGradients(learning_rate: number): null;
@@ -1061,7 +1061,7 @@ export interface NetworkMethods {
   BiasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
   EvaluateClassification(inputs: readonly Floats[], classes: readonly unknown[]): ClassificationReport;
-  /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
+  /** `evaluate_network` on inputs from files, each a JSON array of numbers, with the times to load and predict. */
   EvaluateFromCheckpointFiles(files: readonly string[], expected: readonly number[]): [DeviationMetrics, Nanoseconds, Nanoseconds];
   /** Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest. */
   EvaluateNetwork(inputs: readonly Floats[], expected: readonly number[]): DeviationMetrics;
@@ -1095,14 +1095,14 @@ export interface NetworkMethods {
   GetNetworkInfo(): Record<string, number>;
   /** The optimiser in use: Type, its options, and Step, the updates made with it. */
   GetOptimizer(): Record<string, unknown>;
-  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  /** The statistics so far, one record a layer; see `LayerStatistics`. */
   GetStatistics(): Record<string, unknown>[];
   /** Number of trainable numbers. */
   GetTotalParameters(): number;
   /** Whether a method of that name can be called. */
   HasMethod(name: string): boolean;
   /**
-   * Prepare the GPU for this network; a lost one is opened again.
+   * Prepare the GPU for this network, reopening it if it was lost.
    *
    * Raises `DeviceError` with the reason where there is none.
    */
@@ -1114,36 +1114,36 @@ export interface NetworkMethods {
   /** Fresh random weights; the same seed gives the same weights. */
   InitializeWeights(seed?: number | null): null;
   /**
-   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   * A layer of the grid by its number: kind, shapes, tensors, and the distribution of its weights.
    *
-   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   * After `start_activity` also that of its last output and of the last gradient at it, else null.
    */
   InspectLayer(layer: number, bins?: number): Record<string, unknown>;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
   KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
-  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(): null;
-  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  /** Detach an observer. Raises `InputError` for one that is not attached. */
   RemoveObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): null;
-  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  /** Return to plain SGD; discards moments, step counts and the position in a schedule. */
   ResetOptimizer(): null;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   ResetState(): null;
-  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  /** Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks. */
   SaveModel(filename: string, model_id: string, weights?: string): null;
   /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
   SaveModelToString(model_id: string): string;
   /** One model's entry in a bundle: id, cfg, weights. */
   SerializeModel(model_id: string): Record<string, unknown>;
   /**
-   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   * Replace the layer in that cell by a `LayerConfig`; weights that it lacks are fresh.
    *
    * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
    */
   SetLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
-  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
+  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state. */
   SetOptimizer(optimizer: Record<string, unknown>): null;
   /**
    * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
@@ -1152,9 +1152,9 @@ export interface NetworkMethods {
    * training need no switch.
    */
   SetTraining(training: boolean): null;
-  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  /** Track the activity of every layer of the grid, for `get_activity`. */
   StartActivity(): null;
-  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  /** Record an event for every layer that runs, with its input and output if `values`, up to `limit` events. */
   StartRecording(values?: boolean, limit?: number): null;
   /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
   StartStatistics(): null;
@@ -1164,11 +1164,11 @@ export interface NetworkMethods {
   StepForward(state: StepState): Nanoseconds;
   /** Advance one layer alone. */
   StepForwardSingle(state: StepState, layer: number): Nanoseconds;
-  /** Keep it no more. */
+  /** Stop tracking activity. */
   StopActivity(): null;
-  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  /** Stop and return the recording: model_id, recorded_at, duration_seconds, total_events, events. */
   StopRecording(): Record<string, unknown>;
-  /** `get_statistics`, and collect no more. */
+  /** Stop collecting, and return `get_statistics`. */
   StopStatistics(): Record<string, unknown>[];
   /** Number of layers in the grid. */
   TotalLayers(): number;
@@ -1177,13 +1177,13 @@ export interface NetworkMethods {
   /**
    * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
    *
-   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   * `loom_py.stepping.train_with_stepping` also takes a function that returns the sample of a tick.
    */
   TrainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): SteppingResult;
   /**
-   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   * Tween on all samples, `epochs` times in random order; `config` is a `TweenConfig`, `expected` holds classes.
    *
-   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   * Ends early at a score of `EarlyStopThreshold`, and with the network as it was at its best score.
    */
   TrainWithTweening(config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed?: number): TweenResult;
   /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
@@ -1209,7 +1209,7 @@ export interface LoomNetwork {
    */
   Activations(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Tell `observer` about every layer that runs from now on; one that is attached already stays so once.
+   * Send `observer` an event for every layer that runs from now on; attaching it twice has no effect.
    * @param args JSON of [observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver]
    */
   AddObserver(args: string): Results<[]>;
@@ -1263,7 +1263,7 @@ export interface LoomNetwork {
    */
   EvaluateClassification(args: string): Results<[value: string, error?: string]>;
   /**
-   * `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict.
+   * `evaluate_network` on inputs from files, each a JSON array of numbers, with the times to load and predict.
    * @param args JSON of [files: readonly string[], expected: readonly number[]]
    * @returns JSON of each of [DeviationMetrics, Nanoseconds, Nanoseconds]
    */
@@ -1357,7 +1357,7 @@ export interface LoomNetwork {
    */
   GetOptimizer(args?: string): Results<[value: string, error?: string]>;
   /**
-   * One record a layer of what was collected so far; see `LayerStatistics`.
+   * The statistics so far, one record a layer; see `LayerStatistics`.
    * @returns JSON of Record<string, unknown>[]
    */
   GetStatistics(args?: string): Results<[value: string, error?: string]>;
@@ -1373,7 +1373,7 @@ export interface LoomNetwork {
    */
   HasMethod(args: string): Results<[value: string, error?: string]>;
   /**
-   * Prepare the GPU for this network; a lost one is opened again.
+   * Prepare the GPU for this network, reopening it if it was lost.
    *
    * Raises `DeviceError` with the reason where there is none.
    */
@@ -1396,9 +1396,9 @@ export interface LoomNetwork {
    */
   InitializeWeights(args?: string): Results<[]>;
   /**
-   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   * A layer of the grid by its number: kind, shapes, tensors, and the distribution of its weights.
    *
-   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   * After `start_activity` also that of its last output and of the last gradient at it, else null.
    * @param args JSON of [layer: number, bins: number]
    * @returns JSON of Record<string, unknown>
    */
@@ -1413,19 +1413,19 @@ export interface LoomNetwork {
    * @returns JSON of string[]
    */
   ListMethods(args?: string): Results<[value: string, error?: string]>;
-  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(args?: string): Results<[]>;
   /**
-   * Tell it nothing more. Raises `InputError` for one that is not attached.
+   * Detach an observer. Raises `InputError` for one that is not attached.
    * @param args JSON of [observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver]
    */
   RemoveObserver(args: string): Results<[]>;
-  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  /** Return to plain SGD; discards moments, step counts and the position in a schedule. */
   ResetOptimizer(args?: string): Results<[]>;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   ResetState(args?: string): Results<[]>;
   /**
-   * Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it.
+   * Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks.
    * @param args JSON of [filename: string, model_id: string, weights: string]
    */
   SaveModel(args: string): Results<[]>;
@@ -1442,14 +1442,14 @@ export interface LoomNetwork {
    */
   SerializeModel(args: string): Results<[value: string, error?: string]>;
   /**
-   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   * Replace the layer in that cell by a `LayerConfig`; weights that it lacks are fresh.
    *
    * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
    * @param args JSON of [row: number, col: number, layer: number, config: Record<string, unknown>]
    */
   SetLayer(args: string): Results<[]>;
   /**
-   * Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on.
+   * Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state.
    * @param args JSON of [optimizer: Record<string, unknown>]
    */
   SetOptimizer(args: string): Results<[]>;
@@ -1461,10 +1461,10 @@ export interface LoomNetwork {
    * @param args JSON of [training: boolean]
    */
   SetTraining(args: string): Results<[]>;
-  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  /** Track the activity of every layer of the grid, for `get_activity`. */
   StartActivity(args?: string): Results<[]>;
   /**
-   * Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them.
+   * Record an event for every layer that runs, with its input and output if `values`, up to `limit` events.
    * @param args JSON of [values: boolean, limit: number]
    */
   StartRecording(args?: string): Results<[]>;
@@ -1488,15 +1488,15 @@ export interface LoomNetwork {
    * @returns JSON of Nanoseconds
    */
   StepForwardSingle(args: string): Results<[value: string, error?: string]>;
-  /** Keep it no more. */
+  /** Stop tracking activity. */
   StopActivity(args?: string): Results<[]>;
   /**
-   * What was recorded: model_id, recorded_at, duration_seconds, total_events, events.
+   * Stop and return the recording: model_id, recorded_at, duration_seconds, total_events, events.
    * @returns JSON of Record<string, unknown>
    */
   StopRecording(args?: string): Results<[value: string, error?: string]>;
   /**
-   * `get_statistics`, and collect no more.
+   * Stop collecting, and return `get_statistics`.
    * @returns JSON of Record<string, unknown>[]
    */
   StopStatistics(args?: string): Results<[value: string, error?: string]>;
@@ -1514,15 +1514,15 @@ export interface LoomNetwork {
   /**
    * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
    *
-   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   * `loom_py.stepping.train_with_stepping` also takes a function that returns the sample of a tick.
    * @param args JSON of [config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number]
    * @returns JSON of SteppingResult
    */
   TrainWithStepping(args: string): Results<[value: string, error?: string]>;
   /**
-   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   * Tween on all samples, `epochs` times in random order; `config` is a `TweenConfig`, `expected` holds classes.
    *
-   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   * Ends early at a score of `EarlyStopThreshold`, and with the network as it was at its best score.
    * @param args JSON of [config: Record<string, unknown> | null, inputs: readonly Floats[], expected: readonly number[], epochs: number, rate: number, seed: number]
    * @returns JSON of TweenResult
    */
@@ -1536,7 +1536,7 @@ export interface LoomNetwork {
   ZeroGradients(args?: string): Results<[]>;
   /** Input and every layer's output of the last forward pass, flat. */
   activations(): number[][];
-  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  /** Send `observer` an event for every layer that runs from now on; attaching it twice has no effect. */
   addObserver(observer: LoomRecordingObserver | LoomStatisticsObserver | LoomActivityObserver | LoomConsoleObserver): null;
   /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
   applyGradients(learning_rate: number): null;
@@ -1556,7 +1556,7 @@ export interface LoomNetwork {
   biasGradients(): (number[] | null)[];
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
   evaluateClassification(inputs: readonly Values[], classes: readonly unknown[]): ClassificationReport;
-  /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
+  /** `evaluate_network` on inputs from files, each a JSON array of numbers, with the times to load and predict. */
   evaluateFromCheckpointFiles(files: readonly string[], expected: readonly number[]): [DeviationMetrics, number, number];
   /** Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest. */
   evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): DeviationMetrics;
@@ -1588,14 +1588,14 @@ export interface LoomNetwork {
   getNetworkInfo(): Record<string, number>;
   /** The optimiser in use: Type, its options, and Step, the updates made with it. */
   getOptimizer(): Record<string, unknown>;
-  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  /** The statistics so far, one record a layer; see `LayerStatistics`. */
   getStatistics(): Record<string, unknown>[];
   /** Number of trainable numbers. */
   getTotalParameters(): number;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): boolean;
   /**
-   * Prepare the GPU for this network; a lost one is opened again.
+   * Prepare the GPU for this network, reopening it if it was lost.
    *
    * Raises `DeviceError` with the reason where there is none.
    */
@@ -1607,36 +1607,36 @@ export interface LoomNetwork {
   /** Fresh random weights; the same seed gives the same weights. */
   initializeWeights(seed?: number | null): null;
   /**
-   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   * A layer of the grid by its number: kind, shapes, tensors, and the distribution of its weights.
    *
-   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   * After `start_activity` also that of its last output and of the last gradient at it, else null.
    */
   inspectLayer(layer: number, bins?: number): Record<string, unknown>;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
   kernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): string[];
-  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): null;
-  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  /** Detach an observer. Raises `InputError` for one that is not attached. */
   removeObserver(observer: LoomRecordingObserver | LoomStatisticsObserver | LoomActivityObserver | LoomConsoleObserver): null;
-  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  /** Return to plain SGD; discards moments, step counts and the position in a schedule. */
   resetOptimizer(): null;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   resetState(): null;
-  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  /** Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks. */
   saveModel(filename: string, model_id: string, weights?: string): null;
   /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
   saveModelToString(model_id: string): string;
   /** One model's entry in a bundle: id, cfg, weights. */
   serializeModel(model_id: string): Record<string, unknown>;
   /**
-   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   * Replace the layer in that cell by a `LayerConfig`; weights that it lacks are fresh.
    *
    * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
    */
   setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): null;
-  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
+  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state. */
   setOptimizer(optimizer: Record<string, unknown>): null;
   /**
    * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
@@ -1645,9 +1645,9 @@ export interface LoomNetwork {
    * training need no switch.
    */
   setTraining(training: boolean): null;
-  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  /** Track the activity of every layer of the grid, for `get_activity`. */
   startActivity(): null;
-  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  /** Record an event for every layer that runs, with its input and output if `values`, up to `limit` events. */
   startRecording(values?: boolean, limit?: number): null;
   /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
   startStatistics(): null;
@@ -1657,24 +1657,24 @@ export interface LoomNetwork {
   stepForward(state: LoomStepState): number;
   /** Advance one layer alone. */
   stepForwardSingle(state: LoomStepState, layer: number): number;
-  /** Keep it no more. */
+  /** Stop tracking activity. */
   stopActivity(): null;
-  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  /** Stop and return the recording: model_id, recorded_at, duration_seconds, total_events, events. */
   stopRecording(): Record<string, unknown>;
-  /** `get_statistics`, and collect no more. */
+  /** Stop collecting, and return `get_statistics`. */
   stopStatistics(): Record<string, unknown>[];
   /** Number of layers in the grid. */
   totalLayers(): number;
   /**
    * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
    *
-   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   * `loom_py.stepping.train_with_stepping` also takes a function that returns the sample of a tick.
    */
   trainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number): SteppingResult;
   /**
-   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   * Tween on all samples, `epochs` times in random order; `config` is a `TweenConfig`, `expected` holds classes.
    *
-   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   * Ends early at a score of `EarlyStopThreshold`, and with the network as it was at its best score.
    */
   trainWithTweening(config: Record<string, unknown> | null, inputs: readonly Values[], expected: readonly number[], epochs: number, rate: number, seed?: number): TweenResult;
   /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */
@@ -1829,7 +1829,7 @@ export interface LoomStepState extends LoomObject {
   stepForwardSingle(layer: number): number;
 }
 
-/** Activations, targets, link budgets, velocities and histories of one network that is tweened. */
+/** Activations, targets, link budgets, velocities and histories of one network under tweening. */
 export interface TweenState extends RemoteObject {
   /** The layer with the smallest link budget. */
   bottleneck(): Promise<number>;
@@ -1842,25 +1842,25 @@ export interface TweenState extends RemoteObject {
   getDepthBarrier(): Promise<Float32Array>;
   /** Mean and largest gap. */
   getGapSummary(): Promise<[number, number]>;
-  /** Of every layer, from the last step. */
+  /** Gap of every layer, from the last step. */
   getGaps(): Promise<Float32Array>;
-  /** Of every layer, from the last step. */
+  /** Link budget of every layer, from the last step. */
   getLinkBudgets(): Promise<Float32Array>;
   /** Mean losses of the epochs so far. */
   getLossHistory(): Promise<number[]>;
   getTweenSteps(): Promise<number>;
-  /** Forget what `tween_step_accumulate` added up. */
+  /** Discard what `tween_step_accumulate` accumulated. */
   resetBatch(): Promise<null>;
-  /** Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing. */
+  /** Restore what `save_best` kept, removed layers included; no effect if it kept nothing. */
   restoreBest(network: Network): Promise<null>;
   /** Keep a copy of all layers and parameters. */
   saveBest(network: Network): Promise<null>;
-  /** Chain rule, or legacy. */
+  /** Choose between the chain rule and the legacy rule. */
   setChainRule(enabled: boolean): Promise<null>;
   /** Accumulate all samples and apply → mean loss; 0 without samples. */
   tweenBatch(network: Network, inputs: readonly Values[], target_classes: readonly number[], output_size: number, rate: number): Promise<number>;
   /**
-   * Move by the mean of what was added up. Without anything added up nothing happens.
+   * Move by the mean of what was accumulated; no effect if nothing was.
    *
    * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
    * `ignore_threshold` alone. The principled mode takes the mean gradient.
@@ -1868,14 +1868,14 @@ export interface TweenState extends RemoteObject {
   tweenBatchApply(network: Network, rate: number): Promise<null>;
   /** One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step. */
   tweenStep(network: Network, input: Values, target_class: number, output_size: number, rate: number): Promise<number>;
-  /** As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet. */
+  /** As `tween_step`, but only accumulate the gaps (principled: the gradients). */
   tweenStepAccumulate(network: Network, input: Values, target_class: number, output_size: number): Promise<number>;
   /** One sample with any target vector of the size of the output → Σ (output − target)² before the step. */
   tweenStepTowards(network: Network, input: Values, target: Values, rate: number): Promise<number>;
 }
 
 /**
- * Activations, targets, link budgets, velocities and histories of one network that is tweened.
+ * Activations, targets, link budgets, velocities and histories of one network under tweening.
  *
  * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
  * array string, results as JSON texts; a wrong call returns a string that says why.
@@ -1909,12 +1909,12 @@ export interface LoomTweenState extends LoomObject {
    */
   GetGapSummary(args?: string): Results<[string, string]>;
   /**
-   * Of every layer, from the last step.
+   * Gap of every layer, from the last step.
    * @returns JSON of number[]
    */
   GetGaps(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Of every layer, from the last step.
+   * Link budget of every layer, from the last step.
    * @returns JSON of number[]
    */
   GetLinkBudgets(args?: string): Results<[value: string, error?: string]>;
@@ -1925,10 +1925,10 @@ export interface LoomTweenState extends LoomObject {
   GetLossHistory(args?: string): Results<[value: string, error?: string]>;
   /** @returns JSON of number */
   GetTweenSteps(args?: string): Results<[value: string, error?: string]>;
-  /** Forget what `tween_step_accumulate` added up. */
+  /** Discard what `tween_step_accumulate` accumulated. */
   ResetBatch(args?: string): Results<[]>;
   /**
-   * Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing.
+   * Restore what `save_best` kept, removed layers included; no effect if it kept nothing.
    * @param args JSON of [network: Network]
    */
   RestoreBest(args: string): Results<[]>;
@@ -1938,7 +1938,7 @@ export interface LoomTweenState extends LoomObject {
    */
   SaveBest(args: string): Results<[]>;
   /**
-   * Chain rule, or legacy.
+   * Choose between the chain rule and the legacy rule.
    * @param args JSON of [enabled: boolean]
    */
   SetChainRule(args: string): Results<[]>;
@@ -1949,7 +1949,7 @@ export interface LoomTweenState extends LoomObject {
    */
   TweenBatch(args: string): Results<[value: string, error?: string]>;
   /**
-   * Move by the mean of what was added up. Without anything added up nothing happens.
+   * Move by the mean of what was accumulated; no effect if nothing was.
    *
    * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
    * `ignore_threshold` alone. The principled mode takes the mean gradient.
@@ -1963,7 +1963,7 @@ export interface LoomTweenState extends LoomObject {
    */
   TweenStep(args: string): Results<[value: string, error?: string]>;
   /**
-   * As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet.
+   * As `tween_step`, but only accumulate the gaps (principled: the gradients).
    * @param args JSON of [network: Network, input: Floats, target_class: number, output_size: number]
    * @returns JSON of number
    */
@@ -1985,25 +1985,25 @@ export interface LoomTweenState extends LoomObject {
   getDepthBarrier(): Float32Array;
   /** Mean and largest gap. */
   getGapSummary(): [number, number];
-  /** Of every layer, from the last step. */
+  /** Gap of every layer, from the last step. */
   getGaps(): Float32Array;
-  /** Of every layer, from the last step. */
+  /** Link budget of every layer, from the last step. */
   getLinkBudgets(): Float32Array;
   /** Mean losses of the epochs so far. */
   getLossHistory(): number[];
   getTweenSteps(): number;
-  /** Forget what `tween_step_accumulate` added up. */
+  /** Discard what `tween_step_accumulate` accumulated. */
   resetBatch(): null;
-  /** Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing. */
+  /** Restore what `save_best` kept, removed layers included; no effect if it kept nothing. */
   restoreBest(network: LoomNetwork): null;
   /** Keep a copy of all layers and parameters. */
   saveBest(network: LoomNetwork): null;
-  /** Chain rule, or legacy. */
+  /** Choose between the chain rule and the legacy rule. */
   setChainRule(enabled: boolean): null;
   /** Accumulate all samples and apply → mean loss; 0 without samples. */
   tweenBatch(network: LoomNetwork, inputs: readonly Values[], target_classes: readonly number[], output_size: number, rate: number): number;
   /**
-   * Move by the mean of what was added up. Without anything added up nothing happens.
+   * Move by the mean of what was accumulated; no effect if nothing was.
    *
    * The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
    * `ignore_threshold` alone. The principled mode takes the mean gradient.
@@ -2011,7 +2011,7 @@ export interface LoomTweenState extends LoomObject {
   tweenBatchApply(network: LoomNetwork, rate: number): null;
   /** One sample of class `target_class` of `output_size` → Σ (output − one-hot)² before the step. */
   tweenStep(network: LoomNetwork, input: Values, target_class: number, output_size: number, rate: number): number;
-  /** As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet. */
+  /** As `tween_step`, but only accumulate the gaps (principled: the gradients). */
   tweenStepAccumulate(network: LoomNetwork, input: Values, target_class: number, output_size: number): number;
   /** One sample with any target vector of the size of the output → Σ (output − target)² before the step. */
   tweenStepTowards(network: LoomNetwork, input: Values, target: Values, rate: number): number;
@@ -2023,15 +2023,15 @@ export interface NetworkTween extends RemoteObject {
   getChainRule(): Promise<boolean>;
   /** Products of the link budgets from the first layer to each. */
   getDepthBarrier(): Promise<Float32Array>;
-  /** Of every layer, from the last step. */
+  /** Gap of every layer, from the last step. */
   getGaps(): Promise<Float32Array>;
-  /** Of every layer, from the last step. */
+  /** Link budget of every layer, from the last step. */
   getLinkBudgets(): Promise<Float32Array>;
-  /** Everything else about the tweening. */
+  /** The full tween state. */
   getState(): Promise<TweenState>;
   /** Steps so far. */
   getTweenSteps(): Promise<number>;
-  /** Chain rule, or legacy. */
+  /** Choose between the chain rule and the legacy rule. */
   setChainRule(enabled: boolean): Promise<null>;
   /** One step → Σ (output − one-hot)² before it. */
   tweenStep(input: Values, target_class: number, output_size: number, learning_rate: number): Promise<number>;
@@ -2055,17 +2055,17 @@ export interface LoomNetworkTween extends LoomObject {
    */
   GetDepthBarrier(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Of every layer, from the last step.
+   * Gap of every layer, from the last step.
    * @returns JSON of number[]
    */
   GetGaps(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Of every layer, from the last step.
+   * Link budget of every layer, from the last step.
    * @returns JSON of number[]
    */
   GetLinkBudgets(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Everything else about the tweening.
+   * The full tween state.
    * @returns JSON of TweenState
    */
   GetState(args?: string): Results<[value: LoomTweenState, error?: string]>;
@@ -2075,7 +2075,7 @@ export interface LoomNetworkTween extends LoomObject {
    */
   GetTweenSteps(args?: string): Results<[value: string, error?: string]>;
   /**
-   * Chain rule, or legacy.
+   * Choose between the chain rule and the legacy rule.
    * @param args JSON of [enabled: boolean]
    */
   SetChainRule(args: string): Results<[]>;
@@ -2089,15 +2089,15 @@ export interface LoomNetworkTween extends LoomObject {
   getChainRule(): boolean;
   /** Products of the link budgets from the first layer to each. */
   getDepthBarrier(): Float32Array;
-  /** Of every layer, from the last step. */
+  /** Gap of every layer, from the last step. */
   getGaps(): Float32Array;
-  /** Of every layer, from the last step. */
+  /** Link budget of every layer, from the last step. */
   getLinkBudgets(): Float32Array;
-  /** Everything else about the tweening. */
+  /** The full tween state. */
   getState(): LoomTweenState;
   /** Steps so far. */
   getTweenSteps(): number;
-  /** Chain rule, or legacy. */
+  /** Choose between the chain rule and the legacy rule. */
   setChainRule(enabled: boolean): null;
   /** One step → Σ (output − one-hot)² before it. */
   tweenStep(input: Values, target_class: number, output_size: number, learning_rate: number): number;
@@ -2628,7 +2628,7 @@ export interface Network {
   createTweenState(useChainRule?: boolean): Promise<NetworkTween>;
   /** Input and every layer's output of the last forward pass, flat. */
   activations(): Promise<number[][]>;
-  /** Tell `observer` about every layer that runs from now on; one that is attached already stays so once. */
+  /** Send `observer` an event for every layer that runs from now on; attaching it twice has no effect. */
   addObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): Promise<null>;
   /** One update from the gradients of the last backward pass, by the optimiser in use (at first plain SGD). */
   applyGradients(learning_rate: number): Promise<null>;
@@ -2648,7 +2648,7 @@ export interface Network {
   biasGradients(): Promise<(number[] | null)[]>;
   /** Accuracy, confusion matrix, precision, recall and F1; `classes` holds class numbers or one-hot vectors. */
   evaluateClassification(inputs: readonly Values[], classes: readonly unknown[]): Promise<ClassificationReport>;
-  /** `evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict. */
+  /** `evaluate_network` on inputs from files, each a JSON array of numbers, with the times to load and predict. */
   evaluateFromCheckpointFiles(files: readonly string[], expected: readonly number[]): Promise<[DeviationMetrics, number, number]>;
   /** Deviation metrics of the predictions: the output itself if it is one value, else the index of the largest. */
   evaluateNetwork(inputs: readonly Values[], expected: readonly number[]): Promise<DeviationMetrics>;
@@ -2680,14 +2680,14 @@ export interface Network {
   getNetworkInfo(): Promise<Record<string, number>>;
   /** The optimiser in use: Type, its options, and Step, the updates made with it. */
   getOptimizer(): Promise<Record<string, unknown>>;
-  /** One record a layer of what was collected so far; see `LayerStatistics`. */
+  /** The statistics so far, one record a layer; see `LayerStatistics`. */
   getStatistics(): Promise<Record<string, unknown>[]>;
   /** Number of trainable numbers. */
   getTotalParameters(): Promise<number>;
   /** Whether a method of that name can be called. */
   hasMethod(name: string): Promise<boolean>;
   /**
-   * Prepare the GPU for this network; a lost one is opened again.
+   * Prepare the GPU for this network, reopening it if it was lost.
    *
    * Raises `DeviceError` with the reason where there is none.
    */
@@ -2699,36 +2699,36 @@ export interface Network {
   /** Fresh random weights; the same seed gives the same weights. */
   initializeWeights(seed?: number | null): Promise<null>;
   /**
-   * A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+   * A layer of the grid by its number: kind, shapes, tensors, and the distribution of its weights.
    *
-   * After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+   * After `start_activity` also that of its last output and of the last gradient at it, else null.
    */
   inspectLayer(layer: number, bins?: number): Promise<Record<string, unknown>>;
   /** Per layer the flat weight gradient of the last backward pass, in the original's order; None before one. */
   kernelGradients(): Promise<(number[] | null)[]>;
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): Promise<string[]>;
-  /** Give the GPU's memory back; no effect without `init_gpu`. */
+  /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): Promise<null>;
-  /** Tell it nothing more. Raises `InputError` for one that is not attached. */
+  /** Detach an observer. Raises `InputError` for one that is not attached. */
   removeObserver(observer: RecordingObserver | StatisticsObserver | ActivityObserver | ConsoleObserver): Promise<null>;
-  /** Back to plain SGD; moments, step counts and the place in a schedule are forgotten. */
+  /** Return to plain SGD; discards moments, step counts and the position in a schedule. */
   resetOptimizer(): Promise<null>;
   /** Forget what stateful layers carried: hidden states, caches, noise counters. */
   resetState(): Promise<null>;
-  /** Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it. */
+  /** Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks. */
   saveModel(filename: string, model_id: string, weights?: string): Promise<null>;
   /** The network and its weights as a LOOM bundle: JSON that the original reads too. */
   saveModelToString(model_id: string): Promise<string>;
   /** One model's entry in a bundle: id, cfg, weights. */
   serializeModel(model_id: string): Promise<Record<string, unknown>>;
   /**
-   * Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+   * Replace the layer in that cell by a `LayerConfig`; weights that it lacks are fresh.
    *
    * Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
    */
   setLayer(row: number, col: number, layer: number, config: Record<string, unknown>): Promise<null>;
-  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on. */
+  /** Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state. */
   setOptimizer(optimizer: Record<string, unknown>): Promise<null>;
   /**
    * Whether `forward` and ticks are training passes from now on: dropout drops, batch norm uses the batch.
@@ -2737,9 +2737,9 @@ export interface Network {
    * training need no switch.
    */
   setTraining(training: boolean): Promise<null>;
-  /** Keep how strongly every layer of the grid works, for `get_activity`. */
+  /** Track the activity of every layer of the grid, for `get_activity`. */
   startActivity(): Promise<null>;
-  /** Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them. */
+  /** Record an event for every layer that runs, with its input and output if `values`, up to `limit` events. */
   startRecording(values?: boolean, limit?: number): Promise<null>;
   /** Collect running statistics of every layer's outputs, gradients and updates, from zero. */
   startStatistics(): Promise<null>;
@@ -2749,24 +2749,24 @@ export interface Network {
   stepForward(state: StepState): Promise<number>;
   /** Advance one layer alone. */
   stepForwardSingle(state: StepState, layer: number): Promise<number>;
-  /** Keep it no more. */
+  /** Stop tracking activity. */
   stopActivity(): Promise<null>;
-  /** What was recorded: model_id, recorded_at, duration_seconds, total_events, events. */
+  /** Stop and return the recording: model_id, recorded_at, duration_seconds, total_events, events. */
   stopRecording(): Promise<Record<string, unknown>>;
-  /** `get_statistics`, and collect no more. */
+  /** Stop collecting, and return `get_statistics`. */
   stopStatistics(): Promise<Record<string, unknown>[]>;
   /** Number of layers in the grid. */
   totalLayers(): Promise<number>;
   /**
    * Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
    *
-   * The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+   * `loom_py.stepping.train_with_stepping` also takes a function that returns the sample of a tick.
    */
   trainWithStepping(config: Record<string, unknown> | null, data: readonly TrainingBatch[], total_steps: number, control?: { onProgress?: (progress: SteppingProgress) => void; signal?: AbortSignal }): Promise<SteppingResult>;
   /**
-   * Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+   * Tween on all samples, `epochs` times in random order; `config` is a `TweenConfig`, `expected` holds classes.
    *
-   * Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+   * Ends early at a score of `EarlyStopThreshold`, and with the network as it was at its best score.
    */
   trainWithTweening(config: Record<string, unknown> | null, inputs: readonly Values[], expected: readonly number[], epochs: number, rate: number, seed?: number, control?: { onProgress?: (progress: TweenEpochMetrics) => void; signal?: AbortSignal }): Promise<TweenResult>;
   /** Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters. */

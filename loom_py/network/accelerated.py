@@ -17,12 +17,12 @@ from .on_device import NetworkOnDevice
 
 
 class Accelerated(Grid):
-    """Mixin of `Network`. A GPU is never taken behind one's back: without `init_gpu` these methods are errors."""
+    """Mixed into `Network`: explicit use of a GPU; without `init_gpu` these methods raise `DeviceError`."""
 
     _on_gpu: NetworkOnDevice | None = None
 
     def init_gpu(self) -> None:
-        """Prepare the GPU for this network; a lost one is opened again.
+        """Prepare the GPU for this network, reopening it if it was lost.
 
         Raises `DeviceError` with the reason where there is none.
         """
@@ -30,7 +30,7 @@ class Accelerated(Grid):
 
     @native
     def init_gpu_steps(self) -> Generator[Waiting, None, None]:
-        """`init_gpu` for whoever can wait."""
+        """`init_gpu` for callers that can wait."""
         if devices.get("webgpu") is None:
             preference = devices.preference
             try:
@@ -45,7 +45,7 @@ class Accelerated(Grid):
         self._on_gpu = NetworkOnDevice(self, device)
 
     def release_gpu(self) -> None:
-        """Give the GPU's memory back; no effect without `init_gpu`."""
+        """Free the GPU's memory; no effect without `init_gpu`."""
         if self._on_gpu is not None:
             self._on_gpu.free()
             self._on_gpu = None
@@ -60,7 +60,7 @@ class Accelerated(Grid):
 
     @native
     def forward_gpu_steps(self, input: Floats) -> Generator[Waiting, None, tuple[Floats, Duration]]:
-        """`forward_gpu` for whoever can wait."""
+        """`forward_gpu` for callers that can wait."""
         start = time.perf_counter_ns()
         rows = self.rows(input)
         y = yield from self._gpu().forward(np.ascontiguousarray(rows, np.float32))
@@ -68,7 +68,7 @@ class Accelerated(Grid):
 
     @native
     def backward_gpu_steps(self, grad_output: Floats) -> Generator[Waiting, None, tuple[Floats, Duration]]:
-        """`backward_gpu` for whoever can wait."""
+        """`backward_gpu` for callers that can wait."""
         start = time.perf_counter_ns()
         gy = to_array(grad_output, np.dtype(np.float32), "grad_output")
         gx, found = yield from self._gpu().backward(gy)

@@ -1,4 +1,4 @@
-"""The part of a network that is looked into: parameters, gradients, activations, sizes, and its own methods."""
+"""The methods of a network for inspection: layers, activations, gradients, sizes, and its own methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .layer_config import to_config
 
 
 class Inspectable(Grid):
-    """Mixed into `Network`: nothing here changes it."""
+    """Mixed into `Network`: methods that read it and change nothing."""
 
     def total_layers(self) -> int:
         """Number of layers in the grid."""

@@ -1,4 +1,4 @@
-"""Networks from JSON: a configuration gives one with fresh weights, a bundle one or several with their own."""
+"""Networks from JSON: with fresh weights from a configuration, with their own from a bundle."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build_network_from_json(config: str | bytes | Mapping[str, Any], *, seed: in
 def load_model_from_string(text: str | bytes, model_id: str, files: Files | None = None) -> Network:
     """The network called `model_id` in a bundle. Raises `FormatError` with the JSON path.
 
-    `files` holds the safetensors files that the bundle names, by name, if it names any.
+    `files` maps the names of the safetensors files that the bundle refers to, if any, to their sources.
     """
     entries = _entries(parse_json(text, where="bundle"))
     for i, entry in enumerate(entries):
@@ -101,14 +101,14 @@ def load_model(
     device: Device | None = None,
     activations: str = "q16",
 ) -> Network | LanguageModel:
-    """With a `model_id` that network of a bundle file; without one the language model of a checkpoint.
+    """With `model_id`, that network of a bundle file; without, the language model of a checkpoint.
 
     A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
     for those, see `generation.loading`.
     """
     if model_id is not None:
         return load_model_from_string(read_file(path), model_id, _beside(path))
-    from ..generation.loading import load_model as load_checkpoint  # a page without language models does without
+    from ..generation.loading import load_model as load_checkpoint  # not needed by pages without language models
 
     return load_checkpoint(path, progress, device=device, activations=activations)
 
@@ -165,7 +165,7 @@ def _load(entry: Mapping[str, Any], where: str, files: Files) -> Network:
 
 
 def _external_params(layers: list[Layer], file: Any, files: Files, name: str, where: str) -> list[Params]:
-    """Parameters out of a safetensors file, every shape checked."""
+    """Parameters from a safetensors file, every shape checked."""
     if not isinstance(file, str) or file not in files:
         raise FormatError(f"the weight file {file!r} is missing", where=where, remedy="Keep it beside the bundle.")
     store = SafetensorsFile(files[file])
@@ -185,7 +185,7 @@ def _external_params(layers: list[Layer], file: Any, files: Files, name: str, wh
 
 
 def _inner_params(layers: list[Layer], weights: Any, where: str) -> list[Params]:
-    """Parameters out of the records inside the JSON."""
+    """Parameters from the weight records in the JSON."""
     records = _weights(weights, f"{where}.weights")
     if len(records) != len(layers):
         raise FormatError(

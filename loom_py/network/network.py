@@ -1,4 +1,4 @@
-"""A network as users see it: the grid, with everything that JavaScript and Python callers ask of it."""
+"""The network as users see it: a grid with every method that JavaScript and Python callers use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
 
     @native
     def checkpoint(self) -> str:
-        """A bundle of this network alone, as training writes it."""
+        """A bundle of this network, as training writes it."""
         return self.save_model_to_string(self.model_id or "model")
 
     # --- LOOM's methods: flat vectors, durations in nanoseconds ------------------------------------------------------
@@ -67,7 +67,7 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
         return g.ravel(), Duration(time.perf_counter_ns() - start)
 
     def save_model(self, filename: str, model_id: str, weights: str = "json") -> None:
-        """Write a bundle file; `weights` "safetensors" puts the weights of a big network into a file beside it."""
+        """Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks."""
         save_bundle(filename, {model_id: self}, weights)
 
     def save_model_to_string(self, model_id: str) -> str:
@@ -79,7 +79,7 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
         return model_record(self, model_id)
 
     def set_layer(self, row: int, col: int, layer: int, config: dict[str, Any]) -> None:
-        """Replace the layer in that cell by a `LayerConfig`; weights it does not give are fresh.
+        """Replace the layer in that cell by a `LayerConfig`; weights that it lacks are fresh.
 
         Sizes are checked against the neighbours by the next forward pass, so that several layers can be replaced.
         """

@@ -1,4 +1,4 @@
-"""The part of a network that observers attach to."""
+"""The methods of a network for observers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..observe.watch import Probe, watched_grid
 class Observable(Grid):
     """Mixed into `Network`: observers, and which layers a pass runs.
 
-    Every pass asks `layers_to_run` for its layers, and that is the one place where observation starts: without
-    observers it gives the layers themselves.
+    Every pass takes its layers from `layers_to_run`, the only place where observation happens: without observers it
+    returns the layers themselves.
     """
 
     _observers: tuple[Observer, ...] = ()
@@ -33,7 +33,7 @@ class Observable(Grid):
     _activity: ActivityObserver | None = None
 
     def add_observer(self, observer: Observer) -> None:
-        """Tell `observer` about every layer that runs from now on; one that is attached already stays so once."""
+        """Send `observer` an event for every layer that runs from now on; attaching it twice has no effect."""
         if not isinstance(observer, Observer):
             raise InputError(f"expected an Observer, got {type(observer).__name__}", where="observer")
         if any(o is observer for o in self._observers):
@@ -41,7 +41,7 @@ class Observable(Grid):
         self._observers = (*self._observers, observer)
 
     def remove_observer(self, observer: Observer) -> None:
-        """Tell it nothing more. Raises `InputError` for one that is not attached."""
+        """Detach an observer. Raises `InputError` for one that is not attached."""
         if all(o is not observer for o in self._observers):
             raise InputError("this observer is not attached", where="observer")
         self._observers = tuple(o for o in self._observers if o is not observer)
@@ -51,7 +51,7 @@ class Observable(Grid):
     @property
     @native
     def observed(self) -> bool:
-        """Whether anybody is told about the layers."""
+        """Whether any observer is attached."""
         return bool(self._observers)
 
     @native
@@ -89,13 +89,13 @@ class Observable(Grid):
             observer.on_event(event)
 
     def start_recording(self, values: bool = False, limit: int = 100_000) -> None:
-        """Keep an event for every layer that runs, with its input and output if `values`, up to `limit` of them."""
+        """Record an event for every layer that runs, with its input and output if `values`, up to `limit` events."""
         self._detach(self._recording)
         self._recording = RecordingObserver(self.model_id, values=values, limit=limit)
         self.add_observer(self._recording)
 
     def stop_recording(self) -> dict[str, Any]:
-        """What was recorded: model_id, recorded_at, duration_seconds, total_events, events."""
+        """Stop and return the recording: model_id, recorded_at, duration_seconds, total_events, events."""
         if self._recording is None:
             raise InputError("nothing is being recorded", where="stop_recording", remedy="Call start_recording first.")
         recording, self._recording = self._recording, None
@@ -109,20 +109,20 @@ class Observable(Grid):
         self.add_observer(self._statistics)
 
     def get_statistics(self) -> list[dict[str, Any]]:
-        """One record a layer of what was collected so far; see `LayerStatistics`."""
+        """The statistics so far, one record a layer; see `LayerStatistics`."""
         if self._statistics is None:
-            raise InputError("nothing is collected", where="get_statistics", remedy="Call start_statistics first.")
+            raise InputError("statistics are off", where="get_statistics", remedy="Call start_statistics first.")
         return self._statistics.to_json()
 
     def stop_statistics(self) -> list[dict[str, Any]]:
-        """`get_statistics`, and collect no more."""
+        """Stop collecting, and return `get_statistics`."""
         records = self.get_statistics()
         self._detach(self._statistics)
         self._statistics = None
         return records
 
     def start_activity(self) -> None:
-        """Keep how strongly every layer of the grid works, for `get_activity`."""
+        """Track the activity of every layer of the grid, for `get_activity`."""
         self._detach(self._activity)
         self._activity = ActivityObserver(len(self.layers))
         self.add_observer(self._activity)
@@ -139,18 +139,18 @@ class Observable(Grid):
     @property
     @native
     def activity(self) -> ActivityObserver | None:
-        """What `start_activity` attached."""
+        """The observer that `start_activity` attached."""
         return self._activity
 
     def _kept(self, where: str) -> ActivityObserver:
         if self._activity is None:
-            raise InputError("nothing is kept", where=where, remedy="Call start_activity first.")
+            raise InputError("activity tracking is off", where=where, remedy="Call start_activity first.")
         return self._activity
 
     def inspect_layer(self, layer: int, bins: int = 32) -> dict[str, Any]:
-        """A layer of the grid by its number: kind, shapes, tensors, and the spread of its weights.
+        """A layer of the grid by its number: kind, shapes, tensors, and the distribution of its weights.
 
-        After `start_activity` also the spread of its last output and of the last gradient at it, else null.
+        After `start_activity` also that of its last output and of the last gradient at it, else null.
         """
         if not 0 <= layer < len(self.layers):
             raise InputError(f"{layer} is outside 0 … {len(self.layers) - 1}", where="layer")
@@ -159,7 +159,7 @@ class Observable(Grid):
         return inspect_layer(self, layer, bins, output, gradient)
 
     def stop_activity(self) -> None:
-        """Keep it no more."""
+        """Stop tracking activity."""
         self._detach(self._activity)
         self._activity = None
 

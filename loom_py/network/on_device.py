@@ -22,8 +22,7 @@ Array = NDArray[Any]
 class NetworkOnDevice:
     """Programs of one network, and its parameters in the device's memory.
 
-    The arrays of the network are the master copy: they are uploaded again before each pass, since anything may have
-    changed them.
+    The network's arrays are the master copy and are uploaded before each pass, since anything may have changed them.
     """
 
     def __init__(self, grid: Grid, device: Device) -> None:
@@ -44,7 +43,7 @@ class NetworkOnDevice:
     def backward(self, gy: Array) -> Generator[Waiting, None, tuple[Array, Values]]:
         """Gradient of the last output → gradient of its input, and of each parameter by its path.
 
-        The forward pass runs again inside, with the weights as they are now.
+        The forward pass runs again inside, with the current weights.
         """
         if self._x is None:
             raise InputError("BackwardGPU needs a ForwardGPU first")
@@ -69,7 +68,7 @@ class NetworkOnDevice:
         if executable is None:
             executable = self._executables[kind, x.shape] = self._compile(kind, x)
         for name, tensor in self._state.items():
-            if name.startswith("carried."):  # every pass starts afresh
+            if name.startswith("carried."):  # every pass starts from zero state
                 self.device.write(tensor, np.zeros(tensor.shape, tensor.dtype))
         return (yield from settle(executable.submit(inputs)))
 
@@ -92,6 +91,6 @@ class NetworkOnDevice:
         return self._state[key]
 
     def free(self) -> None:
-        """Give the device's memory back; a network that is collected does so by itself."""
+        """Free the device's memory; garbage collection of the network does so too."""
         self._finalizer()
         self._x = None

@@ -1,11 +1,11 @@
-"""A class described from its own signatures: the names, types and docs that JavaScript sees.
+"""Describe a class from its signatures: the names, types and documentation that JavaScript sees.
 
 Public annotated methods of the class and its bases are reachable; `forward_cpu` becomes `ForwardCPU`, and the property
 `input_size` the method `GetInputSize`. Types are given in the original's spelling (`[]float32`, `time.Duration`).
 
-What crosses the boundary: numbers, texts, lists, objects, arrays, records that have `from_json`, and objects of classes
-marked `shared`, which stay in Python and are known outside by handles. A parameter of another type is left out where it
-has a default; otherwise the method is for Python only.
+These values cross the boundary: numbers, texts, lists, objects, arrays, records that have `from_json`, and objects of
+classes marked `shared`, which stay in Python and have handles outside. A parameter of any other type is hidden if it
+has a default; without one the method is for Python only.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def member(cls: type, public: str) -> Callable[..., Any] | None:
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """What can be given from outside, in order: without `self`, and without what does not cross."""
+    """The parameters a caller outside can give, in order: without `self` and without those that do not cross."""
     types_by_name = hints(function)
     return [p for p in list(inspect.signature(function).parameters.values())[1:] if crosses(types_by_name[p.name])]
 
@@ -99,7 +99,7 @@ def crosses(annotation: Any) -> bool:
 
 @cache
 def hints(method: Callable[..., Any]) -> dict[str, Any]:
-    """Resolved annotations of a method: what they name must be there where the method is defined."""
+    """Resolved annotations of a method; the names in them must be importable where it is defined."""
     return typing.get_type_hints(method)
 
 
@@ -132,7 +132,7 @@ def type_name(annotation: Any) -> str:
 
 
 def results(annotation: Any) -> list[str]:
-    """Types of what a method returns; a tuple is several results, None none."""
+    """Types of a method's results: a tuple is several, None is none."""
     if annotation in (None, type(None)):
         return []
     if typing.get_origin(annotation) is tuple:
@@ -141,7 +141,7 @@ def results(annotation: Any) -> list[str]:
 
 
 def several(annotation: Any) -> bool:
-    """Whether a method's result is given as several: a tuple, or a list of records (one result a record)."""
+    """Whether a method's result counts as several: a tuple, or a list of records (one result a record)."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     return origin is tuple or (origin in (list, Sequence) and typing.get_origin(arguments[0]) in (dict, Mapping))
 

@@ -1,4 +1,4 @@
-"""The part of a network that steps."""
+"""The methods of a network for stepping."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ class Steppable(TrainableGrid):
     ) -> SteppingResult:
         """Step for `total_steps` ticks, one sample a tick, and learn from every output; see `SteppingConfig`.
 
-        The function of the same name in `loom_py.stepping` also takes a function that gives the sample of a tick.
+        `loom_py.stepping.train_with_stepping` also takes a function that returns the sample of a tick.
         """
         return train_with_stepping(self, config, data, total_steps)

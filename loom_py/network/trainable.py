@@ -1,4 +1,4 @@
-"""The part of a network that trains."""
+"""The methods of a network for training and evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..training.step import flat
 
 
 class Trainable(TrainableGrid):
-    """Mixed into `Network`: training, single updates, the optimiser and what is kept of it, evaluation."""
+    """Mixed into `Network`: training, single updates, the optimiser and its state, evaluation."""
 
     def update_weights(self, learning_rate: float) -> None:
         """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
@@ -79,13 +79,13 @@ class Trainable(TrainableGrid):
         return self.training_state.optimiser.to_json() | {"Step": self.training_state.step}
 
     def set_optimizer(self, optimizer: dict[str, Any]) -> None:
-        """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients` from now on; an equal one goes on."""
+        """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state."""
         found = read_optimiser(optimizer)
         self.check_not_training()
         self.training_state.use(self.ops, found, flat(self.params))
 
     def reset_optimizer(self) -> None:
-        """Back to plain SGD; moments, step counts and the place in a schedule are forgotten."""
+        """Return to plain SGD; discards moments, step counts and the position in a schedule."""
         self.check_not_training()
         self.training_state = TrainingState()
 
@@ -100,6 +100,6 @@ class Trainable(TrainableGrid):
     def evaluate_from_checkpoint_files(
         self, files: Sequence[str], expected: Sequence[float]
     ) -> tuple[DeviationMetrics, Duration, Duration]:
-        """`evaluate_network` on inputs from files, each a JSON array of numbers; and the times to load and predict."""
+        """`evaluate_network` on inputs from files, each a JSON array of numbers, with the times to load and predict."""
         metrics, loading, predicting = evaluate_files(self, files, expected)
         return metrics, Duration(loading), Duration(predicting)

@@ -1,4 +1,4 @@
-"""The part of a network that tweens."""
+"""The methods of a network for tweening."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Tweenable(TrainableGrid):
         rate: float,
         seed: int = 0,
     ) -> TweenResult:
-        """Tween on all samples, `epochs` times in a random order; `config` is a `TweenConfig`, `expected` has classes.
+        """Tween on all samples, `epochs` times in random order; `config` is a `TweenConfig`, `expected` holds classes.
 
-        Ends early at a score of `EarlyStopThreshold`; the network ends as it was at its best score.
+        Ends early at a score of `EarlyStopThreshold`, and with the network as it was at its best score.
         """
         state = TweenState(self, config)
         return train(state, self, inputs, expected, epochs, rate, seed=seed)

@@ -1,4 +1,4 @@
-"""Networks made cell by cell, the original's `NewNetwork`: what is in a cell before a layer is set there."""
+"""Networks built cell by cell, the original's `NewNetwork`, and what a cell holds before a layer is set there."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ACTIVATIONS = NAMES[:5]
 
 @dataclass(frozen=True, kw_only=True)
 class Unset(Residual):
-    """y = f(x), element by element: a cell without weights, as the original starts out.
+    """y = f(x), element by element: a cell without weights, the original's initial state.
 
-    It runs and passes gradients, but has no configuration, so it is neither saved nor given out as a `LayerConfig`.
+    It runs and passes gradients, but has no configuration, so it can be neither saved nor read as a `LayerConfig`.
     """
 
     kind = "unset"
@@ -66,6 +66,6 @@ def new_network(
     layers = []
     for i in range(count):
         place = f"layer {i // (per_cell * cols)}, {i // per_cell % cols}, {i % per_cell}"
-        size = int(input_size) if i == 0 else None  # a layer set later gives the next one whatever size it likes
+        size = int(input_size) if i == 0 else None  # a layer set later may have any output size
         layers.append(Unset(in_size=size, out_size=None, activation=ACTIVATIONS[i % 5], place=place))
     return Network(layers, grid=(rows, cols, per_cell), seed=seed)

@@ -1,4 +1,4 @@
-"""Neural tweening: every layer is moved towards an estimate of what it should have given."""
+"""Neural tweening: move every layer towards an estimate of what its output should have been."""
 
 from .bound import NetworkTween
 from .config import TweenConfig

@@ -1,4 +1,4 @@
-"""A tween state and its network as one object of plain values, for callers who hold nothing else."""
+"""A tween state and its network as one object with plain arguments, for callers outside Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NetworkTween:
 
     @property
     def state(self) -> TweenState:
-        """Everything else about the tweening."""
+        """The full tween state."""
         return self._state
 
     def tween_step(self, input: Floats, target_class: int, output_size: int, learning_rate: float) -> float:
@@ -26,7 +26,7 @@ class NetworkTween:
         return self.state.tween_step(self.network, input, target_class, output_size, learning_rate)
 
     def set_chain_rule(self, enabled: bool) -> None:
-        """Chain rule, or legacy."""
+        """Choose between the chain rule and the legacy rule."""
         self.state.set_chain_rule(enabled)
 
     def get_chain_rule(self) -> bool:
@@ -38,11 +38,11 @@ class NetworkTween:
         return self.state.get_tween_steps()
 
     def get_link_budgets(self) -> Array:
-        """Of every layer, from the last step."""
+        """Link budget of every layer, from the last step."""
         return self.state.get_link_budgets()
 
     def get_gaps(self) -> Array:
-        """Of every layer, from the last step."""
+        """Gap of every layer, from the last step."""
         return self.state.get_gaps()
 
     def get_depth_barrier(self) -> Array:

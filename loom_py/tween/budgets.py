@@ -1,4 +1,4 @@
-"""How well what a layer gave agrees with what it should have given."""
+"""How well a layer's output agrees with its target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..nn.layer import Array
 
 
 def link_budgets(outputs: Sequence[Array], targets: Sequence[Array]) -> tuple[Array, Array]:
-    """For each layer (cos(output, target) + 1)/2, and the mean squared difference, over the shorter length.
+    """(cos(output, target) + 1)/2 of each layer, and the mean squared difference, over the shorter length.
 
     The budget is ½ where one of them is shorter than 0.001 in squared length.
     """
@@ -30,8 +30,8 @@ def link_budgets(outputs: Sequence[Array], targets: Sequence[Array]) -> tuple[Ar
 class ExplosionGuard:
     """A factor of the rate, 0.01 … 1, that falls while the mean gap grows.
 
-    The first ten gaps make the baseline. Then a gap more than 1.5 times the last, or 10 times the baseline, multiplies
-    the factor by 0.7, by 0.5 after five such in a row, by 0.3 after ten; any other by 1.05.
+    The first ten gaps set the baseline. After that, a gap above 1.5 times the last one or 10 times the baseline
+    multiplies the factor by 0.7, or by 0.5 after five in a row, or by 0.3 after ten; any other gap by 1.05.
     """
 
     rate: float = 1.0
@@ -42,7 +42,7 @@ class ExplosionGuard:
     count: int = 0
 
     def factor(self, gap: float) -> float:
-        """The factor after one more mean gap."""
+        """Record one more mean gap → the factor."""
         if self.samples < 10:
             self.baseline = (self.baseline * self.samples + gap) / (self.samples + 1)
             self.samples += 1

@@ -1,8 +1,8 @@
 """The original's chain-rule mode: gradients passed down with estimates in place of derivatives.
 
-The direction is that of ascent, g = target − output. These are the original's formulas as they are, where they differ
-from the chain rule too: derivatives come from outputs, gradients are cut and scaled by depth, recurrent and attention
-layers follow one matrix each. Kinds it has no rule for pass the gradient on and do not learn; `principled` does both.
+The direction is that of ascent, g = target − output. The formulas are the original's even where they differ from the
+chain rule: derivatives come from outputs, gradients are cut and scaled by depth, recurrent and attention layers follow
+one matrix each. Kinds without a rule pass the gradient on and do not learn; in `principled` they do.
 `s` is the depth scale, `r` the rate · kind's factor · s.
 """
 
@@ -142,7 +142,7 @@ def _update_attention(c: TweenConfig, layer: Any, p: Params, x: Array, y: Array,
     width = layer.d_model
     add_rows(p["o"], safe(r * np.outer(x[:width], g), 0.5))
     move(p["o_bias"], safe(r * fit(g, p["o_bias"].size), 0.5))
-    heads = as_rows(p["o"], width, g.size) @ g  # with the weights just updated
+    heads = as_rows(p["o"], width, g.size) @ g  # uses the weights just updated
     first = x[:width]
     add_rows(p["v"], safe(r * np.outer(heads, first), 0.5))
     size = width // layer.num_heads

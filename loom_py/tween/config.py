@@ -1,4 +1,4 @@
-"""What can be set about tweening, with the original's names and defaults."""
+"""The options of tweening, with the original's names and defaults."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class TweenConfig:
     - `early_stop_threshold`, `eval_frequency`: `train` stops at this score, measured every so many epochs.
     - `prune_enabled`, `prune_threshold`, `prune_patience`: see `tween.pruning`.
     - `explosion_detection`: damp the rate while gaps grow, see `tween.budgets`.
-    - `frontier_enabled`, `frontier_min`, `frontier_threshold`, `frontier_noise`, `batch_size`: kept for files of the
-      original, which does not use them either.
+    - `frontier_enabled`, `frontier_min`, `frontier_threshold`, `frontier_noise`, `batch_size`: read from the original's
+      files and unused, as in the original.
     """
 
     mode: str = option("", choices=("", *MODES))

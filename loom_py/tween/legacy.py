@@ -1,7 +1,7 @@
 """The original's first mode: targets estimated upwards, weights moved towards them by Hebbian rules.
 
-As the original has it; kinds without a rule hand the target through and do not learn. `r` is the rate · kind's factor ·
-(a + a · link budget), a = `link_budget_scale`; `gap` = target − output.
+The formulas are the original's; kinds without a rule pass the target on and do not learn. `r` is the rate · kind's
+factor · (a + a · link budget), a = `link_budget_scale`; `gap` = target − output.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def update(
 
 def _dense(c: TweenConfig, layer: Any, p: Params, x: Array, gap: Array, r: float, v: Params) -> None:
     """b += 0.1 r gap;  δ = 0.01 r x gap;  W += v."""
-    n = gap.size  # the target may be shorter than the output; what is beyond stays
+    n = gap.size  # the target may be shorter than the output; the rest stays as it is
     move(p["bias"][:n], r * gap * c.bias_rate_multiplier)
     delta = r * np.outer(x, gap) * c.weight_rate_multiplier
     part = v.setdefault("kernel", np.zeros_like(p["kernel"]))[:, :n]
@@ -77,7 +77,7 @@ def _conv2d(c: TweenConfig, layer: Any, p: Params, x: Array, gap: Array, r: floa
 def _attention(c: TweenConfig, layer: Any, p: Params, x: Array, gap: Array, r: float, v: Params) -> None:
     """Wv towards each head's gap; Wq and Wk towards the input by its cosine with that gap."""
     width, size = layer.d_model, layer.d_model // layer.num_heads
-    heads = as_rows(p["o"], width, gap.size) @ gap  # with the weights of before
+    heads = as_rows(p["o"], width, gap.size) @ gap  # uses the weights from before the update
     _signal(p["o"], gap, r * 0.1)
     move(p["o_bias"], gap.mean() * r * 0.1)
     first = x[:width]

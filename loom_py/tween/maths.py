@@ -1,4 +1,4 @@
-"""The small functions that the rules share."""
+"""Small functions that the rules share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT = 10.0
 
 
 def all_finite(a: Array) -> bool:
-    """Whether no value is NaN or infinite. One product tells; where it overflows, every value is looked at."""
+    """Whether all values are finite: one dot product decides, or each value if that overflows."""
     return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
 
 
@@ -45,7 +45,7 @@ def depth_scale(config: TweenConfig, depth: int) -> float:
 
 
 def derivative(config: TweenConfig, activation: str, y: Array) -> Array:
-    """f′ estimated from the output y = f(z); 1 for activations the original does not know."""
+    """f′ estimated from the output y = f(z); 1 for activations that the original lacks."""
     c = config
     if activation == "relu":
         return np.where(y > 0, c.relu_slope, 0.0).astype(y.dtype)
@@ -76,20 +76,20 @@ def clamp(config: TweenConfig, layer: Layer, a: Array, low: float | None = None)
 
 
 def fit(a: Array, size: int) -> Array:
-    """`a` cut, or filled up with zeros, to `size` values."""
+    """`a` cut or zero-padded to `size` values."""
     return a[:size] if a.size >= size else np.concatenate([a, np.zeros(size - a.size, a.dtype)])
 
 
 def as_rows(w: Array, rows: int, width: int) -> Array:
-    """The numbers of `w`, whatever its shape, read as `rows` rows of `width`: cut, or zeros where there are no more."""
+    """The numbers of `w`, of any shape, as `rows` rows of `width`: cut or zero-padded."""
     return fit(w.reshape(-1), rows * width).reshape(rows, width)
 
 
 def add_rows(w: Array, delta: Array) -> None:
-    """*In place*: the numbers of `delta` added to those of `w` in order; what is beyond either is left out."""
+    """*In place*: add the numbers of `delta` to those of `w` in order, up to the shorter length."""
     numbers = delta.reshape(-1)[: w.size]
     if w.flags.c_contiguous:
-        move(w.reshape(-1)[: numbers.size], numbers)  # a view, many times as fast as `flat`
+        move(w.reshape(-1)[: numbers.size], numbers)  # a view is many times faster than `flat`
         return
     before = w.flat[: numbers.size]
     moved = before + numbers

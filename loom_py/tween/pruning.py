@@ -1,4 +1,4 @@
-"""Layers whose link budget stays low are switched off, and later removed."""
+"""Switch off layers whose link budget stays low, and remove them later."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ..training.grid import TrainableGrid
 from .state import TweenState
 
 AT_ONCE = 3
-"""Layers switched off together."""
+"""Most layers switched off together."""
 
 
 def prune(state: TweenState, network: TrainableGrid) -> list[str]:
-    """Once an epoch, if `prune_enabled`; returns what was done, in words.
+    """Prune once an epoch, if `prune_enabled` → a description of each change.
 
-    Only in a grid of one cell, and only layers between the first and the last that give as many values as they take.
-    One whose link budget was below `prune_threshold` for `prune_patience` epochs is switched off, that is, replaced by
-    the identity, with up to two of those behind it; one that was off for as many epochs again is removed.
+    Applies to grids of one cell, and to layers between the first and the last with as many outputs as inputs. A layer
+    whose link budget was below `prune_threshold` for `prune_patience` epochs is switched off, that is, replaced by the
+    identity, with up to two of those behind it; after as many epochs again it is removed.
     """
     config = state.config
     if not config.prune_enabled or network.grid_rows > 1 or network.grid_cols > 1:
@@ -36,7 +36,8 @@ def prune(state: TweenState, network: TrainableGrid) -> list[str]:
     chosen = [i for i in inner if i >= dead[0] and i not in state.disabled][:AT_ONCE]
     for i in chosen:
         size = network.layers[i].out_size
-        network.layers[i] = Residual(in_size=size, out_size=size, skip=len(network.layers))  # reaches back too far
+        # It skips back beyond the input, so that nothing is added: the identity.
+        network.layers[i] = Residual(in_size=size, out_size=size, skip=len(network.layers))
         network.params[i] = {}
         state.velocities[i] = {}
         state.dead_epochs[i] = 0
@@ -66,6 +67,6 @@ def _remove(state: TweenState, network: TrainableGrid, i: int) -> None:
 
 
 def _changed(network: TrainableGrid) -> None:
-    """What the network remembers of its passes no longer fits."""
+    """Forget the last pass and carried state, which no longer fit."""
     network.forget_pass()
     network.reset_state()

@@ -1,4 +1,4 @@
-"""What tweening keeps between steps, and the steps."""
+"""The state of tweening between steps, and the steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .maths import clamp
 
 @shared
 class TweenState:
-    """Activations, targets, link budgets, velocities and histories of one network that is tweened.
+    """Activations, targets, link budgets, velocities and histories of one network under tweening.
 
     A step takes one sample: the network runs forward from the input (recurrent layers from zero), targets or gradients
     are passed back by the rule of the mode, link budgets are measured, and every layer moves. `Network.params` change
@@ -29,7 +29,7 @@ class TweenState:
 
     **Arguments:**
 
-    - `network`: whose layers it is for; another network of as many layers can be given to the steps.
+    - `network`: the network; the steps also accept another one with as many layers.
     - `config`: a `TweenConfig` or its JSON; the defaults (chain rule) if left out.
     """
 
@@ -49,12 +49,12 @@ class TweenState:
         self._fresh(network)
 
     def _fresh(self, network: TrainableGrid) -> None:
-        """Everything that is one entry a layer."""
+        """Reset everything with one entry a layer."""
         count = self.total_layers = len(network.layers)
         self.forward_acts: list[Array] = []
         """Buffers of the last step, flat."""
         self.backward_targets: list[Array] = []
-        """What the buffers should have been, flat; may be shorter or longer than them in legacy mode."""
+        """Targets of the buffers, flat; in legacy mode their lengths may differ."""
         self.chain_gradients: list[Array] = []
         """Gradients of the buffers in the direction of ascent; none in legacy mode."""
         self.link_budgets: Array = np.ones(count)
@@ -72,7 +72,7 @@ class TweenState:
 
     # --- mode -------------------------------------------------------------------------------------------------------
     def set_chain_rule(self, enabled: bool) -> None:
-        """Chain rule, or legacy."""
+        """Choose between the chain rule and the legacy rule."""
         self.config = self.config.with_rule("chain_rule" if enabled else "legacy")
 
     def get_chain_rule(self) -> bool:
@@ -82,11 +82,11 @@ class TweenState:
         return self.tween_steps
 
     def get_link_budgets(self) -> Array:
-        """Of every layer, from the last step."""
+        """Link budget of every layer, from the last step."""
         return np.array(self.link_budgets)
 
     def get_gaps(self) -> Array:
-        """Of every layer, from the last step."""
+        """Gap of every layer, from the last step."""
         return np.array(self.gaps)
 
     def get_loss_history(self) -> list[float]:
@@ -114,7 +114,7 @@ class TweenState:
         self._measure(network, input, one_hot(network, target_class, 0))
 
     def _measure(self, network: TrainableGrid, input: Floats, target: Floats, *, training: bool = False) -> float:
-        """Forward, back, link budgets; nothing learned."""
+        """Forward, backward, link budgets; no weight changes."""
         if len(network.layers) != self.total_layers:
             problem = f"made for {self.total_layers} layers, the network has {len(network.layers)}"
             raise InputError(problem, where="network", remedy="Create a new tween state.")
@@ -148,7 +148,7 @@ class TweenState:
         return float(gap @ gap)
 
     def _damping(self) -> float:
-        """The factor of the rate by explosion detection, from the mean gap."""
+        """The factor that explosion detection puts on the rate, from the mean gap."""
         return self.explosion.factor(float(self.gaps.mean())) if self.config.explosion_detection else 1.0
 
     def _apply(self, network: TrainableGrid, rate: float) -> None:
@@ -182,7 +182,7 @@ class TweenState:
 
     # --- batches ----------------------------------------------------------------------------------------------------
     def reset_batch(self) -> None:
-        """Forget what `tween_step_accumulate` added up."""
+        """Discard what `tween_step_accumulate` accumulated."""
         self.batch_count = 0
         self._batch: list[Array] = []
         self._batch_grads: list[Params] = []
@@ -190,7 +190,7 @@ class TweenState:
     def tween_step_accumulate(
         self, network: TrainableGrid, input: Floats, target_class: int, output_size: int
     ) -> float:
-        """As `tween_step`, but the gaps (principled: the gradients) are added up and nothing moves yet."""
+        """As `tween_step`, but only accumulate the gaps (principled: the gradients)."""
         loss = self._measure(network, input, one_hot(network, target_class, output_size), training=True)
         gaps = self._output_gaps()
         self._batch = [a + b for a, b in zip(self._batch, gaps, strict=True)] if self.batch_count else gaps
@@ -201,7 +201,7 @@ class TweenState:
         return loss
 
     def tween_batch_apply(self, network: TrainableGrid, rate: float) -> None:
-        """Move by the mean of what was added up. Without anything added up nothing happens.
+        """Move by the mean of what was accumulated; no effect if nothing was.
 
         The original's modes pair the mean gap with the inputs of the *last* sample, and leave layers below
         `ignore_threshold` alone. The principled mode takes the mean gradient.
@@ -248,7 +248,7 @@ class TweenState:
         self._best = list(network.layers), params, network.layers_per_cell
 
     def restore_best(self, network: TrainableGrid) -> None:
-        """Back to what `save_best` kept, removed layers included; nothing happens if it kept nothing."""
+        """Restore what `save_best` kept, removed layers included; no effect if it kept nothing."""
         if self._best is None:
             return
         network.check_not_training()
@@ -277,7 +277,7 @@ class TweenState:
 
 
 def one_hot(network: TrainableGrid, target_class: int, output_size: int) -> Array:
-    """1 for the class among `output_size` (0: as many as the network gives), 0 for the others."""
+    """1 for the class among `output_size` (0: the network's number of outputs), 0 for the others."""
     size = output_size or network.layers[-1].out_size or 0
     if not 0 <= target_class < size:
         raise InputError(f"{target_class} is outside 0 … {size - 1}", where="target_class")
@@ -299,7 +299,7 @@ def _sum(a: Sequence[Params], b: Sequence[Params]) -> list[Params]:
 
 
 def _put_back(tree: Params, values: Params) -> None:
-    """*In place*: the tensors of `tree` become those of `values`."""
+    """*In place*: copy the tensors of `values` into those of `tree`."""
     for name, value in tree.items():
         if isinstance(value, list):
             for child, kept in zip(value, values[name], strict=True):

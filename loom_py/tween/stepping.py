@@ -1,4 +1,4 @@
-"""Acting by stepping while learning by tweening."""
+"""Act by stepping while learning by tweening."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .state import TweenState
 
 @dataclass(frozen=True, kw_only=True)
 class StepTween:
-    """One tick: the output acted on, its largest value's index, and the loss of the sample learned from."""
+    """One tick: the output acted on, the index of its largest value, and the loss of the sample learned from."""
 
     output: Array
     action: int
@@ -32,14 +32,14 @@ def step_tween_chain(
     output_size: int = 0,
     rate: float = 0.02,
 ) -> StepTween:
-    """One tick of "StepTweenChain": act on what the step state gives, then learn from the sample just seen.
+    """One tick of "StepTweenChain": act on the step state's output, then learn from the current sample.
 
-    The output acted on belongs to an input L − 1 ticks older; learning runs the whole network forward on this one and
-    does not touch the step state.
+    The output belongs to an input L − 1 ticks older; learning runs the whole network forward on the current one and
+    leaves the step state alone.
 
     **Arguments:**
 
-    - `target_class`: the right class, or a function that is given the output acted on and tells it.
+    - `target_class`: the right class, or a function of the output that returns it.
     """
     steps.set_input(input)
     steps.step_forward()

@@ -1,4 +1,4 @@
-"""Tweening over epochs, with the histories, early stopping and the best network kept."""
+"""Tweening over epochs, with histories, early stopping and the best network restored."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def train(
     callback: Callback | None = None,
     seed: int = 0,
 ) -> TweenResult:
-    """`tween_epochs` to the end."""
+    """Run `tween_epochs` to completion."""
     return to_end(tween_epochs(state, network, inputs, expected, epochs, rate, callback, seed))
 
 
@@ -93,17 +93,17 @@ def tween_epochs(
     *,
     every_sample: bool = False,
 ) -> Generator[TweenEpochMetrics | None, None, TweenResult]:
-    """A `tween_step` for every sample, in another order every epoch drawn from (seed, epoch); yields every epoch.
+    """A `tween_step` for every sample, in an order drawn from (seed, epoch); yields after every epoch.
 
-    With `every_sample` it stops after each sample, and yields None there.
+    With `every_sample` it also yields None after each sample.
 
-    Every `eval_frequency` epochs and after the last the score of `evaluate_network` is measured on the same samples;
-    the best network is kept and is what remains at the end; a score of `early_stop_threshold` ends the training.
+    Every `eval_frequency` epochs and after the last, the score of `evaluate_network` is measured on the same samples.
+    Training ends with the best network restored; a score of `early_stop_threshold` ends it early.
 
     **Arguments:**
 
     - `expected`: class numbers, as for `evaluate_network`.
-    - `callback(epoch, loss, metrics)`: told every score; True ends the training.
+    - `callback(epoch, loss, metrics)`: called with every score; True ends the training.
     """
     rows, classes = samples(network, inputs, expected)
     _check(rows, classes, epochs, rate, network)
