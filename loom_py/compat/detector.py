@@ -103,8 +103,12 @@ def report(adapter: Mapping[str, Any], features: Sequence[str], limits: Mapping[
 
 def _adapters() -> list[tuple[Mapping[str, Any], Sequence[str], Mapping[str, int]]]:
     if sys.platform == "emscripten":
-        device: Any = devices.get("webgpu")
-        return [(device.host.adapter, device.host.features, device.host.limits)] if device is not None else []
+        from ..runtime.webgpu import WebGPUDevice
+
+        device = devices.get("webgpu")
+        if not isinstance(device, WebGPUDevice):
+            return []
+        return [(device.host.adapter, device.host.features, device.host.limits)]
     from ..runtime.webgpu.wgpu_host import adapters, described
 
     return [described(adapter) for adapter in adapters()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, MutableMapping, Sequence
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from .program import Program
 from .tensor import Array, DeviceTensor, Values
 
 __all__ = [
-    "Activations", "Device", "DeviceTensor", "Done", "Executable", "Facts", "Pending", "Reopens", "Values", "Waiting",
+    "Activations", "Device", "DeviceTensor", "Done", "Executable", "Facts", "Pending", "Values", "Waiting",
     "finished", "release", "settle",
 ]  # fmt: skip
 
@@ -177,16 +177,6 @@ class Device(Protocol):
     def close(self) -> None:
         """Give everything back; the device cannot be used afterwards."""
         ...
-
-
-@runtime_checkable
-class Reopens(Protocol):
-    """A device that can be lost and had again."""
-
-    @property
-    def lost(self) -> str: ...
-
-    def reopen(self) -> Generator[Waiting, None, None]: ...
 
 
 def release(

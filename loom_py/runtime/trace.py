@@ -6,7 +6,7 @@ of each kernel. Tensors are `Traced`: an array that remembers its buffer and ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ..errors import LoomError
 from .abstract import Abstract, is_abstract
 from .kernel import KERNELS, Kernel
-from .numpy_ops import NumpyOps
 from .ops import Ops
 from .program import Buffer, Dispatch, Dyn, Kind, Program, Ref
 
@@ -172,29 +171,3 @@ def _recorder(kernel: Kernel) -> Callable[..., Any]:
 
 for _kernel in KERNELS.values():
     setattr(TracingOps, _kernel.name, _recorder(_kernel))
-
-
-def replay(
-    program: Program, inputs: Mapping[str, Any], state: Mapping[str, NDArray[Any]], **dynamics: float
-) -> dict[str, NDArray[Any]]:
-    """Run a program on NumPy, the reference for devices: named outputs; `state` is changed in place."""
-    ops = NumpyOps()
-    values: dict[int, Any] = dict(program.constants)
-    values |= {index: inputs[name] for name, index in program.inputs.items()}
-    values |= {index: state[name] for name, index in program.state.items()}
-    numbers = {**program.dynamics, **dynamics}
-
-    def resolve(value: Any) -> Any:
-        if isinstance(value, Ref):
-            return values[value.index]
-        if isinstance(value, Dyn):
-            return numbers[value.name]
-        if isinstance(value, tuple):
-            return [resolve(v) for v in value]
-        return value
-
-    for d in program.dispatches:
-        result = getattr(ops, d.kernel)(**{name: resolve(value) for name, value in d.arguments.items()})
-        for index, value in zip(d.outputs, result if isinstance(result, tuple) else (result,), strict=False):
-            values[index] = np.asarray(value)
-    return {name: values[index] for name, index in program.outputs.items()}

@@ -12,7 +12,7 @@ from loom_py import build_network_from_json
 from loom_py.errors import FormatError
 from loom_py.formats.program_file import dump_program, load_program
 from loom_py.runtime.program import Program
-from loom_py.runtime.trace import replay
+from loom_py.runtime.replay import replay
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import AdamW
 from loom_py.training.step import StepPlan

@@ -11,7 +11,8 @@ import pytest
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.models.trace import SAMPLING, trace_decoder
 from loom_py.runtime.program import Program
-from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.replay import replay
+from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.transforms import fuse
 
 from ..models import tiny

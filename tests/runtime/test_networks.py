@@ -15,7 +15,7 @@ from loom_py.errors import InputError
 from loom_py.nn.activation import NAMES
 from loom_py.runtime.device import Device
 from loom_py.runtime.program import Program
-from loom_py.runtime.trace import replay
+from loom_py.runtime.replay import replay
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, AdamW, Optimiser, RMSprop
 from loom_py.training.step import StepPlan

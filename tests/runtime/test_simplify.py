@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom_py import build_network_from_json
+from loom_py.formats.program_file import dump_program, load_program
 from loom_py.runtime.program import Program
+from loom_py.runtime.replay import replay
 from loom_py.runtime.simd import SimdDevice
-from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.transforms import simplify
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD
@@ -81,6 +83,18 @@ def test_results_stay_the_same(device: SimdDevice, program: Program) -> None:
         np.testing.assert_allclose(device.download(uploaded["w"]), state["w"], rtol=1e-5, err_msg=str(program))
     executable.free()
     device.free(uploaded["w"])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(programs())
+def test_a_simplified_program_replays_on_numpy(program: Program) -> None:
+    x, state = np.linspace(-1, 1, 12, dtype=np.float32)[None], np.linspace(2, 3, 12, dtype=np.float32)[None]
+    results: list[Any] = []
+    for p in (program, simplify(program), load_program(dump_program(simplify(program)))):
+        w = {"w": state.copy()}
+        results.append([*(replay(p, {"x": x}, w) for _ in range(2)), w])
+    np.testing.assert_equal(results[1], results[0], err_msg=str(program))
+    np.testing.assert_equal(results[2], results[0], err_msg="after a round trip through text")
 
 
 def kernels(ops: Any) -> list[str]:

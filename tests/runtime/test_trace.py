@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from loom_py import Network, build_network_from_json
 from loom_py.models.trace import trace_decoder
 from loom_py.runtime.program import Program
-from loom_py.runtime.trace import TraceError, TracingOps, replay
+from loom_py.runtime.replay import replay
+from loom_py.runtime.trace import TraceError, TracingOps
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, AdamW, Optimiser, RMSprop
 from loom_py.training.step import StepPlan, flat, train_step

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from loom_py.runtime.program import Dispatch, Program, Ref
-from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.replay import replay
+from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.transforms import remove_dead_code
 from loom_py.runtime.transforms.walk import Uses, renumber, replace_operands
 

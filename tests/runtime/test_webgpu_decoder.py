@@ -17,8 +17,9 @@ from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.trace import trace_decoder
 from loom_py.runtime.numpy_ops import NumpyOps
 from loom_py.runtime.program import Program
+from loom_py.runtime.replay import replay
 from loom_py.runtime.stored import StoredWeight
-from loom_py.runtime.trace import TracingOps, replay
+from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.transforms import fuse
 from loom_py.runtime.verify import error
 from loom_py.runtime.webgpu import WebGPUDevice

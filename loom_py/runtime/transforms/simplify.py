@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from ..kernel import KERNELS
 from ..program import Dispatch, Program, Ref
 from .dead_code import remove_dead_code
 from .walk import Uses
@@ -23,7 +24,7 @@ def simplify(program: Program) -> Program:
     simple = replace(
         live,
         buffers=list(live.buffers),
-        dispatches=[d for d in live.dispatches if d.kernel != "reshape"],  # they are views already
+        dispatches=[d for d in live.dispatches if not KERNELS[d.kernel].view],
         constants=dict(live.constants),
     )
     views = _Views(simple)
@@ -97,7 +98,7 @@ class _Views:
         if not unit or len(set(roots)) < len(roots):
             return False
         for part, root in zip(parts, roots, strict=True):
-            whole_storage = prod(buffers[root].shape) == prod(buffers[part].shape)
+            whole_storage = buffers[root].size == buffers[part].size
             if buffers[root].kind != "temporary" or not whole_storage or buffers[root].dtype != buffers[whole].dtype:
                 return False
         if any(c > at for c in self._changes(set().union(*(self._members[r] for r in (whole, *roots))))):

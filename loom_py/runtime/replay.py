@@ -1,0 +1,52 @@
+"""Replaying a program on NumPy: the reference for devices and for transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import kernels  # noqa: F401  # pyright: ignore[reportUnusedImport]  (declares the vocabulary)
+from .kernel import KERNELS
+from .program import Dyn, Program, Ref
+from .tensor import Array, Values
+
+
+def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str, Array], **dynamics: float) -> Values:
+    """Outputs by name; `state` is changed in place. Numbers that are not given have the values of the recording."""
+    buffers = program.buffers
+    values: dict[int, Array] = dict(program.constants)
+    values |= {index: np.asarray(inputs[name]) for name, index in program.inputs.items()}
+    values |= {index: state[name] for name, index in program.state.items()}
+    numbers = {**program.dynamics, **dynamics}
+
+    def value(index: int) -> Array:
+        if index not in values:
+            b = buffers[index]
+            if b.source in (-1, index):  # its parts are made in place
+                values[index] = np.empty(b.shape, b.dtype)
+            else:
+                values[index] = value(b.source).reshape(-1)[b.offset : b.offset + b.size].reshape(b.shape)
+        return values[index]
+
+    def resolve(argument: object) -> object:
+        match argument:
+            case Ref(index):
+                return value(index)
+            case Dyn(name):
+                return numbers[name]
+            case tuple():
+                return [resolve(a) for a in argument]  # pyright: ignore[reportUnknownVariableType]
+            case _:
+                return argument
+
+    for d in program.dispatches:
+        kernel = KERNELS[d.kernel]
+        result = kernel.function(**{name: resolve(argument) for name, argument in d.arguments.items()})
+        for index, out in zip(d.outputs, result if isinstance(result, tuple) else (result,), strict=False):
+            if buffers[index].source in (-1, index) or kernel.view:
+                values[index] = np.asarray(out)
+            else:
+                value(index)[...] = out
+    return {name: value(index) for name, index in program.outputs.items()}
