@@ -51,7 +51,7 @@ class Settings:
 
 @dataclass(kw_only=True)
 class Context:
-    """What a method works with; `clock` tells nanoseconds since the start, by ticks or by the machine's clock."""
+    """What a method works with; `clock` gives nanoseconds since the start, by ticks or by the machine's clock."""
 
     network: Network
     settings: Settings

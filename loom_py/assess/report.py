@@ -21,7 +21,7 @@ def text(record: dict[str, Any]) -> str:
 
 
 def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
-    """Title and table of everything there is to say about an experiment."""
+    """The titled tables of an experiment's report."""
     number = experiment["number"]
     if number == 18:
         return [("Before → after each change, windows until 50 % again", _changes(experiment))]

@@ -1,4 +1,4 @@
-"""Runs kept in a file as they end, so that a long assessment can be broken off and gone on with."""
+"""Runs saved to a file as they end, so that a long assessment can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REMEDY = "Give a file that --keep has written, or a new one."
 class Store:
     """One line of JSON a run, with everything the run depends on: a run asked for with other lengths is another run.
 
-    A last line that was broken off is cut away; any other that is no run is a `FormatError` with its number.
+    An incomplete last line is cut off; any other that is no run is a `FormatError` with its number.
     """
 
     def __init__(self, path: str | Path) -> None:
