@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
+import loom_py
+from loom_py.cli import COMMANDS
 from tools import paths
 
 HERE = Path(__file__).parent
@@ -77,3 +80,21 @@ def test_commands_and_generators_exist() -> None:
         assert re.search(rf"^    {command}\) ", usage, re.MULTILINE), command
     for module in re.findall(r"python -m tools\.(\w+)", text):
         assert (paths.REPOSITORY / "tools" / f"{module}.py").is_file(), module
+
+
+def test_the_pre_commit_hook_is_the_check_command() -> None:
+    hook = (paths.REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^ +entry: \./build_pyodide\.sh check$", hook, re.MULTILINE)
+
+
+def test_reports_ask_for_what_exists() -> None:
+    templates = sorted((paths.REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in templates)
+    declarations = (paths.REPOSITORY / "web" / "loom.d.ts").read_text(encoding="utf-8")
+    assert len(templates) == 4
+    for name in re.findall(r"`session\.(\w+)", text):
+        assert re.search(rf"\b{name}\b", declarations), name
+    for name in re.findall(r"`loom_py\.([\w.]+)\(\)", text):
+        assert callable(attrgetter(name)(loom_py)), name
+    for command in re.findall(r"python -m loom_py (\w+)", text):
+        assert command in COMMANDS
