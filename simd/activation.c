@@ -1,4 +1,5 @@
 /* Activations and their derivatives on the pre-activation z; formulas as in `kernels/activation.py`. */
+#include "enumerations.h"
 #include "vecmath.h"
 
 #define GRAIN 4096
@@ -103,23 +104,21 @@ D(hard_swish) {
     return select4(wasm_f32x4_ge(z, splat(3)), one(), middle);
 }
 
-/* The numbers that programs use for the names; `ACTIVATIONS` in runtime/simd/elementwise.py is the same list. */
-#define ACTIVATIONS(X)                                                                                             \
-    X(0, linear) X(1, relu) X(2, plain_relu) X(3, relu6) X(4, leaky_relu) X(5, sigmoid) X(6, tanh) X(7, softplus)  \
-    X(8, softsign) X(9, silu) X(10, gelu) X(11, gelu_tanh) X(12, elu) X(13, selu) X(14, mish) X(15, hard_sigmoid)  \
-    X(16, hard_swish)
+/* EACH_ACTIVATION (enumerations.h) has what kernels/activation.py declares: f_name and d_name must stand above. */
+#define NUMBER(name) ACTIVATION_##name,
+enum { EACH_ACTIVATION(NUMBER) };
 
 /* y, z, n, activation: f(z) */
 KERNEL(activate) {
     f32 *y = floats(w[0]);
     const f32 *z = floats(w[1]);
     for (Range r = pieces(w[2].u, GRAIN); take(t, &r);) switch (w[3].u) {
-#define X(number, name)                                                                                           \
-    case number:                                                                                                  \
-        for (u32 i = r.start; i < r.end; i += 4) store_some(y, i, r.end, f_##name(load_some(z, i, r.end)));       \
+#define CASE(name)                                                                                          \
+    case ACTIVATION_##name:                                                                                 \
+        for (u32 i = r.start; i < r.end; i += 4) store_some(y, i, r.end, f_##name(load_some(z, i, r.end))); \
         break;
-            ACTIVATIONS(X)
-#undef X
+            EACH_ACTIVATION(CASE)
+#undef CASE
         }
 }
 
@@ -128,13 +127,13 @@ KERNEL(activate_grad) {
     f32 *gz = floats(w[0]);
     const f32 *z = floats(w[1]), *gy = floats(w[2]);
     for (Range r = pieces(w[3].u, GRAIN); take(t, &r);) switch (w[4].u) {
-#define X(number, name)                                                                                           \
-    case number:                                                                                                  \
-        for (u32 i = r.start; i < r.end; i += 4)                                                                  \
-            store_some(gz, i, r.end, mul4(load_some(gy, i, r.end), d_##name(load_some(z, i, r.end))));            \
+#define CASE(name)                                                                                     \
+    case ACTIVATION_##name:                                                                            \
+        for (u32 i = r.start; i < r.end; i += 4)                                                       \
+            store_some(gz, i, r.end, mul4(load_some(gy, i, r.end), d_##name(load_some(z, i, r.end)))); \
         break;
-            ACTIVATIONS(X)
-#undef X
+            EACH_ACTIVATION(CASE)
+#undef CASE
         }
 }
 

@@ -12,9 +12,13 @@
  * Inner loops are kept from unrolling: V8 holds the sums in registers only then (measured: twice as fast).
  */
 #pragma once
+#include "enumerations.h"
 #include "loom.h"
 
-enum { F32, F16, BF16, Q8_0, Q4_0, Q4_1, STORAGES };
+#define NUMBER(name) name,
+enum { EACH_STORAGE(NUMBER) STORAGES }; /* those in blocks come last */
+#undef NUMBER
+_Static_assert(STORAGES == 6, "the functions of this family know these storages and no other");
 
 #define GROUP 8   /* rows repacked together */
 #define TILE 4    /* tokens multiplied together */

@@ -1,7 +1,10 @@
 /* Losses and their gradients: means over all values, formulas as in `kernels/loss.py`. */
+#include "enumerations.h"
 #include "vecmath.h"
 
-enum { MSE, MAE, HUBER, CROSS_ENTROPY, CROSS_ENTROPY_LOGITS, BCE, BCE_LOGITS }; /* as in runtime/simd/training.py */
+/* EACH_LOSS (enumerations.h) has what kernels/loss.py declares; -Wswitch refuses a switch that leaves one out. */
+#define NUMBER(name) LOSS_##name,
+typedef enum { EACH_LOSS(NUMBER) } Loss;
 
 #define EPSILON 1e-7f
 
@@ -10,49 +13,53 @@ static inline v128 first_lanes(v128 v, u32 n) {
     return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
 }
 
-static inline v128 value(u32 name, v128 y, v128 t, f32 delta) {
+static inline v128 value(Loss name, v128 y, v128 t, f32 delta) {
     switch (name) {
-    case MSE: {
+    case LOSS_mse: {
         v128 d = sub4(y, t);
         return mul4(d, d);
     }
-    case MAE:
+    case LOSS_mae:
         return abs4(sub4(y, t));
-    case HUBER: {
+    case LOSS_huber: {
         v128 size = abs4(sub4(y, t)), near = at_most(size, delta);
         return mul4(near, sub4(size, mul4(splat(0.5f), near)));
     }
-    case CROSS_ENTROPY:
+    case LOSS_cross_entropy:
         return neg4(mul4(at_least(t, 0), log4(clipped(y))));
-    case BCE: {
+    case LOSS_bce: {
         v128 p = clipped(y);
         return neg4(add4(mul4(t, log4(p)), mul4(sub4(splat(1), t), log1p4(neg4(p)))));
     }
-    default:
+    case LOSS_cross_entropy_logits: break; /* row by row, below */
+    case LOSS_bce_logits:
         return add4(sub4(at_least(y, 0), mul4(y, t)), log1p4(exp4(neg4(abs4(y)))));
     }
+    return zero4();
 }
 
-static inline v128 slope(u32 name, v128 y, v128 t, f32 delta) {
+static inline v128 slope(Loss name, v128 y, v128 t, f32 delta) {
     v128 d = sub4(y, t);
     switch (name) {
-    case MSE:
+    case LOSS_mse:
         return add4(d, d);
-    case MAE: {
+    case LOSS_mae: {
         v128 up = wasm_v128_and(wasm_f32x4_gt(d, zero4()), splat(1));
         return sub4(up, wasm_v128_and(wasm_f32x4_lt(d, zero4()), splat(1)));
     }
-    case HUBER:
+    case LOSS_huber:
         return at_most(at_least(d, -delta), delta);
-    case CROSS_ENTROPY:
+    case LOSS_cross_entropy:
         return neg4(div4(at_least(t, 0), at_least(y, EPSILON)));
-    case BCE: {
+    case LOSS_bce: {
         v128 p = clipped(y);
         return div4(sub4(p, t), mul4(p, sub4(splat(1), p)));
     }
-    default:
+    case LOSS_cross_entropy_logits: break; /* row by row, below */
+    case LOSS_bce_logits:
         return sub4(sigmoid4(y), t);
     }
+    return zero4();
 }
 
 /* The largest of a row, and ln Σ e^(z − largest). */
@@ -77,7 +84,7 @@ static f64 logits_sum(const f32 *y, const f32 *target, u32 rows, u32 n) {
     return sum_wide(s);
 }
 
-static f64 value_sum(u32 which, const f32 *y, const f32 *target, u32 n, f32 delta) {
+static f64 value_sum(Loss which, const f32 *y, const f32 *target, u32 n, f32 delta) {
     Wide s = {zero4(), zero4()};
     for (u32 i = 0; i < n; i += 4)
         s = add_wide(s, first_lanes(value(which, load_some(y, i, n), load_some(target, i, n), delta), n - i));
@@ -87,12 +94,13 @@ static f64 value_sum(u32 which, const f32 *y, const f32 *target, u32 n, f32 delt
 /* loss, partial sums (double, one a piece), y, target, rows, width, which, delta (immediate), rows a piece, 1 / values
  * (slot). A single piece gives the loss itself. */
 KERNEL(loss) {
-    u32 rows = w[4].u, n = w[5].u, which = w[6].u, each = w[8].u;
+    u32 rows = w[4].u, n = w[5].u, each = w[8].u;
+    Loss which = (Loss)w[6].u;
     for (Range r = pieces(rows, each); take(t, &r);)
         for (u32 start = r.start; start < r.end; start += each) {
             u32 some = min_u32(each, r.end - start);
             const f32 *y = floats(w[2]) + (size_t)start * n, *target = floats(w[3]) + (size_t)start * n;
-            f64 sum = which == CROSS_ENTROPY_LOGITS ? logits_sum(y, target, some, n)
+            f64 sum = which == LOSS_cross_entropy_logits ? logits_sum(y, target, some, n)
                                                     : value_sum(which, y, target, some * n, w[7].f);
             if (rows <= each) *floats(w[0]) = (f32)(sum * number(w[9]));
             else ((f64 *)(uintptr_t)w[1].u)[start / each] = sum;
@@ -109,12 +117,13 @@ KERNEL(loss_total) {
 
 /* gy, y, target, rows, width, which, delta (immediate), 1 / values (immediate) */
 KERNEL(loss_grad) {
-    u32 n = w[4].u, which = w[5].u;
+    u32 n = w[4].u;
+    Loss which = (Loss)w[5].u;
     v128 share = splat(w[7].f);
     for (Range r = pieces(w[3].u, 1 + 4096 / (n + 1)); take(t, &r);) {
         f32 *g = floats(w[0]) + (size_t)r.start * n;
         const f32 *y = floats(w[1]) + (size_t)r.start * n, *target = floats(w[2]) + (size_t)r.start * n;
-        if (which == CROSS_ENTROPY_LOGITS) {
+        if (which == LOSS_cross_entropy_logits) {
             for (u32 row = r.start; row < r.end; row++, g += n, y += n, target += n) {
                 f32 top, log;
                 log_sum(y, n, &top, &log);

@@ -7,7 +7,8 @@ typedef struct {
     f32 *s, *u; /* slots, where the optimiser has them */
 } Chunk;
 
-/* Every kernel's first words: chunks, how many, chunks a piece. */
+/* Every kernel's first words: chunks, how many, chunks a piece. An update's further words are the slots of its numbers, in
+ * the order of the parameters in kernels/optimiser.py. */
 #define EACH_CHUNK                                                                                   \
     for (Range r = pieces(w[1].u, w[2].u); take(t, &r);)                                             \
         for (const Chunk *c = (const Chunk *)floats(w[0]) + r.start, *e = c + (r.end - r.start); c < e; c++)
@@ -70,10 +71,10 @@ KERNEL(sgd_step) {
     EACH_CHUNK EACH_FOUR PUT(c->w, sub4(GET(c->w), mul4(rate, GET(c->g))));
 }
 
-/* chunks (s: velocity), how many, chunks a piece; slots: learning rate, μ, 1 − dampening; whether Nesterov */
+/* chunks (s: velocity), how many, chunks a piece; slots: learning rate, μ, dampening, whether Nesterov */
 KERNEL(sgd_momentum_step) {
-    v128 rate = splat((f32)number(w[3])), mu = splat((f32)number(w[4])), fresh = splat((f32)number(w[5]));
-    int nesterov = w[6].i;
+    v128 rate = splat((f32)number(w[3])), mu = splat((f32)number(w[4])), fresh = splat((f32)(1 - number(w[5])));
+    int nesterov = number(w[6]) != 0;
     EACH_CHUNK EACH_FOUR {
         v128 g = GET(c->g), v = add4(mul4(GET(c->s), mu), mul4(fresh, g));
         PUT(c->s, v);
@@ -89,14 +90,14 @@ static f64 power(f64 base, u64 n) {
     return y;
 }
 
-/* chunks (s, u: the moments), how many, chunks a piece; slots: learning rate, step, β₁, β₂, 1 − β₁, 1 − β₂, ε, decay */
+/* chunks (s, u: the moments), how many, chunks a piece; slots: learning rate, step, β₁, β₂, ε, decay */
 KERNEL(adamw_step) {
     f64 b1 = number(w[5]), b2 = number(w[6]);
     u64 step = (u64)number(w[4]);
     v128 rate = splat((f32)number(w[3])), keep1 = splat((f32)b1), keep2 = splat((f32)b2);
-    v128 fresh1 = splat((f32)number(w[7])), fresh2 = splat((f32)number(w[8]));
+    v128 fresh1 = splat((f32)(1 - b1)), fresh2 = splat((f32)(1 - b2));
     v128 scale1 = splat((f32)(1 / (1 - power(b1, step)))), scale2 = splat((f32)(1 / (1 - power(b2, step))));
-    v128 eps = splat((f32)number(w[9])), decay = splat((f32)number(w[10]));
+    v128 eps = splat((f32)number(w[7])), decay = splat((f32)number(w[8]));
     EACH_CHUNK EACH_FOUR {
         v128 g = GET(c->g), p = GET(c->w);
         v128 m = add4(mul4(GET(c->s), keep1), mul4(fresh1, g));
@@ -109,10 +110,10 @@ KERNEL(adamw_step) {
     }
 }
 
-/* chunks (s: v; u: the momentum buffer or 0), how many, chunks a piece; slots: learning rate, α, 1 − α, ε, μ */
+/* chunks (s: v; u: the momentum buffer or 0), how many, chunks a piece; slots: learning rate, α, ε, μ */
 KERNEL(rmsprop_step) {
-    v128 rate = splat((f32)number(w[3])), alpha = splat((f32)number(w[4])), fresh = splat((f32)number(w[5]));
-    v128 eps = splat((f32)number(w[6])), mu = splat((f32)number(w[7]));
+    v128 rate = splat((f32)number(w[3])), alpha = splat((f32)number(w[4])), fresh = splat((f32)(1 - number(w[4])));
+    v128 eps = splat((f32)number(w[5])), mu = splat((f32)number(w[6]));
     EACH_CHUNK EACH_FOUR {
         v128 g = GET(c->g), v = add4(mul4(GET(c->s), alpha), mul4(fresh, mul4(g, g)));
         PUT(c->s, v);

@@ -1,17 +1,22 @@
 """The kernels in C to WebAssembly, by the `zig` that PyPI brings. `python -m tools.simd` builds them when they changed.
 
 Four binaries from one source: with and without relaxed SIMD, with and without threads. Which one runs is decided where
-it runs. `kernels.def`, the list of all kernels, is made here from the functions that the sources declare.
+it runs. Two files are generated for them: the list of kernels, from the functions that the sources declare, and the
+enumerations that Python declares.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import loom_py.runtime.kernels  # noqa: F401 (declares the enumerations)
+from loom_py.runtime.enumeration import ENUMERATIONS
 from tools import console, files, paths
 
 SOURCES = paths.REPOSITORY / "simd"
@@ -39,7 +44,8 @@ VARIANTS = {
 
 def provide() -> list[Path]:
     """The four binaries, built if the sources, the flags or the compiler changed."""
-    stamp = files.sha256_of_tree([SOURCES, Path(__file__)]) + _compiler()
+    declared = hashlib.sha256(enumerations().encode()).hexdigest()
+    stamp = files.sha256_of_tree([SOURCES, Path(__file__)]) + declared + _compiler()
     targets = [BINARIES / name for name in VARIANTS]
     mark = BINARIES / STAMP
     if mark.is_file() and mark.read_text(encoding="utf-8") == stamp and all(t.is_file() for t in targets):
@@ -49,6 +55,7 @@ def provide() -> list[Path]:
     mark.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as generated:
         Path(generated, "kernels.def").write_text(kernel_list(), encoding="utf-8")
+        Path(generated, "enumerations.h").write_text(enumerations(), encoding="utf-8")
         for name, extra in VARIANTS.items():
             _compile(BINARIES / name, (*extra, f"-I{generated}"))
     mark.write_text(stamp, encoding="utf-8")
@@ -60,6 +67,17 @@ def kernel_list() -> str:
     declared = re.compile(r"^KERNEL\((\w+)\)", re.MULTILINE)
     texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.c"))]
     return "".join(f"K({name})\n" for text in texts for name in declared.findall(text))
+
+
+def enumerations() -> str:
+    """`EACH_<NAME>(X)`, X(member) for every member, and all of them as lines of text."""
+    parts = ["#pragma once\n"]
+    lines: list[str] = []
+    for name, members in ENUMERATIONS.items():
+        parts.append(f"#define EACH_{name.upper()}(X) {' '.join(f'X({member})' for member in members)}\n")
+        lines += [f"{name}:", *(f"{name}:{member}" for member in members)]
+    parts.append(f"#define ENUMERATION_LINES {' '.join(json.dumps(line + chr(10)) for line in lines)}\n")
+    return "".join(parts)
 
 
 def _compiler() -> str:

@@ -1,7 +1,7 @@
-// f(z), or g * f'(z), for the activation KIND: its place in the table of the NumPy kernels.
+// f(z), or g * f'(z), on n elements for the activation KIND. The defaults below are never reached.
 //: include maths
+//: enumeration activation KIND
 
-override KIND: u32 = 0u;
 struct P { n: u32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> z: array<f32>;
@@ -18,52 +18,54 @@ fn gelu_inner(z: f32) -> f32 {
 
 fn value(z: f32) -> f32 {
     switch KIND {
-        case 0u { return max(1.1 * z, 0.0); }                                       // relu, LOOM's scaled one
-        case 1u { return sigmoid(z); }
-        case 2u { return tanh_of(z); }
-        case 3u { return softplus(z); }
-        case 4u { return select(0.1 * z, z, z >= 0.0); }                            // leaky_relu
-        case 5u { return z; }                                                       // linear
-        case 6u { return max(z, 0.0); }                                             // plain_relu
-        case 7u { return clamp(z, 0.0, 6.0); }                                      // relu6
-        case 8u { return 0.5 * z * (1.0 + erf(z * 0.7071067811865476)); }           // gelu
-        case 9u { return 0.5 * z * (1.0 + gelu_inner(z)); }                         // gelu_tanh
-        case 10u { return z * sigmoid(z); }                                         // silu
-        case 11u { return max(z, 0.0) + expm1(min(z, 0.0)); }                       // elu
-        case 12u { return SELU_SCALE * (max(z, 0.0) + SELU_ALPHA * expm1(min(z, 0.0))); }
-        case 13u { return z * tanh_of(softplus(z)); }                               // mish
-        case 14u { return clamp(z / 6.0 + 0.5, 0.0, 1.0); }                         // hard_sigmoid
-        case 15u { return z * clamp(z / 6.0 + 0.5, 0.0, 1.0); }                     // hard_swish
-        default { return z / (1.0 + abs(z)); }                                      // softsign
+        case RELU { return max(1.1 * z, 0.0); }  // LOOM's scaled one
+        case SIGMOID { return sigmoid(z); }
+        case TANH { return tanh_of(z); }
+        case SOFTPLUS { return softplus(z); }
+        case LEAKY_RELU { return select(0.1 * z, z, z >= 0.0); }
+        case LINEAR { return z; }
+        case PLAIN_RELU { return max(z, 0.0); }
+        case RELU6 { return clamp(z, 0.0, 6.0); }
+        case GELU { return 0.5 * z * (1.0 + erf(z * 0.7071067811865476)); }
+        case GELU_TANH { return 0.5 * z * (1.0 + gelu_inner(z)); }
+        case SILU { return z * sigmoid(z); }
+        case ELU { return max(z, 0.0) + expm1(min(z, 0.0)); }
+        case SELU { return SELU_SCALE * (max(z, 0.0) + SELU_ALPHA * expm1(min(z, 0.0))); }
+        case MISH { return z * tanh_of(softplus(z)); }
+        case HARD_SIGMOID { return clamp(z / 6.0 + 0.5, 0.0, 1.0); }
+        case HARD_SWISH { return z * clamp(z / 6.0 + 0.5, 0.0, 1.0); }
+        case SOFTSIGN { return z / (1.0 + abs(z)); }
+        default { return 0.0; }
     }
 }
 
 fn derivative(z: f32) -> f32 {
     switch KIND {
-        case 0u { return select(0.0, 1.1, z > 0.0); }
-        case 1u { let s = sigmoid(z); return s * (1.0 - s); }
-        case 2u { let t = tanh_of(z); return 1.0 - t * t; }
-        case 3u { return sigmoid(z); }
-        case 4u { return select(0.1, 1.0, z >= 0.0); }
-        case 5u { return 1.0; }
-        case 6u { return select(0.0, 1.0, z > 0.0); }
-        case 7u { return select(0.0, 1.0, z > 0.0 && z < 6.0); }
-        case 8u {
+        case RELU { return select(0.0, 1.1, z > 0.0); }
+        case SIGMOID { let s = sigmoid(z); return s * (1.0 - s); }
+        case TANH { let t = tanh_of(z); return 1.0 - t * t; }
+        case SOFTPLUS { return sigmoid(z); }
+        case LEAKY_RELU { return select(0.1, 1.0, z >= 0.0); }
+        case LINEAR { return 1.0; }
+        case PLAIN_RELU { return select(0.0, 1.0, z > 0.0); }
+        case RELU6 { return select(0.0, 1.0, z > 0.0 && z < 6.0); }
+        case GELU {
             let bell = exp(-0.5 * min(z * z, 170.0));
             return 0.5 * (1.0 + erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * bell;
         }
-        case 9u {
+        case GELU_TANH {
             let c = clamp(z, -30.0, 30.0);
             let t = gelu_inner(c);
             return 0.5 * (1.0 + t) + 0.5 * c * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * c * c);
         }
-        case 10u { let s = sigmoid(z); return s * (1.0 + z * (1.0 - s)); }
-        case 11u { return select(expm1(min(z, 0.0)) + 1.0, 1.0, z >= 0.0); }
-        case 12u { return SELU_SCALE * select(SELU_ALPHA * (expm1(min(z, 0.0)) + 1.0), 1.0, z >= 0.0); }
-        case 13u { let t = tanh_of(softplus(z)); return t + z * (1.0 - t * t) * sigmoid(z); }
-        case 14u { return select(0.0, 1.0 / 6.0, z > -3.0 && z < 3.0); }
-        case 15u { return select(select(0.0, z / 3.0 + 0.5, z > -3.0), 1.0, z >= 3.0); }
-        default { let d = 1.0 + abs(z); return 1.0 / (d * d); }
+        case SILU { let s = sigmoid(z); return s * (1.0 + z * (1.0 - s)); }
+        case ELU { return select(expm1(min(z, 0.0)) + 1.0, 1.0, z >= 0.0); }
+        case SELU { return SELU_SCALE * select(SELU_ALPHA * (expm1(min(z, 0.0)) + 1.0), 1.0, z >= 0.0); }
+        case MISH { let t = tanh_of(softplus(z)); return t + z * (1.0 - t * t) * sigmoid(z); }
+        case HARD_SIGMOID { return select(0.0, 1.0 / 6.0, z > -3.0 && z < 3.0); }
+        case HARD_SWISH { return select(select(0.0, z / 3.0 + 0.5, z > -3.0), 1.0, z >= 3.0); }
+        case SOFTSIGN { let d = 1.0 + abs(z); return 1.0 / (d * d); }
+        default { return 0.0; }
     }
 }
 

@@ -35,11 +35,11 @@ fn dot_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             var second_up = vec4<u32>();
             var scale = 0u;
             var scale_up = 0u;
-            if (STORAGE == 0u) {
+            if (STORAGE == F32) {
                 second = gate[at + 1u];
                 second_up = up[at + 1u];
             }
-            if (STORAGE >= 3u) {
+            if (STORAGE >= Q8_0) {
                 scale = gate_scales[scale_of(i)];
                 scale_up = up_scales[scale_of(i)];
             }

@@ -1,9 +1,9 @@
-// Losses, means over n = rows * width values, and their gradients; KIND is the place in the table of the NumPy kernels.
+// The loss KIND, a mean over n = rows * width values, and its gradient. The defaults below are never reached.
 // `rows` first finds, for cross entropy on logits, each row's ln(sum e^y) and sum of targets.
 //: include maths
 //: include workgroup
+//: enumeration loss KIND
 
-override KIND: u32 = 0u;
 struct P { n: u32, width: u32, delta: f32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> y: array<f32>;
@@ -26,30 +26,32 @@ fn ln(p: f32, q: f32) -> f32 {
 fn value(i: u32) -> f32 {
     let d = y[i] - t[i];
     switch KIND {
-        case 0u { return d * d; }                                                          // mse
-        case 1u { return abs(d); }                                                         // mae
-        case 2u { let near = min(abs(d), p.delta); return near * (abs(d) - 0.5 * near); }  // huber
-        case 3u { return -max(t[i], 0.0) * ln(y[i], 1.0 - y[i]); }                         // cross_entropy
-        case 4u { return -t[i] * (y[i] - known[i / p.width].x); }                          // cross_entropy_logits
-        case 5u { return -(t[i] * ln(y[i], 1.0 - y[i]) + (1.0 - t[i]) * ln(1.0 - y[i], y[i])); }  // bce
-        default { return softplus(y[i]) - y[i] * t[i]; }                                   // bce_logits
+        case MSE { return d * d; }
+        case MAE { return abs(d); }
+        case HUBER { let near = min(abs(d), p.delta); return near * (abs(d) - 0.5 * near); }
+        case CROSS_ENTROPY { return -max(t[i], 0.0) * ln(y[i], 1.0 - y[i]); }
+        case CROSS_ENTROPY_LOGITS { return -t[i] * (y[i] - known[i / p.width].x); }
+        case BCE { return -(t[i] * ln(y[i], 1.0 - y[i]) + (1.0 - t[i]) * ln(1.0 - y[i], y[i])); }
+        case BCE_LOGITS { return softplus(y[i]) - y[i] * t[i]; }
+        default { return 0.0; }
     }
 }
 
 fn slope(i: u32) -> f32 {
     let d = y[i] - t[i];
     switch KIND {
-        case 0u { return 2.0 * d; }
-        case 1u { return sign(d); }
-        case 2u { return clamp(d, -p.delta, p.delta); }
-        case 3u { return -max(t[i], 0.0) / max(y[i], EPSILON); }
-        case 4u { let row = known[i / p.width]; return exp(y[i] - row.x) * row.y - t[i]; }
-        case 5u {
+        case MSE { return 2.0 * d; }
+        case MAE { return sign(d); }
+        case HUBER { return clamp(d, -p.delta, p.delta); }
+        case CROSS_ENTROPY { return -max(t[i], 0.0) / max(y[i], EPSILON); }
+        case CROSS_ENTROPY_LOGITS { let row = known[i / p.width]; return exp(y[i] - row.x) * row.y - t[i]; }
+        case BCE {
             let c = max(y[i], EPSILON);
             let q = max(1.0 - y[i], EPSILON);
             return (min(c, 1.0 - EPSILON) - t[i]) / (min(c, 1.0) * min(q, 1.0));
         }
-        default { return sigmoid(y[i]) - t[i]; }
+        case BCE_LOGITS { return sigmoid(y[i]) - t[i]; }
+        default { return 0.0; }
     }
 }
 

@@ -1,27 +1,8 @@
 """Activation functions by name and id.
 
-| id | name | f(z) | also known as |
-|---|---|---|---|
-| 0 | relu | max(0, 1.1 z) (LOOM's scaled ReLU) | scaled_relu |
-| 1 | sigmoid | 1 / (1 + e^−z) | logistic |
-| 2 | tanh | tanh z | |
-| 3 | softplus | ln(1 + e^z) | |
-| 4 | leaky_relu | z if z ≥ 0 else 0.1 z | |
-| 5 | linear | z | identity, none |
-| 6 | plain_relu | max(0, z) | |
-| 7 | relu6 | min(max(0, z), 6) | |
-| 8 | gelu | z Φ(z), Φ by erf | |
-| 9 | gelu_tanh | GELU's tanh approximation | gelu_new |
-| 10 | silu | z σ(z) | swish |
-| 11 | elu | z if z ≥ 0 else e^z − 1 | |
-| 12 | selu | λ (z if z ≥ 0 else α (e^z − 1)) | |
-| 13 | mish | z tanh(softplus z) | |
-| 14 | hard_sigmoid | clip(z/6 + 1/2, 0, 1) | |
-| 15 | hard_swish | z hard_sigmoid(z) | |
-| 16 | softsign | z / (1 + abs z) | |
-| 17 | softmax | e^z_i / Σ_j e^z_j over the layer's outputs | |
-
-Ids 0 to 5 are the original's; the original writes -1 for linear in Go code, which is accepted.
+`runtime/kernels/activation.py` declares them; an id is the place there, except that 17 is `softmax` over the outputs of
+a layer, which is a kernel of its own. Ids 0 to 5 are the original's; -1 for linear, which it writes in Go code, is
+accepted too.
 """
 
 from __future__ import annotations
@@ -29,22 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ConfigError
+from ..runtime.kernels.activation import ACTIVATIONS
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, json_type, suggest
 from .options import option
 
-NAMES: tuple[str, ...] = (
-    *("relu", "sigmoid", "tanh", "softplus", "leaky_relu", "linear", "plain_relu", "relu6", "gelu", "gelu_tanh"),
-    *("silu", "elu", "selu", "mish", "hard_sigmoid", "hard_swish", "softsign", "softmax"),
-)
-ALIASES = {
-    "scaled_relu": "relu",
-    "logistic": "sigmoid",
-    "identity": "linear",
-    "none": "linear",
-    "gelu_new": "gelu_tanh",
-    "swish": "silu",
-}
+SOFTMAX_ID = 17
+NAMES: tuple[str, ...] = (*[*ACTIVATIONS][:SOFTMAX_ID], "softmax", *[*ACTIVATIONS][SOFTMAX_ID:])
+ALIASES = {alias: name for name, activation in ACTIVATIONS.items() for alias in activation.aliases}
 
 
 def resolve(value: object, where: str, default: str = "relu") -> str:

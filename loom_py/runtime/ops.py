@@ -31,7 +31,7 @@ class Ops:
 
     # --- activation
     def activate(self, name: str, z: Tensor) -> Tensor:
-        """`f(z)` for an activation of `nn.activation`."""
+        """`f(z)` for an activation of the list below."""
         raise NotImplementedError
 
     def activate_grad(self, name: str, z: Tensor, g: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class Ops:
 
     # --- loss
     def loss(self, name: str, y: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
-        """A loss of `training.losses`: the mean over all values, a scalar; `delta` is Huber's."""
+        """A loss of the list below: the mean over all values, a scalar; `delta` is Huber's."""
         raise NotImplementedError
 
     def loss_grad(self, name: str, y: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..abstract import like, same
+from ..enumeration import enumeration
 from ..erf import erf
 from ..kernel import Array, kernel
 
@@ -73,44 +75,73 @@ def _sigmoid_grad(z: Array) -> Array:
     return s * (1 - s)
 
 
-FORMULAS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    # name: (f, f′); the table of formulas for readers is in `nn.activation`
-    "relu": (lambda z: np.maximum(1.1 * z, 0), lambda z: 1.1 * _step(z)),
-    "sigmoid": (sigmoid, _sigmoid_grad),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "softplus": (softplus, sigmoid),
-    "leaky_relu": (lambda z: _where(z, z, 0.1 * z), lambda z: _where(z, 1.0, 0.1)),
-    "linear": (lambda z: z.copy(), np.ones_like),
-    "plain_relu": (lambda z: np.maximum(z, 0), _step),
-    "relu6": (lambda z: np.clip(z, 0, 6), lambda z: _between(z, 0, 6)),
-    "gelu": (lambda z: 0.5 * z * (1 + erf(z * SQRT_HALF)), _gelu_grad),
-    "gelu_tanh": (lambda z: 0.5 * z * (1 + _gelu_tanh_inner(z)), _gelu_tanh_grad),
-    "silu": (lambda z: z * sigmoid(z), _silu_grad),
-    "elu": (lambda z: np.maximum(z, 0) + _elu_tail(z), lambda z: _where(z, 1.0, _elu_tail(z) + 1)),
-    "selu": (
+@dataclass(frozen=True)
+class Activation:
+    """One activation: f, its derivative, the formula for readers, and other names that configurations may use."""
+
+    f: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    formula: str
+    aliases: tuple[str, ...] = ()
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Activation(
+        lambda z: np.maximum(1.1 * z, 0),
+        lambda z: 1.1 * _step(z),
+        "max(0, 1.1 z), LOOM's scaled ReLU",
+        ("scaled_relu",),
+    ),
+    "sigmoid": Activation(sigmoid, _sigmoid_grad, "1 / (1 + e^−z)", ("logistic",)),
+    "tanh": Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, "tanh z"),
+    "softplus": Activation(softplus, sigmoid, "ln(1 + e^z)"),
+    "leaky_relu": Activation(lambda z: _where(z, z, 0.1 * z), lambda z: _where(z, 1.0, 0.1), "z if z ≥ 0 else 0.1 z"),
+    "linear": Activation(lambda z: z.copy(), np.ones_like, "z", ("identity", "none")),
+    "plain_relu": Activation(lambda z: np.maximum(z, 0), _step, "max(0, z)"),
+    "relu6": Activation(lambda z: np.clip(z, 0, 6), lambda z: _between(z, 0, 6), "min(max(0, z), 6)"),
+    "gelu": Activation(lambda z: 0.5 * z * (1 + erf(z * SQRT_HALF)), _gelu_grad, "z Φ(z), Φ by erf"),
+    "gelu_tanh": Activation(
+        lambda z: 0.5 * z * (1 + _gelu_tanh_inner(z)),
+        _gelu_tanh_grad,
+        "z (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2",
+        ("gelu_new",),
+    ),
+    "silu": Activation(lambda z: z * sigmoid(z), _silu_grad, "z σ(z)", ("swish",)),
+    "elu": Activation(
+        lambda z: np.maximum(z, 0) + _elu_tail(z),
+        lambda z: _where(z, 1.0, _elu_tail(z) + 1),
+        "z if z ≥ 0 else e^z − 1",
+    ),
+    "selu": Activation(
         lambda z: SELU_SCALE * (np.maximum(z, 0) + SELU_ALPHA * _elu_tail(z)),
         lambda z: SELU_SCALE * _where(z, 1.0, SELU_ALPHA * (_elu_tail(z) + 1)),
+        "λ (z if z ≥ 0 else α (e^z − 1)) (Klambauer et al. 2017)",
     ),
-    "mish": (lambda z: z * np.tanh(softplus(z)), _softplus_tanh_grad),
-    "hard_sigmoid": (lambda z: np.clip(z / 6 + 0.5, 0, 1), lambda z: _between(z, -3, 3) / 6),
-    "hard_swish": (
+    "mish": Activation(lambda z: z * np.tanh(softplus(z)), _softplus_tanh_grad, "z tanh(softplus z)"),
+    "hard_sigmoid": Activation(
+        lambda z: np.clip(z / 6 + 0.5, 0, 1), lambda z: _between(z, -3, 3) / 6, "min(max(0, z/6 + 1/2), 1)"
+    ),
+    "hard_swish": Activation(
         lambda z: z * np.clip(z / 6 + 0.5, 0, 1),
         lambda z: np.where(z >= 3, 1.0, _between(z, -3, 3) * (z / 3 + 0.5)).astype(z.dtype),
+        "z hard_sigmoid(z)",
     ),
-    "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2),
+    "softsign": Activation(lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2, "z / (1 + |z|)"),
 }
+"""Name → activation. Configurations know them by their place too, so new ones go to the end."""
+enumeration("activation", ACTIVATIONS)
 
 
 @kernel(shapes=like("z"))
 def activate(name: str, z: Array) -> Array:
-    """`f(z)` for an activation of `nn.activation`."""
-    return FORMULAS[name][0](z)
+    """`f(z)` for an activation of the list below."""
+    return ACTIVATIONS[name].f(z)
 
 
 @kernel(shapes=like("z"))
 def activate_grad(name: str, z: Array, g: Array) -> Array:
     """`g · f′(z)`."""
-    return g * FORMULAS[name][1](z)
+    return g * ACTIVATIONS[name].derivative(z)
 
 
 @kernel(shapes=same("gate", "up"))

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..abstract import Abstract, alike, like, misfit
+from ..enumeration import enumeration
 from ..kernel import Array, kernel
 from .activation import silu_mul
 from .norm import rms_norm
+
+STORAGES = enumeration("storage", ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"))
+"""How a device may keep a matrix of weights, named as in GGUF: the ones in blocks come last."""
+STORAGE_NUMBERS: dict[str, int] = {name: i for i, name in enumerate(STORAGES)}
+STORAGE_NUMBERS |= {"float32": STORAGE_NUMBERS["F32"], "float16": STORAGE_NUMBERS["F16"]}
+"""Storage, or the NumPy dtype that is one → its number in C and WGSL."""
 
 
 def _linear(x: Array, weight: Array, bias: Array | None = None, **_: Array) -> Abstract:

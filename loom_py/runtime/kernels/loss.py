@@ -8,10 +8,12 @@ saturated still learns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..abstract import alike, like
+from ..enumeration import enumeration
 from ..kernel import Array, kernel
 from .activation import sigmoid
 
@@ -85,25 +87,67 @@ def _bce_logits_grad(z: Array, t: Array, _: float) -> Array:
 
 
 Formula = Callable[[Array, Array, float], Array]
-FORMULAS: dict[str, tuple[Formula, Formula]] = {
-    # name: (loss, its gradient); the table of formulas for readers is in `training.losses`
-    "mse": (_mse, _mse_grad),
-    "mae": (_mae, _mae_grad),
-    "huber": (_huber, _huber_grad),
-    "cross_entropy": (_cross_entropy, _cross_entropy_grad),
-    "cross_entropy_logits": (_cross_entropy_logits, _cross_entropy_logits_grad),
-    "bce": (_bce, _bce_grad),
-    "bce_logits": (_bce_logits, _bce_logits_grad),
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss: the mean and its gradient from (y, t, delta), formulas for readers, and what else is known of it.
+
+    - `formula`, `slope`: loss and gradient of one value, n times the gradient's.
+    - `targets`: the smallest and the largest target that makes sense.
+    - `aliases`: other names that configurations may use.
+    """
+
+    value: Formula
+    gradient: Formula
+    formula: str
+    slope: str
+    targets: tuple[float, float] = (-np.inf, np.inf)
+    aliases: tuple[str, ...] = ()
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": Loss(_mse, _mse_grad, "(y − t)²", "2 (y − t)", aliases=("", "l2")),
+    "mae": Loss(_mae, _mae_grad, "|y − t|", "sign(y − t)", aliases=("l1",)),
+    "huber": Loss(_huber, _huber_grad, "e²/2 up to δ, δ (|e| − δ/2) beyond, e = y − t (Huber 1964)", "e, cut to ±δ"),
+    "cross_entropy": Loss(
+        _cross_entropy, _cross_entropy_grad, "−t ln y where t > 0, on probabilities", "−t / y", (0, np.inf)
+    ),
+    "cross_entropy_logits": Loss(
+        _cross_entropy_logits,
+        _cross_entropy_logits_grad,
+        "−t ln softmax(y) over each sample",
+        "softmax(y) Σt − t",
+        (0, np.inf),
+        ("cross_entropy_with_logits",),
+    ),
+    "bce": Loss(
+        _bce,
+        _bce_grad,
+        "−t ln y − (1 − t) ln(1 − y), on probabilities",
+        "(y − t) / (y (1 − y))",
+        (0, 1),
+        ("binary_cross_entropy",),
+    ),
+    "bce_logits": Loss(
+        _bce_logits,
+        _bce_logits_grad,
+        "the same of σ(y)",
+        "σ(y) − t",
+        (0, 1),
+        ("binary_cross_entropy_logits", "bce_with_logits"),
+    ),
 }
+enumeration("loss", LOSSES)
 
 
 @kernel(shapes=lambda y, **_: alike(y, ()))
 def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
-    """A loss of `training.losses`: the mean over all values, a scalar; `delta` is Huber's."""
-    return FORMULAS[name][0](y, target, delta)
+    """A loss of the list below: the mean over all values, a scalar; `delta` is Huber's."""
+    return LOSSES[name].value(y, target, delta)
 
 
 @kernel(shapes=like("y"))
 def loss_grad(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """Its gradient with respect to `y`."""
-    return FORMULAS[name][1](y, target, delta)
+    return LOSSES[name].gradient(y, target, delta)

@@ -1,13 +1,61 @@
-"""Gradient clipping and parameter updates, in place. Optimiser state comes in as tensors that start at zero."""
+"""Gradient clipping and parameter updates, in place. Optimiser state comes in as tensors that start at zero.
+
+An update has the parameters `w`, `g`, then its state tensors (*slots*), then numbers. Devices derive its instruction
+from that: in C it gets the tensors in chunks and a slot for every number in order; in WGSL the entry point of its name
+has the tensors and the numbers by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from ..abstract import Abstract, nothing
 from ..kernel import Array, kernel
+
+
+@dataclass(frozen=True)
+class Update:
+    """How an optimiser's kernel is called.
+
+    - `slots`: its state tensors, at most two; those in `optional` may be None.
+    - `numbers`: the others of its parameters, in order.
+    - `derived`: numbers that a shader could not compute precisely enough: name → function of some of the `numbers`, at
+      most one of them dynamic, by name, in float64.
+    """
+
+    slots: tuple[str, ...]
+    optional: tuple[str, ...]
+    numbers: tuple[str, ...]
+    derived: Mapping[str, Callable[..., float]]
+
+
+UPDATES: dict[str, Update] = {}
+"""Kernel → how it is called."""
+MOST_SLOTS = 2  # as `Chunk` in simd/optimiser.c
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def update(
+    *, dynamic: tuple[str, ...], derived: Mapping[str, Callable[..., float]] = MappingProxyType({})
+) -> Callable[[Function], Function]:
+    """Declare a function as an optimiser's kernel."""
+
+    def declare(function: Function) -> Function:
+        hints = {name: str(p.annotation) for name, p in inspect.signature(function).parameters.items()}
+        slots = tuple(name for name, hint in hints.items() if hint.startswith("Array") and name not in ("w", "g"))
+        optional = tuple(name for name in slots if hints[name].endswith("None"))
+        if [*hints][: 2 + len(slots)] != ["w", "g", *slots] or len(slots) > MOST_SLOTS:
+            raise TypeError(f"{function.__name__} must take w, g, at most {MOST_SLOTS} slots, then numbers")
+        UPDATES[function.__name__] = Update(slots, optional, tuple(hints)[2 + len(slots) :], derived)
+        return kernel(shapes=nothing, in_place=("w", *slots), dynamic=dynamic)(function)
+
+    return declare
 
 
 @kernel(shapes=lambda **_: Abstract((), np.dtype(np.float64)), in_place=("grads",))
@@ -27,13 +75,13 @@ def clip_by_value(grads: Sequence[Array], limit: float) -> None:
         np.clip(g, -limit, limit, out=g)
 
 
-@kernel(shapes=nothing, in_place=("w",), dynamic=("learning_rate",))
+@update(dynamic=("learning_rate",))
 def sgd_step(w: Array, g: Array, learning_rate: float) -> None:
     """`w ← w − lr · g`."""
     w -= w.dtype.type(learning_rate) * g
 
 
-@kernel(shapes=nothing, in_place=("w", "velocity"), dynamic=("learning_rate",))
+@update(dynamic=("learning_rate",), derived={"fresh": lambda dampening: 1 - dampening})
 def sgd_momentum_step(
     w: Array, g: Array, velocity: Array, learning_rate: float, momentum: float, dampening: float, nesterov: bool
 ) -> None:
@@ -47,7 +95,13 @@ def sgd_momentum_step(
     w -= number(learning_rate) * (g + number(momentum) * velocity if nesterov else velocity)
 
 
-@kernel(shapes=nothing, in_place=("w", "m", "v"), dynamic=("learning_rate", "step"))
+@update(
+    dynamic=("learning_rate", "step"),
+    derived={
+        "correction1": lambda step, beta1: 1 / (1 - beta1**step),
+        "correction2": lambda step, beta2: 1 / (1 - beta2**step),
+    },
+)
 def adamw_step(
     w: Array,
     g: Array,
@@ -80,7 +134,7 @@ def adamw_step(
     w -= change
 
 
-@kernel(shapes=nothing, in_place=("w", "v", "buffer"), dynamic=("learning_rate",))
+@update(dynamic=("learning_rate",))
 def rmsprop_step(
     w: Array,
     g: Array,

@@ -5,23 +5,17 @@ from __future__ import annotations
 from ..program import Dispatch
 from .encode import Encoder, encodes
 
-ACTIVATIONS = (
-    *("linear", "relu", "plain_relu", "relu6", "leaky_relu", "sigmoid", "tanh", "softplus", "softsign", "silu"),
-    *("gelu", "gelu_tanh", "elu", "selu", "mish", "hard_sigmoid", "hard_swish"),
-)
-"""In the order of their numbers in simd/activation.c."""
-
 
 @encodes("activate")
 def activate(e: Encoder, d: Dispatch) -> None:
     y = d.outputs[0]
-    e.emit("activate", e.at(y), e.at(d.arguments["z"]), e.size(y), ACTIVATIONS.index(d.arguments["name"]))
+    e.emit("activate", e.at(y), e.at(d.arguments["z"]), e.size(y), e.member("activation", d.arguments["name"]))
 
 
 @encodes("activate_grad")
 def activate_grad(e: Encoder, d: Dispatch) -> None:
     gz, z, g = d.outputs[0], d.arguments["z"], d.arguments["g"]
-    e.emit("activate_grad", e.at(gz), e.at(z), e.at(g), e.size(gz), ACTIVATIONS.index(d.arguments["name"]))
+    e.emit("activate_grad", e.at(gz), e.at(z), e.at(g), e.size(gz), e.member("activation", d.arguments["name"]))
 
 
 @encodes("silu_mul")

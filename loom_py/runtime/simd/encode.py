@@ -116,6 +116,17 @@ class Encoder:
         return d.kernel == run[0].kernel and numbers(d) == numbers(run[0]) and changed.isdisjoint(d.reads())
 
     # --- operands -----------------------------------------------------------------------------------------------
+    def member(self, enumeration: str, name: str) -> int:
+        """Number of a member of an enumeration in the compiled kernels. Raises `DeviceError` for one they lack."""
+        line = self._codes.get(f"{enumeration}:{name}")
+        if line is None:
+            raise DeviceError(
+                f"the compiled kernels have no {enumeration} {name}",
+                where="simd",
+                remedy="Run ./build_pyodide.sh build.",
+            )
+        return line - self._codes[f"{enumeration}:"] - 1
+
     def at(self, operand: Any) -> int:
         """Address of a tensor; 0 for None."""
         if operand is None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import DeviceError
+from ..kernels.linear import STORAGE_NUMBERS as STORAGES
 from ..program import Dispatch, Ref
 from .encode import Encoder, encodes
 
-STORAGES = {"float32": 0, "F32": 0, "float16": 1, "F16": 1, "BF16": 2, "Q8_0": 3, "Q4_0": 4, "Q4_1": 5}
-"""How elements may be stored → number in simd/linear.h."""
 BLOCKS = {"Q8_0": 272, "Q4_0": 144, "Q4_1": 160}
 """Block storage → bytes of a block of eight rows."""
 BLOCK, GROUP, TILE, MAX_K = 32, 8, 4, 16384

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.optimiser import MOST_SLOTS, UPDATES
 from ..program import Dispatch
 from .encode import Encoder, encodes, encodes_runs
 
@@ -25,8 +26,8 @@ def _chunks(e: Encoder, tensors: Sequence[Tensors]) -> tuple[int, int, int]:
         size = e.size(together[0] if together[0] is not None else together[1])
         for start in range(0, size, CHUNK):
             w, g, *slots = (a and a + 4 * start for a in addresses)
-            table.append([w, g, min(CHUNK, size - start), *slots, *[0] * (2 - len(slots))])
-    words = np.array(table, np.uint32).reshape(-1, 5)
+            table.append([w, g, min(CHUNK, size - start), *slots, *[0] * (MOST_SLOTS - len(slots))])
+    words = np.array(table, np.uint32).reshape(-1, 3 + MOST_SLOTS)
     alone = int(words[:, 2].sum()) <= ALONE
     return e.table(words), len(words), len(words) if alone else 1
 
@@ -47,34 +48,13 @@ def clip_by_value(e: Encoder, d: Dispatch) -> None:
     e.emit("clip_by_value", *chunks, e.slot(d.arguments["limit"]))
 
 
-def _together(e: Encoder, run: Sequence[Dispatch], *names: str) -> tuple[int, int, int]:
-    """The tensors of several steps in one list; the numbers of a run are all the same."""
-    return _chunks(e, [[d.arguments.get(name) for name in names] for d in run])
+def step(e: Encoder, run: Sequence[Dispatch]) -> None:
+    """The updates of several weights in one list; their numbers are all the same."""
+    kernel, arguments = run[0].kernel, run[0].arguments
+    update = UPDATES[kernel]
+    chunks = _chunks(e, [[d.arguments.get(name) for name in ("w", "g", *update.slots)] for d in run])
+    e.emit(kernel, *chunks, *(e.slot(arguments[name]) for name in update.numbers))
 
 
-@encodes_runs("sgd_step")
-def sgd_step(e: Encoder, run: Sequence[Dispatch]) -> None:
-    e.emit("sgd_step", *_together(e, run, "w", "g"), e.slot(run[0].arguments["learning_rate"]))
-
-
-@encodes_runs("sgd_momentum_step")
-def sgd_momentum_step(e: Encoder, run: Sequence[Dispatch]) -> None:
-    a = run[0].arguments
-    numbers = (a["learning_rate"], a["momentum"], 1 - a["dampening"])
-    chunks = _together(e, run, "w", "g", "velocity")
-    e.emit("sgd_momentum_step", *chunks, *map(e.slot, numbers), a["nesterov"])
-
-
-@encodes_runs("adamw_step")
-def adamw_step(e: Encoder, run: Sequence[Dispatch]) -> None:
-    a = run[0].arguments
-    b1, b2 = a["beta1"], a["beta2"]
-    numbers = (a["learning_rate"], a["step"], b1, b2, 1 - b1, 1 - b2, a["epsilon"], a["weight_decay"])
-    e.emit("adamw_step", *_together(e, run, "w", "g", "m", "v"), *map(e.slot, numbers))
-
-
-@encodes_runs("rmsprop_step")
-def rmsprop_step(e: Encoder, run: Sequence[Dispatch]) -> None:
-    a = run[0].arguments
-    numbers = (a["learning_rate"], a["alpha"], 1 - a["alpha"], a["epsilon"], a["momentum"])
-    e.emit("rmsprop_step", *_together(e, run, "w", "g", "v", "buffer"), *map(e.slot, numbers))
+for name in UPDATES:
+    encodes_runs(name)(step)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.activation import FORMULAS
+from ..kernels.activation import ACTIVATIONS
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]
@@ -30,14 +30,14 @@ def pre_activations(n: Numbers) -> dict[str, Any]:
 
 @cases("activate")
 def activate(n: Numbers) -> Cases:
-    for name in FORMULAS:
+    for name in ACTIVATIONS:
         for label, z in pre_activations(n).items():
             yield f"{name}-{label}", {"name": name, "z": z}
 
 
 @cases("activate_grad")
 def activate_grad(n: Numbers) -> Cases:
-    for name in FORMULAS:
+    for name in ACTIVATIONS:
         for label, z in pre_activations(n).items():
             yield f"{name}-{label}", {"name": name, "z": z, "g": n.normal(*z.shape)}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.loss import FORMULAS
+from ..kernels.loss import LOSSES
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]
@@ -33,13 +33,13 @@ def outputs(n: Numbers, name: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 @cases("loss")
 def loss(n: Numbers) -> Cases:
-    for name in FORMULAS:
+    for name in LOSSES:
         for shape in SHAPES[name.startswith("cross_entropy") :]:
             yield f"{name}-{size(*shape)}", {"name": name, **outputs(n, name, shape), "delta": 0.7}
 
 
 @cases("loss_grad")
 def loss_grad(n: Numbers) -> Cases:
-    for name in FORMULAS:
+    for name in LOSSES:
         for shape in SHAPES[name.startswith("cross_entropy") :]:
             yield f"{name}-{size(*shape)}", {"name": name, **outputs(n, name, shape), "delta": 0.7}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..kernels.activation import FORMULAS
+from ..enumeration import ENUMERATIONS
 from ..program import Dispatch
 from .encode import Encoder, encodes
 
-KINDS = {name: i for i, name in enumerate(FORMULAS)}
+KINDS = {name: i for i, name in enumerate(ENUMERATIONS["activation"])}
 
 
 @encodes("activate", "activate_grad")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..kernels.loss import FORMULAS
+from ..enumeration import ENUMERATIONS
 from ..program import Dispatch
 from .encode import Encoder, encodes
 
-KINDS = {name: i for i, name in enumerate(FORMULAS)}
+KINDS = {name: i for i, name in enumerate(ENUMERATIONS["loss"])}
 GROUP = 128
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
+from ..kernel import KERNELS
+from ..kernels.optimiser import UPDATES
 from ..program import Dispatch
 from .encode import Encoder, encodes
+from .shaders import shader
 
 GROUP = 128
 LARGEST = 3.4028234e38
@@ -36,43 +41,25 @@ def clip_by_value(e: Encoder, d: Dispatch) -> None:
         e.run("optimiser_clip", "clip", e.elements(n, GROUP), n=n, part=0, limit=d.arguments["limit"], g=g)
 
 
-def _update(e: Encoder, d: Dispatch, entry: str, operands: dict[str, Any], **numbers: Any) -> None:
-    w = d.arguments["w"]
-    n = e.size(w)
-    given = {"correction1": 0, "correction2": 0, "a": 0.0, "b": 0.0, "epsilon": 0.0, "c": 0.0, "flag": 0} | numbers
-    rate = e.slot(d.arguments["learning_rate"])
-    e.run("optimiser", entry, e.elements(n), n=n, rate=rate, **given, w=w, g=d.arguments["g"], **operands)
+def _derived(e: Encoder, d: Dispatch, name: str, function: Callable[..., float]) -> Any:
+    """A number computed from others: a slot of its own where one of them is dynamic."""
+    given = {parameter: d.arguments[parameter] for parameter in inspect.signature(function).parameters}
+    dynamic = [parameter for parameter in given if parameter in KERNELS[d.kernel].dynamic]
+    if not dynamic:
+        return function(**given)
+    changing = given.pop(dynamic[0])
+    return e.slot(changing, f"{d.kernel} {name} {given}", lambda value: function(**{dynamic[0]: value}, **given))
 
 
-@encodes("sgd_step")
-def sgd_step(e: Encoder, d: Dispatch) -> None:
-    _update(e, d, "sgd", {})
-
-
-@encodes("sgd_momentum_step")
-def sgd_momentum_step(e: Encoder, d: Dispatch) -> None:
-    a = d.arguments
-    numbers = {"a": a["momentum"], "b": 1 - a["dampening"], "flag": a["nesterov"]}
-    _update(e, d, "sgd_momentum", {"v": a["velocity"]}, **numbers)
-
-
-@encodes("adamw_step")
-def adamw_step(e: Encoder, d: Dispatch) -> None:
-    a = d.arguments
-
-    def correction(beta: float) -> int:
-        return e.slot(a["step"], f"1 / (1 - {beta} ** step)", lambda step: 1 / (1 - beta**step))
-
-    corrections = {"correction1": correction(a["beta1"]), "correction2": correction(a["beta2"])}
-    numbers = {"a": a["beta1"], "b": a["beta2"], "c": a["weight_decay"], "epsilon": a["epsilon"]}
-    _update(e, d, "adamw", {"m": a["m"], "v": a["v"]}, **corrections, **numbers)
-
-
-@encodes("rmsprop_step")
-def rmsprop_step(e: Encoder, d: Dispatch) -> None:
-    a = d.arguments
-    operands = {"v": a["v"]}
-    if a["buffer"] is not None:
-        operands["m"] = a["buffer"]
-    entry = "rmsprop" if a["buffer"] is None else "rmsprop_momentum"
-    _update(e, d, entry, operands, a=a["alpha"], b=a["momentum"], epsilon=a["epsilon"])
+@encodes(*UPDATES)
+def step(e: Encoder, d: Dispatch) -> None:
+    """The entry point of the kernel's name, with `_and_<slot>` for each optional slot that is there."""
+    update, dynamic = UPDATES[d.kernel], KERNELS[d.kernel].dynamic
+    slots = {name: d.arguments[name] for name in update.slots if d.arguments.get(name) is not None}
+    numbers: dict[str, Any] = {name: d.arguments[name] for name in update.numbers}
+    numbers |= {name: e.slot(numbers[name]) for name in dynamic}
+    numbers |= {name: _derived(e, d, name, function) for name, function in update.derived.items()}
+    n = e.size(d.arguments["w"])
+    fields = {name: numbers.get(name, 0) for name in shader("optimiser").fields}
+    entry = "_and_".join([d.kernel, *(name for name in update.optional if name in slots)])
+    e.run("optimiser", entry, e.elements(n), **fields | {"n": n}, w=d.arguments["w"], g=d.arguments["g"], **slots)

@@ -20,18 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
+from ..kernels.linear import STORAGE_NUMBERS as KINDS
 
-KINDS = {"float32": 0, "F32": 0, "float16": 1, "F16": 1, "BF16": 2, "Q8_0": 3, "Q4_0": 4, "Q4_1": 5}
-"""Storage → its number in `wgsl/storage.wgsl`."""
 SCALES = {"Q8_0": 2, "Q4_0": 2, "Q4_1": 4}
 """Block storage → bytes of scales before the quants of a block of 32 in a file."""
 QUANTS = {"Q8_0": 32, "Q4_0": 16, "Q4_1": 16}
 BLOCK, GROUP, ALIGNMENT = 32, 8, 256
+HALVES = (KINDS["F16"], KINDS["BF16"])
 
 
 def element_bytes(storage: str) -> int:
     """Bytes of an element of a storage without blocks."""
-    return 2 if KINDS[storage] in (1, 2) else 4
+    return 2 if KINDS[storage] in HALVES else 4
 
 
 def quants_bytes(shape: tuple[int, ...], storage: str) -> int:
@@ -73,8 +73,8 @@ def rearranged(rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) ->
         out[:ends].reshape(len(blocks), -1)[...] = blocks[:, SCALES[storage] :]
         out[start : start + SCALES[storage] * len(blocks)].reshape(len(blocks), -1)[...] = blocks[:, : SCALES[storage]]
         return out.view(np.uint32), storage
-    if shape[-1] % GROUP and KINDS[storage] == 1:
+    if shape[-1] % GROUP and KINDS[storage] == KINDS["F16"]:
         return data.view(np.float16).astype(np.float32), "F32"
-    if shape[-1] % GROUP and KINDS[storage] == 2:
+    if shape[-1] % GROUP and KINDS[storage] == KINDS["BF16"]:
         return (data.view(np.uint16).astype(np.uint32) << 16), "F32"
     return data.view(np.uint32), storage
