@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tools import paths, serve
 
+from .storage_tab import hub, open_tab, profile  # noqa: F401 (fixtures)
+
 ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
 README_PICTURE = "inference"
 FLAGS = (

@@ -1,4 +1,4 @@
-// Run in a worker by test_storage.py: the download and storage modules without Python.
+// Run in a worker by storage_tab.py: the download and storage modules without Python.
 import { toPlain } from "ORIGIN/errors.js";
 import { openModelFiles } from "ORIGIN/storage/model_files.js";
 import { Sha256 } from "ORIGIN/storage/sha256.js";

@@ -25,7 +25,6 @@ EXCLUDED = (
     "loom_py/text/unicode_tables.py",
 )
 TOO_LONG: set[str] = {
-    "tests/browser/test_storage.py",
     "web/demos/style.css",
 }
 
@@ -47,7 +46,6 @@ ESCAPE = re.compile(r"# *type: *ignore|(?<![.\w])cast\(\"")
 ESCAPES_LEFT: dict[str, int] = {
     "loom_py/formats/program_file.py": 1,
     "loom_py/runtime/trace.py": 1,
-    "loom_py/runtime/webgpu/js_host.py": 3,
 }
 
 
