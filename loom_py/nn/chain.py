@@ -28,10 +28,11 @@ def wiring(layers: Sequence[Layer]) -> list[int | None]:
     sources: list[int | None] = []
     stream: int | None = None
     for i, layer in enumerate(layers):
-        sources.append(layer.source(i, stream))
-        if layer.residual == "source":
+        residual = layer.residual
+        sources.append(None if residual == "none" else layer.source(i, stream))
+        if residual == "source":
             stream = i
-        elif layer.residual == "after" or (layer.residual == "before" and stream is not None):
+        elif residual == "after" or (residual == "before" and stream is not None):
             stream = i + 1
     return sources
 
@@ -63,11 +64,15 @@ def forward(
     """x (B, I) → the last output, every layer's output, every layer's cache."""
     tensors, caches = [x], []
     for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
-        added = None if source is None else tensors[source]
-        y, cache, fits = run_layer(ops, layer, p, tensors[i], states[i] if states else {}, added, training)
-        tensors.append(y)
-        caches.append((cache, source if fits else None))
-    return tensors[-1], tensors[1:], caches
+        state = states[i] if states else {}
+        if source is None:
+            x, cache = layer.forward(ops, p, x, state, training)
+        else:
+            x, cache, fits = run_layer(ops, layer, p, x, state, tensors[source], training)
+            source = source if fits else None
+        tensors.append(x)
+        caches.append((cache, source))
+    return x, tensors[1:], caches
 
 
 def backward(
