@@ -87,11 +87,11 @@ class TensorStore:
 
     def info(self, name: str) -> TensorInfo:
         """Shape, type and place. Raises `InputError` for a name that is not there."""
-        return self._find(name)[0]
+        return self.locate(name)[0]
 
     def raw(self, name: str) -> memoryview:
         """The bytes as stored, read-only; without a copy where the source can. Block layouts: see `dtypes`."""
-        info, source = self._find(name)
+        info, source = self.locate(name)
         return source.read(info.offset, info.nbytes)
 
     def raw_rows(self, name: str) -> NDArray[np.uint8]:
@@ -108,7 +108,7 @@ class TensorStore:
 
         Raises `InputError` for quantised tensors, which have no NumPy type.
         """
-        info, source = self._find(name)
+        info, source = self.locate(name)
         numpy = STORAGE[info.dtype].numpy
         if numpy is None:
             raise InputError(
@@ -126,7 +126,7 @@ class TensorStore:
 
         Raises `FormatError` for a block type this package can only hand out raw.
         """
-        info, source = self._find(name)
+        info, source = self.locate(name)
         target = np.dtype(dtype)
         kind = STORAGE[info.dtype]
         if kind.numpy is not None and info.dtype not in ("BF16", "F8_E4M3", "F8_E5M2"):
@@ -153,7 +153,7 @@ class TensorStore:
                     out[start : start + count] = chunk
         return out.reshape(info.shape)
 
-    def _find(self, name: str) -> tuple[TensorInfo, Source]:
+    def locate(self, name: str) -> tuple[TensorInfo, Source]:
         try:
             return self._tensors[name]
         except KeyError:

@@ -150,7 +150,7 @@ class SafetensorsIndex(TensorStore):
             if name not in self.shards[file]:
                 elsewhere = f"; it is in {places[name]!r}" if name in places else ""
                 raise weight_map.error(f"is not in the file {file!r}{elsewhere}", name)
-            self._tensors[name] = self.shards[file]._find(name)
+            self._tensors[name] = self.shards[file].locate(name)
 
     @property
     def metadata(self) -> Mapping[str, Any]:

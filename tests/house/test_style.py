@@ -111,6 +111,31 @@ def test_names_are_nouns_and_verbs() -> None:
     assert not pronouns - PRONOUNS_LEFT, "\n".join(sorted(pronouns - PRONOUNS_LEFT))
 
 
+def private_uses(tree: ast.AST) -> list[tuple[int, str]]:
+    """(line, text) of private names of other modules: those imported, and attributes that this file does not define."""
+    own = identifiers(tree)
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(level=level, names=names) if level:
+                found += [(node.lineno, a.name) for a in names if re.match(r"_[a-z]", a.name)]
+            case (
+                ast.Attribute(value=ast.Name(id="self" | "cls")) | ast.Attribute(value=ast.Call(func=ast.Name("super")))
+            ):
+                pass  # inherited
+            case ast.Attribute(attr=name) if re.match(r"_[a-z]", name) and name not in own | {"_asdict", "_replace"}:
+                found.append((node.lineno, ast.unparse(node)))
+            case _:
+                pass
+    return found
+
+
+def test_private_names_stay_in_their_module() -> None:
+    files = package_files("loom_py")
+    uses = [(p, *use) for p in files for use in private_uses(ast.parse(p.read_text(encoding="utf-8")))]
+    assert not uses, "\n".join(f"{relative(p)}:{line}: {text}" for p, line, text in uses)
+
+
 def test_the_rules_find_what_they_forbid() -> None:
     assert ESCAPE.search("x = f()  # type: ignore[arg-type]")
     assert ESCAPE.search('return cast("Network", grid)')
@@ -120,3 +145,5 @@ def test_the_rules_find_what_they_forbid() -> None:
         "_made",
         "wishes",
     }
+    outside = "from .a import _b\nself._c = 1\nd._c, d._e, self._f, super()._g"
+    assert [text for _, text in private_uses(ast.parse(outside))] == ["_b", "d._e"]
