@@ -118,12 +118,14 @@ run_checks() {
     make_venv
     make_node_modules
     unlock
-    local failed=()
+    local failed=() c_files
+    mapfile -t c_files < <(find simd bench/pages -name '*.[ch]')
     one_check "ruff check" "$PYTHON" -m ruff check .
     one_check "ruff format" "$PYTHON" -m ruff format --check .
     one_check pyright "$PYTHON" -m pyright --pythonpath "$PYTHON"
     one_check tsc npx --no-install tsc --noEmit
     one_check prettier npx --no-install prettier --check .
+    one_check clang-format "${PYTHON%/*}/clang-format" --dry-run --Werror "${c_files[@]}"
     ((${#failed[@]} == 0)) || fail "$(join_words "${failed[@]}") found something; mend what is named above."
 }
 join_words() { local words; words="$(printf '%s, ' "$@")"; printf '%s' "${words%, }"; }

@@ -144,8 +144,7 @@ KERNEL(silu_mul) {
     for (Range r = pieces(w[3].u, 4096); take(t, &r);) {
         u32 i = r.start;
         for (; i + 4 <= r.end; i += 4) store4(y + i, wasm_f32x4_mul(silu4(load4(gate + i)), load4(up + i)));
-        for (; i < r.end; i++)
-            y[i] = wasm_f32x4_extract_lane(silu4(wasm_f32x4_splat(gate[i])), 0) * up[i];
+        for (; i < r.end; i++) y[i] = wasm_f32x4_extract_lane(silu4(wasm_f32x4_splat(gate[i])), 0) * up[i];
     }
 }
 

@@ -22,21 +22,30 @@ typedef struct {
 
 static int attention_of(const Word *w, Attention *a) {
     f64 at = number(w[4]);
-    *a = (Attention){.y = floats(w[0]), .q = floats(w[1]), .keys = floats(w[2]), .values = floats(w[3]),
-                     .position = (u32)at, .tokens = w[5].u, .heads = w[6].u, .kv = w[7].u, .size = w[8].u,
-                     .group = w[6].u / w[7].u, .capacity = w[9].u, .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
+    *a = (Attention){.y = floats(w[0]),
+                     .q = floats(w[1]),
+                     .keys = floats(w[2]),
+                     .values = floats(w[3]),
+                     .position = (u32)at,
+                     .tokens = w[5].u,
+                     .heads = w[6].u,
+                     .kv = w[7].u,
+                     .size = w[8].u,
+                     .group = w[6].u / w[7].u,
+                     .capacity = w[9].u,
+                     .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
     return at >= 0 && at + a->tokens <= w[9].u;
 }
 
 /* --- one token ---------------------------------------------------------------------------------------------------- */
 
 /* CALL with 1 … 4 heads as a constant, so that their sums stay in registers. */
-#define WITH_HEADS(count, CALL)         \
-    switch (min_u32(4, count)) {        \
-    case 1: CALL(1); break;             \
-    case 2: CALL(2); break;             \
-    case 3: CALL(3); break;             \
-    default: CALL(4);                   \
+#define WITH_HEADS(count, CALL)  \
+    switch (min_u32(4, count)) { \
+    case 1: CALL(1); break;      \
+    case 2: CALL(2); break;      \
+    case 3: CALL(3); break;      \
+    default: CALL(4);            \
     }
 
 /* Memory is touched, so that it is there when it is needed. */

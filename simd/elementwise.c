@@ -2,8 +2,8 @@
 #include "vecmath.h"
 
 #define GRAIN 8192
-#define EACH(n)                                          \
-    for (Range r = pieces(n, GRAIN); take(t, &r);)       \
+#define EACH(n)                                    \
+    for (Range r = pieces(n, GRAIN); take(t, &r);) \
         for (u32 i = r.start; i < r.end; i += 4)
 #define GET(p) load_some(p, i, r.end)
 #define PUT(p, v) store_some(p, i, r.end, v)

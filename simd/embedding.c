@@ -20,9 +20,7 @@ KERNEL(token_ids) {
     }
 }
 
-static inline f32 half1(i16 bits) {
-    return wasm_f32x4_extract_lane(half4_any(wasm_i32x4_splat(bits)), 0);
-}
+static inline f32 half1(i16 bits) { return wasm_f32x4_extract_lane(half4_any(wasm_i32x4_splat(bits)), 0); }
 
 /* One row of a table in any storage. */
 static void widen_row(u32 storage, const u8 *table, u32 row, u32 k, f32 *y) {
@@ -74,6 +72,7 @@ KERNEL(embedding_grad) {
             f32 *to = floats(w[0]) + (size_t)ids[k] * width;
             const f32 *g = floats(w[2]) + (size_t)k * width;
             u32 end = min_u32(width, 32 * r.end);
-            for (u32 i = 32 * r.start; i < end; i += 4) store_some(to, i, end, add4(load_some(to, i, end), load_some(g, i, end)));
+            for (u32 i = 32 * r.start; i < end; i += 4)
+                store_some(to, i, end, add4(load_some(to, i, end), load_some(g, i, end)));
         }
 }

@@ -12,7 +12,8 @@ typedef struct {
 } Matrix;
 
 /* Rows 8g … of `out` (tokens, 8) go to y (from row of tokens `first` on). */
-static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out, const f32 *second, const f32 *residual) {
+static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out, const f32 *second,
+                   const f32 *residual) {
     u32 rows = m->rows.u, at = g * GROUP, count = min_u32(GROUP, rows - at);
     const f32 *bias = m->bias.u ? floats(m->bias) + at : 0, *bias2 = second && m[1].bias.u ? floats(m[1].bias) + at : 0;
     for (u32 t = 0; t < tokens; t++, out += GROUP) {
@@ -39,8 +40,7 @@ static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out
         f32 *y = floats(m->y) + to;
         if (residual)
             for (u32 j = 0; j < count; j++) y[j] = residual[to + j] + v[j];
-        else if (count == GROUP)
-            store4(y, load4(v)), store4(y + 4, load4(v + 4));
+        else if (count == GROUP) store4(y, load4(v)), store4(y + 4, load4(v + 4));
         else
             for (u32 j = 0; j < count; j++) y[j] = v[j];
     }
@@ -90,10 +90,10 @@ KERNEL(linear_vector) {
             for (u32 j = 0; j <= pair; j++) {
                 u32 storage = of[j].storage.u;
                 if (want && storage >= Q8_0)
-                    group_vector_digits(storage, bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
+                    group_vector_digits(storage,
+                                        bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
                                         &d, k, out[j]);
-                else
-                    group_vector_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x, k, out[j]);
+                else group_vector_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x, k, out[j]);
             }
             finish(of, i - before, 0, 1, out[0], pair ? out[1] : 0, residual);
         }
@@ -142,13 +142,13 @@ KERNEL(linear_matrix) {
                     u32 storage = of[j].storage.u;
                     f32 *to = out + j * CHUNK * GROUP;
                     if (want && storage >= Q8_0)
-                        group_matrix_digits(storage,
-                                            bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
-                                            bytes(w[0]) + (size_t)first / TILE * digits_bytes(want, k, TILE), want, k, tiles,
-                                            to, panel);
+                        group_matrix_digits(
+                            storage, bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
+                            bytes(w[0]) + (size_t)first / TILE * digits_bytes(want, k, TILE), want, k, tiles, to,
+                            panel);
                     else
-                        group_matrix_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x + (size_t)first * k, k,
-                                            now, to, panel);
+                        group_matrix_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u,
+                                            x + (size_t)first * k, k, now, to, panel);
                 }
                 finish(of, i - before, first, now, out, pair ? out + CHUNK * GROUP : 0, residual);
             }

@@ -56,8 +56,8 @@ void quantise_token(const f32 *x, u32 k, const Digits *d, u32 want, u32 width, u
             v128 factor = wasm_f32x4_splat(most > 0 ? 8191 / most : 0);
             for (u32 i = 0; i < 8; i++) {
                 v128 q = rounded(x + 4 * i, factor), u = wasm_i32x4_add(q, wasm_i32x4_splat(8192));
-                put(d->q14 + (size_t)b * 64 * width, q, wasm_u32x4_shr(u, 7), wasm_v128_and(u, wasm_i32x4_splat(127)), i,
-                    width, token);
+                put(d->q14 + (size_t)b * 64 * width, q, wasm_u32x4_shr(u, 7), wasm_v128_and(u, wasm_i32x4_splat(127)),
+                    i, width, token);
             }
             d->scale14[at] = most / 8191;
         }
@@ -67,8 +67,11 @@ void quantise_token(const f32 *x, u32 k, const Digits *d, u32 want, u32 width, u
 void quantise_nothing(u32 k, const Digits *d, u32 want, u32 width, u32 token) {
     static const f32 zeros[BLOCK];
     for (u32 b = 0; b < k / BLOCK; b++) {
-        Digits at = {.q16 = d->q16 + (size_t)b * 64 * width, .scale16 = d->scale16 + b * width,
-                     .sum16 = d->sum16 + b * width, .q14 = d->q14 + (size_t)b * 64 * width, .scale14 = d->scale14 + b * width};
+        Digits at = {.q16 = d->q16 + (size_t)b * 64 * width,
+                     .scale16 = d->scale16 + b * width,
+                     .sum16 = d->sum16 + b * width,
+                     .q14 = d->q14 + (size_t)b * 64 * width,
+                     .scale14 = d->scale14 + b * width};
         quantise_token(zeros, BLOCK, &at, want, width, token);
     }
 }
@@ -96,7 +99,8 @@ static inline v128 total(Sum s) {
     return wasm_i32x4_add(wasm_i32x4_shuffle(s.low, s.high, 0, 2, 4, 6), wasm_i32x4_shuffle(s.low, s.high, 1, 3, 5, 7));
 }
 static inline Sum dot16(Sum s, v128 low, v128 high, v128 a) {
-    return (Sum){wasm_i32x4_add(s.low, wasm_i32x4_dot_i16x8(low, a)), wasm_i32x4_add(s.high, wasm_i32x4_dot_i16x8(high, a))};
+    return (Sum){wasm_i32x4_add(s.low, wasm_i32x4_dot_i16x8(low, a)),
+                 wasm_i32x4_add(s.high, wasm_i32x4_dot_i16x8(high, a))};
 }
 static inline v128 four(const void *a) { return wasm_v128_load64_splat(a); }
 #define NIBBLES16(n) wasm_u16x8_extend_low_u8x16(n), wasm_u16x8_extend_high_u8x16(n)
@@ -105,14 +109,15 @@ static inline v128 four(const void *a) { return wasm_v128_load64_splat(a); }
 
 /* --- eight rows times one token ----------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const Digits *d, u32 k, f32 *out, int minimums) {
+static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const Digits *d, u32 k, f32 *out,
+                                                            int minimums) {
     v128 y0 = wasm_f32x4_splat(0), y1 = y0;
     const i8 *a = d->q16;
     for (u32 b = 0; b < k / BLOCK; b++, w += minimums ? 160 : 144) {
         const u8 *q = w + (minimums ? 32 : 16);
 #ifdef __wasm_relaxed_simd__
         v128 h0 = zero(), h1 = h0, l0 = h0, l1 = h0;
-        ROLLED for (u32 i = 0; i < 4; i++, q += 32, a += 16) {
+    ROLLED for (u32 i = 0; i < 4; i++, q += 32, a += 16) {
             v128 v0 = wasm_v128_load(q), v1 = wasm_v128_load(q + 16);
             v128 n0 = wasm_v128_and(v0, LOW), n1 = wasm_v128_and(v1, LOW), f = four(a);
             h0 = dot_nibbles(h0, n0, f), h1 = dot_nibbles(h1, n1, f);
@@ -126,7 +131,7 @@ static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const D
         v128 s0 = wasm_i32x4_add(wasm_i32x4_shl(h0, 8), l0), s1 = wasm_i32x4_add(wasm_i32x4_shl(h1, 8), l1);
 #else
         Sum t0 = none(), t1 = none();
-        ROLLED for (u32 i = 0; i < 4; i++, q += 32, a += 16) {
+    ROLLED for (u32 i = 0; i < 4; i++, q += 32, a += 16) {
             v128 v0 = wasm_v128_load(q), v1 = wasm_v128_load(q + 16), f = four(a);
             t0 = dot16(t0, NIBBLES16(wasm_v128_and(v0, LOW)), f), t1 = dot16(t1, NIBBLES16(wasm_v128_and(v1, LOW)), f);
             f = four(a + 8);

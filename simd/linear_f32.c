@@ -26,7 +26,7 @@ static inline __attribute__((always_inline)) void vector_rows(u32 storage, const
     for (u32 r = 0; r < count; r++, w += (size_t)k * size) {
         v128 a = wasm_f32x4_splat(0), b = a, c = a, d = a;
         u32 i = 0;
-        ROLLED for (; i + 16 <= k; i += 16) {
+    ROLLED for (; i + 16 <= k; i += 16) {
             const volatile u8 *soon = w + i * size + AHEAD;
             if (soon < end) (void)*soon;
             a = fma4(widen4(storage, w, i), load4(x + i), a), b = fma4(widen4(storage, w, i + 4), load4(x + i + 4), b);

@@ -19,21 +19,18 @@ static inline v128 value(Loss name, v128 y, v128 t, f32 delta) {
         v128 d = sub4(y, t);
         return mul4(d, d);
     }
-    case LOSS_mae:
-        return abs4(sub4(y, t));
+    case LOSS_mae: return abs4(sub4(y, t));
     case LOSS_huber: {
         v128 size = abs4(sub4(y, t)), near = at_most(size, delta);
         return mul4(near, sub4(size, mul4(splat(0.5f), near)));
     }
-    case LOSS_cross_entropy:
-        return neg4(mul4(at_least(t, 0), log4(clipped(y))));
+    case LOSS_cross_entropy: return neg4(mul4(at_least(t, 0), log4(clipped(y))));
     case LOSS_bce: {
         v128 p = clipped(y);
         return neg4(add4(mul4(t, log4(p)), mul4(sub4(splat(1), t), log1p4(neg4(p)))));
     }
     case LOSS_cross_entropy_logits: break; /* row by row, below */
-    case LOSS_bce_logits:
-        return add4(sub4(at_least(y, 0), mul4(y, t)), log1p4(exp4(neg4(abs4(y)))));
+    case LOSS_bce_logits: return add4(sub4(at_least(y, 0), mul4(y, t)), log1p4(exp4(neg4(abs4(y)))));
     }
     return zero4();
 }
@@ -41,23 +38,19 @@ static inline v128 value(Loss name, v128 y, v128 t, f32 delta) {
 static inline v128 slope(Loss name, v128 y, v128 t, f32 delta) {
     v128 d = sub4(y, t);
     switch (name) {
-    case LOSS_mse:
-        return add4(d, d);
+    case LOSS_mse: return add4(d, d);
     case LOSS_mae: {
         v128 up = wasm_v128_and(wasm_f32x4_gt(d, zero4()), splat(1));
         return sub4(up, wasm_v128_and(wasm_f32x4_lt(d, zero4()), splat(1)));
     }
-    case LOSS_huber:
-        return at_most(at_least(d, -delta), delta);
-    case LOSS_cross_entropy:
-        return neg4(div4(at_least(t, 0), at_least(y, EPSILON)));
+    case LOSS_huber: return at_most(at_least(d, -delta), delta);
+    case LOSS_cross_entropy: return neg4(div4(at_least(t, 0), at_least(y, EPSILON)));
     case LOSS_bce: {
         v128 p = clipped(y);
         return div4(sub4(p, t), mul4(p, sub4(splat(1), p)));
     }
     case LOSS_cross_entropy_logits: break; /* row by row, below */
-    case LOSS_bce_logits:
-        return sub4(sigmoid4(y), t);
+    case LOSS_bce_logits: return sub4(sigmoid4(y), t);
     }
     return zero4();
 }
@@ -101,7 +94,7 @@ KERNEL(loss) {
             u32 some = min_u32(each, r.end - start);
             const f32 *y = floats(w[2]) + (size_t)start * n, *target = floats(w[3]) + (size_t)start * n;
             f64 sum = which == LOSS_cross_entropy_logits ? logits_sum(y, target, some, n)
-                                                    : value_sum(which, y, target, some * n, w[7].f);
+                                                         : value_sum(which, y, target, some * n, w[7].f);
             if (rows <= each) *floats(w[0]) = (f32)(sum * number(w[9]));
             else ((f64 *)(uintptr_t)w[1].u)[start / each] = sum;
         }
@@ -138,7 +131,8 @@ KERNEL(loss_grad) {
         } else {
             u32 end = (r.end - r.start) * n;
             for (u32 i = 0; i < end; i += 4)
-                store_some(g, i, end, mul4(slope(which, load_some(y, i, end), load_some(target, i, end), w[6].f), share));
+                store_some(g, i, end,
+                           mul4(slope(which, load_some(y, i, end), load_some(target, i, end), w[6].f), share));
         }
     }
 }

@@ -78,16 +78,16 @@ INLINE void put(const u32 R, const Place *p, v128 s[ROWS][2]) {
 }
 
 /* Two copies of the inner loop, since a stride that is known is cheaper: a in place, and packed. */
-#define MICRO(R)                                                                                                   \
-    static void in_place##R(const f32 *a, u32 ar, const f32 *b, u32 bk, u32 k, const Place *p) {                   \
-        v128 s[ROWS][2];                                                                                           \
-        sums(R, a, ar, 1, b, bk, k, s);                                                                            \
-        put(R, p, s);                                                                                              \
-    }                                                                                                              \
-    static void packed##R(const f32 *a, const f32 *b, u32 bk, u32 k, const Place *p) {                             \
-        v128 s[ROWS][2];                                                                                           \
-        sums(R, a, 1, ROWS, b, bk, k, s);                                                                         \
-        put(R, p, s);                                                                                              \
+#define MICRO(R)                                                                                 \
+    static void in_place##R(const f32 *a, u32 ar, const f32 *b, u32 bk, u32 k, const Place *p) { \
+        v128 s[ROWS][2];                                                                         \
+        sums(R, a, ar, 1, b, bk, k, s);                                                          \
+        put(R, p, s);                                                                            \
+    }                                                                                            \
+    static void packed##R(const f32 *a, const f32 *b, u32 bk, u32 k, const Place *p) {           \
+        v128 s[ROWS][2];                                                                         \
+        sums(R, a, 1, ROWS, b, bk, k, s);                                                        \
+        put(R, p, s);                                                                            \
     }
 MICRO(1)
 MICRO(2)
@@ -161,10 +161,10 @@ static void blocked(const Product *p, f32 *scratch) {
                 }
                 const f32 *from = pack ? packed + (size_t)r * k : a + (size_t)r * p->ar;
                 switch (min_u32(ROWS, p->m - r)) {
-#define CASE(R)                                               \
-    case R:                                                   \
-        if (pack) packed##R(from, b, bk, k, &to);             \
-        else in_place##R(from, p->ar, b, bk, k, &to);         \
+#define CASE(R)                                       \
+    case R:                                           \
+        if (pack) packed##R(from, b, bk, k, &to);     \
+        else in_place##R(from, p->ar, b, bk, k, &to); \
         break;
                     CASE(1) CASE(2) CASE(3) CASE(4)
 #undef CASE
@@ -212,8 +212,18 @@ KERNEL(matmul) {
         for (u32 at = r.start; at < r.end; at++) {
             u32 which = at / (down * across), i = at / across % down * tm, j = at % across * tn;
             for (u32 c = 0; c < w[18].u; c++) {
-                Product p = {floats(w[0]), floats(w[1]), floats(w[2]), c ? 0 : floats(w[3]), min_u32(tm, m - i),
-                             min_u32(tn, n - j), w[6].u, w[7].u, w[8].u, w[9].u, w[10].u, w[11].u,
+                Product p = {floats(w[0]),
+                             floats(w[1]),
+                             floats(w[2]),
+                             c ? 0 : floats(w[3]),
+                             min_u32(tm, m - i),
+                             min_u32(tn, n - j),
+                             w[6].u,
+                             w[7].u,
+                             w[8].u,
+                             w[9].u,
+                             w[10].u,
+                             w[11].u,
                              c ? ADD : w[12].u};
                 if (offsets) {
                     const u32 *o = offsets + 3 * (which * w[18].u + c);

@@ -9,8 +9,8 @@ typedef struct {
 
 /* Every kernel's first words: chunks, how many, chunks a piece. An update's further words are the slots of its numbers, in
  * the order of the parameters in kernels/optimiser.py. */
-#define EACH_CHUNK                                                                                   \
-    for (Range r = pieces(w[1].u, w[2].u); take(t, &r);)                                             \
+#define EACH_CHUNK                                       \
+    for (Range r = pieces(w[1].u, w[2].u); take(t, &r);) \
         for (const Chunk *c = (const Chunk *)floats(w[0]) + r.start, *e = c + (r.end - r.start); c < e; c++)
 #define EACH_FOUR for (u32 i = 0, n = c->n; i < n; i += 4)
 #define GET(p) load_some(p, i, n)

@@ -30,10 +30,8 @@ __attribute__((export_name("names_size"))) u32 names_size(void) { return sizeof 
 
 void dispatch(const Word *w, Team *t) {
     switch (w[0].u) {
-#define K(name)           \
-    case OP_##name:       \
-        name(w + 2, t);   \
-        break;
+#define K(name) \
+    case OP_##name: name(w + 2, t); break;
 #include "kernels.def"
 #undef K
     }

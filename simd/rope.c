@@ -88,7 +88,8 @@ KERNEL(rope_cache) {
                 rotate(floats(w[1]) + head * size, angles, half, 1, floats(w[0]) + head * size);
             } else if (job < heads + kv) {
                 u32 head = job - heads;
-                rotate(floats(w[2]) + ((size_t)token * kv + head) * size, angles, half, 1, floats(w[4]) + (row + head) * size);
+                rotate(floats(w[2]) + ((size_t)token * kv + head) * size, angles, half, 1,
+                       floats(w[4]) + (row + head) * size);
             } else {
                 u32 head = job - heads - kv;
                 memcpy(floats(w[5]) + (row + head) * size, floats(w[3]) + ((size_t)token * kv + head) * size,

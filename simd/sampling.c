@@ -38,12 +38,26 @@ static inline v128 exp2f64(v128 x) {
     v128 n = wasm_f64x2_nearest(wasm_f64x2_mul(x, wasm_f64x2_splat(1.4426950408889634)));
     v128 r = wasm_f64x2_sub(x, wasm_f64x2_mul(n, wasm_f64x2_splat(0x1.62e42fee00000p-1)));
     r = wasm_f64x2_sub(r, wasm_f64x2_mul(n, wasm_f64x2_splat(0x1.a39ef35793c76p-33)));
-    static const f64 inverse[] = {1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
-                                  1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
+    static const f64 inverse[] = {1.0 / 87178291200,
+                                  1.0 / 6227020800,
+                                  1.0 / 479001600,
+                                  1.0 / 39916800,
+                                  1.0 / 3628800,
+                                  1.0 / 362880,
+                                  1.0 / 40320,
+                                  1.0 / 5040,
+                                  1.0 / 720,
+                                  1.0 / 120,
+                                  1.0 / 24,
+                                  1.0 / 6,
+                                  0.5,
+                                  1,
+                                  1};
     v128 p = wasm_f64x2_splat(inverse[0]);
     for (u32 i = 1; i < sizeof inverse / sizeof *inverse; i++)
         p = wasm_f64x2_add(wasm_f64x2_mul(p, r), wasm_f64x2_splat(inverse[i]));
-    v128 power = wasm_i64x2_shl(wasm_i64x2_add(wasm_i64x2_extend_low_i32x4(wasm_i32x4_trunc_sat_f64x2_zero(n)), wasm_i64x2_splat(1023)), 52);
+    v128 power = wasm_i64x2_shl(
+        wasm_i64x2_add(wasm_i64x2_extend_low_i32x4(wasm_i32x4_trunc_sat_f64x2_zero(n)), wasm_i64x2_splat(1023)), 52);
     return wasm_v128_andnot(wasm_f64x2_mul(p, power), tiny);
 }
 static f64 exp_of(f64 x) { return wasm_f64x2_extract_lane(exp2f64(wasm_f64x2_splat(x)), 0); }

@@ -58,8 +58,7 @@ void close_kernel(Team *t) {
     if (!t->open) return;
     t->open = 0;
     add(&shared.opened, 1); /* sleepers may sleep on */
-    while (load(&shared.inside)) {
-    }
+    while (load(&shared.inside)) {}
 }
 
 /* A helper, until `quit`. `memory` is its scratch. */

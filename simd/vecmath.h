@@ -134,7 +134,9 @@ static inline void store_part(f32 *p, u32 n, v128 v) {
     if (n > 2) p[2] = wasm_f32x4_extract_lane(v, 2);
 }
 /* Floats i … of n, four or what is left: the tail of a loop in the same arithmetic as its body. */
-static inline v128 load_some(const f32 *p, u32 i, u32 n) { return i + 4 <= n ? load4(p + i) : load_part(p + i, n - i, 0); }
+static inline v128 load_some(const f32 *p, u32 i, u32 n) {
+    return i + 4 <= n ? load4(p + i) : load_part(p + i, n - i, 0);
+}
 static inline void store_some(f32 *p, u32 i, u32 n, v128 v) {
     if (i + 4 <= n) store4(p + i, v);
     else store_part(p + i, n - i, v);
@@ -157,5 +159,6 @@ static inline Wide add_wide(Wide s, v128 v) {
 }
 static inline Wide add_product(Wide s, v128 a, v128 b) {
     Wide x = widen(a), y = widen(b);
-    return (Wide){wasm_f64x2_add(s.low, wasm_f64x2_mul(x.low, y.low)), wasm_f64x2_add(s.high, wasm_f64x2_mul(x.high, y.high))};
+    return (Wide){wasm_f64x2_add(s.low, wasm_f64x2_mul(x.low, y.low)),
+                  wasm_f64x2_add(s.high, wasm_f64x2_mul(x.high, y.high))};
 }

@@ -137,7 +137,10 @@ def everything_installs(copy: Path, *findings: str) -> None:
     failing = "".join(f'*"{name}"*) exit 1 ;; ' for name in findings)
     tool = f'echo "TOOL $*"; case "$*" in {failing}esac'
     program(copy, "tool", tool)
-    install = 'mkdir -p "$3/bin"; ln -s ../../../../bin/tool "$3/bin/python"'
+    program(copy, "clang-format", 'exec tool clang-format "$@"')
+    bin_folder = "../../../../bin"
+    links = f'ln -s {bin_folder}/tool "$3/bin/python"; ln -s {bin_folder}/clang-format "$3/bin/clang-format"'
+    install = f'mkdir -p "$3/bin"; {links}'
     python(copy, f'if [ "$1 $2" = "-m venv" ]; then {install}; exit 0; fi')
     program(copy, "node", "exit 0")
     program(copy, "npm", "mkdir -p node_modules")
@@ -145,7 +148,7 @@ def everything_installs(copy: Path, *findings: str) -> None:
     (copy.parent / "bin/ln").symlink_to(shutil.which("ln") or "/bin/ln")
 
 
-CHECKS = ("ruff check", "ruff format", "pyright", "tsc", "prettier")
+CHECKS = ("ruff check", "ruff format", "pyright", "tsc", "prettier", "clang-format")
 
 
 def test_check_runs_every_checker(copy: Path) -> None:
