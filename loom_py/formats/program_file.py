@@ -76,6 +76,7 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
             raise b.error(f"unknown kind {kind[:40]!r}", "kind")
         source, offset = b.integer("source", minimum=-1), b.integer("offset", default=0, minimum=0)
         shape = _shape(b, "shape")
+        # `kind` is one of the literals, as checked above.
         program.buffers.append(Buffer(i, shape, dtype, kind, b.string("name"), source, offset))  # type: ignore[arg-type]
     for b in program.buffers:
         _check_view(f, program.buffers, b)

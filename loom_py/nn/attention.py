@@ -49,8 +49,8 @@ class MultiHeadAttention(Layer):
     cache_length: int = integer(default=0, minimum=0)
 
     def fitted(self, f: Fields) -> Self:
-        comes, heads, steps = self.in_size, self.num_heads, f.integer("seq_length", default=None)
-        width = self.d_model or (0 if comes is None else comes // steps if steps else comes)
+        inputs, heads, steps = self.in_size, self.num_heads, f.integer("seq_length", default=None)
+        width = self.d_model or (0 if inputs is None else inputs // steps if steps else inputs)
         if not width:
             raise ConfigError(
                 "missing: no earlier layer fixes this size", where=f.at("d_model"), remedy="Give d_model."
@@ -64,11 +64,11 @@ class MultiHeadAttention(Layer):
             if f.has("rope"):
                 raise ConfigError(f"rotary positions need an even head_dim, not {size}", where=f.at("rope"))
             rope = False
-        if comes is not None and comes % width:
-            raise ConfigError(f"d_model = {width} does not divide the {comes} inputs", where=f.at("d_model"))
+        if inputs is not None and inputs % width:
+            raise ConfigError(f"d_model = {width} does not divide the {inputs} inputs", where=f.at("d_model"))
         if self.cache_length and not self.causal:
             raise ConfigError("a cache needs causal attention", where=f.at("cache_length"))
-        total = comes if comes is not None else steps * width if steps else None
+        total = inputs if inputs is not None else steps * width if steps else None
         if self.cache_length:
             total = None  # as many steps a call as the caller likes
         sizes = {"d_model": width, "num_kv_heads": kv_heads, "head_dim": size}

@@ -78,7 +78,7 @@ class Conv(Layer):
 
     def _sized(self, f: Fields) -> Self:
         """With the sizes that follow; `ConfigError` if the layer before gives another number of values."""
-        comes: int | None = self.in_size
+        inputs: int | None = self.in_size
         padded = tuple(n + 2 * p for n, p in zip(self.plane, self.paddings, strict=True))
         if self.channels * prod(padded) > MAX_VALUES:
             raise ConfigError(f"the padded input has more than {MAX_VALUES} values", where=f.at("padding"))
@@ -88,10 +88,10 @@ class Conv(Layer):
                 f"{self.kernel_size} is larger than the padded input of {size}", where=f.at("kernel_size")
             )
         values = self.channels * prod(self.plane)
-        if comes not in (None, values):
+        if inputs not in (None, values):
             high, wide = self.plane
             raise ConfigError(
-                f"{self.channels} channels of {high} × {wide} are {values} values, the layer before gives {comes}",
+                f"{self.channels} channels of {high} × {wide} are {values} values, the layer before gives {inputs}",
                 where=f.at("input_channels"),
             )
         return replace(self, in_size=values, out_size=self.filters * prod(self.out_plane))
@@ -145,14 +145,14 @@ class Conv2D(Conv):
         return self.height, self.width
 
     def fitted(self, f: Fields) -> Self:
-        comes: int | None = self.in_size
+        inputs: int | None = self.in_size
         channels, high, wide = self.channels, self.height, self.width
-        if comes is not None:
-            channels = channels or (comes // (high * wide) if high and wide else 1)
+        if inputs is not None:
+            channels = channels or (inputs // (high * wide) if high and wide else 1)
             if not high and not wide:
-                high = wide = int(np.sqrt(comes // channels))
-            high = high or comes // (channels * (wide or 1))
-            wide = wide or comes // (channels * high)
+                high = wide = int(np.sqrt(inputs // channels))
+            high = high or inputs // (channels * (wide or 1))
+            wide = wide or inputs // (channels * high)
         if not high or not wide:
             raise ConfigError(
                 "missing: no earlier layer fixes this size",
@@ -188,9 +188,9 @@ class Conv1D(Conv):
         return 1, self.length
 
     def fitted(self, f: Fields) -> Self:
-        comes: int | None = self.in_size
-        if not self.length and comes is None:
+        inputs: int | None = self.in_size
+        if not self.length and inputs is None:
             raise ConfigError(
                 "missing: no earlier layer fixes this size", where=f.at("input_length"), remedy="Give input_length."
             )
-        return replace(self, length=self.length or max(1, (comes or 0) // self.channels))._sized(f)
+        return replace(self, length=self.length or max(1, (inputs or 0) // self.channels))._sized(f)

@@ -31,20 +31,16 @@ TOO_LONG: set[str] = {
 # Names that say nothing of what they hold: pronouns of a sentence somebody had in mind.
 PRONOUN = re.compile(r"_?(told|made|wishes|spent|surely|there|comes|somebody|nobody)", re.IGNORECASE)
 PRONOUNS_LEFT: set[str] = {
-    "loom_py/nn/attention.py: comes",
-    "loom_py/nn/conv.py: comes",
     "loom_py/runtime/program.py: made",
     "loom_py/runtime/trace.py: Spent",
     "loom_py/runtime/trace.py: made",
     "loom_py/runtime/verify/check.py: made",
-    "loom_py/runtime/webgpu/linear.py: made",
     "loom_py/runtime/webgpu/wgpu_host.py: _there",
 }
 
 ESCAPE = re.compile(r"# *type: *ignore|(?<![.\w])cast\(\"")
 # file: how many without a reason
 ESCAPES_LEFT: dict[str, int] = {
-    "loom_py/formats/program_file.py": 1,
     "loom_py/runtime/trace.py": 1,
 }
 

@@ -145,7 +145,7 @@ def norm_gate_up(e: Encoder, d: Dispatch) -> None:
         e.run("linear_gate", "dot_rows", across(rows, tokens), kind, **numbers, **operands, **common)
         return
     x = normalised(e, a["x"], a["gamma"], a["eps"])
-    made = [e.temporary((tokens, rows)) for _ in range(2)]
-    for weight, bias, out in zip((gate, up), biases, made, strict=True):
+    products = [e.temporary((tokens, rows)) for _ in range(2)]
+    for weight, bias, out in zip((gate, up), biases, products, strict=True):
         apply(e, x, weight, bias, out)
-    silu_product(e, made[0], made[1], d.outputs[0])
+    silu_product(e, products[0], products[1], d.outputs[0])
