@@ -154,6 +154,7 @@ class TensorStore:
         return out.reshape(info.shape)
 
     def locate(self, name: str) -> tuple[TensorInfo, Source]:
+        """The facts of a tensor and the source that its bytes lie in; `InputError` for an unknown name."""
         try:
             return self._tensors[name]
         except KeyError:
