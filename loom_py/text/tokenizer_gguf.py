@@ -7,7 +7,7 @@ GGUF stores a byte-level BPE as its vocabulary, merges and token types, and name
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, SupportsIndex
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class _Metadata:
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.entries.get(_PREFIX + key, default)
-        if getattr(value, "ndim", None) == 0:
-            value = value.item()  # a NumPy scalar
+        if isinstance(value, np.generic):
+            value = value.item()
         if type(value) not in (bool, int) or value not in (0, 1):
             self.fail(key, "must be a boolean")
         return bool(value)
@@ -107,7 +107,7 @@ class _Metadata:
 
 
 def _integer(value: object) -> int | None:
-    return None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else value.__index__()
+    return int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else None
 
 
 def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerParts:
