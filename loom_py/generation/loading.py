@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     place = Path(path)
     if place.is_file():
         source = FileSource(place)
-        if source.read(0, min(4, source.size)) == b"GGUF":
+        if bytes(source.read(0, min(4, source.size))) == b"GGUF":
             return Tokenizer.from_gguf(GGUFFile(source).metadata)
         return Tokenizer.from_json(source)
     files = model_files(path)
@@ -163,9 +163,7 @@ def _load_hugging_face(
     model = yield from _load_weights(weights, decoder, to)
     eos = set(decoder.facts.eos_token_ids)
     if "generation_config.json" in files:
-        value = read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES)
-        ids = value.get("eos_token_id") if isinstance(value, dict) else None
-        eos |= {i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int)}
+        eos |= _end_ids(read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES))
     return LanguageModel(name, model, tokenizer, chat, frozenset(eos))
 
 
@@ -214,6 +212,15 @@ def _special(tokenizer: Tokenizer, facts: Facts) -> tuple[str, str]:
     bos = "" if facts.bos_token_id is None else tokenizer.id_to_token(facts.bos_token_id)
     eos = tokenizer.id_to_token(facts.eos_token_ids[0]) if facts.eos_token_ids else ""
     return bos or "", eos or ""
+
+
+def _end_ids(generation_config: object) -> set[int]:
+    """Its `eos_token_id`, one or several; anything that is not an id is ignored."""
+    if not isinstance(generation_config, dict):
+        return set()
+    value = cast(dict[str, object], generation_config).get("eos_token_id")
+    ids = cast(list[object], value) if isinstance(value, list) else [value]
+    return {i for i in ids if isinstance(i, int) and not isinstance(i, bool)}
 
 
 def _template(files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts) -> ChatTemplate | None:

@@ -31,20 +31,20 @@ def unsupported(fields: Fields, key: str, message: str, remedy: str = "") -> Mod
 
 def token_ids(fields: Fields, key: str, vocab_size: int) -> tuple[int, ...]:
     """A token id or an array of them; each inside the vocabulary."""
-    value = fields.values.get(key)
+    value = fields.any(key)
     if value is None:
         return ()
-    many = isinstance(value, list)
-    values = value if many else [value]
-    if not values:
-        return ()
-    for index, item in enumerate(values):
-        steps = (key, index) if many else (key,)
-        if not is_whole(item, exact=True):
-            raise fields.error(f"expected a token id, got {shown(item)}", *steps)
-        if not 0 <= item < vocab_size:
-            raise fields.error(f"token id {str(item)[:30]} is outside the vocabulary of {vocab_size}", *steps)
-    return tuple(values)
+    if not isinstance(value, list):
+        return (_token_id(fields, value, vocab_size, key),)
+    return tuple(_token_id(fields, item, vocab_size, key, i) for i, item in enumerate(fields.array(key)))
+
+
+def _token_id(fields: Fields, value: Any, vocab_size: int, *steps: str | int) -> int:
+    if not is_whole(value, exact=True):
+        raise fields.error(f"expected a token id, got {shown(value)}", *steps)
+    if not 0 <= value < vocab_size:
+        raise fields.error(f"token id {str(value)[:30]} is outside the vocabulary of {vocab_size}", *steps)
+    return value
 
 
 def attention_shape(fields: Fields, hidden: int, kv_heads: int | None = None) -> tuple[int, int, int]:

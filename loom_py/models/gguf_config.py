@@ -31,28 +31,27 @@ class GGUFConfig:
         self.architecture = self._fields.string(ARCHITECTURE)
         self.tensors = frozenset(checkpoint.names()) if checkpoint is not None else frozenset[str]()
 
-    def integer(self, key: str, default: int | None = None, *, low: int = 0) -> int:
-        """Without a default the key must be there."""
-        return _integer(self._fields, self._key(key), default, low)
+    def integer(self, key: str, default: int | None = None, *, minimum: int = 1) -> int:
+        """A whole number. Without a default the key must be there."""
+        return self._fields.integer(self._key(key), default=... if default is None else default, minimum=minimum)
 
-    def text(self, key: str, default: str) -> str:
+    def string(self, key: str, default: str) -> str:
         return self._fields.string(self._key(key), default=default)
 
-    def decimal(self, key: str, default: float | None = None, *, high: float = math.inf) -> float:
+    def decimal(self, key: str, default: float | None = None, *, maximum: float = math.inf) -> float:
         """A number above 0, as its author wrote it before it became a float32."""
-        return shortest_decimal(
-            self._fields.number(self._key(key), default=... if default is None else default, maximum=high, above=0)
-        )
+        required = ... if default is None else default
+        return shortest_decimal(self._fields.number(self._key(key), default=required, maximum=maximum, above=0))
 
     def uniform(self, key: str, default: int | None = None) -> int:
         """A positive integer that some files give once a layer; a `ModelError` where layers differ."""
         name, fields = self._key(key), self._fields
-        value = fields.values.get(name)
-        if isinstance(value, list):
-            if not value or any(item != value[0] for item in value):
+        if isinstance(fields.any(name), list):
+            values = fields.array(name)
+            if not values or any(value != values[0] for value in values):
                 raise self.unsupported("layers of different shapes are not supported", key)
-            fields = Fields({name: value[0]}, file=self.where, rules=FILE)
-        return _integer(fields, name, default, 1)
+            fields = Fields({name: values[0]}, file=self.where, rules=FILE)
+        return fields.integer(name, default=... if default is None else default)
 
     def unsupported(self, message: str, key: str) -> ModelError:
         """The error for a model that is well described and not computed by this package."""
@@ -61,23 +60,18 @@ class GGUFConfig:
     def vocabulary(self) -> dict[str, int | None]:
         """What a `config.json` says of the tokens: `vocab_size` and the ids of the special ones."""
         fields = self._fields
-        tokens = fields.array("tokenizer.ggml.tokens", default=None)
-        size = self.integer("vocab_size", None if tokens is None else len(tokens), low=1)
-        found: dict[str, int | None] = {
-            "vocab_size": size,
+        tokens = len(fields.array("tokenizer.ggml.tokens", default=())) or None
+        config: dict[str, int | None] = {
+            "vocab_size": self.integer("vocab_size", tokens),
             "bos_token_id": fields.integer("tokenizer.ggml.bos_token_id", default=None, minimum=0),
             "eos_token_id": fields.integer("tokenizer.ggml.eos_token_id", default=None, minimum=0),
         }
         if fields.has("tokenizer.ggml.padding_token_id"):
-            found["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id", minimum=0)
-        return found
+            config["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id", minimum=0)
+        return config
 
     def _key(self, key: str) -> str:
         return f"{self.architecture}.{key}"
-
-
-def _integer(fields: Fields, key: str, default: int | None, low: int) -> int:
-    return fields.integer(key, minimum=low) if default is None else fields.integer(key, default=default, minimum=low)
 
 
 def shortest_decimal(value: float | np.floating[Any]) -> float:

@@ -172,14 +172,14 @@ class Llama:
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     """The `config.json` of a Llama in GGUF. Without the file itself the head is tied and there are no biases."""
-    if gguf.integer("expert_count", 0):
+    if gguf.integer("expert_count", 0, minimum=0):
         raise gguf.unsupported("mixtures of experts are not supported", "expert_count")
-    hidden = gguf.integer("embedding_length", low=1)
+    hidden = gguf.integer("embedding_length")
     heads = gguf.uniform("attention.head_count")
-    size = gguf.integer("attention.key_length", hidden // heads, low=1)
-    if gguf.integer("attention.value_length", size, low=1) != size:
+    size = gguf.integer("attention.key_length", hidden // heads)
+    if gguf.integer("attention.value_length", size) != size:
         raise gguf.unsupported("values of another size than keys are not supported", "attention.value_length")
-    if gguf.integer("rope.dimension_count", size, low=1) != size:
+    if gguf.integer("rope.dimension_count", size) != size:
         raise gguf.unsupported("rotary embeddings over part of a head are not supported", "rope.dimension_count")
     theta, scaling = gguf_rope(gguf, size)
     return {
@@ -188,12 +188,12 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
         "hidden_act": "silu",
         "hidden_size": hidden,
         "intermediate_size": gguf.uniform("feed_forward_length"),
-        "num_hidden_layers": gguf.integer("block_count", low=1),
+        "num_hidden_layers": gguf.integer("block_count"),
         "num_attention_heads": heads,
         "num_key_value_heads": gguf.uniform("attention.head_count_kv", heads),
         "head_dim": size,
-        "max_position_embeddings": gguf.integer("context_length", 2048, low=1),
-        "rms_norm_eps": gguf.decimal("attention.layer_norm_rms_epsilon", 1e-6, high=1.0),
+        "max_position_embeddings": gguf.integer("context_length", 2048),
+        "rms_norm_eps": gguf.decimal("attention.layer_norm_rms_epsilon", 1e-6, maximum=1.0),
         "rope_theta": theta,
         "rope_scaling": None if scaling is None else scaling.to_json(),
         "tie_word_embeddings": "output.weight" not in gguf.tensors,

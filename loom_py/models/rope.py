@@ -90,10 +90,10 @@ def read_rope(fields: Fields) -> tuple[float, RopeScaling | None]:
 
 def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
     """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised."""
-    theta = gguf.decimal("rope.freq_base", 10000.0, high=1e12)
-    kind = gguf.text("rope.scaling.type", "none")
+    theta = gguf.decimal("rope.freq_base", 10000.0, maximum=1e12)
+    kind = gguf.string("rope.scaling.type", "none")
     if kind == "linear":
-        return theta, RopeScaling("linear", gguf.decimal("rope.scaling.factor", high=1e6))
+        return theta, RopeScaling("linear", gguf.decimal("rope.scaling.factor", maximum=1e6))
     if kind != "none":
         raise gguf.unsupported(f"the rotary scaling {kind[:60]!r} is not supported", "rope.scaling.type")
     if gguf.checkpoint is None or GGUF_DIVISORS not in gguf.checkpoint:
