@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import loom_py.runtime.kernels  # noqa: F401 (declares the enumerations)
@@ -51,15 +52,20 @@ def provide() -> list[Path]:
     if mark.is_file() and mark.read_text(encoding="utf-8") == stamp and all(t.is_file() for t in targets):
         return targets
     console.detail("kernels: " + ", ".join(VARIANTS))
-    BINARIES.mkdir(exist_ok=True)
     mark.unlink(missing_ok=True)
+    build(VARIANTS)
+    mark.write_text(stamp, encoding="utf-8")
+    return targets
+
+
+def build(names: Iterable[str]) -> None:
+    """Compile some of the binaries."""
+    BINARIES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as generated:
         Path(generated, "kernels.def").write_text(kernel_list(), encoding="utf-8")
         Path(generated, "enumerations.h").write_text(enumerations(), encoding="utf-8")
-        for name, extra in VARIANTS.items():
-            _compile(BINARIES / name, (*extra, f"-I{generated}"))
-    mark.write_text(stamp, encoding="utf-8")
-    return targets
+        for name in names:
+            _compile(BINARIES / name, (*VARIANTS[name], f"-I{generated}"))
 
 
 def kernel_list() -> str:
