@@ -123,7 +123,7 @@ run_checks() {
     one_check "ruff check" "$PYTHON" -m ruff check .
     one_check "ruff format" "$PYTHON" -m ruff format --check .
     one_check pyright "$PYTHON" -m pyright --pythonpath "$PYTHON"
-    one_check tsc npx --no-install tsc --noEmit
+    one_check tsc npx --no-install tsc -b
     one_check prettier npx --no-install prettier --check .
     one_check clang-format "${PYTHON%/*}/clang-format" --dry-run --Werror "${c_files[@]}"
     ((${#failed[@]} == 0)) || fail "$(join_words "${failed[@]}") found something; mend what is named above."

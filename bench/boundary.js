@@ -1,19 +1,22 @@
 // Run in a page by boundary.py: what it costs to bring numbers to Python and back. Milliseconds.
+/** @param {{size: number, rounds: number}} options */
 async ({ size, rounds }) => {
   const { boot, initLoom, loom } = await import("/loom.js");
   await initLoom();
   const { pyodide, bridge } = await boot();
-  const network = NewNetwork(size, 1, 1, 1); // one activation, no weights: all but the boundary is a few microseconds a kilobyte
+  const network = NewNetwork(size, 1, 1, 1);
+  if (typeof network === "string") throw new Error(network);
+  // One activation, no weights: all but the boundary is a few microseconds a kilobyte
   const values = Float32Array.from({ length: size }, (_, i) => Math.sin(i));
   const plain = Array.from(values);
 
-  const statistics = (times) => {
+  const statistics = (/** @type {number[]} */ times) => {
     const sorted = [...times].sort((a, b) => a - b);
-    const at = (q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+    const at = (/** @type {number} */ q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
     return { median: at(0.5), p90: at(0.9), best: sorted[0] };
   };
   // Each time is the mean of a few calls in a row: a browser's clock has steps of 5 µs or more.
-  const measure = (work, count = rounds, calls = 20) => {
+  const measure = (/** @type {() => unknown} */ work, count = rounds, calls = 20) => {
     for (let i = 0; i < 20; i++) work();
     const times = [];
     for (let i = 0; i < count; i++) {
@@ -23,7 +26,7 @@ async ({ size, rounds }) => {
     }
     return statistics(times);
   };
-  const measureDistant = async (work, count = rounds) => {
+  const measureDistant = async (/** @type {() => Promise<unknown>} */ work, count = rounds) => {
     for (let i = 0; i < 20; i++) await work();
     const times = [];
     for (let i = 0; i < count; i++) {
@@ -43,6 +46,7 @@ async ({ size, rounds }) => {
   );
   const jsonOut = pyodide.runPython("from loom_py.bridge.values import to_json_text as _t\nlambda: _t(_out)");
   const few = Math.max(10, Math.floor(rounds / 10));
+  /** @type {Record<string, unknown>} */
   const results = {
     typed: {
       toPython: measure(() => inward(values)),

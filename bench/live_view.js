@@ -1,18 +1,21 @@
 // Run in a page by live_view.py: how fast a thousand cells are drawn, and how fast their activity comes from the worker.
+/** @param {{seconds: number}} options */
 async ({ seconds }) => {
   const { loom } = await import("/loom.js");
   const { LiveView } = await import("/live_view.js");
   const place = document.createElement("div");
   place.style.width = "800px";
   document.body.prepend(place);
-  const statistics = (values) => {
+  /** @typedef {import("/view/live_layout.js").Grid} Grid */
+  /** @typedef {import("/live_view.js").Arrangement} Arrangement */
+  const statistics = (/** @type {number[]} */ values) => {
     const sorted = [...values].sort((a, b) => a - b);
-    const at = (q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+    const at = (/** @type {number} */ q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
     return { median: at(0.5), p90: at(0.9), best: sorted[0], count: sorted.length };
   };
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 
-  /** Every cell changes with every frame. */
+  /** Every cell changes with every frame. @param {Grid} grid @param {Arrangement} arrangement */
   const draw = async (grid, arrangement) => {
     const view = new LiveView(place, { grid, arrangement });
     const times = [];
@@ -35,7 +38,7 @@ async ({ seconds }) => {
 
   const session = await loom.start();
   const WIDTH = 8;
-  const config = ({ rows, cols, layers }) => ({
+  const config = (/** @type {Grid} */ { rows, cols, layers }) => ({
     grid_rows: rows,
     grid_cols: cols,
     layers_per_cell: layers,
@@ -43,7 +46,7 @@ async ({ seconds }) => {
       i % 2 ? { type: "residual" } : { type: "dense", input_size: WIDTH, output_size: WIDTH, activation: "tanh" },
     ),
   });
-  /** Ticks one after another in the worker, each picture a typed array, drawn when it comes. */
+  /** Ticks one after another in the worker, each picture a typed array, drawn when it comes. @param {Grid} grid @param {Arrangement} arrangement */
   const path = async (grid, arrangement) => {
     const network = await session.createNetwork(config(grid), { seed: 1 });
     const state = await network.createStepState(WIDTH);
@@ -58,7 +61,7 @@ async ({ seconds }) => {
       { signal: stop.signal },
     );
     for (let i = 0; i < 10; i++) await state.stepForward();
-    const [drawn, came, started] = [view.drawn, arrays, performance.now()];
+    const [drawnBefore, arraysBefore, started] = [view.drawn, arrays, performance.now()];
     let ticks = 0;
     const steps = [];
     for (; performance.now() - started < 1000 * seconds; ticks++) {
@@ -67,9 +70,10 @@ async ({ seconds }) => {
       steps.push(ms);
     }
     const elapsed = (performance.now() - started) / 1000;
+    /** @type {Record<string, unknown>} */
     const result = {
-      picturesPerSecond: (view.drawn - drawn) / elapsed,
-      arraysPerSecond: (arrays - came) / elapsed,
+      picturesPerSecond: (view.drawn - drawnBefore) / elapsed,
+      arraysPerSecond: (arrays - arraysBefore) / elapsed,
       ticksPerSecond: ticks / elapsed,
       tickMs: statistics(steps),
     };
@@ -78,7 +82,7 @@ async ({ seconds }) => {
     // the same numbers asked for one by one, as a typed array and as JSON
     await network.startActivity();
     await state.stepForward();
-    const round = async (work) => {
+    const round = async (/** @type {() => Promise<unknown>} */ work) => {
       const times = [];
       for (let i = 0; i < 100; i++) {
         const before = performance.now();

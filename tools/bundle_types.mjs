@@ -23,13 +23,23 @@ const declarations = new Map();
 /** Names that a second module uses for something else: file → name → the name it gets here. @type {Map<string, Map<string, string>>} */
 const renames = new Map();
 for (const [file, text] of outputs) collect(parse(file, text));
-const globals = declarations.get("makeGlobals")?.statement.type.members.map((member) => member.name.text) ?? [];
+const globals = memberNames(declarations.get("makeGlobals")?.statement);
 process.stdout.write(JSON.stringify({ modules: flatten(exportsOf("loom.d.ts")), globals }));
+
+/** Names of the members of the object that a declared function returns. @param {ts.Statement | undefined} statement */
+function memberNames(statement) {
+  const type = statement && ts.isFunctionDeclaration(statement) ? statement.type : undefined;
+  return type && ts.isTypeLiteralNode(type) ? type.members.map((member) => member.name?.getText() ?? "") : [];
+}
 
 /** @param {string[]} names of modules in web/ */
 function emit(names) {
-  const config = ts.readConfigFile(join(web, "..", "tsconfig.json"), ts.sys.readFile).config;
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, join(web, ".."));
+  const path = join(web, "..", "tsconfig.web.json");
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(path, ts.sys.readFile).config,
+    ts.sys,
+    dirname(path),
+  );
   Object.assign(options, {
     noEmit: false,
     declaration: true,
@@ -84,11 +94,23 @@ function named({ text, file }) {
  */
 function exportsOf(file) {
   return parse(file, outputs.get(file)).statements.flatMap((statement) => {
-    if (!ts.isExportDeclaration(statement))
-      return statement.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? nameOf(statement) : [];
-    if (statement.exportClause) return statement.exportClause.elements.map((element) => element.name.text);
-    return exportsOf(declarationsOf(statement.moduleSpecifier.text, file));
+    if (!ts.isExportDeclaration(statement)) return isExported(statement) ? nameOf(statement) : [];
+    const { exportClause, moduleSpecifier } = statement;
+    if (exportClause && ts.isNamedExports(exportClause)) return exportClause.elements.map(({ name }) => name.text);
+    return moduleSpecifier && ts.isStringLiteral(moduleSpecifier)
+      ? exportsOf(declarationsOf(moduleSpecifier.text, file))
+      : [];
   });
+}
+
+/** @param {ts.Node} node */
+function isExported(node) {
+  return hasModifier(node, ts.SyntaxKind.ExportKeyword);
+}
+
+/** @param {ts.Node} node @param {ts.SyntaxKind} kind */
+function hasModifier(node, kind) {
+  return ts.canHaveModifiers(node) && (ts.getModifiers(node)?.some((modifier) => modifier.kind === kind) ?? false);
 }
 
 /** The declarations of a module that another one imports. @param {string} specifier @param {string} from */
@@ -108,7 +130,7 @@ function flatten(exported) {
     for (const [name] of text.replace(/\/\*[\s\S]*?\*\//g, "").matchAll(/\b[A-Za-z_]\w*\b/g)) {
       if (wanted.has(name) || !declarations.has(name)) continue;
       wanted.add(name);
-      visit(named(declarations.get(name)));
+      visit(named(/** @type {Declaration} */ (declarations.get(name))));
     }
   };
   visit(exported.join(" "));
@@ -138,7 +160,7 @@ function standalone(statement, source) {
   if (ts.isClassDeclaration(statement)) {
     const members = statement.members.flatMap((member) => {
       const name = member.name?.getText(source) ?? "";
-      const hidden = name === "#private" || member.modifiers?.some((m) => m.kind === ts.SyntaxKind.ProtectedKeyword);
+      const hidden = name === "#private" || hasModifier(member, ts.SyntaxKind.ProtectedKeyword);
       if (hidden || preferred.get(nameOf(statement))?.has(name)) return [];
       const body = member.getText(source);
       if (ts.isConstructorDeclaration(member) && body.includes("EngineLike")) {
@@ -146,7 +168,7 @@ function standalone(statement, source) {
       }
       return `${comment(member, source, "    ")}    ${body}`;
     });
-    const open = source.text.indexOf("{", (statement.heritageClauses?.at(-1) ?? statement.name).end) + 1;
+    const open = source.text.indexOf("{", (statement.heritageClauses?.at(-1) ?? statement.name ?? statement).end) + 1;
     text = `${source.text.slice(statement.getStart(source), open)}${members.length ? `\n${members.join("\n")}\n` : ""}}`;
   }
   return tidy(comment(statement, source, "") + text);

@@ -674,7 +674,7 @@ export declare function isAbort(error: unknown): boolean;
 
 declare function kind(value: unknown): "string" | "number" | "bigint" | "boolean" | "symbol" | "undefined" | "object" | "function" | "null" | "an array";
 
-declare function list(values: any, where: string): unknown[];
+declare function list(values: unknown, where: string): unknown[];
 
 export declare const loom: Readonly<{
   start: typeof Session.start;

@@ -7,7 +7,7 @@ const engine = new Engine();
 /** @type {Map<number, AbortController>} */
 const running = new Map();
 
-/** @param {MessageEvent<{id: number, type: string, method: string, params: object}>} message */
+/** @param {MessageEvent<{id: number, type: string, method: import("./engine/requests.js").Method, params: any}>} message */
 globalThis.onmessage = async ({ data: { id, type, method, params } }) => {
   if (type === "cancel") {
     running.get(id)?.abort();

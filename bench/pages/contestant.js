@@ -3,26 +3,33 @@
  *
  * @typedef {{ms: number, check?: number, text?: string, ids?: number[], extra?: Record<string, number>}} Result
  *   `ms` for one unit of the case (a training, a step, a token, a product)
- * @typedef {{prepare: (work: any) => Promise<any>, run: (work: any, round: number) => Promise<Record<string, Result>>}} Contestant
  */
+/** @typedef {{shape: number[], data: Float32Array}} Flat */
+/** @typedef {{params: Flat[], batches: [input: Flat, target: Flat][]}} Data parameters and batches of a training case */
+/** @typedef {{ms: number, check: number}} Measured */
 
-/** Time a synchronous or asynchronous piece of work. @param {() => any} work @returns {Promise<number>} milliseconds */
+/** Time a synchronous or asynchronous piece of work. @param {() => unknown} work @returns {Promise<number>} milliseconds */
 export async function timed(work) {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** @param {string} url */
-export const json = async (url) => (await fetch(url)).json();
+/** What a training case starts from, fetched once. @param {string} url @returns {Promise<Data>} */
+export async function fetchData(url) {
+  /** @typedef {{shape: number[], data: number[]}} Listed */
+  /** @type {{params: Listed[], batches: [Listed, Listed][]}} */
+  const { params, batches } = await (await fetch(url)).json();
+  const flat = (/** @type {Listed} */ { shape, data }) => ({ shape, data: Float32Array.from(data) });
+  return { params: params.map(flat), batches: batches.map(([input, target]) => [flat(input), flat(target)]) };
+}
 
-/** Parameters and data of a training case as flat Float32Arrays with shapes. @param {any} list */
-export const arrays = (list) =>
-  list.map((/** @type {any} */ a) => ({ shape: a.shape, data: Float32Array.from(a.data) }));
+/** Two matrices. @typedef {[a: Float32Array, b: Float32Array]} Pair */
 
 /**
  * Two matrices that every contestant multiplies: small integers over 8, so that the product's sum is exact.
  * @param {number} n
+ * @returns {Pair}
  */
 export function matrices(n) {
   const value = (/** @type {number} */ i, /** @type {number} */ step) => (((i * step) % 17) - 8) / 8;
@@ -32,3 +39,35 @@ export function matrices(n) {
 
 /** A number that tells one product from another. @param {Float32Array} c */
 export const weigh = (c) => c.reduce((sum, v, i) => sum + v * ((i % 13) - 6), 0);
+
+/**
+ * A contestant that is a library of array operations, from how it trains and how it multiplies.
+ * @param {(work: import("./work.js").Training, data: Data, epochs: number) => Promise<Measured>} train
+ * @param {(work: import("./work.js").Product, matrices: Pair) => Promise<{ms: number, product: Float32Array}>} multiply
+ */
+export function arrayLibrary(train, multiply) {
+  /** @type {Map<string, Promise<Data>>} */
+  const fetched = new Map();
+  const dataOf = (/** @type {string} */ url) => {
+    const data = fetched.get(url) ?? fetchData(url);
+    fetched.set(url, data);
+    return data;
+  };
+  return {
+    /** @param {import("./work.js").Work} work */
+    async prepare(work) {
+      if (work.kind === "train") await train(work, await dataOf(work.data), Math.min(work.epochs, 10));
+      return {};
+    },
+    /** @param {import("./work.js").Work} work @returns {Promise<Record<string, Result>>} */
+    async run(work) {
+      if (work.kind === "language") throw new Error("a library of array operations has no language model");
+      if (work.kind === "train") {
+        const { ms, check } = await train(work, await dataOf(work.data), work.epochs);
+        return { [work.name]: { ms: ms / work.units, check } };
+      }
+      const { ms, product } = await multiply(work, matrices(work.size));
+      return { [work.name]: { ms: ms / work.units, check: weigh(product) } };
+    },
+  };
+}

@@ -9,16 +9,21 @@ import {
   numpy as np,
   valueAndGrad,
 } from "/rivals/@jax-js/jax/dist/index.js";
-import { arrays, json, matrices, timed, weigh } from "./contestant.js";
+import { arrayLibrary, timed } from "./contestant.js";
 
-/** @typedef {any} A */
+/** @typedef {import("/rivals/@jax-js/jax/dist/index.js").Array} A */
+/** @typedef {import("./work.js").Training} Training */
+/** @typedef {(parameters: A[], x: A, target: A) => [loss: A, parameters: A[]]} Update */
 
 /** @param {A} x @param {A} w @param {A} b */
 const dense = (x, w, b) => np.matmul(x, w).add(b);
 
-/** @type {Record<string, (p: A[], x: A) => A>} */
-const graphs = {
-  grid([w1, b1, wa, ba, wb, bb, wl, bl, wr, br, w3, b3], x) {
+/** @type {Record<Training["graph"], (parameters: A[], x: A) => A>} */
+const GRAPHS = {
+  grid(parameters, x) {
+    const [w1, b1, wa, ba, wb, bb, wl, bl, wr, br, w3, b3] = /** @type {[A, A, A, A, A, A, A, A, A, A, A, A]} */ (
+      parameters
+    );
     const h = nn.relu(dense(x, w1, b1));
     const sum = nn.relu(dense(h.ref, wa, ba)).add(nn.gelu(dense(h.ref, wb, bb), { approximate: false }));
     const [i, f, g, o] = np.split(np.matmul(h.ref, wl.transpose()).add(bl), 4, 1);
@@ -27,106 +32,93 @@ const graphs = {
     const rnn = np.tanh(np.matmul(h, wr.transpose()).add(br));
     return nn.sigmoid(dense(np.concatenate([sum, lstm, rnn], 1), w3, b3));
   },
-  mlp: ([w1, b1, w2, b2], x) => dense(nn.relu(dense(x, w1, b1)), w2, b2),
+  mlp(parameters, x) {
+    const [w1, b1, w2, b2] = /** @type {[A, A, A, A]} */ (parameters);
+    return dense(nn.relu(dense(x, w1, b1)), w2, b2);
+  },
 };
 
-/** @type {Record<string, (y: A, t: A) => A>} */
-const losses = {
+/** @type {Record<Training["loss"], (y: A, t: A) => A>} */
+const LOSSES = {
   mse: (y, t) => np.mean(np.square(y.sub(t))),
   cross_entropy_logits: (y, t) => np.mean(t.mul(nn.logSoftmax(y, -1))).neg(),
 };
 
-/** One update of all parameters. @param {any} work */
+/** One update of all parameters. @param {Training} work @returns {Update} */
 function updater({ graph, loss, learningRate, clip }) {
-  const value = (/** @type {A[]} */ p, /** @type {A} */ x, /** @type {A} */ t) => losses[loss](graphs[graph](p, x), t);
-  return jit((/** @type {A[]} */ p, /** @type {A} */ x, /** @type {A} */ t) => {
-    const [before, grads] = valueAndGrad(value)(
-      p.map((a) => a.ref),
-      x,
-      t,
-    );
-    if (!clip) return [before, p.map((a, i) => a.sub(grads[i].mul(learningRate)))];
-    const squares = grads.map((/** @type {A} */ g) => np.sum(np.square(g.ref)));
-    const norm = np.sqrt(squares.reduce((/** @type {A} */ a, /** @type {A} */ b) => a.add(b)));
+  /** @param {A[]} p @param {A} x @param {A} t */
+  const value = (p, x, t) => LOSSES[loss](GRAPHS[graph](p, x), t);
+  /** @type {Update} */
+  const update = (p, x, t) => {
+    const references = p.map((a) => a.ref);
+    const [before, gradients] = valueAndGrad(value)(references, x, t);
+    /** @param {A | number} scale */
+    const stepped = (scale) => {
+      const factor = () => (typeof scale === "number" ? scale : scale.ref);
+      return p.map((a, i) => a.sub(/** @type {A} */ (gradients[i]).mul(factor())));
+    };
+    if (!clip) return [before, stepped(learningRate)];
+    const squares = gradients.map((g) => np.sum(np.square(g.ref)));
+    const norm = np.sqrt(squares.reduce((a, b) => a.add(b)));
     const scale = np.minimum(np.reciprocal(norm).mul(clip), 1).mul(learningRate);
-    const after = p.map((a, i) => a.sub(grads[i].mul(scale.ref)));
+    const after = stepped(scale);
     scale.dispose();
     return [before, after];
-  });
+  };
+  return jit(update);
 }
 
 /** @param {{threads: number}} options one thread where the page is not isolated, else all */
 export async function open({ threads }) {
-  if (crossOriginIsolated !== threads > 1) throw new Error("it takes one thread a core wherever it may share memory");
+  if (crossOriginIsolated !== threads > 1) throw new Error("it takes one thread per core wherever it may share memory");
   await init("wasm");
   defaultDevice("wasm");
-
-  /** @type {any} */
-  let data;
-  let file = "";
-  /** @type {Map<string, any>} */
+  /** @type {Map<string, Update>} */
   const updaters = new Map();
 
-  /** @param {any} work @param {number} epochs */
-  async function train(work, epochs) {
-    const update = updaters.get(work.name) ?? updater(work);
-    updaters.set(work.name, update);
-    const tensor = (/** @type {any} */ a) => np.array(a.data).reshape(a.shape);
-    let p = data.params.filter((/** @type {any} */ _, /** @type {number} */ i) => !work.idle.includes(i)).map(tensor);
-    const batches = data.batches.map((/** @type {any[]} */ pair) => pair.map(tensor));
-    /** @type {A[]} */
-    let last = [];
-    const ms = await timed(async () => {
-      for (let epoch = 0; epoch < epochs; epoch++) {
-        for (const value of last) value.dispose();
-        last = [];
-        for (const [x, t] of batches) {
-          const [value, after] = update(p, x.ref, t.ref);
-          p = after;
-          last.push(value);
+  return arrayLibrary(
+    async (work, data, epochs) => {
+      const update = updaters.get(work.name) ?? updater(work);
+      updaters.set(work.name, update);
+      /** @param {import("./contestant.js").Flat} flat */
+      const array = ({ data, shape }) => np.array(data).reshape(shape);
+      let parameters = data.params.filter((_, i) => !work.idle.includes(i)).map(array);
+      const batches = data.batches.map(([x, t]) => ({ x: array(x), t: array(t) }));
+      /** @type {A[]} */
+      let last = [];
+      const ms = await timed(async () => {
+        for (let epoch = 0; epoch < epochs; epoch++) {
+          for (const value of last) value.dispose();
+          last = [];
+          for (const { x, t } of batches) {
+            const [value, after] = update(parameters, x.ref, t.ref);
+            parameters = after;
+            last.push(value);
+          }
+          await blockUntilReady(parameters); // its updates wait as a chain until someone looks, which overflows the stack
         }
-        await blockUntilReady(p); // its updates wait as a chain until someone looks, which overflows the stack
-      }
-    });
-    let sum = 0;
-    for (const value of last) sum += (await value.data())[0];
-    for (const a of [...p, ...batches.flat()]) a.dispose();
-    return { ms, check: sum / last.length };
-  }
-
-  return {
-    /** @param {any} work */
-    async prepare(work) {
-      if (work.kind === "train") {
-        if (file !== work.data) {
-          const raw = await json(work.data);
-          data = { params: arrays(raw.params), batches: raw.batches.map(arrays) };
-          file = work.data;
-        }
-        await train(work, Math.min(work.epochs, 10));
-      }
-      return {};
+      });
+      let sum = 0;
+      for (const value of last) sum += (await value.data())[0] ?? NaN;
+      for (const a of [...parameters, ...batches.flatMap(({ x, t }) => [x, t])]) a.dispose();
+      return { ms, check: sum / last.length };
     },
-    /** @param {any} work */
-    async run(work) {
-      if (work.kind === "train") {
-        const { ms, check } = await train(work, work.epochs);
-        return { [work.name]: { ms: ms / work.units, check } };
-      }
-      const [a, b] = matrices(work.size).map((m) => np.array(m).reshape([work.size, work.size]));
+    async ({ size, units }, pair) => {
+      const square = (/** @type {Float32Array} */ m) => np.array(m).reshape([size, size]);
+      const [a, b] = [square(pair[0]), square(pair[1])];
       let c = np.matmul(a.ref, b.ref);
       await blockUntilReady(c);
       const ms = await timed(async () => {
-        for (let i = 0; i < work.units; i++) {
+        for (let i = 0; i < units; i++) {
           c.dispose();
           c = np.matmul(a.ref, b.ref);
           await blockUntilReady(c);
         }
       });
-      const check = weigh(await c.data());
+      const product = await c.data();
       a.dispose();
       b.dispose();
-      return { [work.name]: { ms: ms / work.units, check } };
+      return { ms, product };
     },
-  };
+  );
 }

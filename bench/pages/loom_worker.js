@@ -2,24 +2,31 @@
 
 import { boot } from "/loom.js";
 import { Engine } from "/engine/engine.js";
-import { arrays, json, matrices, timed, weigh } from "./contestant.js";
+import { fetchData, matrices, timed, weigh } from "./contestant.js";
+import { promptOf } from "./work.js";
+
+/** @typedef {import("/engine/requests.js").Params<"start">} StartParams */
+/** @typedef {import("./work.js").Work} Work */
+/** @typedef {import("./work.js").Training} Training */
+/** @typedef {{start: StartParams, model?: string}} Options */
 
 const engine = new Engine();
 /** @type {any} */
 let python;
 /** Handle of the language model. */
 let model = 0;
-/** @type {{start: any, model?: string}} */
+/** @type {Options} */
 let options;
-/** @type {any} */
-let data;
-let file = "";
+/** @type {import("./contestant.js").Data["batches"]} */
+let batches;
+/** Address of the data that `network` trains on. */
+let dataURL = "";
 /** Handle of the network that trains. */
 let network = 0;
 
-/** @param {{start: any, model?: string}} given */
-async function open(given) {
-  options = given;
+/** @param {Options} chosen */
+async function open(chosen) {
+  options = chosen;
   const baseURL = new URL("/", location.href).href;
   const facts = await engine.call("start", { baseURL, ...options.start });
   const { pyodide } = await boot();
@@ -35,23 +42,23 @@ async function open(given) {
   return facts;
 }
 
-/** The device that did the work, by LOOM's own word. @param {number} handle */
+/** The device that did the work, as LOOM reports it. @param {number} handle */
 async function deviceOf(handle) {
-  const found = await engine.call("call", { handle, method: "GetDevice", args: "[]" });
-  return found?.device ? found : { device: "unknown", reason: JSON.stringify(found) };
+  const answer = await engine.call("call", { handle, method: "GetDevice", args: "[]" });
+  const known = typeof answer === "object" && answer && "device" in answer;
+  return known ? answer : { device: "unknown", reason: JSON.stringify(answer) };
 }
 
-/** @param {any} work @param {number} epochs */
+/** @param {Training} work @param {number} epochs */
 async function train({ loss, learningRate, clip, seed }, epochs) {
   await engine.call("call", { handle: network, method: "InitializeWeights", args: `[${seed}]` });
   const config = JSON.stringify({ epochs, learningRate, lossType: loss, ...(clip && { gradientClip: clip }) });
-  const batches = data.batches.map(([x, t]) => ({ input: x.data, target: t.data }));
-  /** @type {any} */
-  let result;
+  const samples = batches.map(([x, t]) => ({ input: x.data, target: t.data }));
+  let check = NaN;
   const ms = await timed(async () => {
-    result = await engine.call("train", { handle: network, batches, config });
+    ({ FinalLoss: check } = await engine.call("train", { handle: network, batches: samples, config }));
   });
-  return { ms, check: result.FinalLoss };
+  return { ms, check };
 }
 
 /**
@@ -63,33 +70,33 @@ async function complete(ids, tokens) {
   /** @type {number[]} */
   const times = [];
   /** @type {number[]} */
-  const made = [];
-  const onEvent = (/** @type {any} */ event) => {
+  const completion = [];
+  const onEvent = (/** @type {import("/engine/requests.js").GenerationEvent} */ event) => {
     if (event.status !== "token") return;
     times.push(performance.now());
-    made.push(event.id);
+    completion.push(event.id);
   };
-  const wishes = JSON.stringify({ maxTokens: tokens, temperature: 0 });
+  const greedy = JSON.stringify({ maxTokens: tokens, temperature: 0 });
   const start = performance.now();
-  await engine.call("complete", { handle: model, prompt: JSON.stringify(ids), options: wishes }, { onEvent });
+  await engine.call("complete", { handle: model, prompt: JSON.stringify(ids), options: greedy }, { onEvent });
   if (times.length !== tokens) throw new Error(`made ${times.length} tokens of ${tokens}`);
-  return { prompt: times[0] - start, decode: /** @type {number} */ (times.at(-1)) - times[0], ids: made };
+  const [first = NaN, last = NaN] = [times[0], times.at(-1)];
+  return { prompt: first - start, decode: last - first, ids: completion };
 }
 
-/** @type {Record<string, (...args: any[]) => Promise<any>>} */
 const METHODS = {
   open,
 
+  /** @param {Work} work */
   async prepare(work) {
     if (work.kind === "language") {
-      await complete(work.context?.ids ?? work.prompts[0].ids.slice(0, 16), 2);
+      await complete(work.context?.ids ?? promptOf(work, 0).ids.slice(0, 16), 2);
       return JSON.parse(python.pyimport("loom_measure").device_of_model(model));
     }
     if (work.kind === "train") {
-      if (file !== work.data) {
-        const raw = await json(work.data);
-        data = { batches: raw.batches.map(arrays) };
-        file = work.data;
+      if (dataURL !== work.data) {
+        ({ batches } = await fetchData(work.data));
+        dataURL = work.data;
         network = await engine.call("createNetwork", { config: JSON.stringify(work.network), seed: work.seed });
       }
       await train(work, Math.min(work.epochs, 10));
@@ -101,15 +108,16 @@ const METHODS = {
     );
   },
 
+  /** @param {Work} work @param {number} round @returns {Promise<Record<string, import("./contestant.js").Result>>} */
   async run(work, round) {
     if (work.kind === "language") {
-      const prompt = (work.context ?? work.prompts[round % work.prompts.length]).ids;
+      const prompt = promptOf(work, round).ids;
       const { prompt: ms, decode, ids } = await complete(prompt, work.decode + 1);
-      /** @type {Record<string, any>} */
-      const found = {};
-      if (work.names.prefill) found[work.names.prefill] = { ms: ms / prompt.length };
-      if (work.names.decode) found[work.names.decode] = { ms: decode / work.decode, ids };
-      return found;
+      const { prefill, decode: decoding } = work.names;
+      return {
+        ...(prefill && { [prefill]: { ms: ms / prompt.length } }),
+        ...(decoding && { [decoding]: { ms: decode / work.decode, ids } }),
+      };
     }
     if (work.kind === "train") {
       const { ms, check } = await train(work, work.epochs);
@@ -137,6 +145,7 @@ function view(proxy) {
   return { data: buffer.data, release };
 }
 
+/** @param {MessageEvent<{method: keyof typeof METHODS, args: [any, any]}>} message */
 globalThis.onmessage = async ({ data: { method, args } }) => {
   try {
     postMessage({ value: await METHODS[method](...args) });

@@ -1,22 +1,24 @@
-/** One thread of `roofline.js`: loads a build, then repeats a kernel for a while and tells its rate per second. */
+/** One thread of `roofline.js`: loads a build, then repeats a kernel for a while and answers with its rate per second. */
 
 const BYTES = 96 << 20; // larger than any cache
 
-/** @type {any} */
+/** @typedef {{memory: WebAssembly.Memory, start(): number, read(bytes: number): void, madd(count: number): number, dot(count: number): number}} Kernels */
+/** @type {Kernels} */
 let kernels;
 let bytes = BYTES;
 
-/** @type {Record<string, [string, () => number]>} kernel → what it counts, and how to do it once */
+/** How to do each kernel's work once; the result counts bytes or operations. @satisfies {Record<string, () => number>} */
 const WORK = {
-  read: ["bytes", () => (kernels.read(bytes), bytes)],
-  madd: ["operations", () => kernels.madd(200_000)],
-  dot: ["operations", () => kernels.dot(200_000)],
+  read: () => (kernels.read(bytes), bytes),
+  madd: () => kernels.madd(200_000),
+  dot: () => kernels.dot(200_000),
 };
 
+/** @param {MessageEvent<{url?: string, share: number, kernel: keyof typeof WORK, milliseconds: number}>} message */
 globalThis.onmessage = async ({ data: { url, share, kernel, milliseconds } }) => {
   if (url) {
     const { instance } = await WebAssembly.instantiateStreaming(fetch(url));
-    kernels = instance.exports;
+    kernels = /** @type {Kernels} */ (/** @type {unknown} */ (instance.exports));
     bytes = Math.floor(BYTES / share / 4096) * 4096;
     const missing = kernels.start() + bytes - kernels.memory.buffer.byteLength;
     if (missing > 0) kernels.memory.grow(Math.ceil(missing / 65536));
@@ -24,7 +26,7 @@ globalThis.onmessage = async ({ data: { url, share, kernel, milliseconds } }) =>
     postMessage(0);
     return;
   }
-  const work = WORK[kernel][1];
+  const work = WORK[kernel];
   work();
   // The best of five stretches: what the machine can do, not what others left of it.
   let best = 0;

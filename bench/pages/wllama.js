@@ -1,8 +1,10 @@
 /** llama.cpp in WebAssembly, by token ids, with its own clock (which leaves out the way between worker and page). */
 
 import { LoggerWithoutDebug, Wllama } from "/rivals/@wllama/wllama/esm/index.js";
+import { promptOf } from "./work.js";
 
 const CONTEXT = 2048;
+/** @type {import("./work.js").Prompt} */
 const WARM = { text: "0 1 2 3 4 5 6 7", ids: Array(15) };
 
 /** @param {{url: string, threads: number}} options */
@@ -15,18 +17,16 @@ export async function open({ url, threads }) {
   if (engine.getNumThreads() !== threads) throw new Error(`${engine.getNumThreads()} threads instead of ${threads}`);
 
   // It takes text only. Its clock starts behind its tokenizer; that this gives the same ids shows in their number.
-  /** @param {import("./language.js").Prompt} prompt @param {number} tokens @param {boolean} reuse */
+  /** @param {import("./work.js").Prompt} prompt @param {number} tokens @param {boolean} reuse */
   const complete = async ({ text: prompt, ids }, tokens, reuse) => {
-    const result = await engine.createCompletion(
-      /** @type {any} */ ({
-        prompt,
-        max_tokens: tokens,
-        temperature: 0,
-        top_k: 1,
-        ignore_eos: true,
-        cache_prompt: reuse,
-      }),
-    );
+    const result = await engine.createCompletion({
+      prompt,
+      max_tokens: tokens,
+      temperature: 0,
+      top_k: 1,
+      ignore_eos: true,
+      cache_prompt: reuse,
+    });
     const { timings, usage, choices } = result;
     if (usage.prompt_tokens !== ids.length) throw new Error(`${usage.prompt_tokens} tokens instead of ${ids.length}`);
     if (timings.predicted_n !== tokens) throw new Error(`made ${timings.predicted_n} tokens of ${tokens}`);
@@ -34,23 +34,22 @@ export async function open({ url, threads }) {
   };
 
   return {
-    /** @param {import("./language.js").Language} work */
+    /** @param {import("./work.js").Language} work */
     async prepare(work) {
       await complete(work.context ?? WARM, 2, Boolean(work.context));
       return {};
     },
-    /** @param {import("./language.js").Language} work @param {number} round */
+    /** @param {import("./work.js").Language} work @param {number} round */
     async run(work, round) {
-      const prompt = work.context ?? work.prompts[round % work.prompts.length];
+      const prompt = promptOf(work, round);
       const { read, prompt: ms, decode, text } = await complete(prompt, work.decode + 1, Boolean(work.context));
       if (!work.context && read !== prompt.ids.length)
         throw new Error(`only ${read} of ${prompt.ids.length} tokens were computed`);
-      /** @type {Record<string, import("./contestant.js").Result>} */
-      const found = {};
-      if (work.names.prefill) found[work.names.prefill] = { ms: ms / prompt.ids.length };
-      // Its clock starts when the first token is there.
-      if (work.names.decode) found[work.names.decode] = { ms: decode / work.decode, text };
-      return found;
+      const { prefill, decode: decoding } = work.names;
+      return {
+        ...(prefill && { [prefill]: { ms: ms / prompt.ids.length } }),
+        ...(decoding && { [decoding]: { ms: decode / work.decode, text } }), // its clock starts with the first token
+      };
     },
   };
 }

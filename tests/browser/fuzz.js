@@ -1,4 +1,5 @@
 // Run in a page by test_fuzz.py.
+/** @param {{seed: number, calls: number, warmUp: number, files: Record<string, number[]>}} options */
 async ({ seed, calls, warmUp, files }) => {
   const { boot, LoomError, InternalError } = await import("/loom.js");
   const { pyodide } = await boot();
@@ -11,8 +12,8 @@ async ({ seed, calls, warmUp, files }) => {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
-  const below = (n) => Math.floor(random() * n);
-  const pick = (items) => items[below(items.length)];
+  const below = (/** @type {number} */ n) => Math.floor(random() * n);
+  const pick = (/** @type {any[]} */ items) => items[below(items.length)];
 
   const config = {
     seed: 3,
@@ -26,16 +27,18 @@ async ({ seed, calls, warmUp, files }) => {
     { Input: [1, 0, 0, 1], Target: [1, 0] },
     { Input: [0, 1, 1, 0], Target: [0, 1] },
   ];
+  /** Its methods by name, called with anything. @returns {any} */
   const make = () => createLoomNetwork(JSON.stringify(config));
+  const bytes = (/** @type {string} */ name) => new Uint8Array(files[name] ?? []);
   const train = () => JSON.parse(make().Train(JSON.stringify([batches, { Epochs: 1000, LearningRate: 0.3 }])))[0];
-  LoadTokenizerFromBytes(new Uint8Array(files["tokenizer.json"]));
-  const model = () =>
-    LoadTransformerFromBytes(new Uint8Array(files["config.json"]), new Uint8Array(files["model.safetensors"]));
+  LoadTokenizerFromBytes(bytes("tokenizer.json"));
+  const model = () => LoadTransformerFromBytes(bytes("config.json"), bytes("model.safetensors"));
   model();
 
   const huge = new Array(200_000).fill(0.5);
-  const deep = (depth) => "[".repeat(depth) + "]".repeat(depth);
+  const deep = (/** @type {number} */ depth) => "[".repeat(depth) + "]".repeat(depth);
   const nested = () => {
+    /** @type {unknown} */
     let value = 1;
     for (let i = below(150); i > 0; i--) value = random() < 0.5 ? [value] : { a: value };
     return value;
@@ -59,6 +62,7 @@ async ({ seed, calls, warmUp, files }) => {
     1,
     "m",
   ];
+  /** @returns {unknown} */
   const anything = (depth = 0) => {
     const choice = below(depth > 3 ? 6 : 12);
     if (choice === 0) return pick([null, true, false]);
@@ -70,10 +74,11 @@ async ({ seed, calls, warmUp, files }) => {
     const pairs = Array.from({ length: below(4) }, () => [pick(keys), anything(depth + 1)]);
     return JSON.parse(`{${pairs.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v) ?? "null"}`).join(",")}}`);
   };
-  // What cannot be told from a wish: long training, and large layers, are asked for in small amounts only.
-  const tame = (text) => text.replace(/("(?:Epochs|epochs|AccumulationSteps)":)\s*[\d.e+]+/g, "$12");
-  const rarely = (n) => below(n) === 0;
-  const json = (count) => {
+  // Long training and large layers are legitimate requests, so ask for small ones only.
+  const tame = (/** @type {string} */ text) =>
+    text.replace(/("(?:Epochs|epochs|AccumulationSteps)":)\s*[\d.e+]+/g, "$12");
+  const rarely = (/** @type {number} */ n) => below(n) === 0;
+  const json = (/** @type {number} */ count) => {
     if (rarely(60)) return deep(pick([50, 95, 97, 5000, 100_000]));
     if (rarely(200)) return JSON.stringify([huge]);
     if (rarely(15))
@@ -96,12 +101,15 @@ async ({ seed, calls, warmUp, files }) => {
     if (rarely(10)) text = text.slice(0, below(text.length)) + pick(strings) + text.slice(below(text.length));
     return text;
   };
+  /** @type {unknown[]} */
+  const loop = [];
+  loop.push(loop);
   // prettier-ignore
   const raw = () => pick([
         undefined, null, 0, NaN, -1, 2.5, 1n, Symbol("s"), () => 1, {}, [], Object.create(null), new Date(NaN), new Map(), /x/,
         new Float32Array([1, 0, 0, 1]), new Float64Array(4), new BigInt64Array(2), new DataView(new ArrayBuffer(8)), new Uint8Array(9),
         { length: 1e9 }, { length: -1 }, [1, 0, 0, 1], [NaN], [null], ["1"], [[1, 0], [0, 1]], new Proxy({}, {}), { toString: null },
-        { toJSON() { throw new Error("no"); } }, (() => { const loop = []; loop.push(loop); return loop; })(), "text", "[]", batches, globalThis.document,
+        { toJSON() { throw new Error("no"); } }, loop, "text", "[]", batches, globalThis.document,
     ]);
 
   let network = make();
@@ -110,9 +118,9 @@ async ({ seed, calls, warmUp, files }) => {
   // prettier-ignore
   const functions = ["createNetworkFromJSON", "createLoomNetwork", "loadLoomNetwork", "LoadModelFromString", "NewNetwork", "CallLayerInit",
         "ListLayerInitFunctions", "LoadTokenizerFromBytes", "LoadTransformerFromBytes", "EncodeText", "DecodeTokens", "GenerateText",
-        "GenerateNextToken", "forward", "train", "evaluate", "saveModel", ...JSON.parse(ListLayerInitFunctions()).map((f) => f.Name), ...globals];
+        "GenerateNextToken", "forward", "train", "evaluate", "saveModel", ...JSON.parse(ListLayerInitFunctions()).map((/** @type {{Name: string}} */ f) => f.Name), ...globals];
   const short = ["forward", "train", "evaluate", "saveModel"];
-  const skipped = new Set(["SaveModel"]); // writes files wherever it is told
+  const skipped = new Set(["SaveModel"]); // writes files to any path
   const targets = [
     ...methods.filter((name) => !skipped.has(name)),
     ...functions,
@@ -134,6 +142,7 @@ async ({ seed, calls, warmUp, files }) => {
     ["ApplyGradientsAdamW", [0.01, 0.9, 0.999, 0.01]],
     ["Activations", []],
   ];
+  /** @type {Set<string>} */
   const called = new Set();
 
   /** @returns {[string, () => unknown]} */
@@ -151,10 +160,10 @@ async ({ seed, calls, warmUp, files }) => {
         () => network[name](args),
       ];
     }
-    const method = name.startsWith("network.") ? network[name.slice(8)].bind(network) : globalThis[name];
+    const method = name.startsWith("network.") ? network[name.slice(8)].bind(network) : Reflect.get(globalThis, name);
     const isInit = name.startsWith("Init") || name === "NewNetwork";
     const count = below(5);
-    // A layer of 2³¹ values is a wish too, but no page has the memory: sizes are small, or impossibly large.
+    // A layer of 2³¹ values is legitimate too, but no page has the memory: sizes are small, or impossibly large.
     const size = () =>
       pick([
         0,
@@ -174,6 +183,7 @@ async ({ seed, calls, warmUp, files }) => {
         { type: "dense" },
         raw(),
       ]);
+    /** @type {any[]} */
     const args = Array.from({ length: count }, () => (isInit ? size() : random() < 0.5 ? raw() : anything()));
     if (name === "CallLayerInit")
       args.splice(
@@ -194,7 +204,7 @@ async ({ seed, calls, warmUp, files }) => {
     if (name.startsWith("Generate")) args[1] = pick([1, 2, -1, NaN, 0.5, "2", raw()]);
     return [name, () => method(...args)];
   };
-  const kindOf = (name, result) => {
+  const kindOf = (/** @type {string} */ name, /** @type {unknown} */ result) => {
     if (Array.isArray(result) && result.length === 2 && result[0] === null && typeof result[1] === "string")
       return "pair";
     if (typeof result === "string" && /^\{"success": ?false/.test(result)) return "unsuccessful";
@@ -207,15 +217,19 @@ async ({ seed, calls, warmUp, files }) => {
       return "sentence";
     return "value";
   };
+  /** @type {string[]} */
   const faults = [];
+  /** @type {Record<string, number>} */
   const kinds = {};
   const names = [Object.prototype, Array.prototype, Function.prototype, String.prototype].map((p) =>
     Object.getOwnPropertyNames(p).join(),
   );
+  // @ts-expect-error: Pyodide's own business
   const heap = () => pyodide._module.HEAPU8.length;
-  let made = 0;
-  let start = null;
+  let count = 0;
+  let start = [0, 0];
   let largest = heap();
+  /** @type {string[]} */
   const grown = []; // which calls needed more memory than any before
   const began = performance.now();
   for (let i = 0; i < calls; i++) {
@@ -234,6 +248,7 @@ async ({ seed, calls, warmUp, files }) => {
     let text = "";
     const t = performance.now();
     try {
+      /** @type {any} */
       const result = call();
       kind = kindOf(name, result);
       text = kind === "pair" ? result[1] : typeof result === "string" ? result : "";
@@ -241,7 +256,7 @@ async ({ seed, calls, warmUp, files }) => {
         result.dispose();
     } catch (error) {
       kind = error instanceof LoomError && !(error instanceof InternalError) ? "thrown" : "fault";
-      text = `${error?.name}: ${error?.message}`;
+      text = String(error);
     }
     const took = performance.now() - t;
     // A Python exception that is none of LOOM's carries this sentence or its own class's words.
@@ -253,23 +268,23 @@ async ({ seed, calls, warmUp, files }) => {
       if (faults.length < 20) faults.push(`${i} ${name}: ${text.slice(0, 300)}`);
     }
     if (took > 2000) faults.push(`${i} ${name} took ${took.toFixed(0)} ms`);
-    const size = pyodide._module.HEAPU8.length;
+    const size = heap();
     if (size > largest) grown.push(`${i} ${name}: ${(size / 2 ** 20).toFixed(0)} MiB`);
     largest = Math.max(size, largest);
     kinds[kind] = (kinds[kind] ?? 0) + 1;
-    made++;
+    count++;
   }
   network.dispose();
   const end = [heap(), await globalThis.scriptHeap()];
   const seconds = (performance.now() - began) / 1000;
-  LoadTokenizerFromBytes(new Uint8Array(files["tokenizer.json"]));
+  LoadTokenizerFromBytes(bytes("tokenizer.json"));
   if (!JSON.parse(model()).success) faults.push("the model no longer loads");
   const history = train().LossHistory;
   const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype]
     .map((p) => Object.getOwnPropertyNames(p).join())
     .filter((text, i) => text !== names[i]);
   return {
-    made,
+    made: count,
     faults,
     grown,
     kinds,

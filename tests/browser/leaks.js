@@ -1,4 +1,5 @@
 // Run in a page by test_leaks.py.
+/** @param {{worker: boolean, networks: number, counter: string}} options */
 async ({ worker, networks, counter }) => {
   const { loom, boot, initLoom } = await import("/loom.js");
   const session = await loom.start({ worker });
@@ -8,6 +9,7 @@ async ({ worker, networks, counter }) => {
   }
   const channel = new BroadcastChannel("proxies");
   const count = async () => {
+    /** @type {Promise<{proxies: number, heap: number}>} */
     const answer = new Promise((resolve) => (channel.onmessage = ({ data }) => resolve(data)));
     channel.postMessage("count");
     const { proxies, heap } = await answer;
@@ -18,13 +20,10 @@ async ({ worker, networks, counter }) => {
     { type: "lstm", input_size: 8, hidden_size: 4, seq_length: 1 },
     { type: "dense", output_size: 1, activation: "sigmoid" },
   ];
-  const xor = [
-    [0, 0, 0],
-    [0, 1, 1],
-    [1, 0, 1],
-    [1, 1, 0],
-  ].map(([a, b, y]) => ({ input: [a, b], target: [y] }));
+  const xor = [0, 1, 2, 3].map((i) => ({ input: [i >> 1, i & 1], target: [(i >> 1) ^ (i & 1)] }));
+  /** @type {Record<string, any> & {cancelled: number, stopped: number[], usable: boolean}} */
   const out = { epochs: 200000, cancelled: 0, stopped: [], usable: true };
+  /** @param {number} seed @param {() => void | Promise<void>} [inside] */
   const cycle = async (seed, inside = () => {}) => {
     const network = await session.createNetwork({ layers }, { seed });
     const stop = new AbortController();
@@ -42,7 +41,7 @@ async ({ worker, networks, counter }) => {
     );
     const message = await training.then(
       () => "finished",
-      (error) => error.message,
+      (/** @type {Error} */ error) => error.message,
     );
     const values = await network.forward(new Float32Array([0, 1]));
     await network.call("GetBlueprint").catch(() => {});
@@ -59,7 +58,7 @@ async ({ worker, networks, counter }) => {
     const { message, epoch, finite } = await cycle(i, async () => {
       if (i === 3) out.during = await count();
     });
-    out.cancelled += message === "half-way";
+    if (message === "half-way") out.cancelled++;
     out.stopped.push(epoch);
     out.usable &&= finite;
   }
@@ -79,12 +78,13 @@ async ({ worker, networks, counter }) => {
   }
   await initLoom();
   const calls = () => {
-    const made = createLoomNetwork(JSON.stringify({ layers }));
-    for (let i = 0; i < 50; i++) made.ForwardCPU("[[0,1]]");
-    made.Train(JSON.stringify([[{ Input: [0, 1], Target: [1] }], { Epochs: 3 }]));
-    made.ForwardCPU("[[1,2,3]]");
-    made.forward(input);
-    made.dispose();
+    const network = createLoomNetwork(JSON.stringify({ layers }));
+    if (typeof network === "string") throw new Error(network);
+    for (let i = 0; i < 50; i++) network.ForwardCPU("[[0,1]]");
+    network.Train(JSON.stringify([[{ Input: [0, 1], Target: [1] }], { Epochs: 3 }]));
+    network.ForwardCPU("[[1,2,3]]");
+    network.forward(input);
+    network.dispose();
   };
   calls();
   const first = await count();

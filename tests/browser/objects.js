@@ -1,7 +1,9 @@
 // Run in a page by test_objects.py: Python's objects through both interfaces, on either thread.
+/** @param {{worker: boolean}} options */
 async ({ worker }) => {
   const { loom, initLoom, InputError, RemoteObject, LoomObject, Network } = await import("/loom.js");
   const session = await loom.start({ worker });
+  /** @type {Record<string, any>} */
   const out = {};
   const layers = [
     { type: "dense", input_size: 4, output_size: 5, activation: "tanh" },
@@ -15,6 +17,7 @@ async ({ worker }) => {
   const network = await session.createNetwork({ layers }, { seed: 7 });
 
   // every reflected method of every class is a method of its objects
+  /** @type {Record<string, () => Promise<any>>} */
   const makers = {
     StepState: () => network.createStepState(4),
     TweenState: () => network.initTweenState({}),
@@ -27,9 +30,11 @@ async ({ worker }) => {
   out.classes = await session.classes();
   out.missing = [];
   out.wrong = [];
-  const camel = (name) => (name === "ToJSON" ? "asJSON" : name[0].toLowerCase() + name.slice(1));
+  const camel = (/** @type {string} */ name) =>
+    name === "ToJSON" ? "asJSON" : name.charAt(0).toLowerCase() + name.slice(1);
   for (const kind of out.classes) {
-    const object = kind === "Network" ? network : await (makers[kind] ?? (() => session.create(kind)))();
+    const object =
+      kind === "Network" ? network : await (makers[kind] ?? (() => session.create(/** @type {any} */ (kind))))();
     if (!(object instanceof (kind === "Network" ? Network : RemoteObject)) || object.constructor.name !== kind)
       out.wrong.push(kind);
     const described = await session.methods(kind);
@@ -56,20 +61,21 @@ async ({ worker }) => {
   await other.setInput([1, 2, 3, 4]);
   out.nanoseconds = await network.call("StepForward", other);
   out.count = await other.getStepCount();
-  const caught = (work) =>
+  const caught = (/** @type {Promise<unknown>} */ work) =>
     work.then(
       () => null,
-      ({ name, text }) => ({ name, text }),
+      (/** @type {import("/loom.js").LoomError} */ { name, text }) => ({ name, text }),
     );
   out.short = await caught(state.setInput([1]));
   out.null = await caught(state.setInput([NaN, 1, 2, 3]));
-  out.foreign = await caught(network.call("StepForward", network));
+  out.foreign = await caught(network.call("StepForward", /** @type {any} */ (network)));
   out.unknown = await caught(state.call("Fly"));
-  out.noclass = await caught(session.create("StepStates"));
+  out.noclass = await caught(session.create(/** @type {any} */ ("StepStates")));
   await other.dispose();
   out.after = await caught(network.call("StepForward", other));
 
   // long methods, in steps
+  /** @type {any[]} */
   const events = [];
   const result = await network.trainWithStepping({ LogEvery: 50 }, samples, 500, {
     onProgress: (event) => events.push(event),
@@ -79,20 +85,21 @@ async ({ worker }) => {
     losses: String(events.map((e) => e.loss)) === String(result.LossHistory),
   };
   const stop = new AbortController();
-  let told = 0;
+  let lastStep = 0;
   const running = network.trainWithStepping({ LogEvery: 10 }, samples, 1e9, {
     signal: stop.signal,
     onProgress: ({ step }) => {
-      told = step;
+      lastStep = step;
       if (step > 1000) stop.abort(new Error("enough"));
     },
   });
   out.stopped = await running.then(
     () => null,
-    (error) => error.message,
+    (/** @type {Error} */ error) => error.message,
   );
-  out.told = told;
+  out.told = lastStep;
   out.usable = Number.isFinite((await network.forward(x))[0]);
+  /** @type {number[]} */
   const epochs = [];
   await network.trainWithTweening(
     { EarlyStopThreshold: 200 },
@@ -122,12 +129,12 @@ async ({ worker }) => {
   await tracker.scheduleTaskChange(0, 1, "flee");
   await tracker.start("chase", 0);
   out.tracked = [await tracker.recordOutput(true), await tracker.getCurrentTask()];
-  const found = await tracker.finalize();
-  const comparison = await session.create("AdaptationComparison", [found]);
-  await comparison.addResult(found);
+  const outcomeOfTracker = await tracker.finalize();
+  const comparison = await session.create("AdaptationComparison", [outcomeOfTracker]);
+  await comparison.addResult(outcomeOfTracker);
   out.compared = [
-    (await comparison.asJSON()).results.length,
-    (await comparison.getMostStable()).model_name,
+    /** @type {any} */ (await comparison.asJSON()).results.length,
+    (await comparison.getMostStable())?.model_name,
     (await comparison.summary("t")).split("\n").length,
   ];
   const box = await session.createToolbox();
@@ -153,12 +160,13 @@ async ({ worker }) => {
       ],
       ["a", "b"],
     )
-    .then((c) => c.correlation.matrix[0][1]);
+    .then((result) => /** @type {any} */ (result).correlation.matrix[0][1]);
   const recording = await session.create("RecordingObserver", "mine");
   await network.addObserver(recording);
   await network.forward(x);
   await network.removeObserver(recording);
   out.recorded = (await recording.recorded()).total_events;
+  /** @type {Float32Array[]} */
   const pictures = [];
   const watching = new AbortController();
   const watched = network.watch((activity) => pictures.push(activity), { signal: watching.signal });
@@ -167,9 +175,9 @@ async ({ worker }) => {
   await watched;
   out.pictures = {
     several: pictures.length > 1,
-    kind: pictures[0].constructor.name,
-    length: pictures[0].length,
-    lit: pictures.at(-1).every((v) => v > 0),
+    kind: pictures[0]?.constructor.name,
+    length: pictures[0]?.length,
+    lit: pictures.at(-1)?.every((v) => v > 0),
   };
   out.inspected = Object.keys(await network.inspectLayer(1, 8));
   const chase = await session.create("ChaseRun", "Dense", 3, "TickBP", 600, 1);
@@ -183,22 +191,27 @@ async ({ worker }) => {
 
   if (!worker) {
     await initLoom();
-    const net = createLoomNetwork(JSON.stringify({ layers }));
-    const [made] = net.InitStepState("[4]");
+    const net = /** @type {import("/loom.js").LoomNetwork} */ (createLoomNetwork(JSON.stringify({ layers })));
+    const [stepState] = net.InitStepState("[4]");
     const short = net.createStepState(4);
     short.setInput([1, 2, 3, 4]);
-    made.SetInput("[[1,2,3,4]]");
+    stepState.SetInput("[[1,2,3,4]]");
     for (let i = 0; i < 2; i++) {
       short.stepForward();
-      net.StepForward(JSON.stringify([made]));
+      net.StepForward(JSON.stringify([stepState]));
     }
-    const [text] = made.GetOutput();
+    const [text] = stepState.GetOutput();
     out.globals = {
-      classes: [made instanceof LoomObject, made.constructor.name, short.constructor.name],
+      classes: [stepState instanceof LoomObject, stepState.constructor.name, short.constructor.name],
       equal: String(Float32Array.from(JSON.parse(text))) === String(short.getOutput()),
       forward: String(short.getOutput()) === String(net.forward([1, 2, 3, 4])),
-      text: String(made.GetStepCount()),
-      wrong: [made.SetInput("[[1]]"), made.SetInput(), net.StepForward("[3]"), made.StepForwardSingle('["x"]')],
+      text: String(stepState.GetStepCount()),
+      wrong: [
+        stepState.SetInput("[[1]]"),
+        /** @type {any} */ (stepState).SetInput(),
+        net.StepForward("[3]"),
+        stepState.StepForwardSingle('["x"]'),
+      ],
       size: net.getInputSize(),
     };
     try {
@@ -207,7 +220,11 @@ async ({ worker }) => {
       out.globals.thrown = error instanceof InputError;
     }
     const t = net.createTweenState();
-    out.globals.tween = [typeof t.TweenStep([1, 2, 3, 4], 1, 3, 0.05), t.getChainRule(), t.getTweenSteps()];
+    out.globals.tween = [
+      typeof (/** @type {any} */ (t).TweenStep([1, 2, 3, 4], 1, 3, 0.05)),
+      t.getChainRule(),
+      t.getTweenSteps(),
+    ];
     t.setChainRule(true);
     out.globals.chain = [t.getChainRule(), String(t.GetChainRule())];
     const tr = createAdaptationTracker(100, 1000);
@@ -215,18 +232,22 @@ async ({ worker }) => {
     tr.scheduleTaskChange(0, 2, "b");
     tr.start("a", 0);
     tr.recordOutput(true);
-    out.globals.tracker = [tr.getCurrentTask(), JSON.parse(tr.finalize()).total_outputs, tr.finalize().model_name];
+    out.globals.tracker = [
+      tr.getCurrentTask(),
+      JSON.parse(String(tr.finalize())).total_outputs,
+      tr.finalize().model_name,
+    ];
     out.globals.tools = createToolbox().silhouetteScore([[0], [1], [9]], [0, 0, 1]) > 0.5;
     try {
-      createAdaptationTracker("x");
+      /** @type {any} */ (globalThis).createAdaptationTracker("x");
     } catch (error) {
-      out.globals.refused = error.text;
+      out.globals.refused = /** @type {import("/loom.js").LoomError} */ (error).text;
     }
-    made.dispose();
+    stepState.dispose();
     try {
-      made.getOutput();
+      stepState.getOutput();
     } catch (error) {
-      out.globals.disposed = error.text;
+      out.globals.disposed = /** @type {import("/loom.js").LoomError} */ (error).text;
     }
   }
   session.dispose();

@@ -4,17 +4,22 @@ import { openModelFiles } from "ORIGIN/storage/model_files.js";
 import { Sha256 } from "ORIGIN/storage/sha256.js";
 import { Storage } from "ORIGIN/storage/storage.js";
 
-if (HIDE.includes("opfs")) delete StorageManager.prototype.getDirectory;
+if (HIDE.includes("opfs")) Reflect.deleteProperty(StorageManager.prototype, "getDirectory");
 if (HIDE.includes("caches")) Object.defineProperty(globalThis, "caches", { value: undefined });
 const storage = Storage.open();
 
+/** @typedef {import("ORIGIN/loom.js").Progress} Progress */
+
+/** @type {Record<string, (params: any) => Promise<unknown>>} */
 const COMMANDS = {
+  /** @param {{source: import("ORIGIN/storage/model_files.js").ModelSource, abortAt?: number}} params */
   async load({ source, abortAt = Infinity }) {
+    /** @type {Progress[]} */
     const events = [];
     const stop = new AbortController();
-    const onProgress = (event) => {
+    const onProgress = (/** @type {Progress} */ event) => {
       events.push(event);
-      if (event.status === "download" && event.loaded >= abortAt) stop.abort();
+      if (event.status === "download" && (event.loaded ?? 0) >= abortAt) stop.abort();
     };
     try {
       const readers = await openModelFiles(source, await storage, { onProgress, signal: stop.signal });
@@ -40,9 +45,10 @@ const COMMANDS = {
   clear: async () => (await storage).clear(),
 };
 
+/** @param {MessageEvent<{id: number, command: string, params: unknown}>} message */
 globalThis.onmessage = async ({ data: { id, command, params } }) => {
   try {
-    postMessage({ id, value: await COMMANDS[command](params) });
+    postMessage({ id, value: await COMMANDS[command]?.(params) });
   } catch (error) {
     postMessage({ id, value: { error: toPlain(error) } });
   }

@@ -4,10 +4,14 @@ import { loom } from "loom-browser";
 
 async function main() {
   const demo = await (await fetch("grid_scatter.json")).json();
+  /** @type {string[]} */
   const steps = [];
   const session = await loom.start({ onProgress: ({ status }) => steps.push(status) });
   const network = await session.createNetwork(demo.network, { seed: 1 });
-  const batches = demo.batches.map((b) => ({ input: b.Input, target: b.Target }));
+  const batches = demo.batches.map((/** @type {{Input: number[], Target: number[]}} */ b) => ({
+    input: b.Input,
+    target: b.Target,
+  }));
   const { FinalLoss } = await network.train(batches, { epochs: 800, learningRate: 0.15, gradientClip: 1 });
   const output = await network.forward(batches[0].input);
   const layers = await network.call("TotalLayers");

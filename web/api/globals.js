@@ -35,7 +35,7 @@ function makeGlobals(runtime) {
   /** @type {LoomNetwork | null} */
   let current = null;
 
-  /** @param {(bridge: any) => number} make @returns {LoomNetwork | string} the message if it fails */
+  /** @param {(bridge: import("../engine/bridge.js").Bridge) => number} make @returns {LoomNetwork | string} the message if it fails */
   const network = (make) => {
     try {
       current = new Network(runtime, inPython(runtime, make));
@@ -77,8 +77,9 @@ function makeGlobals(runtime) {
      * @param {number} [layersPerCell]
      */
     NewNetwork: (inputSize, rows = 1, cols = 1, layersPerCell = 1) => {
-      const odd = [inputSize, rows, cols, layersPerCell].find((size) => typeof size !== "number");
-      if (odd !== undefined || inputSize === undefined) return mismatch("a number", odd);
+      const sizes = [inputSize, rows, cols, layersPerCell];
+      const wrong = sizes.findIndex((size) => typeof size !== "number");
+      if (wrong >= 0) return mismatch("a number", sizes[wrong]);
       return network((b) => b.new_network(JSON.stringify([inputSize, rows, cols, layersPerCell])));
     },
 
@@ -126,34 +127,38 @@ function makeGlobals(runtime) {
     /** @param {Uint8Array} config bytes of config.json @param {Uint8Array} weights bytes of model.safetensors */
     LoadTransformerFromBytes: (config, weights) =>
       reply(() => {
+        /** @type {[BufferReader, BufferReader]} */
         const files = [reader("config.json", config), reader("model.safetensors", weights)];
         return inPython(runtime, (b) => b.load_transformer(...files));
       }),
     /** @param {string} text @param {boolean} [addSpecialTokens] @returns {Uint32Array | string} the error, as JSON */
     EncodeText: (text, addSpecialTokens = true) => {
       const result = reply(() => {
-        const given = string(text, "text");
-        return inPython(runtime, (b) => b.encode_text(given, Boolean(addSpecialTokens)));
+        expectString(text, "text");
+        return inPython(runtime, (b) => b.encode_text(text, Boolean(addSpecialTokens)));
       });
       return result.startsWith("[") ? Uint32Array.from(JSON.parse(result)) : result;
     },
     /** @param {ArrayLike<number>} ids @param {boolean} [skipSpecialTokens] */
     DecodeTokens: (ids, skipSpecialTokens = true) =>
       reply(() => {
-        const given = tokens(ids);
-        return inPython(runtime, (b) => b.decode_tokens(given, Boolean(skipSpecialTokens)));
+        const sequence = tokens(ids);
+        return inPython(runtime, (b) => b.decode_tokens(sequence, Boolean(skipSpecialTokens)));
       }),
     /** @param {string} prompt @param {number} [maxTokens] @param {number} [temperature] */
     GenerateText: (prompt, maxTokens = 50, temperature = 0.7) =>
       reply(() => {
-        const given = [string(prompt, "prompt"), number(maxTokens, "maxTokens"), number(temperature, "temperature")];
-        return inPython(runtime, (b) => b.generate_text(...given));
+        expectString(prompt, "prompt");
+        expectNumber(maxTokens, "maxTokens");
+        expectNumber(temperature, "temperature");
+        return inPython(runtime, (b) => b.generate_text(prompt, maxTokens, temperature));
       }),
     /** @param {ArrayLike<number>} ids the whole sequence so far @param {number} [temperature] @returns {number | string} */
     GenerateNextToken: (ids, temperature = 0.7) => {
       const result = reply(() => {
-        const given = [tokens(ids), number(temperature, "temperature")];
-        return inPython(runtime, (b) => b.generate_next_token(...given));
+        const sequence = tokens(ids);
+        expectNumber(temperature, "temperature");
+        return inPython(runtime, (b) => b.generate_next_token(sequence, temperature));
       });
       return result.startsWith("{") ? result : Number(result);
     },
@@ -182,9 +187,10 @@ function layerInitFunctions(runtime) {
  */
 function layerInit(runtime, name, params) {
   try {
-    const text = Array.isArray(params) ? json(params) : string(params, "params");
-    const given = string(name, "name");
-    return inPython(runtime, (b) => b.layer_init(given, text));
+    const text = Array.isArray(params) ? json(params) : params;
+    expectString(text, "params");
+    expectString(name, "name");
+    return inPython(runtime, (b) => b.layer_init(name, text));
   } catch (error) {
     return explain(error);
   }
@@ -199,16 +205,14 @@ function reader(name, bytes) {
   return new BufferReader(name, bytes);
 }
 
-/** @param {unknown} value @param {string} where */
-function string(value, where) {
+/** @param {unknown} value @param {string} where @returns {asserts value is string} */
+function expectString(value, where) {
   if (typeof value !== "string") throw new InputError(mismatch("a string", value), { where });
-  return value;
 }
 
-/** @param {unknown} value @param {string} where */
-function number(value, where) {
+/** @param {unknown} value @param {string} where @returns {asserts value is number} */
+function expectNumber(value, where) {
   if (typeof value !== "number") throw new InputError(mismatch("a number", value), { where });
-  return value;
 }
 
 /** @param {unknown} ids */

@@ -2,7 +2,7 @@
 
 import { disposable, track, untrack } from "./lifetime.js";
 
-/** @typedef {import("../engine/rpc.js").EngineLike} EngineLike */
+/** @typedef {import("../engine/requests.js").EngineLike} EngineLike */
 
 /** Something that lives in Python under a handle. */
 export class Handle {

@@ -3,6 +3,7 @@
 import { Handle } from "./handle.js";
 
 /** @typedef {import("../engine/progress.js").WorkOptions} WorkOptions */
+/** @typedef {{onEvent: (event: import("../engine/requests.js").GenerationEvent) => void, signal: AbortSignal}} Control */
 /** @typedef {{role: string, content: string}} Message */
 /**
  * How to generate; what is left out keeps the model's default.
@@ -22,7 +23,7 @@ import { Handle } from "./handle.js";
 /** A language model in Python. */
 export class LanguageModel extends Handle {
   /**
-   * @param {import("../engine/rpc.js").EngineLike} engine
+   * @param {import("../engine/requests.js").EngineLike} engine
    * @param {{handle: number} & Record<string, unknown>} facts
    */
   constructor(engine, { handle, ...facts }) {
@@ -37,7 +38,8 @@ export class LanguageModel extends Handle {
    */
   chat(messages, options = {}) {
     const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
-    return this.#stream("chat", { messages: JSON.stringify(list) }, options);
+    const request = { handle: this.handle, messages: JSON.stringify(list) };
+    return this.#stream((text, control) => this.engine.call("chat", { ...request, options: text }, control), options);
   }
 
   /**
@@ -46,42 +48,44 @@ export class LanguageModel extends Handle {
    * @param {GenerationOptions & WorkOptions} [options]
    */
   complete(prompt, options = {}) {
-    return this.#stream("complete", { prompt }, options);
+    const request = { handle: this.handle, prompt };
+    return this.#stream(
+      (text, control) => this.engine.call("complete", { ...request, options: text }, control),
+      options,
+    );
   }
 
   /**
    * The last piece has `done: true`. Leaving the loop early stops the work.
-   * @param {string} method
-   * @param {object} params
+   * @param {(options: string, control: Control) => Promise<{finishReason: string}>} start
    * @param {GenerationOptions & WorkOptions} options
    * @returns {AsyncGenerator<Piece, void, void>}
    */
-  async *#stream(method, params, { signal, onProgress, ...options }) {
+  async *#stream(start, { signal, onProgress, ...options }) {
     const leave = new AbortController();
     const anySignal = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
     /** @type {{id: number, text: string}[]} */
-    const waiting = [];
+    const tokens = [];
     const started = performance.now();
     let wake = () => {};
     let firstAt = 0;
     let lastAt = 0;
-    let made = 0;
+    let count = 0;
     let settled = false;
-    const onEvent = (/** @type {{status: string, id: number, text: string}} */ event) => {
+    const onEvent = (/** @type {import("../engine/requests.js").GenerationEvent} */ event) => {
       if (event.status !== "token") return onProgress?.(event);
       lastAt = performance.now();
       firstAt ||= lastAt;
-      made++;
-      waiting.push(event);
+      count++;
+      tokens.push(event);
       return wake();
     };
     const stats = () => ({
-      tokens: made,
-      timeToFirstToken: made ? firstAt - started : 0,
-      tokensPerSecond: made > 1 ? ((made - 1) * 1000) / (lastAt - firstAt) : 0,
+      tokens: count,
+      timeToFirstToken: count ? firstAt - started : 0,
+      tokensPerSecond: count > 1 ? ((count - 1) * 1000) / (lastAt - firstAt) : 0,
     });
-    const request = { handle: this.handle, ...params, options: JSON.stringify(options) };
-    const result = this.engine.call(method, request, { onEvent, signal: anySignal });
+    const result = start(JSON.stringify(options), { onEvent, signal: anySignal });
     const finished = () => {
       settled = true;
       wake();
@@ -89,8 +93,8 @@ export class LanguageModel extends Handle {
     result.then(finished, finished);
     try {
       for (;;) {
-        for (let piece = waiting.shift(); piece; piece = waiting.shift()) {
-          yield { id: piece.id, text: piece.text, stats: stats() };
+        for (let token = tokens.shift(); token; token = tokens.shift()) {
+          yield { id: token.id, text: token.text, stats: stats() };
         }
         if (settled) break;
         await new Promise((resolve) => (wake = () => resolve(undefined)));

@@ -6,11 +6,11 @@
 const LARGE = 32 * 1024 * 1024;
 
 export class ModelStorage {
-  /** @type {import("../engine/rpc.js").EngineLike} */
+  /** @type {import("../engine/requests.js").EngineLike} */
   #engine;
   #asked = false;
 
-  /** @param {import("../engine/rpc.js").EngineLike} engine */
+  /** @param {import("../engine/requests.js").EngineLike} engine */
   constructor(engine) {
     this.#engine = engine;
   }

@@ -4,7 +4,7 @@ import { Handle } from "./handle.js";
 import { Cache, reflectedClass } from "./reflection.js";
 import { HANDLE, camel, mapReferences, packed } from "./values.js";
 
-/** @typedef {import("../engine/rpc.js").EngineLike} EngineLike */
+/** @typedef {import("../engine/requests.js").EngineLike} EngineLike */
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {{onProgress?: (progress: any) => void, signal?: AbortSignal}} Control */
 /** @typedef {new (engine: EngineLike, handle: number, kind: string) => RemoteObject} RemoteClass */

@@ -27,11 +27,11 @@ import { createRemote, remote } from "./remote_object.js";
 
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export class Session {
-  /** @type {import("../engine/rpc.js").EngineLike} */
+  /** @type {import("../engine/requests.js").EngineLike} */
   #engine;
 
   /**
-   * @param {import("../engine/rpc.js").EngineLike} engine
+   * @param {import("../engine/requests.js").EngineLike} engine
    * @param {{version: string, capabilities: Capabilities, devices: DeviceFacts[]}} facts
    */
   constructor(engine, { version, capabilities, devices }) {

@@ -42,10 +42,14 @@ export class TransformerAPI {
    * @returns {Promise<{success: true, vocab_size: number, hidden_size: number, num_layers: number, embeddings_size: number, message: string}>}
    */
   async loadModel(config, weights, { signal, onProgress } = {}) {
+    /** @type {[BufferReader, BufferReader]} */
     const files = [await reader("config.json", config), await reader("model.safetensors", weights)];
     try {
       const task = inPython(this.#runtime, (b) => b.load_transformer_start(...files));
-      const onEvents = (/** @type {any[]} */ events) => onProgress?.({ status: "load", ...events.at(-1) });
+      const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) => {
+        const last = events.at(-1);
+        if (last) onProgress?.({ status: "load", ...last });
+      };
       return await runTask(this.#runtime, task, { signal, onEvents });
     } finally {
       for (const file of files) file.release();

@@ -7,47 +7,63 @@ export const HANDLE = "loom:handle";
 const PLACE = "loom:array";
 
 /** A reference to an object in Python, as JSON. @typedef {{"loom:handle": number, class: string}} Reference */
-/** What a method takes long and how many parameters it has, for one reflected method. @typedef {[name: string, parameters: number, long: boolean]} Member */
+/** Arguments as JSON text, and the typed arrays that it refers to. @typedef {{args: string, arrays: NumberArray[] | undefined}} Packed */
+/** A reflected method's public name, how many parameters it has, and whether it takes long. @typedef {[name: string, parameters: number, long: boolean]} Member */
+
+/** @typedef {Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array} NumberArray */
+
+/**
+ * Whether a value is a typed array of numbers: neither bytes without a type nor whole numbers of 64 bits.
+ * @param {unknown} value
+ * @returns {value is NumberArray}
+ */
+function isNumberArray(value) {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView) && !/^Big/.test(value.constructor.name);
+}
+
+/**
+ * JSON text. Throws an `InputError` for what JSON cannot hold.
+ * @param {unknown} value
+ * @param {(key: string, item: unknown) => unknown} replacer
+ * @returns {string}
+ */
+function stringify(value, replacer) {
+  try {
+    return JSON.stringify(value, replacer);
+  } catch (cause) {
+    throw new InputError("expected plain values: numbers, strings, arrays, objects", { cause });
+  }
+}
 
 /**
  * JSON text of plain values and typed arrays. Throws an `InputError` for what JSON cannot hold.
  * @param {unknown} value
  */
 export function json(value) {
-  try {
-    return JSON.stringify(value, (_, item) =>
-      ArrayBuffer.isView(item) ? Array.from(/** @type {any} */ (item)) : item,
-    );
-  } catch (cause) {
-    throw new InputError("expected plain values: numbers, strings, arrays, objects", { cause });
-  }
+  return stringify(value, (_, item) => (isNumberArray(item) ? Array.from(item) : item));
 }
 
 /**
  * Arguments as JSON text, with the typed arrays among them apart; those left out at the end stay left out.
  * @param {unknown[]} args
- * @returns {{args: string, arrays: (Float32Array | Float64Array | Int32Array)[] | undefined}}
+ * @returns {Packed}
  */
 export function packed(args) {
-  /** @type {any[]} */
+  /** @type {NumberArray[]} */
   const arrays = [];
   const apart = (/** @type {string} */ _, /** @type {unknown} */ item) => {
-    if (!ArrayBuffer.isView(item) || item instanceof DataView || /^Big/.test(item.constructor.name)) return item;
+    if (!isNumberArray(item)) return item;
     arrays.push(item);
     return { [PLACE]: arrays.length - 1 };
   };
-  const given = [...args];
-  while (given.length && given.at(-1) === undefined) given.pop();
-  try {
-    return { args: JSON.stringify(given, apart), arrays: arrays.length ? arrays : undefined };
-  } catch (cause) {
-    throw new InputError("expected plain values: numbers, strings, arrays, objects", { cause });
-  }
+  const values = [...args];
+  while (values.length && values.at(-1) === undefined) values.pop();
+  return { args: stringify(values, apart), arrays: arrays.length ? arrays : undefined };
 }
 
 /**
  * Whether a result is a reference to an object in Python.
- * @param {any} value
+ * @param {unknown} value
  * @returns {value is Reference}
  */
 export function isReference(value) {
@@ -84,24 +100,24 @@ export function camel(name) {
 export function floats(values, where) {
   if (values instanceof Float32Array) return values;
   const items = Array.isArray(values) ? values.flat(8) : values;
-  const typed = ArrayBuffer.isView(items) && !(items instanceof DataView) && !/^Big/.test(items.constructor.name);
-  if (typed) return Float32Array.from(/** @type {any} */ (items));
+  if (isNumberArray(items)) return Float32Array.from(items);
   if (!Array.isArray(items)) throw new InputError(mismatch("an array of numbers", values), { where });
-  const odd = items.findIndex((item) => typeof item !== "number");
-  if (odd >= 0) throw new InputError(mismatch("a number", items[odd]), { where: `${where}[${odd}]` });
+  const wrong = items.findIndex((item) => typeof item !== "number");
+  if (wrong >= 0) throw new InputError(mismatch("a number", items[wrong]), { where: `${where}[${wrong}]` });
   return Float32Array.from(items);
 }
 
 /**
- * @param {any} values
+ * @param {unknown} values
  * @param {string} where
  * @returns {unknown[]}
  */
 export function list(values, where) {
   if (Array.isArray(values)) return values;
-  if (typeof values !== "object" || !values?.[Symbol.iterator])
-    throw new InputError(mismatch("an array", values), { where });
-  return [...values];
+  if (typeof values === "object" && values && Symbol.iterator in values) {
+    return [.../** @type {Iterable<unknown>} */ (values)];
+  }
+  throw new InputError(mismatch("an array", values), { where });
 }
 
 /**

@@ -28,7 +28,7 @@ import { SimdHost } from "./simd_host.js";
  */
 /**
  * `reopen` gives a lost GPU back if it can be had again.
- * @typedef {{tell: (bridge: any) => void, reopen: () => Promise<void>, close: () => void}} Opened
+ * @typedef {{tell: (bridge: import("../engine/bridge.js").Bridge) => void, reopen: () => Promise<void>, close: () => void}} Opened
  */
 
 const NAMES = ["auto", "numpy", "simd", "webgpu"];

@@ -5,7 +5,7 @@
  * Threads need shared memory, so a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
  */
 
-import { LoomError, RuntimeFailure } from "../errors.js";
+import { InternalError, LoomError, RuntimeFailure } from "../errors.js";
 import { SITE } from "../site.js";
 
 const PAGE = 65536;
@@ -46,6 +46,8 @@ export const threadCount = (threads = navigator.hardwareConcurrency || 1) =>
 export class SimdHost {
   /** @type {Worker[]} */
   #pool = [];
+  #kernels;
+  #functions;
 
   /**
    * @param {WebAssembly.Module} module
@@ -56,8 +58,10 @@ export class SimdHost {
     this.memory = memory;
     this.relaxed = relaxed;
     this.threads = 1;
-    this.exports = /** @type {Record<string, any>} */ (new WebAssembly.Instance(module, { env: { memory } }).exports);
-    this.base = this.exports.__heap_base.value;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    this.#kernels = /** @type {import("./kernel_exports.js").KernelExports} */ (/** @type {unknown} */ (exports));
+    this.#functions = /** @type {import("./kernel_exports.js").KernelFunctions} */ (exports);
+    this.base = this.#kernels.__heap_base.value;
   }
 
   /**
@@ -165,12 +169,14 @@ export class SimdHost {
    * @returns {number}
    */
   call(name, ...args) {
-    return (this.exports[name](...args) ?? 0) >>> 0;
+    const kernel = this.#functions[name];
+    if (!kernel) throw new InternalError(`the compiled kernels have no function ${name}`, { where: "simd" });
+    return (kernel(...args) ?? 0) >>> 0;
   }
 
   /** Stop the threads and forget the memory. */
   close() {
-    if (this.#pool.length) this.exports.quit();
+    if (this.#pool.length) this.#kernels.quit();
     for (const worker of this.#pool) worker.terminate();
     this.#pool = [];
   }

@@ -2,9 +2,10 @@
 
 /** @param {MessageEvent<{module: WebAssembly.Module, memory: WebAssembly.Memory, index: number, stack: number}>} message */
 globalThis.onmessage = ({ data: { module, memory, index, stack } }) => {
-  const exports = /** @type {Record<string, any>} */ (new WebAssembly.Instance(module, { env: { memory } }).exports);
-  exports.__stack_pointer.value = stack;
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const kernels = /** @type {import("./kernel_exports.js").KernelExports} */ (/** @type {unknown} */ (exports));
+  kernels.__stack_pointer.value = stack;
   postMessage("ready");
-  exports.serve(index, stack); // its scratch begins where its stack does
+  kernels.serve(index, stack); // its scratch begins where its stack does
   globalThis.close();
 };

@@ -13,22 +13,29 @@ import { afterSlices, runTask } from "./slices.js";
 import { Storage } from "../storage/storage.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
-/** @typedef {{onEvent: (event: any) => void, signal?: AbortSignal}} Context */
+/** @typedef {import("./requests.js").Requests} Requests */
+/** @typedef {import("./requests.js").Method} Method */
+/** @typedef {import("./requests.js").EngineLike} EngineLike */
+/**
+ * @template {Method} M
+ * @typedef {{onEvent: (event: Requests[M]["event"]) => void, signal?: AbortSignal}} Context
+ */
 
 /** @type {Promise<Storage> | null} */
 let opened = null;
 const storage = () => (opened ??= Storage.open());
 
-/** The methods are listed in `METHODS`. */
+/** The methods are listed in `METHODS`. @implements {EngineLike} */
 export class Engine {
   /** @type {Promise<Runtime> | null} */
   #runtime = null;
 
   /**
-   * @param {string} method
-   * @param {object} [params]
-   * @param {{onEvent?: (event: any) => void, signal?: AbortSignal}} [options]
-   * @returns {Promise<any>}
+   * @template {Method} M
+   * @param {M} method
+   * @param {Requests[M]["params"]} [params]
+   * @param {import("./requests.js").CallOptions<M>} [options]
+   * @returns {Promise<Requests[M]["result"]>}
    */
   async call(method, params = {}, { onEvent = () => {}, signal } = {}) {
     if (!Object.hasOwn(METHODS, method)) throw new InputError(`unknown request ${method}`);
@@ -40,14 +47,14 @@ export class Engine {
     }
     const runtime = await (this.#runtime ??= boot());
     signal?.throwIfAborted();
-    return METHODS[method]?.(runtime, params, { onEvent, signal });
+    return METHODS[method](runtime, params, { onEvent, signal });
   }
 
   /** Python stays: the thread has one, and others may use it. */
   dispose() {}
 }
 
-/** @type {Record<string, (runtime: Runtime, params: any, context: Context) => any>} */
+/** @type {{[M in Method]: (runtime: Runtime, params: Requests[M]["params"], context: Context<M>) => Requests[M]["result"] | Promise<Requests[M]["result"]>}} */
 const METHODS = {
   start(runtime, { device, threads }) {
     const simd = devices(runtime).find((d) => d.device === "simd");
@@ -128,8 +135,11 @@ const METHODS = {
 
   train(runtime, { handle, batches, config }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.train_start(handle, batches, config));
-    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number, losses?: number[]}[]} */ events) =>
-      onEvent({ status: "train", ...events.at(-1), losses: events.flatMap((event) => event.losses ?? event.loss) });
+    const onEvents = (/** @type {{epoch: number, epochs: number, loss: number, losses?: number[]}[]} */ events) => {
+      const last = events.at(-1);
+      const losses = events.flatMap((event) => event.losses ?? event.loss);
+      if (last) onEvent({ status: "train", ...last, losses });
+    };
     return runTask(runtime, task, { signal, onEvents });
   },
 
@@ -165,20 +175,28 @@ const METHODS = {
 /** @param {Runtime} runtime @returns {import("../devices/open.js").DeviceFacts[]} */
 const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devices()));
 
+/** @typedef {{loaded: number, total: number}} Prefill tokens of the prompt */
+/** @typedef {{id: number, text: string, finishReason: string | null}} Token */
+
 /**
  * Run a generation task: the prompt's progress is told as `{status: "prefill", loaded, total}` in tokens, every new
  * token as `{status: "token", id, text}`; the result says how it ended.
  * @param {Runtime} runtime
- * @param {Context} context
- * @param {(bridge: any) => number} start
+ * @param {{onEvent: (event: import("./requests.js").GenerationEvent) => void, signal?: AbortSignal}} context
+ * @param {(bridge: import("./bridge.js").Bridge) => number} start
  */
 async function generate(runtime, { onEvent, signal }, start) {
   const task = inPython(runtime, start);
   let finishReason = "length";
-  const onEvents = (/** @type {{id?: number, text: string, finishReason: string | null}[]} */ events) => {
-    for (const { finishReason: reason, ...event } of events) {
+  const onEvents = (/** @type {(Prefill | Token)[]} */ events) => {
+    for (const event of events) {
+      if (!("id" in event)) {
+        onEvent({ status: "prefill", ...event });
+        continue;
+      }
+      const { finishReason: reason, ...token } = event;
       if (reason) finishReason = reason;
-      onEvent({ status: event.id === undefined ? "prefill" : "token", ...event });
+      onEvent({ status: "token", ...token });
     }
   };
   // One step a slice: each token is shown when it is made.

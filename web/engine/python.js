@@ -3,12 +3,13 @@
 import { RuntimeFailure, fromPlain } from "../errors.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
+/** @typedef {import("./bridge.js").Bridge} Bridge */
 
 /**
  * Call into Python and give its exceptions their own classes.
  * @template T
  * @param {Runtime} runtime
- * @param {(bridge: any) => T} work
+ * @param {(bridge: Bridge) => T} work
  * @returns {T}
  */
 export function inPython(runtime, work) {

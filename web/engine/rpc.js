@@ -8,11 +8,15 @@
 
 import { RuntimeFailure, fromPlain } from "../errors.js";
 
-/** @typedef {{onEvent?: (event: any) => void, signal?: AbortSignal, transfer?: Transferable[]}} CallOptions */
-/** @typedef {{call(method: string, params?: object, options?: CallOptions): Promise<any>, dispose(): void}} EngineLike */
+/** @typedef {import("./requests.js").Method} Method */
+/** @typedef {import("./requests.js").EngineLike} EngineLike */
+/**
+ * @template {Method} M
+ * @typedef {import("./requests.js").CallOptions<M>} CallOptions
+ */
 /** @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void, onEvent: (event: any) => void, signal?: AbortSignal}} Pending */
 
-/** Has the interface of `Engine`. */
+/** @implements {EngineLike} */
 export class WorkerEngine {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
@@ -32,12 +36,13 @@ export class WorkerEngine {
   }
 
   /**
-   * @param {string} method
-   * @param {object} [params]
-   * @param {CallOptions} [options]
-   * @returns {Promise<any>}
+   * @template {Method} M
+   * @param {M} method
+   * @param {import("./requests.js").Params<M>} [params]
+   * @param {CallOptions<M>} [options]
+   * @returns {Promise<import("./requests.js").Result<M>>}
    */
-  call(method, params = {}, { onEvent = () => {}, signal, transfer = [] } = {}) {
+  call(method, params, { onEvent = () => {}, signal } = {}) {
     if (this.#dead) return Promise.reject(this.#dead);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = ++this.#counter;
@@ -45,7 +50,7 @@ export class WorkerEngine {
     signal?.addEventListener("abort", cancel, { once: true });
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onEvent, signal });
-      this.worker.postMessage({ id, type: "request", method, params }, transfer);
+      this.worker.postMessage({ id, type: "request", method, params });
     }).finally(() => {
       this.#pending.delete(id);
       signal?.removeEventListener("abort", cancel);

@@ -89,8 +89,7 @@ export const canPickFolder = () => "showDirectoryPicker" in globalThis;
 export async function pickFolder() {
   let folder;
   try {
-    // @ts-ignore not in TypeScript's DOM library
-    folder = await globalThis.showDirectoryPicker({ id: "loom-model", mode: "read" });
+    folder = await showDirectoryPicker({ id: "loom-model", mode: "read" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") return [];
     throw error;
@@ -99,7 +98,7 @@ export async function pickFolder() {
 }
 
 /**
- * @param {any} folder a `FileSystemDirectoryHandle`
+ * @param {FileSystemDirectoryHandle} folder
  * @param {string} path
  * @param {number} depth
  * @returns {Promise<File[]>}
@@ -108,11 +107,11 @@ async function filesIn(folder, path, depth) {
   /** @type {File[]} */
   const files = [];
   for await (const [name, handle] of folder.entries()) {
-    if (handle.kind === "file" && MODEL_FILE.test(name)) {
+    if (handle instanceof FileSystemFileHandle && MODEL_FILE.test(name)) {
       const file = await handle.getFile();
       paths.set(file, path + name);
       files.push(file);
-    } else if (handle.kind === "directory" && depth) {
+    } else if (handle instanceof FileSystemDirectoryHandle && depth) {
       files.push(...(await filesIn(handle, `${path}${name}/`, depth - 1)));
     }
   }
