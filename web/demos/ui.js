@@ -10,9 +10,9 @@ import { explain, loom } from "../loom.js";
  * @returns {T}
  */
 export function element(id, kind) {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} called ${id}`);
-  return found;
+  const node = document.getElementById(id);
+  if (!(node instanceof kind)) throw new Error(`the page has no ${kind.name} called ${id}`);
+  return node;
 }
 
 /**
@@ -53,26 +53,27 @@ export function showError(place, error) {
 }
 
 /**
- * Start Python in a worker and tell about it. The page works meanwhile; whoever needs Python awaits the session.
- * @param {{text: HTMLElement, bar: HTMLProgressElement, ready: (session: import("../loom.js").Session) => string}} view
- * @returns {Promise<import("../loom.js").Session>}
+ * Show the progress of a start while it runs.
+ * @template T
+ * @param {HTMLElement} text
+ * @param {HTMLProgressElement} bar
+ * @param {(onProgress: import("../loom.js").OnProgress) => Promise<T>} start
+ * @param {(result: T) => string} ready the text to show at the end
+ * @returns {Promise<T>}
  */
-export async function startSession({ text, bar, ready }) {
+export async function whileStarting(text, bar, start, ready) {
   bar.hidden = false;
   bar.removeAttribute("value");
   text.textContent = "Starting Python…";
   try {
-    const session = await loom.start({
-      ...wishes(),
-      onProgress({ status, loaded = 0, total = 1 }) {
-        if (status !== "runtime") return;
-        bar.max = total;
-        bar.value = loaded;
-        text.textContent = `Starting Python… ${loaded} of ${total} files`;
-      },
+    const result = await start(({ status, loaded = 0, total = 1 }) => {
+      if (status !== "runtime") return;
+      bar.max = total;
+      bar.value = loaded;
+      text.textContent = `Starting Python… ${loaded} of ${total} files`;
     });
-    text.textContent = ready(session);
-    return session;
+    text.textContent = ready(result);
+    return result;
   } catch (error) {
     text.textContent = explain(error);
     throw error;
@@ -81,11 +82,20 @@ export async function startSession({ text, bar, ready }) {
   }
 }
 
+/**
+ * Start Python in a worker and show its progress. The page works meanwhile; whoever needs Python awaits the session.
+ * @param {{text: HTMLElement, bar: HTMLProgressElement, ready: (session: import("../loom.js").Session) => string}} view
+ * @returns {Promise<import("../loom.js").Session>}
+ */
+export function startSession({ text, bar, ready }) {
+  return whileStarting(text, bar, (onProgress) => loom.start({ ...requestedDevice(), onProgress }), ready);
+}
+
 /** What the page's address asks for: `?device=numpy&threads=1`. */
-export function wishes() {
-  const asked = new URLSearchParams(location.search);
-  const device = /** @type {import("../loom.js").DeviceOptions["device"]} */ (asked.get("device") ?? undefined);
-  return { device, threads: asked.has("threads") ? Number(asked.get("threads")) : undefined };
+export function requestedDevice() {
+  const query = new URLSearchParams(location.search);
+  const device = /** @type {import("../loom.js").DeviceOptions["device"]} */ (query.get("device") ?? undefined);
+  return { device, threads: query.has("threads") ? Number(query.get("threads")) : undefined };
 }
 
 /**
@@ -94,7 +104,7 @@ export function wishes() {
  */
 export function deviceText({ version, devices }) {
   const simd = devices.find(({ device }) => device === "simd");
-  const numpy = wishes().device === "numpy";
+  const numpy = requestedDevice().device === "numpy";
   const where =
     simd?.available && !numpy
       ? `compiled kernels (${simd.relaxed ? "relaxed " : ""}SIMD, ${simd.threads === 1 ? "one thread" : `${simd.threads} threads`})`

@@ -1,9 +1,8 @@
-/** Numbers out of form fields, and a start whose progress is shown. The rest of `ui.js` comes along. */
+/** Numbers out of form fields, and sizes out of blueprints; `ui.js` is re-exported. */
 
-import { explain } from "../loom.js";
 import { element } from "./ui.js";
 
-export { duration, element, make, showError, size, startSession, deviceText } from "./ui.js";
+export { duration, element, make, showError, size, startSession, deviceText, whileStarting } from "./ui.js";
 
 /**
  * The whole number in a field, within the field's limits; the field gets the focus otherwise.
@@ -46,35 +45,7 @@ function wrong(field, what) {
 }
 
 /**
- * Tell about a start while it runs.
- * @template T
- * @param {HTMLElement} text
- * @param {HTMLProgressElement} bar
- * @param {(onProgress: import("../loom.js").OnProgress) => Promise<T>} start
- * @param {(result: T) => string} ready
- * @returns {Promise<T>}
- */
-export async function whileStarting(text, bar, start, ready) {
-  bar.removeAttribute("value");
-  try {
-    const result = await start(({ status, loaded = 0, total = 1 }) => {
-      if (status !== "runtime") return;
-      bar.max = total;
-      bar.value = loaded;
-      text.textContent = `Starting Python… ${loaded} of ${total} files`;
-    });
-    text.textContent = ready(result);
-    return result;
-  } catch (error) {
-    text.textContent = explain(error);
-    throw error;
-  } finally {
-    bar.hidden = true;
-  }
-}
-
-/**
- * Values a sample that each layer of a network takes and the last one gives, from its blueprint; NaN for any number.
+ * Values per sample that each layer of a network takes and the last one gives, from its blueprint; NaN for any number.
  * @param {unknown} blueprint what `GetBlueprint` gives
  * @returns {number[]}
  */
