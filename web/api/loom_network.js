@@ -76,7 +76,7 @@ export class LoomNetwork extends LoomObject {
 
   /**
    * All layers at once, tick by tick.
-   * @param {number} [inputSize] values a sample; known from most networks
+   * @param {number} [inputSize] values per sample; most networks know it
    * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    * @returns {any}
    */
@@ -105,11 +105,11 @@ export class LoomNetwork extends LoomObject {
 }
 
 /** @type {WeakMap<Runtime, string[]>} */
-const known = new WeakMap();
+const methodNames = new WeakMap();
 
 /** Names of a network's reflected methods. @param {Runtime} runtime @returns {string[]} */
 function names(runtime) {
-  const found = known.get(runtime) ?? members(runtime, "Network").map(([name]) => name);
-  known.set(runtime, found);
-  return found;
+  const names = methodNames.get(runtime) ?? members(runtime, "Network").map(([name]) => name);
+  methodNames.set(runtime, names);
+  return names;
 }

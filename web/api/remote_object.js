@@ -77,9 +77,9 @@ const classes = new Cache();
  * @returns {Promise<RemoteClass>}
  */
 function classOf(engine, kind, Base) {
-  const found = classes.get(engine, kind, () => reflected(engine, kind, Base));
-  found.catch(() => classes.forget(engine, kind)); // the next call may have better luck
-  return found;
+  const promise = classes.get(engine, kind, () => reflected(engine, kind, Base));
+  promise.catch(() => classes.forget(engine, kind)); // the next call may have better luck
+  return promise;
 }
 
 /** @param {EngineLike} engine @param {string} kind @param {RemoteClass} Base @returns {Promise<RemoteClass>} */

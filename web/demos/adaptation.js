@@ -71,10 +71,10 @@ showResults();
 /** @param {AbortSignal} signal */
 async function run(signal) {
   const [ticks, seed] = [integer("ticks"), integer("seed")];
-  const wanted = families().flatMap((family) =>
+  const choices = families().flatMap((family) =>
     depths().flatMap((depth) => modes().map((mode) => ({ family, depth: Number(depth), mode }))),
   );
-  if (!wanted.length) throw new RangeError("Choose at least one architecture, one depth and one way of learning.");
+  if (!choices.length) throw new RangeError("Choose at least one architecture, one depth and one way of learning.");
   const session = await starting;
   runs = [];
   const windows = Math.max(1, Math.floor(ticks / WINDOW));
@@ -82,21 +82,21 @@ async function run(signal) {
   chart.options.marks = [windows / 3 + 0.5, (2 * windows) / 3 + 0.5];
   chart.rebuild();
   view.bar.hidden = false;
-  view.bar.max = wanted.length * ticks;
+  view.bar.max = choices.length * ticks;
   view.bar.value = 0;
   try {
-    for (const [i, choice] of wanted.entries()) {
+    for (const [i, choice] of choices.entries()) {
       const name = `${choice.family}-${choice.depth}L ${choice.mode}`;
       /** @type {Run} */
-      const made = { name, choice, windows: [] };
-      runs.push(made);
-      view.status.textContent = `${name}: run ${i + 1} of ${wanted.length}`;
+      const current = { name, choice, windows: [] };
+      runs.push(current);
+      view.status.textContent = `${name}: run ${i + 1} of ${choices.length}`;
       view.now.textContent = name;
       const chase = await session.create("ChaseRun", choice.family, choice.depth, choice.mode, ticks, seed);
       try {
-        const onProgress = (/** @type {any} */ event) => show(event, made, i * ticks);
-        made.outcome = /** @type {Outcome} */ (/** @type {unknown} */ (await chase.play({ signal, onProgress })));
-        made.windows = made.outcome.windows;
+        const onProgress = (/** @type {any} */ event) => show(event, current, i * ticks);
+        current.outcome = /** @type {Outcome} */ (/** @type {unknown} */ (await chase.play({ signal, onProgress })));
+        current.windows = current.outcome.windows;
       } finally {
         await chase.dispose();
       }
@@ -116,12 +116,12 @@ async function run(signal) {
 }
 
 /**
- * @param {Picture} seen
- * @param {Run} made
+ * @param {Picture} latest
+ * @param {Run} run
  * @param {number} before ticks of earlier runs
  */
-function show(seen, made, before) {
-  picture = seen;
+function show(latest, run, before) {
+  picture = latest;
   frame ||= requestAnimationFrame(() => {
     frame = 0;
     if (!picture) return;
@@ -129,8 +129,8 @@ function show(seen, made, before) {
     view.bar.value = before + picture.tick;
     view.task.textContent = TASKS[picture.task] ?? "";
     view.accuracy.textContent = `${Math.round(picture.accuracy)} %`;
-    if (picture.windows.length !== made.windows.length && !made.outcome) {
-      made.windows = picture.windows;
+    if (picture.windows.length !== run.windows.length && !run.outcome) {
+      run.windows = picture.windows;
       showCurves();
     }
   });
@@ -167,13 +167,13 @@ function draw() {
 }
 
 function showCurves() {
-  const chosen = runs.filter(
+  const shown = runs.filter(
     ({ choice, windows }) =>
       windows.length &&
       (!view.show.value || view.show.value === choice.mode || view.show.value === `${choice.family}-${choice.depth}L`),
   );
-  chart.set(chosen.map(({ name, windows }) => ({ name, x: windows.map((_, i) => i + 1), y: windows })));
-  const ends = chosen.map(({ name, windows }) => `${name} ${Math.round(mean(windows))} %`);
+  chart.set(shown.map(({ name, windows }) => ({ name, x: windows.map((_, i) => i + 1), y: windows })));
+  const ends = shown.map(({ name, windows }) => `${name} ${Math.round(mean(windows))} %`);
   view.chart.setAttribute(
     "aria-label",
     `Right decisions by window, on average: ${ends.join(", ") || "nothing ran yet"}`,

@@ -134,12 +134,12 @@ async function run() {
   try {
     const inputs = given.length ? given : await madeUp(network);
     const before = await step("forward", async () => {
-      const found = await outputsOf(network, inputs);
-      if (!expected.length) return [found, `${inputs.length} samples; there is nothing to compare them with`];
-      const largest = Math.max(...found.map((row, i) => difference(row, expected[i] ?? [])));
-      showOutputs(found, expected);
+      const results = await outputsOf(network, inputs);
+      if (!expected.length) return [results, `${inputs.length} samples; there is nothing to compare them with`];
+      const largest = Math.max(...results.map((row, i) => difference(row, expected[i] ?? [])));
+      showOutputs(results, expected);
       if (!(largest <= TOLERANCE)) throw new Error(`the outputs differ by up to ${largest.toExponential(1)}`);
-      return [found, `${inputs.length} samples, largest difference ${largest.toExponential(1)}`];
+      return [results, `${inputs.length} samples, largest difference ${largest.toExponential(1)}`];
     });
     if (!expected.length) showOutputs(before, []);
     const old = await weightsOf(network, id);
@@ -223,12 +223,12 @@ function showSteps() {
  * @param {number[][]} inputs
  */
 async function outputsOf(network, inputs) {
-  const found = [];
+  const results = [];
   for (const input of inputs) {
     await network.call("ResetState");
-    found.push(await network.forward(input));
+    results.push(await network.forward(input));
   }
-  return found;
+  return results;
 }
 
 /** @param {Network} network */
@@ -254,26 +254,26 @@ function difference(a, b) {
 }
 
 /**
- * @param {Float32Array[]} found
+ * @param {Float32Array[]} results
  * @param {number[][]} expected
  */
-function showOutputs(found, expected) {
+function showOutputs(results, expected) {
   const text = (/** @type {ArrayLike<number>} */ values) =>
     Array.from(values)
       .slice(0, 4)
       .map((v) => v.toFixed(5))
       .join(", ") + (values.length > 4 ? ", …" : "");
   view.outputs.replaceChildren(
-    ...found.map((row, i) => {
-      const wanted = expected[i];
-      const gap = wanted ? difference(row, wanted) : NaN;
+    ...results.map((row, i) => {
+      const target = expected[i];
+      const gap = target ? difference(row, target) : NaN;
       const line = make("tr");
-      const mark = wanted ? (gap <= TOLERANCE ? "right" : "wrong") : "";
+      const mark = target ? (gap <= TOLERANCE ? "right" : "wrong") : "";
       line.append(
         make("td", String(i + 1)),
         make("td", text(row)),
-        make("td", wanted ? text(wanted) : "—"),
-        make("td", wanted ? gap.toExponential(1) : "—", mark),
+        make("td", target ? text(target) : "—"),
+        make("td", target ? gap.toExponential(1) : "—", mark),
       );
       return line;
     }),

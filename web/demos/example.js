@@ -96,21 +96,21 @@ function results(result) {
 }
 
 /** @returns {LoomNetwork} */
-function made() {
+function currentNetwork() {
   if (!network) throw new Error("There is no network yet. Create or load one first.");
   return network;
 }
 
 /** @param {Globals} globals */
 function create({ NewNetwork, CallLayerInit }) {
-  const [given, rows, cols, layers, hidden, last] = ["inputs", "rows", "cols", "layers", "hidden", "outputs"].map(
+  const [inputSize, rows, cols, layers, hidden, last] = ["inputs", "rows", "cols", "layers", "hidden", "outputs"].map(
     integer,
   );
-  const fresh = NewNetwork(given, rows, cols, layers);
-  if (typeof fresh === "string") throw new Error(fresh);
-  log.add(`NewNetwork(${given}, ${rows}, ${cols}, ${layers})`, "head");
+  const newNetwork = NewNetwork(inputSize, rows, cols, layers);
+  if (typeof newNetwork === "string") throw new Error(newNetwork);
+  log.add(`NewNetwork(${inputSize}, ${rows}, ${cols}, ${layers})`, "head");
   const total = rows * cols * layers;
-  let width = given;
+  let width = inputSize;
   let weights = 0;
   for (let i = 0; i < total; i++) {
     const next = i === total - 1 ? last : hidden;
@@ -118,37 +118,37 @@ function create({ NewNetwork, CallLayerInit }) {
     const text = CallLayerInit("InitDenseLayer", JSON.stringify(parameters));
     if (!text.startsWith("{")) throw new Error(text);
     const place = [Math.floor(i / (cols * layers)), Math.floor(i / layers) % cols, i % layers];
-    results(fresh.SetLayer(JSON.stringify([...place, JSON.parse(text)])));
+    results(newNetwork.SetLayer(JSON.stringify([...place, JSON.parse(text)])));
     log.add(`Layer ${i}: ${width} → ${next}, ${(width * next).toLocaleString("en")} weights initialised`);
     weights += width * next + next;
     width = next;
   }
-  adopt(fresh, given, last);
+  adopt(newNetwork, inputSize, last);
   element("weights", HTMLElement).textContent = weights.toLocaleString("en");
-  element("shape", HTMLElement).textContent = [given, ...Array(total - 1).fill(hidden), last].join(" → ");
+  element("shape", HTMLElement).textContent = [inputSize, ...Array(total - 1).fill(hidden), last].join(" → ");
 }
 
 /**
- * @param {LoomNetwork} fresh
- * @param {number} given
+ * @param {LoomNetwork} newNetwork
+ * @param {number} inputSize
  * @param {number} last
  */
-function adopt(fresh, given, last) {
-  network = fresh;
-  inputs = given;
+function adopt(newNetwork, inputSize, last) {
+  network = newNetwork;
+  inputs = inputSize;
   outputs = last;
-  const [layers] = results(fresh.TotalLayers());
+  const [layers] = results(newNetwork.TotalLayers());
   element("layer-count", HTMLElement).textContent = String(layers);
 }
 
 /** @param {ArrayLike<number>} input @returns {{values: number[], nanoseconds: number}} */
 function run(input) {
-  const [values, nanoseconds] = results(made().ForwardCPU(JSON.stringify([Array.from(input)])));
+  const [values, nanoseconds] = results(currentNetwork().ForwardCPU(JSON.stringify([Array.from(input)])));
   return { values: JSON.parse(values ?? "[]"), nanoseconds: Number(nanoseconds) };
 }
 
 function forward() {
-  made();
+  currentNetwork();
   const { values, nanoseconds } = run(Float32Array.from({ length: inputs }, Math.random));
   const low = Math.min(...values);
   const high = Math.max(...values);
@@ -177,7 +177,7 @@ function forward() {
 }
 
 async function train() {
-  const target = made();
+  const target = currentNetwork();
   const epochs = integer("epochs");
   const rate = positive("rate");
   const batches = patterns(SAMPLES, inputs, outputs).map(({ input, target: wanted }) => ({
@@ -228,7 +228,7 @@ function chartFor(epochs) {
 }
 
 async function save() {
-  const [text = ""] = results(made().SaveModelToString(JSON.stringify([MODEL_ID])));
+  const [text = ""] = results(currentNetwork().SaveModelToString(JSON.stringify([MODEL_ID])));
   const blob = new Blob([text], { type: "application/json" });
   URL.revokeObjectURL(view.download.href);
   view.download.href = URL.createObjectURL(blob);
@@ -260,13 +260,13 @@ async function load({ LoadModelFromString }) {
   if (typeof loaded === "string") throw new Error(loaded);
   const [blueprint = "{}"] = results(loaded.GetBlueprint(JSON.stringify([MODEL_ID])));
   const shape = sizes(JSON.parse(blueprint));
-  const given = shape[0] ?? NaN;
+  const inputSize = shape[0] ?? NaN;
   const last = shape.at(-1) ?? NaN;
   log.add(`LoadModelFromString: ${shape.length - 1} layers`, "head");
-  if (network && given === inputs) {
-    const input = Float32Array.from({ length: given }, Math.random);
+  if (network && inputSize === inputs) {
+    const input = Float32Array.from({ length: inputSize }, Math.random);
     const before = run(input).values;
-    adopt(loaded, given, last);
+    adopt(loaded, inputSize, last);
     const after = run(input).values;
     const same = before.length === after.length && before.every((value, i) => value === after[i]);
     element("same", HTMLElement).textContent = same ? "identical" : "different";
@@ -275,7 +275,7 @@ async function load({ LoadModelFromString }) {
       same ? "good" : "",
     );
   } else {
-    adopt(loaded, given, last);
+    adopt(loaded, inputSize, last);
     element("same", HTMLElement).textContent = "restored";
   }
   element("shape", HTMLElement).textContent = shape.join(" → ");
@@ -285,7 +285,7 @@ async function load({ LoadModelFromString }) {
 
 function introspect() {
   /** @type {{method_name: string, parameters: {name: string, type: string}[], returns: string[], doc: string}[]} */
-  const methods = JSON.parse(String(made().GetMethods()));
+  const methods = JSON.parse(String(currentNetwork().GetMethods()));
   view.methods.replaceChildren(
     ...methods.map(({ method_name: name, parameters, returns, doc }) => {
       const row = make("tr");

@@ -218,15 +218,15 @@ function showPredictions(results) {
   const rows = SAMPLES.map(({ label, expected }, i) => {
     const output = results[i];
     const row = document.createElement("tr");
-    const found = output ? output.indexOf(Math.max(...output)) : -1;
-    const right = found === expected;
+    const predicted = output ? output.indexOf(Math.max(...output)) : -1;
+    const right = predicted === expected;
     const mark = make("td", output ? (right ? "✓" : "✗") : "", right ? "right" : "wrong");
     if (output) mark.setAttribute("aria-label", right ? "right" : "wrong");
     const text = output ? Array.from(output, (v) => v.toFixed(3)).join(", ") : "—";
     row.append(
       make("td", label),
       make("td", text),
-      make("td", output ? String(found) : "—"),
+      make("td", output ? String(predicted) : "—"),
       make("td", String(expected)),
       mark,
     );

@@ -3,13 +3,13 @@
 import { capabilities } from "../loom.js";
 import { element, make } from "./ui.js";
 
-const found = capabilities();
+const offers = capabilities();
 const rows = [
-  ["WebGPU", found.webgpu],
-  ["Shared memory (cross-origin isolation)", found.crossOriginIsolated],
-  ["WebAssembly threads", found.threads],
-  ["Waiting inside WebAssembly (JSPI)", found.jspi],
+  ["WebGPU", offers.webgpu],
+  ["Shared memory (cross-origin isolation)", offers.crossOriginIsolated],
+  ["WebAssembly threads", offers.threads],
+  ["Waiting inside WebAssembly (JSPI)", offers.jspi],
 ];
 const list = element("offers", HTMLDListElement);
-for (const [name, there] of rows) list.append(make("dt", String(name)), make("dd", there ? "yes" : "no"));
-list.append(make("dt", "Processor cores"), make("dd", String(found.cores)));
+for (const [name, available] of rows) list.append(make("dt", String(name)), make("dd", available ? "yes" : "no"));
+list.append(make("dt", "Processor cores"), make("dd", String(offers.cores)));

@@ -131,11 +131,11 @@ async function answer() {
   try {
     const settings = { ...options(), signal: controller.signal, onProgress: showReading };
     view.empty.remove();
-    const asked = [...messages, { role: "user", content: text }];
+    const conversation = [...messages, { role: "user", content: text }];
     turn = addTurn(text, chat);
     setBusy(true);
     if (chat) view.prompt.value = "";
-    const pieces = chat ? used.chat(asked, settings) : used.complete(text, settings);
+    const pieces = chat ? used.chat(conversation, settings) : used.complete(text, settings);
     let written = "";
     /** @type {Stats | null} */
     let stats = null;
@@ -157,7 +157,7 @@ async function answer() {
     }
     if (end) turn.append(make("span", end, "end"));
     if (chat && used === model && view.log.contains(turn))
-      messages = [...asked, { role: "assistant", content: written }];
+      messages = [...conversation, { role: "assistant", content: written }];
   } catch (error) {
     showError(view.error, error);
     view.stats.textContent = HINT;

@@ -8,7 +8,7 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
  * @returns {[number, number] | null} start and end of the value, or of its parent's value where a key is missing
  */
 export function locate(text, path) {
-  const wanted = [...path.matchAll(/[^.[\]]+/g)].map(([part]) => part);
+  const target = [...path.matchAll(/[^.[\]]+/g)].map(([part]) => part);
   const tokens = [...text.matchAll(TOKEN)].map((match) => ({ text: match[0], at: match.index }));
   let next = 0;
   /** @type {[number, number] | null} */
@@ -34,7 +34,7 @@ export function locate(text, path) {
       const last = tokens[next++];
       end = last ? last.at + 1 : text.length;
     }
-    if (here.length > depth && here.every((part, i) => part === wanted[i])) {
+    if (here.length > depth && here.every((part, i) => part === target[i])) {
       depth = here.length;
       best = [first.at, end];
     }

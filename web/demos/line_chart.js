@@ -54,8 +54,8 @@ export class LineChart {
   #data() {
     const xs = [...new Set(this.#curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
     const ys = this.#curves.map((curve) => {
-      const known = new Map(curve.x.map((x, i) => [x, curve.y[i] ?? null]));
-      return xs.map((x) => known.get(x) ?? null);
+      const points = new Map(curve.x.map((x, i) => [x, curve.y[i] ?? null]));
+      return xs.map((x) => points.get(x) ?? null);
     });
     return /** @type {uPlot.AlignedData} */ ([xs, ...ys]);
   }

@@ -35,7 +35,7 @@ starting.catch(() => {});
 let network = null;
 /** @type {AbortController | null} */
 let stopping = null;
-let made = "";
+let currentKey = "";
 
 view.form.onsubmit = (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
@@ -74,13 +74,13 @@ async function create() {
   const total = rows * cols * layers;
   if (total > MOST) throw new RangeError(`${rows} × ${cols} × ${layers} are ${total} layers; at most ${MOST}, please.`);
   const session = await starting;
-  const wanted = [rows, cols, layers, seed].join();
-  if (network && made === wanted) return network;
+  const key = [rows, cols, layers, seed].join();
+  if (network && currentKey === key) return network;
   view.status.textContent = `Making ${total} layers…`;
   await network?.dispose();
   network = null;
   network = await session.createNetwork(config(rows, cols, layers), { seed });
-  made = wanted;
+  currentKey = key;
   view.count.textContent = total.toLocaleString("en");
   await panel.attach(network);
   return network;

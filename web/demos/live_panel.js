@@ -91,8 +91,10 @@ export class LivePanel {
     this.#busy = true;
     try {
       const index = this.#open;
-      const found = /** @type {Inspected} */ (/** @type {unknown} */ (await network.call("InspectLayer", index, BINS)));
-      if (network === this.#network) this.#show(found);
+      const inspected = /** @type {Inspected} */ (
+        /** @type {unknown} */ (await network.call("InspectLayer", index, BINS))
+      );
+      if (network === this.#network) this.#show(inspected);
       this.#read = performance.now();
       if (this.#open !== index) queueMicrotask(() => void this.#inspect());
     } catch {

@@ -221,10 +221,10 @@ export class ModelPanel {
     }
     if (!Object.hasOwn(VERBS, status)) return;
     const verb = VERBS[/** @type {keyof typeof VERBS} */ (status)];
-    const known = loaded !== undefined && total !== undefined;
-    const amount = known ? `: ${size(loaded)} of ${size(total)}` : loaded === undefined ? "" : `: ${size(loaded)}`;
+    const measured = loaded !== undefined && total !== undefined;
+    const amount = measured ? `: ${size(loaded)} of ${size(total)}` : loaded === undefined ? "" : `: ${size(loaded)}`;
     this.status.textContent = status === "load" ? `${verb}${amount}` : `${verb} ${file}${amount}`;
-    if (known) {
+    if (measured) {
       this.bar.max = total;
       this.bar.value = loaded;
     } else {

@@ -27,7 +27,7 @@ const chart = new LineChart(view.chart, element("keys", HTMLUListElement), {
   yLabel: "loss",
   log: true,
 });
-const chosen = checkboxes(
+const chosenNames = checkboxes(
   element("choices", HTMLElement),
   OPTIMISERS.map(({ name }) => ({ value: name, label: name, checked: true })),
 );
@@ -40,17 +40,17 @@ onSubmit(run);
 /** @param {AbortSignal} signal */
 async function run(signal) {
   const [ticks, seed] = [integer("ticks"), integer("seed")];
-  const wanted = OPTIMISERS.filter(({ name }) => chosen().includes(name));
-  if (!wanted.length) throw new RangeError("Choose at least one optimiser.");
+  const selected = OPTIMISERS.filter(({ name }) => chosenNames().includes(name));
+  if (!selected.length) throw new RangeError("Choose at least one optimiser.");
   const session = await starting;
   chart.options.xMax = ticks;
   chart.rebuild();
   view.bar.hidden = false;
-  view.bar.max = wanted.length * ticks;
+  view.bar.max = selected.length * ticks;
   /** @type {Run[]} */
   const runs = [];
   try {
-    for (const [i, { name, rate, options }] of wanted.entries()) {
+    for (const [i, { name, rate, options }] of selected.entries()) {
       view.status.textContent = `${name}…`;
       /** @type {Run} */
       const run = { name, x: [], y: [] };
@@ -81,7 +81,7 @@ async function run(signal) {
         await network.dispose();
       }
     }
-    view.status.textContent = `${wanted.length} optimisers, ${ticks.toLocaleString("en")} ticks each, seed ${seed}.`;
+    view.status.textContent = `${selected.length} optimisers, ${ticks.toLocaleString("en")} ticks each, seed ${seed}.`;
   } finally {
     if (signal.aborted) view.status.textContent = "Stopped.";
     view.bar.hidden = true;

@@ -35,15 +35,15 @@ let network = null;
 show([]);
 starting
   .then((session) => session.createNetwork(CONFIG, { seed: 0 }))
-  .then((made) => (network ? made.dispose() : use(made)))
+  .then((untrained) => (network ? untrained.dispose() : use(untrained)))
   .catch(() => {}); // told by startSession
 onSubmit(train);
 
-/** @param {Network} made */
-async function use(made) {
+/** @param {Network} untrained */
+async function use(untrained) {
   const before = network;
-  network = made;
-  await live.attach(made);
+  network = untrained;
+  await live.attach(untrained);
   await before?.dispose();
 }
 
@@ -100,11 +100,11 @@ async function train(signal) {
   }
 }
 
-/** @param {Float32Array[]} found per sample; none before training */
-function show(found) {
+/** @param {Float32Array[]} results per sample; none before training */
+function show(results) {
   let right = 0;
   const rows = SAMPLES.map(({ input, expected }, i) => {
-    const output = found[i];
+    const output = results[i];
     const row = document.createElement("tr");
     const got = output ? largest(output) : -1;
     right += Number(got === expected);
@@ -121,5 +121,5 @@ function show(found) {
     return row;
   });
   view.samples.replaceChildren(...rows);
-  view.score.textContent = found.length ? `${right} of ${SAMPLES.length}` : "";
+  view.score.textContent = results.length ? `${right} of ${SAMPLES.length}` : "";
 }

@@ -39,13 +39,13 @@ export const HOLD = 20;
 export async function outputs(network) {
   const state = await network.createStepState(4);
   try {
-    const found = [];
+    const results = [];
     for (const { input } of SAMPLES) {
       await state.setInput(input);
       for (let tick = 0; tick < 10; tick++) await state.stepForward();
-      found.push(await state.getOutput());
+      results.push(await state.getOutput());
     }
-    return found;
+    return results;
   } finally {
     await state.dispose();
   }

@@ -25,17 +25,17 @@ export class StoragePanel {
     await this.show();
   }
 
-  /** Show what is kept now. @param {string} [said] what has just been done */
-  async show(said = "") {
+  /** Show what is kept now. @param {string} [outcome] what has just been done */
+  async show(outcome = "") {
     const session = await this.session;
     const [models, usage] = await Promise.all([session.storage.list(), session.storage.usage()]);
     this.list.replaceChildren(...models.map((model) => this.#item(model)));
     this.clear.hidden = models.length < 2;
-    this.panel.hidden = !models.length && !said;
+    this.panel.hidden = !models.length && !outcome;
     const room = usage.quota === undefined ? "" : ` of about ${size(usage.quota)} that the browser allows`;
     const safe = usage.persisted ? "" : " The browser may clear it when the disk is full.";
     const facts = models.length ? `${size(usage.kept)} ${PLACES[usage.kind]}${room}.${safe}` : "Nothing is kept.";
-    this.note.textContent = said ? `${said} ${facts}` : facts;
+    this.note.textContent = outcome ? `${outcome} ${facts}` : facts;
   }
 
   /** @param {KeptModel} model */
@@ -60,13 +60,13 @@ export class StoragePanel {
 
   /** @param {(session: Session) => Promise<string>} work */
   async #change(work) {
-    let said;
+    let outcome;
     try {
-      said = await work(await this.session);
+      outcome = await work(await this.session);
     } catch (error) {
-      said = explain(error);
+      outcome = explain(error);
     }
-    await this.show(said);
+    await this.show(outcome);
     this.title.focus();
   }
 }

@@ -90,7 +90,7 @@ function act(action) {
 }
 
 /** @returns {Network} */
-function made() {
+function currentNetwork() {
   if (!network) throw new Error("There is no network yet. Press Create first.");
   return network;
 }
@@ -130,7 +130,7 @@ function configError(error) {
 }
 
 async function getMethods() {
-  const methods = await made().call("GetMethods");
+  const methods = await currentNetwork().call("GetMethods");
   const lines = methods.map((method) => {
     const {
       method_name: name,
@@ -143,7 +143,7 @@ async function getMethods() {
 }
 
 async function listMethods() {
-  const names = await made().call("ListMethods");
+  const names = await currentNetwork().call("ListMethods");
   answer(`${names.length} names`, names.join(", "));
 }
 
@@ -151,13 +151,16 @@ async function forward() {
   const size = await inputSize();
   const input = Float32Array.from({ length: size }, Math.random);
   const started = performance.now();
-  const output = await made().forward(input);
+  const output = await currentNetwork().forward(input);
   const time = duration(performance.now() - started);
   answer(`Forward pass in ${time}`, `input  [${numbers(input)}]\noutput [${numbers(output)}]`);
 }
 
 async function networkInfo() {
-  const [info, blueprint] = [await made().call("GetNetworkInfo"), await made().call("GetBlueprint")];
+  const [info, blueprint] = [
+    await currentNetwork().call("GetNetworkInfo"),
+    await currentNetwork().call("GetBlueprint"),
+  ];
   answer("Network info", JSON.stringify({ ...info, blueprint }, null, 2));
 }
 
@@ -178,11 +181,11 @@ function numbers(values) {
 
 /** Values that the network takes. */
 async function inputSize() {
-  return sizes(await made().call("GetBlueprint"))[0] || 1;
+  return sizes(await currentNetwork().call("GetBlueprint"))[0] || 1;
 }
 
 async function train() {
-  const target = made();
+  const target = currentNetwork();
   const [epochs, count, rate] = [integer("epochs"), integer("samples"), positive("rate")];
   const inputs = await inputSize();
   const outputs = (await target.forward(new Float32Array(inputs))).length;
@@ -194,7 +197,7 @@ async function train() {
   log.add(`Training: ${count} samples, ${epochs} epochs, learning rate ${rate}`, "head");
   let first = NaN;
   let last = NaN;
-  let told = 0;
+  let nextReport = 0;
   try {
     const result = await target.train(
       samples,
@@ -208,9 +211,9 @@ async function train() {
           element("epoch", HTMLElement).textContent = `${epoch} / ${epochs}`;
           element("loss", HTMLElement).textContent = loss.toFixed(6);
           element("improvement", HTMLElement).textContent = `${((1 - loss / first) * 100).toFixed(2)} %`;
-          if (epoch >= told) {
+          if (epoch >= nextReport) {
             log.add(`Epoch ${epoch}/${epochs}: loss ${loss.toFixed(6)}`);
-            told = epoch + epochs / 10;
+            nextReport = epoch + epochs / 10;
           }
         },
       },
@@ -275,13 +278,13 @@ async function gridScatter() {
     const rows = [];
     for (const [i, { input, target }] of batches.entries()) {
       const output = await agents.forward(input);
-      const found = output.indexOf(Math.max(...output));
+      const predicted = output.indexOf(Math.max(...output));
       const expected = target.indexOf(Math.max(...target));
       const row = make("tr");
       row.append(
         make("td", String(i)),
         make("td", Array.from(output, (v) => v.toFixed(3)).join(", ")),
-        make("td", `${found} ${found === expected ? "✓" : "✗"}`, found === expected ? "right" : "wrong"),
+        make("td", `${predicted} ${predicted === expected ? "✓" : "✗"}`, predicted === expected ? "right" : "wrong"),
         make("td", String(expected)),
       );
       rows.push(row);

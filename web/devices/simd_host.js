@@ -144,10 +144,10 @@ export class SimdHost {
    * @returns {boolean} false when there is no more
    */
   grow(size) {
-    const missing = Math.ceil((size - this.size()) / PAGE);
-    if (missing <= 0) return true;
+    const pages = Math.ceil((size - this.size()) / PAGE);
+    if (pages <= 0) return true;
     try {
-      this.memory.grow(missing);
+      this.memory.grow(pages);
       return true;
     } catch {
       return false;
@@ -217,7 +217,7 @@ function makeMemory(module, shared) {
  * @returns {number}
  */
 function minimum(module) {
-  const wanted = WebAssembly.Module.imports(module).find((entry) => entry.name === "memory");
-  const type = /** @type {{type?: {minimum?: number}} | undefined} */ (wanted)?.type;
+  const memoryImport = WebAssembly.Module.imports(module).find((entry) => entry.name === "memory");
+  const type = /** @type {{type?: {minimum?: number}} | undefined} */ (memoryImport)?.type;
   return type?.minimum ?? 64;
 }

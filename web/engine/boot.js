@@ -119,12 +119,12 @@ async function packageFiles(folder) {
   const { packages } = await response.json();
   /** @type {Set<string>} */
   const names = new Set();
-  const waiting = ["loom_py", "loom-py"];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+  const queue = ["loom_py", "loom-py"];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const entry = packages[name];
     if (!entry || names.has(entry.file_name)) continue;
     names.add(entry.file_name);
-    waiting.push(...(entry.depends ?? []));
+    queue.push(...(entry.depends ?? []));
   }
   return [...names];
 }

@@ -22,8 +22,8 @@ import { Storage } from "../storage/storage.js";
  */
 
 /** @type {Promise<Storage> | null} */
-let opened = null;
-const storage = () => (opened ??= Storage.open());
+let openStorage = null;
+const storage = () => (openStorage ??= Storage.open());
 
 /** The methods are listed in `METHODS`. @implements {EngineLike} */
 export class Engine {

@@ -272,11 +272,11 @@ class Transfer {
     const { file } = this;
     if (file.size !== undefined && this.#at !== file.size) throw this.#wrongSize(this.#at);
     if (!file.sha256) return true;
-    const found = this.#hash.hex();
+    const digest = this.#hash.hex();
     this.context.onProgress({ status: "verify", file: file.name, loaded: this.#at, total: this.#at });
-    if (found === file.sha256) return true;
+    if (digest === file.sha256) return true;
     if (this.#resumed) return false;
-    throw new IntegrityError(`the file's SHA-256 is ${found.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`, {
+    throw new IntegrityError(`the file's SHA-256 is ${digest.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`, {
       where: file.name,
       remedy: "The file was changed or damaged on its way; try again, or choose another source.",
     });

@@ -51,8 +51,8 @@ export async function droppedFiles(data) {
   const entries = [...data.items].map((item) => item.webkitGetAsEntry?.());
   const plain = [...data.files];
   if (!entries.some((entry) => entry?.isDirectory)) return plain;
-  const found = await Promise.all(entries.map((entry) => (entry ? walk(entry, DEPTH) : [])));
-  return found.flat();
+  const perEntry = await Promise.all(entries.map((entry) => (entry ? walk(entry, DEPTH) : [])));
+  return perEntry.flat();
 }
 
 /**
@@ -73,9 +73,9 @@ async function walk(entry, depth) {
   const files = [];
   for (;;) {
     /** @type {FileSystemEntry[]} */
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return files; // a reader gives a hundred at a time
-    files.push(...(await Promise.all(some.map((inside) => walk(inside, depth - 1)))).flat());
+    const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!batch.length) return files; // a reader gives a hundred at a time
+    files.push(...(await Promise.all(batch.map((inside) => walk(inside, depth - 1)))).flat());
   }
 }
 

@@ -72,15 +72,17 @@ export async function hubModel(name, { signal, hubURL = HUB } = {}) {
     signal,
   );
   const commit = info.sha ?? revision;
-  const known = new Map((info.siblings ?? []).map((entry) => [entry.rfilename, entry]));
+  const entries = new Map((info.siblings ?? []).map((entry) => [entry.rfilename, entry]));
   const folder = `${hub}/${repository}/resolve/${encodeURIComponent(commit)}/`;
   /** @param {string} path @returns {RemoteFile} */
   const at = (path) => {
-    const { size, lfs } = known.get(path) ?? {};
+    const { size, lfs } = entries.get(path) ?? {};
     const url = folder + path.split("/").map(encodeURIComponent).join("/");
     return { name: path.slice(path.lastIndexOf("/") + 1), url, size: lfs?.size ?? size, sha256: lfs?.sha256 };
   };
-  const paths = file ? [file] : await wanted([...known.keys()], repository, (path) => fetchJson(at(path).url, signal));
+  const paths = file
+    ? [file]
+    : await modelPaths([...entries.keys()], repository, (path) => fetchJson(at(path).url, signal));
   return { name: name.trim(), source: file ? at(file).url : folder, files: paths.map(at) };
 }
 
@@ -101,15 +103,15 @@ const INDEX = "model.safetensors.index.json";
  * @param {(path: string) => Promise<any>} read a JSON file
  * @returns {Promise<string[]>}
  */
-async function wanted(paths, repository, read) {
-  const there = new Set(paths);
-  const configuration = CONFIGURATION.filter((path) => there.has(path));
-  if (there.has("config.json") && there.has(INDEX)) {
+async function modelPaths(paths, repository, read) {
+  const present = new Set(paths);
+  const configuration = CONFIGURATION.filter((path) => present.has(path));
+  if (present.has("config.json") && present.has(INDEX)) {
     /** @type {{weight_map?: Record<string, string>}} */
     const { weight_map: map = {} } = await read(INDEX);
     return [...configuration, INDEX, ...new Set(Object.values(map))];
   }
-  if (there.has("config.json") && there.has("model.safetensors")) return [...configuration, "model.safetensors"];
+  if (present.has("config.json") && present.has("model.safetensors")) return [...configuration, "model.safetensors"];
   const gguf = paths.filter((path) => /\.gguf$/i.test(path));
   if (gguf.length === 1) return gguf;
   throw new InputError(

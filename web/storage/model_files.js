@@ -62,8 +62,8 @@ export async function openModelFiles(source, storage, context) {
  */
 async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal }) {
   if (kept !== undefined) {
-    const found = await keptModel(storage, (model) => model.name === kept);
-    if (found) return found;
+    const whole = await keptModel(storage, (model) => model.name === kept);
+    if (whole) return whole;
     const remedy = "session.storage.list() tells which are whole.";
     throw new StorageError("there is no whole model of this name in this browser's storage", { where: kept, remedy });
   }
@@ -80,15 +80,15 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
   try {
     return await hubModel(hub, { signal, hubURL });
   } catch (error) {
-    const found = isOutage(error) ? await keptModel(storage, (model) => model.name === hub.trim()) : null;
-    if (!found) throw error;
+    const whole = isOutage(error) ? await keptModel(storage, (model) => model.name === hub.trim()) : null;
+    if (!whole) throw error;
     const why = error instanceof Error ? error.message : String(error);
     onProgress({
       status: "notice",
       file: hub,
       message: `The hub was not reached (${why}); using what is kept in this browser.`,
     });
-    return found;
+    return whole;
   }
 }
 

@@ -9,9 +9,9 @@ const fraction = (root) => ((root - Math.floor(root)) * 2 ** 32) | 0;
 /** @param {number} count @returns {number[]} the first primes */
 function primes(count) {
   /** @type {number[]} */
-  const found = [];
-  for (let n = 2; found.length < count; n++) if (found.every((p) => n % p)) found.push(n);
-  return found;
+  const list = [];
+  for (let n = 2; list.length < count; n++) if (list.every((p) => n % p)) list.push(n);
+  return list;
 }
 
 const K = Int32Array.from(primes(64), (p) => fraction(Math.cbrt(p)));
@@ -28,12 +28,12 @@ export class Sha256 {
   /** @param {Uint8Array} bytes */
   update(bytes) {
     let at = 0;
-    const waiting = this.#length % BLOCK;
+    const buffered = this.#length % BLOCK;
     this.#length += bytes.length;
-    if (waiting) {
-      at = Math.min(BLOCK - waiting, bytes.length);
-      this.#rest.set(bytes.subarray(0, at), waiting);
-      if (waiting + at < BLOCK) return this;
+    if (buffered) {
+      at = Math.min(BLOCK - buffered, bytes.length);
+      this.#rest.set(bytes.subarray(0, at), buffered);
+      if (buffered + at < BLOCK) return this;
       this.#blocks(this.#rest, 0, BLOCK);
     }
     const end = at + Math.floor((bytes.length - at) / BLOCK) * BLOCK;

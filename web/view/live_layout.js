@@ -27,7 +27,7 @@ export function layout(grid, width, most, arrangement) {
   if (grid.layers === 1) return beside(grid, width, most, 1);
   if (arrangement === "stacked") return stacked(grid, width, most);
   const choices = Array.from({ length: grid.layers }, (_, i) => beside(grid, width, most, i + 1));
-  const size = (/** @type {Layout} */ found) => found.sheets[0]?.right[0] ?? 0;
+  const size = (/** @type {Layout} */ candidate) => candidate.sheets[0]?.right[0] ?? 0;
   return choices.reduce((best, next) => (size(next) > size(best) ? next : best));
 }
 
