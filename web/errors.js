@@ -18,11 +18,11 @@ export class LoomError extends Error {
     this.where = parts.where ?? "";
     /** What the user can do about it. */
     this.remedy = parts.remedy ?? "";
-    /** Python's traceback, for whoever debugs. */
+    /** Python's traceback, for debugging. */
     this.traceback = parts.traceback ?? "";
   }
 
-  /** Place, message and remedy in one line for people. */
+  /** Place, message and remedy as one readable line. */
   get text() {
     const sentence = this.where ? `${this.where}: ${this.message}` : this.message;
     return this.remedy ? `${sentence}. ${this.remedy}` : sentence;
@@ -41,7 +41,7 @@ export class TokenizerError extends FormatError {}
 export class TemplateError extends LoomError {}
 /** A checkpoint is readable but does not describe a model that can run here. */
 export class ModelError extends LoomError {}
-/** A device is missing, has no memory left, or cannot run what it was asked to. */
+/** A device is missing, has no memory left, or cannot run a program. */
 export class DeviceError extends LoomError {}
 /** A device went away with everything in its memory. */
 export class DeviceLost extends DeviceError {}
@@ -97,7 +97,7 @@ export function toPlain(error) {
 }
 
 /**
- * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, unknown names an `InternalError`.
+ * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, an unknown name gives an `InternalError`.
  * @param {PlainError} plain
  * @returns {Error}
  */
@@ -109,7 +109,7 @@ export function fromPlain(plain) {
 }
 
 /**
- * One line for people, whatever was thrown.
+ * One readable line about anything that was thrown.
  * @param {unknown} error
  */
 export function explain(error) {

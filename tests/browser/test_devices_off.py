@@ -64,5 +64,5 @@ def test_python_on_the_page_s_thread_has_its_threads_once(open_page: Open, isola
     assert train(page, worker=False, threads=2)["simd"]["threads"] == 2
     assert train(page, worker=False)["simd"]["threads"] == 2
     assert train(page, worker=True, threads=1)["simd"]["threads"] == 1
-    with pytest.raises(Error, match="3 asked for, but Python in this thread was started with 2"):
+    with pytest.raises(Error, match="3 were requested, but Python on this thread was started with 2"):
         train(page, worker=False, threads=3)

@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_again(open_page: Open, plain_url: str) -> 
         ("step_example.html", "ticks", "10", "Ticks: expected"),
         ("step_example.html", "seed", "-1", "Seed: expected"),
         ("optimizer.html", "ticks", "1.5", "whole number"),
-        ("adaptation_demo.html", "ticks", "", "Decisions a run"),
+        ("adaptation_demo.html", "ticks", "", "Decisions per run"),
     ],
 )
 def test_wrong_numbers_are_told(open_page: Open, plain_url: str, name: str, field: str, value: str, words: str) -> None:

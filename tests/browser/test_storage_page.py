@@ -92,7 +92,7 @@ def test_a_folder_is_searched_for_its_model(open_page: Open, plain_url: str, tin
         }"""
     )
     assert result["name"] > 0
-    assert result["none"] == "InputError: the folder holds no model"
+    assert result["none"] == "InputError: the folder contains no model"
 
 
 def renderers(profile: Path) -> list[int]:

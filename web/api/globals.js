@@ -1,6 +1,6 @@
 /**
  * The original's global functions. Those that make a network return it, or a string that says why they could not; those
- * that answer in JSON tell failures as `{"success": false, "error"}`; the short forms throw typed errors.
+ * that answer in JSON report failures as `{"success": false, "error"}`; the short forms throw typed errors.
  */
 
 import { boot } from "../engine/boot.js";
@@ -70,7 +70,7 @@ function makeGlobals(runtime) {
     loadLoomNetwork: load,
     LoadModelFromString: load,
     /**
-     * A network for `SetLayer`; until then each of its layers applies an activation to whatever comes.
+     * A network for `SetLayer`; until then each of its layers only applies an activation.
      * @param {number} inputSize
      * @param {number} [rows]
      * @param {number} [cols]
@@ -166,7 +166,7 @@ function makeGlobals(runtime) {
 }
 
 /**
- * `InitDenseLayer(784, 392, 0)` and its siblings: one function a layer, by the names that Python knows.
+ * `InitDenseLayer(784, 392, 0)` and its siblings: one function per layer, named as in Python.
  * @param {Runtime} runtime
  */
 function layerInitFunctions(runtime) {

@@ -18,7 +18,7 @@ export class Handle {
     track(this, releaser(engine, handle));
   }
 
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
+  /** Give the memory back now; otherwise it is freed when this object is collected. Any later use is an `InputError`. */
   async dispose() {
     const handle = this.handle;
     this.handle = 0;

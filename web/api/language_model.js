@@ -32,7 +32,7 @@ export class LanguageModel extends Handle {
   }
 
   /**
-   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
+   * Answer a conversation, token by token. Progress reports how much of the prompt has been read.
    * @param {string | Message[]} messages a question, or the conversation so far
    * @param {GenerationOptions & WorkOptions} [options]
    */

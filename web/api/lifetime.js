@@ -1,4 +1,4 @@
-/** When an object here is gone, so is what it stands for in Python; `using` ends it at the end of a block. */
+/** Frees what an object stands for in Python when the object is collected, or at the end of a block with `using`. */
 
 /** @type {FinalizationRegistry<() => void>} */
 const collected = new FinalizationRegistry((release) => release());

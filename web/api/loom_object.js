@@ -2,7 +2,7 @@
  * Objects that live in Python, on this thread: step states, tween states, trackers, observers, tools.
  *
  * Each reflected method has two names. `state.setInput([1, 2])` takes and gives plain values and throws typed errors: an
- * array of numbers comes as a `Float32Array`, a length of time in milliseconds. `state.SetInput("[[1,2]]")` is the
+ * array of numbers is returned as a `Float32Array`, a duration in milliseconds. `state.SetInput("[[1,2]]")` is the
  * original's calling form, JSON in and JSON out; given anything but one text it does as the first.
  */
 
@@ -17,7 +17,7 @@ import { HANDLE, camel, isReference, kind, mapReferences, packed } from "./value
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {new (runtime: Runtime, handle: number, kind: string) => LoomObject} LocalClass */
 
-/** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
+/** An object in Python that this page holds. It is freed when this one is collected, or with `dispose`. */
 export class LoomObject {
   /** @type {Runtime} */
   #runtime;

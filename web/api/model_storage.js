@@ -8,7 +8,7 @@ const LARGE = 32 * 1024 * 1024;
 export class ModelStorage {
   /** @type {import("../engine/requests.js").EngineLike} */
   #engine;
-  #asked = false;
+  #requested = false;
 
   /** @param {import("../engine/requests.js").EngineLike} engine */
   constructor(engine) {
@@ -16,7 +16,7 @@ export class ModelStorage {
   }
 
   /**
-   * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
+   * Most recently used first. With `complete: false` a download ended early; loading the model again resumes it.
    * @returns {Promise<import("../storage/storage.js").KeptModel[]>}
    */
   list() {
@@ -25,8 +25,8 @@ export class ModelStorage {
 
   /**
    * Remove a model, whole or not.
-   * @param {string} name as `list` tells it
-   * @param {string} [source] likewise, where several have the name
+   * @param {string} name as in `list`
+   * @param {string} [source] as in `list`, where several models have the name
    * @returns {Promise<number>} bytes that were freed
    */
   remove(name, source) {
@@ -44,7 +44,7 @@ export class ModelStorage {
   }
 
   /**
-   * Ask the browser, once, not to clear what is kept; tells `{status: "persist", message: "granted" | "refused"}`.
+   * Ask the browser, once, not to clear what is kept; reports `{status: "persist", message: "granted" | "refused"}`.
    * Some browsers ask the user: nothing waits for the answer.
    * @param {{file?: string, total?: number}} [kept] what is new; small files are not worth a question
    * @param {OnProgress} [onProgress]
@@ -52,8 +52,8 @@ export class ModelStorage {
    */
   async persist({ file, total = Infinity } = {}, onProgress = () => {}) {
     const manager = globalThis.navigator?.storage;
-    if (this.#asked || total < LARGE || !manager?.persist) return false;
-    this.#asked = true;
+    if (this.#requested || total < LARGE || !manager?.persist) return false;
+    this.#requested = true;
     const granted = (await manager.persisted().catch(() => false)) || (await manager.persist().catch(() => false));
     onProgress({ status: "persist", file, message: granted ? "granted" : "refused" });
     return granted;

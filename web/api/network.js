@@ -55,7 +55,7 @@ export class Network extends RemoteObject {
 
   /**
    * All layers at once, tick by tick.
-   * @param {number} [inputSize] values a sample; known from most networks
+   * @param {number} [inputSize] values per sample; most networks know it
    * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    */
   createStepState(inputSize, { batch, recurrent } = {}) {
@@ -71,9 +71,9 @@ export class Network extends RemoteObject {
   }
 
   /**
-   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
-   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
-   * way, at most one every `interval` milliseconds, and only when something ran.
+   * Watch the layers work, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
+   * square of each layer's last output, and after them those of the gradients. Pictures are sent while long work
+   * runs, at most one every `interval` milliseconds, and only when something ran.
    * @param {(activity: Float32Array) => void} onActivity
    * @param {{signal?: AbortSignal, interval?: number}} [options]
    * @returns {Promise<void>}

@@ -21,7 +21,7 @@ export function reflectedClass(Base, name, methods) {
 }
 
 /**
- * One value for each owner and name, made when it is first asked for.
+ * One value for each owner and name, made at first use.
  * @template {object} Owner
  * @template Value
  */

@@ -11,7 +11,7 @@ import { HANDLE, camel, mapReferences, packed } from "./values.js";
 
 /**
  * An object in Python. Each reflected method is a method here, `GetOutput` as `getOutput`: plain values in and out, an
- * array of numbers as a `Float32Array`, a length of time in milliseconds. A method that takes long takes one more
+ * array of numbers as a `Float32Array`, a duration in milliseconds. A method that takes long takes one more
  * argument, `{onProgress, signal}`.
  */
 export class RemoteObject extends Handle {
@@ -70,7 +70,7 @@ export class RemoteObject extends Handle {
 const classes = new Cache();
 
 /**
- * The class of one kind of object, with its reflected methods; asked of Python once.
+ * The class of one kind of object, with its reflected methods, which are requested from Python once.
  * @param {EngineLike} engine
  * @param {string} kind
  * @param {RemoteClass} Base
@@ -78,7 +78,7 @@ const classes = new Cache();
  */
 function classOf(engine, kind, Base) {
   const promise = classes.get(engine, kind, () => reflected(engine, kind, Base));
-  promise.catch(() => classes.forget(engine, kind)); // the next call may have better luck
+  promise.catch(() => classes.forget(engine, kind)); // so that the next call tries again
   return promise;
 }
 

@@ -16,7 +16,7 @@ import { createRemote, remote } from "./remote_object.js";
 /** @typedef {WorkOptions & import("../storage/model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
 /** @typedef {import("../devices/open.js").DeviceFacts} DeviceFacts */
 /**
- * A kernel of a device against NumPy.
+ * A kernel of a device compared with NumPy.
  * @typedef {object} CheckedKernel
  * @property {string} kernel
  * @property {number} cases how many random shapes
@@ -38,19 +38,19 @@ export class Session {
     this.#engine = engine;
     this.version = version;
     this.capabilities = capabilities;
-    /** What can compute here, and why what cannot does not. */
+    /** What can compute here, and why the rest cannot. */
     this.devices = devices;
     /** The models that this browser keeps. */
     this.storage = new ModelStorage(engine);
   }
 
   /**
-   * @param {StartOptions} [options] `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
+   * @param {StartOptions} [options] `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
    * @returns {Promise<Session>}
    */
   static async start({ worker = true, baseURL = SITE, onProgress, signal, device, threads } = {}) {
     const engine = worker ? new WorkerEngine(WORKER) : new Engine();
-    const quit = () => engine.dispose(); // at once: nothing is lost when a start is given up
+    const quit = () => engine.dispose(); // at once: an aborted start has nothing to lose
     signal?.addEventListener("abort", quit, { once: true });
     try {
       const params = { baseURL: new URL(baseURL, globalThis.location?.href).href, device, threads };
@@ -126,7 +126,7 @@ export class Session {
   /**
    * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
    * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
-   * when there is something to tell.
+   * when they apply.
    * @param {ModelChoice} source local files, files by address, one that is kept, or a name on the hub
    * @param {LoadOptions} [options]
    * @returns {Promise<LanguageModel>}
@@ -142,7 +142,7 @@ export class Session {
   }
 
   /**
-   * Prefer a device for what is trained and loaded from now on.
+   * Use a device, where possible, for everything trained and loaded from now on.
    * @param {"auto" | "numpy" | "simd" | "webgpu"} device
    * @returns {Promise<DeviceFacts[]>}
    */
@@ -159,9 +159,9 @@ export class Session {
   }
 
   /**
-   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry per kernel.
    *
-   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   * Progress reports each as `{status: "verify", loaded, total, …}`.
    * @param {"simd" | "webgpu"} device
    * @param {WorkOptions} [options]
    * @returns {Promise<CheckedKernel[]>}

@@ -1,4 +1,4 @@
-/** The original's transformer object: one current tokenizer and model on this thread, text as it comes. */
+/** The original's transformer object: one current tokenizer and model on this thread, text streamed. */
 
 import { boot } from "../engine/boot.js";
 import { inPython } from "../engine/python.js";
@@ -35,7 +35,7 @@ export class TransformerAPI {
   }
 
   /**
-   * Load tensor by tensor, with the page alive in between.
+   * Load tensor by tensor, with the page responsive in between.
    * @param {Data} config config.json
    * @param {Data} weights model.safetensors
    * @param {Control} [control]
@@ -106,7 +106,7 @@ async function reader(name, data) {
   if (data instanceof Uint8Array || data instanceof ArrayBuffer) return new BufferReader(name, data);
   if (data instanceof Blob) return new BufferReader(name, await data.arrayBuffer());
   if (typeof data !== "string" && !(data instanceof URL))
-    throw new InputError("expected bytes, a file or an address", { where: name });
+    throw new InputError("expected bytes, a file or a URL", { where: name });
   const response = await fetch(data);
   if (!response.ok)
     throw new DownloadError(`status ${response.status}`, { where: String(data), remedy: "Check the address." });

@@ -236,5 +236,5 @@ function insight(finished) {
   const fastest = finished.reduce((a, b) => (b.speed > a.speed ? b : a), first);
   const after = (/** @type {{outcome: Outcome}} */ { outcome }) => mean(outcome.changes.map((c) => c.after));
   const steady = finished.reduce((a, b) => (after(b) > after(a) ? b : a), first);
-  return `Right most often: ${best.name}. Right most often just after a change: ${steady.name}. Most decisions a second: ${fastest.name}. One seed says little; the assessment (python -m loom_py.assess) runs many. `;
+  return `Right most often: ${best.name}. Right most often just after a change: ${steady.name}. Most decisions per second: ${fastest.name}. One seed says little; the assessment (python -m loom_py.assess) runs many. `;
 }

@@ -37,7 +37,7 @@ export class LossChart {
     return { width: Math.max(this.place.clientWidth, 200), height: Math.max(this.place.clientHeight, 200) };
   }
 
-  /** Once a frame is enough, however fast the epochs come. */
+  /** Draw at most once per frame, however fast epochs arrive. */
   #draw() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;

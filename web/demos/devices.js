@@ -32,7 +32,7 @@ async function show(session) {
   const [report] = await session.detect();
   view.none.textContent = report ? "As the original’s detector reports it." : reasonOf(session.devices);
   const { limits = {}, recommended = {}, features = [], env: _, ...facts } = report ?? {};
-  for (const [name, value] of Object.entries(facts)) fact(view.adapter, name, String(value) || "not told");
+  for (const [name, value] of Object.entries(facts)) fact(view.adapter, name, String(value) || "not reported");
   if (report) fact(view.adapter, "features", features.join(", ") || "none");
   for (const [name, value] of Object.entries({ ...recommended, ...limits }))
     fact(view.adapter, name, Number(value).toLocaleString("en"));
@@ -51,7 +51,7 @@ function showDevices(devices) {
   for (const facts of devices) {
     const row = view.devices.insertRow();
     row.append(make("th", facts.device));
-    row.insertCell().textContent = facts.available ? describe(facts) : `not there: ${facts.reason}`;
+    row.insertCell().textContent = facts.available ? describe(facts) : `not available: ${facts.reason}`;
     row.insertCell().textContent = facts.used === undefined ? "" : size(facts.used);
   }
 }

@@ -2,7 +2,7 @@
 
 /**
  * @param {number} count of samples, half of each class
- * @param {number} inputs values a sample
+ * @param {number} inputs values per sample
  * @param {number} outputs values of the target; the first two are the classes
  * @param {() => number} [random]
  */

@@ -36,7 +36,7 @@ show([]);
 starting
   .then((session) => session.createNetwork(CONFIG, { seed: 0 }))
   .then((untrained) => (network ? untrained.dispose() : use(untrained)))
-  .catch(() => {}); // told by startSession
+  .catch(() => {}); // shown by startSession
 onSubmit(train);
 
 /** @param {Network} untrained */

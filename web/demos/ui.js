@@ -108,6 +108,6 @@ export function deviceText({ version, devices }) {
   const where =
     simd?.available && !numpy
       ? `compiled kernels (${simd.relaxed ? "relaxed " : ""}SIMD, ${simd.threads === 1 ? "one thread" : `${simd.threads} threads`})`
-      : `NumPy in WebAssembly${numpy ? ", as asked for" : simd ? ` (${simd.reason})` : ""}`;
-  return `LOOM ${version} is ready: ${where}, beside the page.`;
+      : `NumPy in WebAssembly${numpy ? ", as requested" : simd ? ` (${simd.reason})` : ""}`;
+  return `LOOM ${version} is ready: ${where}, in the background.`;
 }

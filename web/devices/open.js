@@ -1,4 +1,4 @@
-/** What can compute in this page besides NumPy: opened beside Python's start, told to Python when it is there. */
+/** What can compute in this page besides NumPy: opened while Python starts, and registered once it runs. */
 
 import { WebGPUHost } from "./webgpu_host.js";
 import { InputError, explain } from "../errors.js";
@@ -7,16 +7,16 @@ import { SimdHost } from "./simd_host.js";
 /**
  * @typedef {object} DeviceOptions
  * @property {"auto" | "numpy" | "simd" | "webgpu"} [device] what to compute with; `auto` chooses by size and availability
- * @property {number} [threads] most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+ * @property {number} [threads] most threads of the compiled kernels; by default one per core. More than one needs a page that is cross-origin isolated
  */
 /**
  * @typedef {object} DeviceFacts
  * @property {string} device
  * @property {boolean} available
- * @property {string} [reason] why it is not there
+ * @property {string} [reason] why it is not available
  * @property {number} [threads]
  * @property {boolean} [relaxed] relaxed SIMD is in use
- * @property {boolean} [hardware] a real GPU, not one played by the CPU
+ * @property {boolean} [hardware] a real GPU, not one emulated by the CPU
  * @property {string} [vendor]
  * @property {string} [architecture]
  * @property {string} [description]
@@ -27,14 +27,14 @@ import { SimdHost } from "./simd_host.js";
  * @property {number} [used] bytes
  */
 /**
- * `reopen` gives a lost GPU back if it can be had again.
- * @typedef {{tell: (bridge: import("../engine/bridge.js").Bridge) => void, reopen: () => Promise<void>, close: () => void}} Opened
+ * `register` adds the devices in Python; `reopen` replaces a lost GPU, if possible.
+ * @typedef {{register: (bridge: import("../engine/bridge.js").Bridge) => void, reopen: () => Promise<void>, close: () => void}} Opened
  */
 
 const NAMES = ["auto", "numpy", "simd", "webgpu"];
 
 /**
- * Never fails for a device that is missing; a wish for what is none is an `InputError`.
+ * Never fails because a device is missing; an unknown name is an `InputError`.
  * @param {DeviceOptions & {baseURL: string | URL}} options
  * @returns {Promise<Opened>}
  */
@@ -54,7 +54,7 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
     WebGPUHost.open().catch(explain),
   ]);
   return {
-    tell(bridge) {
+    register(bridge) {
       if (typeof simd === "string") bridge.missing_device("simd", simd);
       else bridge.add_simd(simd);
       if (typeof webgpu === "string") bridge.missing_device("webgpu", webgpu);
@@ -62,7 +62,7 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
       bridge.use_device(device);
     },
     async reopen() {
-      if (typeof webgpu !== "string" && webgpu.lost) await webgpu.reopen().catch(() => {}); // it then says that it is lost
+      if (typeof webgpu !== "string" && webgpu.lost) await webgpu.reopen().catch(() => {}); // its facts then say that it is lost
     },
     close() {
       if (typeof simd !== "string") simd.close();

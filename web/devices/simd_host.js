@@ -2,7 +2,7 @@
  * The compiled kernels (`simd/*.c`) in a page: an instance of the binary that fits, its memory, and its threads. Python's
  * `runtime/simd/js_host.py` is the other side.
  *
- * Threads need shared memory, so a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
+ * Threads need shared memory, hence a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
  */
 
 import { InternalError, LoomError, RuntimeFailure } from "../errors.js";
@@ -12,7 +12,7 @@ const PAGE = 65536;
 const STACK_BYTES = 65536;
 const SCRATCH_BYTES = 256 * 1024; // as in simd/loom.h
 const MAX_THREADS = 16;
-/** Memory limits to ask for, in pages: some machines do not give addresses for the largest. */
+/** Memory limits to try, in pages: some machines have no addresses for the largest. */
 const LIMITS = [65535, 32768, 16384, 8192];
 
 /** `i32x4.relaxed_dot_i8x16_i7x16_add_s` of three constants: valid where relaxed SIMD is. */
@@ -27,16 +27,16 @@ const SIMD = new Uint8Array([
 
 /** @typedef {{threads?: number, relaxed?: boolean, baseURL?: string | URL}} SimdOptions */
 
-/** Whether the engine knows relaxed SIMD. */
+/** Whether the JavaScript engine has relaxed SIMD. */
 export const hasRelaxed = () => WebAssembly.validate(RELAXED);
-/** Whether the engine knows SIMD. */
+/** Whether the JavaScript engine has SIMD. */
 export const hasSimd = () => WebAssembly.validate(SIMD);
 /** Whether workers can share WebAssembly memory here. */
 export const hasThreads = () =>
   globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function" && typeof Worker === "function";
 
 /**
- * How many threads there can be of those asked for; by default one a core.
+ * How many of the requested threads there can be; by default one per core.
  * @param {number} [threads]
  */
 export const threadCount = (threads = navigator.hardwareConcurrency || 1) =>
@@ -65,8 +65,8 @@ export class SimdHost {
   }
 
   /**
-   * Throws a `RuntimeFailure` with the reason when there is no SIMD or the binary cannot be had.
-   * @param {SimdOptions} [options] `threads`: at most this many (default: one a core); `relaxed`: false never uses it
+   * Throws a `RuntimeFailure` with the reason when there is no SIMD or the binary cannot be fetched.
+   * @param {SimdOptions} [options] `threads`: at most this many (default: one per core); `relaxed`: false never uses it
    * @returns {Promise<SimdHost>}
    */
   static async open({ threads, relaxed = true, baseURL = SITE } = {}) {
@@ -77,7 +77,7 @@ export class SimdHost {
       return await SimdHost.#open(fast, count, baseURL);
     } catch (error) {
       if (count === 1) throw error;
-      return SimdHost.#open(fast, 1, baseURL); // where workers cannot start, one thread can
+      return SimdHost.#open(fast, 1, baseURL); // one thread works where workers cannot start
     }
   }
 
@@ -212,7 +212,7 @@ function makeMemory(module, shared) {
 }
 
 /**
- * Pages that the binary's own data needs; the standard way to ask for them is not everywhere yet.
+ * Pages that the binary's own data needs; the standard way to read them is not available everywhere yet.
  * @param {WebAssembly.Module} module
  * @returns {number}
  */

@@ -2,7 +2,7 @@
  * A GPU in a page: adapter and device, buffers, plans (`loom_py/runtime/webgpu/encode.py`) and readings, all named by
  * integers. Python's `runtime/webgpu/js_host.py` is the other side; nothing here knows a kernel.
  *
- * Pipelines are compiled in the background. What is asked for meanwhile waits in line, so that Python need not.
+ * Pipelines are compiled in the background. Work that needs them waits in a queue, so that Python need not wait.
  */
 
 import { DeviceError, DeviceLost, explain } from "../errors.js";
@@ -17,14 +17,14 @@ import { Reading, Staging } from "./webgpu_readback.js";
 /** @typedef {{powerPreference?: GPUPowerPreference, onProgress?: OnCompiled}} WebGPUOptions */
 /** A device and what belongs to it alone. @typedef {{device: GPUDevice, pipelines: Pipelines, staging: Staging, queue: WorkQueue}} Current */
 
-/** Milliseconds to wait for the news of a loss, which may come a moment after what it stopped. */
+/** Milliseconds to wait for the browser to report a loss, which it may do after the failure of what was under way. */
 const LOSS_MS = 200;
 
 /** See `Host` in `runtime/webgpu/host.py`. */
 export class WebGPUHost {
-  /** Why the device is gone; empty while it is there. */
+  /** Why the device is lost; empty while it works. */
   lost = "";
-  /** How many devices there were; what an earlier one computed is gone. */
+  /** How many devices have been opened; results on an earlier one are lost. */
   generation = 0;
   /** @type {Current | null} */
   #current = null;
@@ -35,9 +35,9 @@ export class WebGPUHost {
   #contents = new Map();
   /** @type {Map<number, Plan>} */
   #plans = new Map();
-  /** The way to a new device, while it is under way. @type {Promise<void> | null} */
+  /** Resolves when a new device is open; null when none is being opened. @type {Promise<void> | null} */
   #opening = null;
-  /** The first thing that went wrong since Python last asked. */
+  /** The first failure since Python last asked for one. */
   #failure = "";
   #closed = false;
   #bytes = 0;
@@ -61,7 +61,7 @@ export class WebGPUHost {
 
   /**
    * A new device in the place of a lost one. Buffers and plans keep their names; those written with `keep` have their
-   * contents again, the others are zeros. Who asks while one is on its way gets the same.
+   * contents again, the others are zeros. Concurrent calls share one reopening.
    * @returns {Promise<void>}
    */
   reopen() {
@@ -127,7 +127,7 @@ export class WebGPUHost {
   }
 
   /**
-   * Errors of making something are found later; they are kept for whoever asks next.
+   * WebGPU reports errors of creation later; they are kept for `failure`.
    * @template T
    * @param {string} what
    * @param {() => T} make
@@ -277,7 +277,7 @@ export class WebGPUHost {
     if (!plan) throw new DeviceError(`${name} is not a plan of this device`, { where: "webgpu" });
     const { device, queue } = this.#opened();
     const encode = () => {
-      if (this.#plans.get(name) !== plan) return; // whoever asked has gone, and its buffers with it
+      if (this.#plans.get(name) !== plan) return; // dropped meanwhile, and its buffers with it
       encodePlan(device, plan, { rows, steps, indices, keep }, (buffer) => this.#buffer(buffer));
     };
     queue.add(encode, plan.ready);
@@ -294,7 +294,7 @@ export class WebGPUHost {
   }
 
   /**
-   * Lose the device as a driver's crash would: what tests and a button for the curious use.
+   * Lose the device as a driver's crash would, for tests and demonstrations.
    * @param {string} [reason]
    */
   lose(reason = "unknown") {

@@ -36,7 +36,7 @@ const MAX_DISPATCHES = 4096;
 /** @type {Record<string, GPUBufferBindingType>} */
 const ACCESS = { uniform: "uniform", write: "storage", read: "read-only-storage", row: "read-only-storage" };
 
-/** The pipelines of a device; each is compiled once, all at the same time. */
+/** The pipelines of a device; each is compiled once, all concurrently. */
 export class Pipelines {
   /** @type {Map<string, GPUShaderModule>} */
   #modules = new Map();
@@ -46,7 +46,7 @@ export class Pipelines {
 
   /**
    * @param {GPUDevice} device
-   * @param {(message: string) => void} fail told of shaders that cannot be compiled
+   * @param {(message: string) => void} fail called for shaders that cannot be compiled
    * @param {OnCompiled} [onProgress]
    */
   constructor(device, fail, onProgress = () => {}) {

@@ -1,9 +1,9 @@
-/** Work for a GPU in the order it was asked for, although some of it waits for pipelines that are being compiled. */
+/** Runs a GPU's work in order, although some of it waits for pipelines that are being compiled. */
 
 import { explain } from "../errors.js";
 
 /**
- * `abandon` is called instead of `run` when the device is gone before its turn comes.
+ * `abandon` is called instead of `run` when the device is lost first.
  * @typedef {{ready: Promise<unknown> | null, run: () => void, abandon: () => void}} Work
  */
 
@@ -14,8 +14,8 @@ export class WorkQueue {
   #closed = false;
 
   /**
-   * @param {() => boolean} isLost whether the device is gone
-   * @param {(message: string) => void} fail told of work that threw after it had waited
+   * @param {() => boolean} isLost whether the device is lost
+   * @param {(message: string) => void} fail called for work that throws after it has waited
    */
   constructor(isLost, fail) {
     this.isLost = isLost;

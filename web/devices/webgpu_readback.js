@@ -1,16 +1,16 @@
-/** Bytes on their way back from a GPU, and the staging buffers that they come through. */
+/** Reading buffers of a GPU back, through staging buffers that are reused. */
 
 const READBACK = 0x01 | 0x08; // MAP_READ | COPY_DST
 /** Staging buffers are kept for reuse up to this size, and so many of each size. */
 const KEPT_BYTES = 1 << 22;
 const KEPT_COUNT = 4;
 
-/** Bytes on their way back. `promise` always resolves; then `bytes` or `error` is there. */
+/** A pending read. `promise` always resolves; then `bytes` or `error` is set. */
 export class Reading {
   /** @type {Uint8Array | null} */
   bytes = null;
   error = "";
-  /** The device went before it could answer. */
+  /** The device was lost before the bytes arrived. */
   lost = false;
   /** @type {Promise<void>} */
   promise = Promise.resolve();

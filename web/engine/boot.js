@@ -36,8 +36,8 @@ export function boot(options = {}) {
 async function start({ baseURL = SITE, onProgress = () => {}, device, threads }) {
   const folder = new URL("pyodide/", baseURL).href;
   onProgress({ status: "runtime", loaded: 0, total: CORE_FILES.length, unit: "files" });
-  const devices = openDevices({ device, threads, baseURL }); // beside the rest
-  devices.catch(() => {}); // told when it is awaited
+  const devices = openDevices({ device, threads, baseURL }); // in parallel with the rest
+  devices.catch(() => {}); // a failure is reported where it is awaited
   const stopWatching = await watchFiles(folder, onProgress);
   try {
     const { loadPyodide } = await import(`${folder}pyodide.mjs`);
@@ -50,7 +50,7 @@ async function start({ baseURL = SITE, onProgress = () => {}, device, threads })
     onProgress({ status: "starting", file: "loom_py" });
     const bridge = pyodide.pyimport("loom_py.bridge.api");
     const opened = await devices;
-    opened.tell(bridge);
+    opened.register(bridge);
     const runtime = {
       pyodide,
       bridge,
@@ -81,7 +81,7 @@ function local(url) {
 }
 
 /**
- * Tell about each file of the runtime as it arrives. Uses resource timing, so that the engine's own cache of compiled
+ * Report each file of the runtime as it arrives. Uses resource timing, so that the engine's own cache of compiled
  * WebAssembly, which needs the untouched response, keeps working.
  * @param {string} folder
  * @param {OnProgress} onProgress

@@ -60,12 +60,12 @@ const METHODS = {
     const simd = devices(runtime).find((d) => d.device === "simd");
     if (threads !== undefined && simd?.available && threadCount(threads) !== threadCount(runtime.threads)) {
       const remedy = "Start this session in a worker, or the first one with these threads.";
-      throw new InputError(`${threads} asked for, but Python in this thread was started with ${simd.threads}`, {
+      throw new InputError(`${threads} were requested, but Python on this thread was started with ${simd.threads}`, {
         where: "threads",
         remedy,
       });
     }
-    if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another wish
+    if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another device
     return { version: runtime.version, capabilities: capabilities(), devices: devices(runtime) };
   },
   devices: (runtime) => devices(runtime),
@@ -109,7 +109,7 @@ const METHODS = {
         last = performance.now();
         onEvent(activity);
       } catch (error) {
-        failed = error; // this may be inside somebody else's work
+        failed = error; // not thrown here: this may run within other work
       }
     };
     afterSlices.add(look);
@@ -179,7 +179,7 @@ const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devi
 /** @typedef {{id: number, text: string, finishReason: string | null}} Token */
 
 /**
- * Run a generation task: the prompt's progress is told as `{status: "prefill", loaded, total}` in tokens, every new
+ * Run a generation task: the prompt's progress is reported as `{status: "prefill", loaded, total}` in tokens, every new
  * token as `{status: "token", id, text}`; the result says how it ended.
  * @param {Runtime} runtime
  * @param {{onEvent: (event: import("./requests.js").GenerationEvent) => void, signal?: AbortSignal}} context
@@ -199,7 +199,7 @@ async function generate(runtime, { onEvent, signal }, start) {
       onEvent({ status: "token", ...token });
     }
   };
-  // One step a slice: each token is shown when it is made.
+  // One step per slice, so that each token is shown at once.
   await runTask(runtime, task, { signal, onEvents, sliceMs: 0 });
   return { finishReason };
 }

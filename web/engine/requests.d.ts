@@ -82,7 +82,7 @@ export interface CallOptions<M extends Method> {
   signal?: AbortSignal;
 }
 
-/** The engine, wherever it runs. Every `Handle` is released by whoever asked for it. */
+/** The engine, wherever it runs. The caller releases every `Handle` that it gets. */
 export interface EngineLike {
   call<M extends Method>(method: M, params?: Params<M>, options?: CallOptions<M>): Promise<Result<M>>;
   dispose(): void;

@@ -1,6 +1,6 @@
 /**
  * Long Python work in slices of a few milliseconds, with the event loop in between: that is how a stop gets through
- * without shared memory, and how a page stays alive when Python runs on its own thread.
+ * without shared memory, and how a page stays responsive when Python runs on its thread.
  */
 
 import { inPython } from "./python.js";
@@ -8,7 +8,7 @@ import { inPython } from "./python.js";
 /** Milliseconds of Python before the event loop gets its turn. */
 export const SLICE_MS = 25;
 
-/** Called after every slice: who watches gets a turn however busy the thread is. @type {Set<() => void>} */
+/** Called after every slice, so that watchers get a turn however busy the thread is. @type {Set<() => void>} */
 export const afterSlices = new Set();
 
 /** Resolves after the events that wait now; not subject to the 4 ms minimum of nested timers. */
@@ -24,7 +24,7 @@ export function yieldToEvents() {
 }
 
 /**
- * Wait for a device, or until the work is to stop; whether the device's work succeeded is Python's to find out.
+ * Wait for a device or an abort; Python itself finds out whether the device's work succeeded.
  * @param {Promise<unknown>} promise
  * @param {AbortSignal} [signal] left as it was, since it outlives many of these waits
  * @returns {Promise<void>}

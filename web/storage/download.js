@@ -1,6 +1,6 @@
 /**
- * One file: from storage if it is there, else over the network into storage, going on where an earlier attempt ended.
- * Bytes are hashed as they come. When storage runs full, what has come stays there and the rest goes to memory.
+ * One file: from storage if it is there, else over the network into storage, resuming an earlier attempt.
+ * Bytes are hashed as they arrive. When storage is full, the rest of the file is held in memory.
  */
 
 import { DownloadError, IntegrityError, StorageError } from "../errors.js";
@@ -22,7 +22,7 @@ const PROGRESS_MS = 100;
 const RESTARTS = 3;
 
 /**
- * A reader for the file, which is whole and has the size and the SHA-256 that `file` tells.
+ * A reader for the file, which is whole and has the size and the SHA-256 given in `file`.
  * @param {RemoteFile} file
  * @param {Storage} storage
  * @param {DownloadOptions} [options]
@@ -45,11 +45,11 @@ export async function download(file, storage, { signal, onProgress = () => {} } 
   }
 }
 
-/** One file on its way. */
+/** The transfer of one file. */
 class Transfer {
   /** @type {import("./shelves.js").Appender | null} */
   #sink = null;
-  /** What found no room on disk. @type {Pieces | null} */
+  /** The part that did not fit on disk. @type {Pieces | null} */
   #tail = null;
   /** @type {FileRecord} */
   #record;
@@ -59,7 +59,7 @@ class Transfer {
   /** @type {number | undefined} */
   #total;
   #reported = 0;
-  /** Some of the bytes were here before. */
+  /** Some of the bytes come from an earlier attempt. */
   #resumed = false;
   #restarts = 0;
 
@@ -86,11 +86,11 @@ class Transfer {
       for (;;) {
         await this.#fetch();
         if (await this.#verified()) break;
-        await this.#restart(); // the part from an earlier time was of something else
+        await this.#restart(); // the part kept from an earlier attempt belongs to another version
       }
     } catch (error) {
       await this.#sink?.close().catch(() => {});
-      // What is right stays for the next time, what is wrong goes.
+      // Keep a valid part for the next attempt; remove what fails verification.
       if (error instanceof IntegrityError) await this.storage.forget(this.key).catch(() => {});
       throw error;
     }
@@ -117,7 +117,7 @@ class Transfer {
     return tail ? new JoinedReader(head, tail) : head;
   }
 
-  /** Take up what an earlier attempt left. */
+  /** Resume from what an earlier attempt left. */
   async #resume() {
     const { file, key, storage, context } = this;
     const record = await storage.record(key);
@@ -134,12 +134,12 @@ class Transfer {
         context.signal?.throwIfAborted();
         this.#hash.update(chunk);
         this.#at += chunk.length;
-        this.#tell("resume", this.#at, kept, false);
+        this.#emit("resume", this.#at, kept, false);
       }
     }
     this.#at = kept;
     this.#resumed = true;
-    this.#tell("resume", kept, kept, true);
+    this.#emit("resume", kept, kept, true);
     await this.#openSink(false);
   }
 
@@ -154,7 +154,7 @@ class Transfer {
     }
   }
 
-  /** From nothing again: the server has another version, or the bytes were damaged. */
+  /** Start over: the server has another version, or the bytes were damaged. */
   async #restart() {
     if (++this.#restarts > RESTARTS) {
       throw new DownloadError("the file keeps changing while it is being fetched", {
@@ -179,7 +179,7 @@ class Transfer {
       context.onProgress({
         status: "retry",
         file: file.name,
-        message: `the connection broke; again in ${seconds.toFixed(1)} s`,
+        message: `the connection broke; trying again in ${seconds.toFixed(1)} s`,
       });
     const options = { signal: context.signal, progress: () => this.#at, onRetry };
     if (this.#total === undefined || this.#at < this.#total) await persistently(() => this.#part(), options);
@@ -187,7 +187,7 @@ class Transfer {
       throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
   }
 
-  /** One answer, to its end or to the end of the connection. @returns {Promise<void>} */
+  /** One response, to its end or until the connection breaks. @returns {Promise<void>} */
   async #part() {
     const { file, context } = this;
     const answer = await requestRange(file.url, this.#at, { signal: context.signal });
@@ -205,7 +205,7 @@ class Transfer {
     }
     this.#total = answer.total ?? this.#total;
     await this.#note(answer.etag);
-    let skip = this.#at - answer.start; // a server without ranges sends all of it again
+    let skip = this.#at - answer.start; // a server without ranges sends the whole file again
     this.#report(true);
     for await (const chunk of chunks(answer.body, file.url)) {
       context.signal?.throwIfAborted();
@@ -215,7 +215,7 @@ class Transfer {
       if (file.size !== undefined && this.#at + fresh.length > file.size)
         throw this.#wrongSize(this.#at + fresh.length);
       await this.#put(fresh);
-      if (this.#total !== undefined && this.#at > this.#total) this.#total = undefined; // it was not the true one
+      if (this.#total !== undefined && this.#at > this.#total) this.#total = undefined; // the server stated a wrong size
       this.#report(false);
     }
     if (this.#total !== undefined && this.#at < this.#total)
@@ -230,7 +230,7 @@ class Transfer {
     return start > this.#at;
   }
 
-  /** Remember which version this is, before its first byte is kept. @param {string} etag */
+  /** Record which version this is, before its first byte is kept. @param {string} etag */
   async #note(etag) {
     if (this.#record.etag === etag && this.#record.size === this.#total) return;
     this.#record = { ...this.#record, etag: etag || this.#record.etag, size: this.#total };
@@ -267,7 +267,7 @@ class Transfer {
     });
   }
 
-  /** @returns {Promise<boolean>} false: fetch all of it again */
+  /** @returns {Promise<boolean>} false to fetch the whole file again */
   async #verified() {
     const { file } = this;
     if (file.size !== undefined && this.#at !== file.size) throw this.#wrongSize(this.#at);
@@ -278,7 +278,7 @@ class Transfer {
     if (this.#resumed) return false;
     throw new IntegrityError(`the file's SHA-256 is ${digest.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`, {
       where: file.name,
-      remedy: "The file was changed or damaged on its way; try again, or choose another source.",
+      remedy: "The file was changed or damaged in transit; try again, or choose another source.",
     });
   }
 
@@ -292,7 +292,7 @@ class Transfer {
 
   /** @param {boolean} force */
   #report(force) {
-    this.#tell("download", this.#at, this.#total, force);
+    this.#emit("download", this.#at, this.#total, force);
   }
 
   /**
@@ -301,7 +301,7 @@ class Transfer {
    * @param {number | undefined} total
    * @param {boolean} force
    */
-  #tell(status, loaded, total, force) {
+  #emit(status, loaded, total, force) {
     const now = performance.now();
     if (!force && now - this.#reported < PROGRESS_MS) return;
     this.#reported = now;

@@ -1,4 +1,4 @@
-/** Models in folders of the user's own: picked, dropped, or given by `<input webkitdirectory>`. */
+/** Models in the user's folders: picked, dropped, or chosen with `<input webkitdirectory>`. */
 
 import { InputError } from "../errors.js";
 
@@ -28,12 +28,15 @@ export function modelFiles(files) {
   }
   const gguf = files.filter((file) => /\.gguf$/i.test(file.name));
   if (gguf.length === 1) return gguf;
-  throw new InputError(gguf.length ? `the folder holds ${gguf.length} .gguf files` : "the folder holds no model", {
-    where: files[0] ? pathOf(files[0]).split("/")[0] : "folder",
-    remedy: gguf.length
-      ? `Choose one of them: ${gguf.map((file) => file.name).join(", ")}.`
-      : "Choose one with a .gguf file, or with config.json, tokenizer.json and .safetensors files.",
-  });
+  throw new InputError(
+    gguf.length ? `the folder contains ${gguf.length} .gguf files` : "the folder contains no model",
+    {
+      where: files[0] ? pathOf(files[0]).split("/")[0] : "folder",
+      remedy: gguf.length
+        ? `Choose one of them: ${gguf.map((file) => file.name).join(", ")}.`
+        : "Choose one with a .gguf file, or with config.json, tokenizer.json and .safetensors files.",
+    },
+  );
 }
 
 /** @type {WeakMap<File, string>} */
@@ -43,7 +46,7 @@ const paths = new WeakMap();
 const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
 
 /**
- * All files of what was dropped, those in folders too. Call it in the event's own turn: the items are gone afterwards.
+ * All files of what was dropped, also those in folders. Call it within the event handler: the items do not outlive it.
  * @param {DataTransfer} data
  * @returns {Promise<File[]>}
  */
@@ -74,16 +77,16 @@ async function walk(entry, depth) {
   for (;;) {
     /** @type {FileSystemEntry[]} */
     const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!batch.length) return files; // a reader gives a hundred at a time
+    if (!batch.length) return files; // a reader returns a hundred entries at a time
     files.push(...(await Promise.all(batch.map((inside) => walk(inside, depth - 1)))).flat());
   }
 }
 
-/** Whether a folder can be chosen by `pickFolder`; elsewhere `<input webkitdirectory>` does it. */
+/** Whether `pickFolder` works here; elsewhere use `<input webkitdirectory>`. */
 export const canPickFolder = () => "showDirectoryPicker" in globalThis;
 
 /**
- * Let the user choose a folder; empty when it was not chosen after all.
+ * Let the user choose a folder; empty when the user cancels.
  * @returns {Promise<File[]>}
  */
 export async function pickFolder() {

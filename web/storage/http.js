@@ -1,7 +1,7 @@
 /**
  * Requests for ranges of large files: what an answer means, what a refusal means, and when to ask again.
  *
- * A request with a `Range` header goes out without content coding, so the `Content-Range` of its answer tells the true
+ * A request with a `Range` header goes out without content coding, so the `Content-Range` of its response has the true
  * size; `Content-Length` counts coded bytes and is believed only where the coding can be seen to be none.
  */
 
@@ -15,11 +15,11 @@ const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 60_000;
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** A fault that may pass: asked again, and for a model that is kept already, none at all. */
+/** A fault that may be temporary: the request is repeated, and a model that is kept already is used instead. */
 export class Temporary extends Error {
   /**
    * @param {DownloadError} error what to say if it does not pass
-   * @param {number} [pauseMs] as the server asked
+   * @param {number} [pauseMs] as requested by the server
    */
   constructor(error, pauseMs = 0) {
     super(error.message);
@@ -31,7 +31,7 @@ export class Temporary extends Error {
 }
 
 /**
- * Ask for a file from `start` on; a server without ranges answers from 0.
+ * Request a file from `start` on; a server without ranges answers from 0.
  * @param {string} url
  * @param {number} start
  * @param {{signal?: AbortSignal, last?: number}} [options] `last`: the last byte wanted
@@ -48,7 +48,7 @@ export async function requestRange(url, start, { signal, last } = {}) {
   }
   const body = response.body ?? new Blob([]).stream();
   if (response.status === 206) {
-    // Across origins Content-Range may be hidden; the answer to a range then starts where it was asked to.
+    // Across origins Content-Range may be hidden; the response then starts where the request did.
     const from = range?.[1] ? Number(range[1]) : start;
     const rest = last === undefined ? trueLength(response) : undefined;
     return { body, start: from, total: total ?? (rest === undefined ? rest : from + rest), etag, satisfied: true };
@@ -77,7 +77,7 @@ async function rangeOrWhole(url, range, signal) {
 }
 
 /**
- * The size of a file without its bytes; undefined where the server does not tell.
+ * The size of a file without its bytes; undefined where the server does not say.
  * @param {string} url
  * @param {AbortSignal} [signal]
  */
@@ -102,11 +102,11 @@ export function fetchJson(url, signal) {
 }
 
 /**
- * Work that is done again after faults that may pass, with growing pauses, as long as it gets on.
+ * Repeat work after faults that may be temporary, with growing pauses, as long as it makes progress.
  * @template T
  * @param {() => Promise<T>} work
  * @param {{signal?: AbortSignal, progress?: () => number, onRetry?: (seconds: number) => void}} options
- *   `progress`: a number that grows when something was gained
+ *   `progress`: a number that grows with progress
  * @returns {Promise<T>}
  */
 export async function persistently(work, { signal, progress = () => 0, onRetry = () => {} }) {
@@ -204,16 +204,16 @@ function refused(url, response) {
     message += ": too many requests";
     const wait = Math.ceil(retryAfterMs(response) / 1000);
     remedy = wait
-      ? `Try again in ${wait} seconds; what has come is kept.`
-      : "Wait a few minutes and try again; what has come is kept.";
+      ? `Try again in ${wait} seconds; what has been fetched is kept.`
+      : "Wait a few minutes and try again; what has been fetched is kept.";
   } else if (status >= 500) {
-    remedy = "The server is in trouble; try again later. What has come is kept.";
+    remedy = "The server is in trouble; try again later. What has been fetched is kept.";
   }
   return new DownloadError(message, { where: url, remedy });
 }
 
 /**
- * Why nothing came: the browser does not tell, but it can be found out.
+ * Why a request failed: the browser does not say, but a further request shows.
  * @param {string} url
  * @param {unknown} cause
  * @param {AbortSignal} [signal]
@@ -222,7 +222,7 @@ function refused(url, response) {
 async function unreachable(url, cause, signal) {
   const { location, navigator } = globalThis;
   if (navigator?.onLine === false) {
-    const remedy = "Connect and try again: what has come is kept. Or choose the files from your computer.";
+    const remedy = "Connect and try again: what has been fetched is kept. Or choose the files from your computer.";
     return new Temporary(new DownloadError("there is no network", { where: url, remedy, cause }));
   }
   const { origin, host } = new URL(url);
@@ -247,12 +247,13 @@ async function unreachable(url, cause, signal) {
  */
 export function lost(url, cause) {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const remedy = "Check the connection and try again: what has come is kept. Or choose the files from your computer.";
+  const remedy =
+    "Check the connection and try again: what has been fetched is kept. Or choose the files from your computer.";
   return new Temporary(new DownloadError(`the file could not be fetched (${reason})`, { where: url, remedy, cause }));
 }
 
 /**
- * How the server answers the simplest request: not at all, only where nobody may read it, or openly.
+ * How the server answers the simplest request: not at all, opaquely, or openly.
  * @param {string} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<"none" | "opaque" | "open">}

@@ -13,7 +13,7 @@ export const DEFAULT_REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct";
 export const DEFAULT_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac";
 
 /**
- * The models that this site itself offers; none where there is no list.
+ * The models that this site offers; none where it has no list.
  * @param {string | URL} [baseURL] the site's root, by default the folder of `loom.js`
  * @returns {Promise<SiteModel[]>}
  */
@@ -57,15 +57,15 @@ export function parseHubName(text) {
 
 /**
  * The files to fetch for a model on the hub, all of one commit: a branch is resolved to the commit it names now. One
- * request tells the commit, and every file's size and SHA-256 (of those in Git LFS, which the weights are).
+ * response has the commit, and every file's size and SHA-256 (of those in Git LFS, which the weights are).
  * @param {string} name see `parseHubName`
  * @param {{signal?: AbortSignal, hubURL?: string}} [options] `hubURL`: a mirror
  * @returns {Promise<{name: string, source: string, files: RemoteFile[]}>}
  */
 export async function hubModel(name, { signal, hubURL = HUB } = {}) {
-  const { repository, revision: asked, file } = parseHubName(name);
+  const { repository, revision: requested, file } = parseHubName(name);
   const hub = hubURL.replace(/\/+$/, "");
-  const revision = asked || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
+  const revision = requested || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
   /** @type {{sha?: string, siblings?: {rfilename: string, size?: number, lfs?: {sha256?: string, size?: number}}[]}} */
   const info = await fetchJson(
     `${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`,
@@ -86,7 +86,7 @@ export async function hubModel(name, { signal, hubURL = HUB } = {}) {
   return { name: name.trim(), source: file ? at(file).url : folder, files: paths.map(at) };
 }
 
-/** Beside the weights: what is there of it. */
+/** Files besides the weights, where a repository has them. */
 const CONFIGURATION = [
   "config.json",
   "tokenizer.json",
@@ -114,16 +114,13 @@ async function modelPaths(paths, repository, read) {
   if (present.has("config.json") && present.has("model.safetensors")) return [...configuration, "model.safetensors"];
   const gguf = paths.filter((path) => /\.gguf$/i.test(path));
   if (gguf.length === 1) return gguf;
-  throw new InputError(
-    gguf.length ? `holds ${gguf.length} .gguf files` : "holds no model.safetensors and no .gguf file",
-    {
-      where: repository,
-      remedy: gguf.length
-        ? `Name one of them: ${gguf
-            .slice(0, 8)
-            .map((path) => `${repository}/${path}`)
-            .join(", ")}${gguf.length > 8 ? ", …" : ""}.`
-        : "Choose a repository with the weights in one of these formats.",
-    },
-  );
+  throw new InputError(gguf.length ? `has ${gguf.length} .gguf files` : "has no model.safetensors and no .gguf file", {
+    where: repository,
+    remedy: gguf.length
+      ? `Name one of them: ${gguf
+          .slice(0, 8)
+          .map((path) => `${repository}/${path}`)
+          .join(", ")}${gguf.length > 8 ? ", …" : ""}.`
+      : "Choose a repository with the weights in one of these formats.",
+  });
 }

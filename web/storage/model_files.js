@@ -41,7 +41,7 @@ export async function openModelFiles(source, storage, context) {
   /** @type {Reader[]} */
   const readers = [];
   try {
-    if (place === storage) await place.saveModel(model).catch(() => {}); // a full disk is told when the file comes
+    if (place === storage) await place.saveModel(model).catch(() => {}); // a full disk is reported with the file
     for (const file of model.files) {
       const reader = await download(file, place, context);
       readers.push(reader);
@@ -64,7 +64,7 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
   if (kept !== undefined) {
     const whole = await keptModel(storage, (model) => model.name === kept);
     if (whole) return whole;
-    const remedy = "session.storage.list() tells which are whole.";
+    const remedy = "session.storage.list() shows which are whole.";
     throw new StorageError("there is no whole model of this name in this browser's storage", { where: kept, remedy });
   }
   if (hub === undefined) {
@@ -86,7 +86,7 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
     onProgress({
       status: "notice",
       file: hub,
-      message: `The hub was not reached (${why}); using what is kept in this browser.`,
+      message: `The hub could not be reached (${why}); using the model kept in this browser.`,
     });
     return whole;
   }
@@ -119,13 +119,13 @@ async function makeRoom(model, storage, { keep, evict = false }, { onProgress, s
     (a, b) => a + b,
     0,
   );
-  const tell = (/** @type {string} */ message) => onProgress({ status: "notice", file: model.name, message });
+  const notify = (/** @type {string} */ message) => onProgress({ status: "notice", file: model.name, message });
   if (needed > 0 && storage.shelf.kind !== "opfs") {
     const place = storage.shelf.kind === "cache" ? "the browser's cache" : "memory only";
     const message = `Files on disk are not available (${storage.reason}); downloads go to ${place}.`;
     if (keep === "must" && storage.shelf.kind === "memory")
       throw new StorageError(message, { where: model.name, remedy: "Use a normal window." });
-    tell(message);
+    notify(message);
   }
   const free = await storage.room();
   if (needed <= free) return storage;
@@ -143,14 +143,14 @@ async function makeRoom(model, storage, { keep, evict = false }, { onProgress, s
     ? `Remove ${names}, or load it without keeping it.`
     : "Free space on the disk, choose a smaller model, or load it without keeping it.";
   if (keep === "must") throw new StorageError(lack, { where: model.name, remedy });
-  tell(
-    `There is no room to keep it: ${lack}. It is held in memory. ${remedy.replace(/,? or load it without keeping it/, "")}`,
+  notify(
+    `There is no room to keep the model: ${lack}. It is held in memory. ${remedy.replace(/,? or load it without keeping it/, "")}`,
   );
   return new Storage(new MemoryShelf());
 }
 
 /**
- * Bytes of a file that are still to come; its size is asked for where nobody told it.
+ * Bytes of a file that are still to be fetched; an unknown size is requested from the server.
  * @param {RemoteFile} file its size is filled in
  * @param {Storage} storage
  * @param {AbortSignal} [signal]

@@ -87,7 +87,7 @@ export class PiecesReader {
   }
 }
 
-/** Two readers one after the other: the part of a file that found room on disk, and the rest in memory. */
+/** Two readers one after the other: the part of a file that fits on disk, and the rest in memory. */
 export class JoinedReader {
   /**
    * @param {Reader} head

@@ -1,5 +1,5 @@
 /**
- * SHA-256 (FIPS 180-4) over bytes that come in pieces. `crypto.subtle` takes a whole file only, and is missing on plain
+ * SHA-256 (FIPS 180-4) over bytes that arrive in pieces. `crypto.subtle` takes a whole file only, and is missing on plain
  * HTTP.
  */
 
@@ -18,7 +18,7 @@ const K = Int32Array.from(primes(64), (p) => fraction(Math.cbrt(p)));
 const H = Int32Array.from(primes(8), (p) => fraction(Math.sqrt(p)));
 const BLOCK = 64;
 
-/** `update` as often as there are pieces, then `hex` once. */
+/** Call `update` for every piece, then `hex` once. */
 export class Sha256 {
   #state = H.slice();
   #words = new Int32Array(64);

@@ -1,5 +1,5 @@
 /**
- * The Cache API, where files on disk are not to be had. Data lies there in numbered parts, so that what has come
+ * The Cache API, where files on disk are not available. Data lies there in numbered parts, so that what has arrived
  * survives the page; it is read into memory as a whole, since nothing can be read from a cache synchronously.
  */
 
@@ -19,7 +19,7 @@ export class CacheShelf {
 
   /** Throws where it is missing: on plain HTTP, in Node, in some private windows. */
   static async open() {
-    if (!globalThis.caches) throw new Error("this browser gives this page no cache");
+    if (!globalThis.caches) throw new Error("this browser offers no cache to this page");
     return new CacheShelf(await caches.open(CACHE));
   }
 
@@ -104,7 +104,7 @@ class CacheAppender {
   #full = false;
 
   /**
-   * @param {number[]} parts lengths of those that are there
+   * @param {number[]} parts lengths of the existing parts
    * @param {(i: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} put
    */
   constructor(parts, put) {

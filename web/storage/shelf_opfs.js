@@ -1,5 +1,5 @@
 /**
- * The origin private file system: bytes go to disk as they come and are read back in ranges. Only a worker may read and
+ * The origin private file system: bytes are written to disk as they arrive and read back in ranges. Only a worker may read and
  * write synchronously, so only a worker uses it.
  */
 

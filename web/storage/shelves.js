@@ -6,7 +6,7 @@
  *     readText, writeText   whole texts; a missing one is ""
  *     size(name)            bytes of data kept so far
  *     chunks(name)          those bytes again, in order
- *     appender(name, fresh) goes on where the data ends; `fresh` starts over
+ *     appender(name, fresh) appends to the data; `fresh` starts over
  *     reader(name, label)   a `Reader` of `files.js`
  *     remove(name)
  *

@@ -1,7 +1,7 @@
 /**
  * What this browser keeps: files under keys made from their addresses, and models, which are lists of files.
  *
- *     f-<key>.bin    a file's bytes, as many as have come
+ *     f-<key>.bin    a file's bytes so far
  *     f-<key>.json   its record: where from, which version, whether it is whole
  *     m-<key>.json   a model: name, source, files, when it was last used
  */
@@ -60,7 +60,7 @@ export class Storage {
     return this.shelf.writeText(`f-${key}.json`, JSON.stringify(record));
   }
 
-  /** Bytes that have come. @param {string} key */
+  /** Bytes so far. @param {string} key */
   kept(key) {
     return this.shelf.size(dataName(key));
   }
@@ -101,7 +101,7 @@ export class Storage {
     await this.shelf.writeText(modelName(model), JSON.stringify({ ...model, lastUsed: Date.now() }));
   }
 
-  /** @returns {Promise<KeptModel[]>} the most recently used first; `complete: false` is a download that can go on */
+  /** @returns {Promise<KeptModel[]>} the most recently used first; `complete: false` is a download that can be resumed */
   async list() {
     const models = await this.models();
     const listed = models.map(async ({ name, source, files, lastUsed }) => {
@@ -114,7 +114,7 @@ export class Storage {
   }
 
   /**
-   * Remove a model by the name that `list` tells; files that another model shares stay.
+   * Remove a model by its name in `list`; files that another model shares stay.
    * @param {string} name
    * @param {string} [source] where several have the name
    * @returns {Promise<number>} bytes that were freed
@@ -145,7 +145,7 @@ export class Storage {
   async #removeFile(key, name) {
     const lock = await hold(key, { now: true });
     if (!lock) {
-      throw new StorageError("is being downloaded or opened in another tab", {
+      throw new StorageError("the model is being downloaded or opened in another tab", {
         where: name,
         remedy: "Stop it there first.",
       });
@@ -179,7 +179,7 @@ export class Storage {
     return { kind: this.shelf.kind, reason: this.reason, kept, ...(await estimate()), persisted };
   }
 
-  /** Bytes that can still be kept; Infinity where the browser does not tell. */
+  /** Bytes that can still be kept; Infinity where the browser does not say. */
   async room() {
     if (this.shelf.kind === "memory") return Infinity;
     const { usage, quota } = await estimate();
@@ -206,7 +206,7 @@ export class Storage {
 }
 
 /**
- * A lock on a file among all tabs and workers of the site; the result frees it. Without Web Locks, nothing is locked.
+ * A lock on a file among all tabs and workers of the site; the result releases it. Without Web Locks, nothing is locked.
  * @param {string} key
  * @param {{signal?: AbortSignal, now?: boolean, onWait?: () => void}} [options] `now`: null rather than waiting
  * @returns {Promise<(() => void) | null>}

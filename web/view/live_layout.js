@@ -20,7 +20,7 @@ const WIDEST = 2.2;
  * @param {Grid} grid
  * @param {number} width in CSS pixels
  * @param {number} most height
- * @param {Arrangement} arrangement of grids with several layers a cell
+ * @param {Arrangement} arrangement of grids with several layers per cell
  * @returns {Layout}
  */
 export function layout(grid, width, most, arrangement) {

@@ -23,7 +23,7 @@ import { FILL, centre, hit, layout, placeOf } from "./live_layout.js";
 /** Brightness covers three powers of ten below the largest value; what is smaller is dark. */
 const DECADES = 3;
 const LEVELS = 64;
-/** How fast the scale follows when everything becomes smaller: the share that is left after a picture. */
+/** How fast the scale follows when all values become smaller: the share that is left after a picture. */
 const DECAY = 0.97;
 
 export class LiveView {
@@ -69,7 +69,7 @@ export class LiveView {
     this.text.className = "live-text";
     this.text.setAttribute("aria-live", "polite");
     const context = this.canvas.getContext("2d");
-    if (!context) throw new Error("this browser has no canvas");
+    if (!context) throw new Error("this browser cannot draw on a canvas");
     this.#context = context;
     place.replaceChildren(this.canvas, this.text);
     this.#listen();
@@ -181,11 +181,11 @@ export class LiveView {
   /** @param {number} index */
   #at(index) {
     this.#cursor = index;
-    this.#tell();
+    this.#describe();
     this.#draw();
   }
 
-  #tell() {
+  #describe() {
     const { row, col, layer } = placeOf(this.#grid, this.#cursor);
     const number = (/** @type {number | undefined} */ v) =>
       v === undefined ? "—" : Number(v.toPrecision(3)).toString();
