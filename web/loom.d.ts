@@ -34,7 +34,7 @@ export type Capabilities = {
 };
 
 /**
- * A kernel of a device against NumPy.
+ * A kernel of a device compared with NumPy.
  */
 export type CheckedKernel = {
   kernel: string;
@@ -80,14 +80,14 @@ export declare const DEFAULT_REVISION: "12fd25f77366fa6b3b4b768ec3050bf629380bac
  */
 export type Data = Uint8Array | ArrayBuffer | Blob | URL | string;
 
-/** A device is missing, has no memory left, or cannot run what it was asked to. */
+/** A device is missing, has no memory left, or cannot run a program. */
 export declare class DeviceError extends LoomError {}
 
 export type DeviceFacts = {
   device: string;
   available: boolean;
   /**
-   * why it is not there
+   * why it is not available
    */
   reason?: string | undefined;
   threads?: number | undefined;
@@ -96,7 +96,7 @@ export type DeviceFacts = {
    */
   relaxed?: boolean | undefined;
   /**
-   * a real GPU, not one played by the CPU
+   * a real GPU, not one emulated by the CPU
    */
   hardware?: boolean | undefined;
   vendor?: string | undefined;
@@ -124,7 +124,7 @@ export type DeviceOptions = {
    */
   device?: "webgpu" | "auto" | "simd" | "numpy" | undefined;
   /**
-   * most threads of the compiled kernels; by default one a core. More than one needs a page that is cross-origin isolated
+   * most threads of the compiled kernels; by default one per core. More than one needs a page that is cross-origin isolated
    */
   threads?: number | undefined;
 };
@@ -156,7 +156,7 @@ export type GenerationOptions = {
 declare class Handle {
   /** Made by a session, never by `new`. */
   protected constructor();
-  /** Give the memory back now; otherwise it goes when this object does. Any later use is an `InputError`. */
+  /** Give the memory back now; otherwise it is freed when this object is collected. Any later use is an `InputError`. */
   dispose(): Promise<void>;
 }
 
@@ -197,7 +197,7 @@ export declare class LanguageModel extends Handle {
     [x: string]: unknown;
   };
   /**
-   * Answer a conversation, token by token. Progress tells how much of the prompt was read.
+   * Answer a conversation, token by token. Progress reports how much of the prompt has been read.
    * @param messages a question, or the conversation so far
    */
   chat(messages: string | Message[], options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
@@ -230,9 +230,9 @@ export declare class LoomError extends Error {
   where: string;
   /** What the user can do about it. */
   remedy: string;
-  /** Python's traceback, for whoever debugs. */
+  /** Python's traceback, for debugging. */
   traceback: string;
-  /** Place, message and remedy in one line for people. */
+  /** Place, message and remedy as one readable line. */
   get text(): string;
 }
 
@@ -256,7 +256,7 @@ export declare class LoomNetwork extends LoomObject {
   evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
 }
 
-/** Something in Python that this page holds. It goes when this object does, or with `dispose`. */
+/** An object in Python that this page holds. It is freed when this one is collected, or with `dispose`. */
 export declare class LoomObject {
   /**
    * @param kind name of its class
@@ -306,13 +306,13 @@ declare class ModelStorage {
   /** Made by a session, never by `new`. */
   protected constructor();
   /**
-   * Most recently used first. With `complete: false` a download ended early; loading the model again goes on with it.
+   * Most recently used first. With `complete: false` a download ended early; loading the model again resumes it.
    */
   list(): Promise<KeptModel[]>;
   /**
    * Remove a model, whole or not.
-   * @param name as `list` tells it
-   * @param source likewise, where several have the name
+   * @param name as in `list`
+   * @param source as in `list`, where several models have the name
    * @returns bytes that were freed
    */
   remove(name: string, source?: string): Promise<number>;
@@ -320,7 +320,7 @@ declare class ModelStorage {
   clear(): Promise<number>;
   usage(): Promise<StorageUsage>;
   /**
-   * Ask the browser, once, not to clear what is kept; tells `{status: "persist", message: "granted" | "refused"}`.
+   * Ask the browser, once, not to clear what is kept; reports `{status: "persist", message: "granted" | "refused"}`.
    * Some browsers ask the user: nothing waits for the answer.
    * @param kept what is new; small files are not worth a question
    * @returns whether it will be kept
@@ -355,9 +355,9 @@ export declare class Network extends RemoteObject {
    */
   save(id: string): Promise<string>;
   /**
-   * Watch the layers work, whoever runs them, until the signal aborts: one typed array a picture, with the root mean
-   * square of each layer's last output, and after them those of the gradients. Pictures come while long work is on its
-   * way, at most one every `interval` milliseconds, and only when something ran.
+   * Watch the layers work, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
+   * square of each layer's last output, and after them those of the gradients. Pictures are sent while long work
+   * runs, at most one every `interval` milliseconds, and only when something ran.
    */
   watch(onActivity: (activity: Float32Array) => void, { signal, interval }?: {
     signal?: AbortSignal;
@@ -410,7 +410,7 @@ export type RemoteFile = {
 
 /**
  * An object in Python. Each reflected method is a method here, `GetOutput` as `getOutput`: plain values in and out, an
- * array of numbers as a `Float32Array`, a length of time in milliseconds. A method that takes long takes one more
+ * array of numbers as a `Float32Array`, a duration in milliseconds. A method that takes long takes one more
  * argument, `{onProgress, signal}`.
  */
 export declare class RemoteObject extends Handle {
@@ -454,14 +454,14 @@ export declare class RuntimeFailure extends LoomError {}
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
   /**
-   * @param options `worker`: run beside the page, never in its way (default); `device`, `threads`: what computes
+   * @param options `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
    */
   static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;
   capabilities: Capabilities;
-  /** What can compute here, and why what cannot does not. */
+  /** What can compute here, and why the rest cannot. */
   devices: DeviceFacts[];
   /** The models that this browser keeps. */
   storage: ModelStorage;
@@ -495,12 +495,12 @@ export declare class Session {
   /**
    * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
    * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
-   * when there is something to tell.
+   * when they apply.
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
   loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict, activations }?: LoadOptions): Promise<LanguageModel>;
   /**
-   * Prefer a device for what is trained and loaded from now on.
+   * Use a device, where possible, for everything trained and loaded from now on.
    */
   useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
   /**
@@ -508,9 +508,9 @@ export declare class Session {
    */
   detect(): Promise<Record<string, any>[]>;
   /**
-   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry a kernel.
+   * Compare every kernel of a device with NumPy in float64, on random shapes: one entry per kernel.
    *
-   * Progress tells of each as `{status: "verify", loaded, total, …}`.
+   * Progress reports each as `{status: "verify", loaded, total, …}`.
    */
   verifyDevice(device: "simd" | "webgpu", { onProgress, signal }?: WorkOptions): Promise<CheckedKernel[]>;
   /** Number of objects that live on Python's side. */
@@ -597,7 +597,7 @@ export declare class TransformerAPI {
     message: string;
   }>;
   /**
-   * Load tensor by tensor, with the page alive in between.
+   * Load tensor by tensor, with the page responsive in between.
    * @param config config.json
    * @param weights model.safetensors
    */
@@ -643,17 +643,17 @@ export declare function capabilities(): Capabilities;
 export declare function createTransformerAPI(): Promise<TransformerAPI>;
 
 /**
- * All files of what was dropped, those in folders too. Call it in the event's own turn: the items are gone afterwards.
+ * All files of what was dropped, also those in folders. Call it within the event handler: the items do not outlive it.
  */
 export declare function droppedFiles(data: DataTransfer): Promise<File[]>;
 
 /**
- * One line for people, whatever was thrown.
+ * One readable line about anything that was thrown.
  */
 export declare function explain(error: unknown): string;
 
 /**
- * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, unknown names an `InternalError`.
+ * An error of the class that `plain.name` says; `AbortError` becomes a DOMException, an unknown name gives an `InternalError`.
  */
 export declare function fromPlain(plain: PlainError): Error;
 
@@ -688,7 +688,7 @@ declare function makeGlobals(runtime: Runtime): {
   loadLoomNetwork: (text: unknown, id: unknown) => string | LoomNetwork;
   LoadModelFromString: (text: unknown, id: unknown) => string | LoomNetwork;
   /**
-   * A network for `SetLayer`; until then each of its layers applies an activation to whatever comes.
+   * A network for `SetLayer`; until then each of its layers only applies an activation.
    */
   NewNetwork: (inputSize: number, rows?: number, cols?: number, layersPerCell?: number) => string | LoomNetwork;
   /**
@@ -735,12 +735,12 @@ declare function makeGlobals(runtime: Runtime): {
 };
 
 /**
- * Let the user choose a folder; empty when it was not chosen after all.
+ * Let the user choose a folder; empty when the user cancels.
  */
 export declare function pickFolder(): Promise<File[]>;
 
 /**
- * The models that this site itself offers; none where there is no list.
+ * The models that this site offers; none where it has no list.
  * @param baseURL the site's root, by default the folder of `loom.js`
  */
 export declare function siteModels(baseURL?: string | URL): Promise<SiteModel[]>;
