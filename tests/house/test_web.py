@@ -1,0 +1,48 @@
+"""The rooms of web/: modules import downwards only, and the demonstrations import what any page could."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tools import paths
+
+WEB = paths.REPOSITORY / "web"
+# Room → the rooms that its modules may import from; modules at the top are "".
+ALLOWED = {
+    "storage": {"errors.js", "site.js"},
+    "devices": {"errors.js", "site.js"},
+    "engine": {"errors.js", "site.js", "devices", "storage"},
+    "api": {"errors.js", "site.js", "engine", "storage"},
+    "view": {"errors.js"},
+    "demos": {"loom.js", "globals.js", "live_view.js", "vendor"},
+}
+STATIC = re.compile(r"""^(?:import|export)\b[^;]*?\bfrom\s+"(\.[^"]+)";""", re.MULTILINE)
+IN_TYPES = re.compile(r"""import\("(\.[^"]+)"\)""")
+
+
+def outside(path: Path, specifiers: list[str]) -> set[str]:
+    """The rooms, or modules at the top, that a module refers to besides its own room."""
+    room = path.parent
+    targets = [(room / specifier).resolve().relative_to(WEB) for specifier in specifiers]
+    return {target.parts[0] for target in targets if target.parts[0] != room.name}
+
+
+def test_modules_import_from_the_rooms_below() -> None:
+    for room, allowed in ALLOWED.items():
+        modules = sorted((WEB / room).glob("*.js"))
+        assert modules, room
+        for path in modules:
+            found = outside(path, STATIC.findall(path.read_text(encoding="utf-8")))
+            assert found <= allowed, f"{path.relative_to(WEB)} imports {', '.join(sorted(found - allowed))}"
+
+
+def test_demonstrations_use_public_types_only() -> None:
+    for path in sorted((WEB / "demos").glob("*.js")):
+        found = outside(path, IN_TYPES.findall(path.read_text(encoding="utf-8")))
+        assert found <= ALLOWED["demos"], f"{path.name} uses types of {', '.join(sorted(found - ALLOWED['demos']))}"
+
+
+def test_an_import_upwards_is_seen() -> None:
+    text = 'import {\n  Session,\n} from "../api/session.js";\n'
+    assert outside(WEB / "engine" / "engine.js", STATIC.findall(text)) == {"api"}
