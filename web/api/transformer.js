@@ -2,9 +2,10 @@
 
 import { boot } from "../engine/boot.js";
 import { inPython } from "../engine/python.js";
+import { runTask, yieldToEvents } from "../engine/slices.js";
 import { DownloadError, InputError } from "../errors.js";
 import { BufferReader } from "../storage/readers.js";
-import { runTask, yieldToEvents } from "../engine/slices.js";
+import { mismatch } from "./values.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {Uint8Array | ArrayBuffer | Blob | URL | string} Data bytes, a file, or the address of one */
@@ -65,7 +66,7 @@ export class TransformerAPI {
    * @returns {AsyncGenerator<string, void, void>}
    */
   async *generateStream(prompt, maxTokens = 50, temperature = 0.7, { signal, onProgress } = {}) {
-    if (typeof prompt !== "string") throw new InputError("expected a string", { where: "prompt" });
+    if (typeof prompt !== "string") throw new InputError(mismatch("a string", prompt), { where: "prompt" });
     signal?.throwIfAborted();
     const task = inPython(this.#runtime, (b) => b.generate_start(prompt, maxTokens, temperature));
     try {
@@ -109,6 +110,9 @@ async function reader(name, data) {
     throw new InputError("expected bytes, a file or a URL", { where: name });
   const response = await fetch(data);
   if (!response.ok)
-    throw new DownloadError(`status ${response.status}`, { where: String(data), remedy: "Check the address." });
+    throw new DownloadError(`the file could not be fetched (status ${response.status})`, {
+      where: String(data),
+      remedy: "Check the address.",
+    });
   return new BufferReader(name, await response.arrayBuffer());
 }

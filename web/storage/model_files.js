@@ -32,10 +32,14 @@ export async function openModelFiles(source, storage, context) {
   if (source.files) return Promise.all(source.files.map(readerOf));
   const keep = source.keep ?? "try";
   if (!["try", "must", "never"].includes(keep)) {
-    throw new InputError("is unknown", { where: `keep: ${String(keep)}`, remedy: 'Known: "try", "must", "never".' });
+    throw new InputError(`there is no «${String(keep)}»`, {
+      where: "keep",
+      remedy: 'Choose "try", "must" or "never".',
+    });
   }
   const model = await resolve(source, storage, context);
-  if (!model.files.length) throw new InputError("there are no files to load a model from");
+  if (!model.files.length)
+    throw new InputError("there are no files to load a model from", { remedy: "Name at least one file." });
   const place =
     keep === "never" ? new Storage(new MemoryShelf()) : await makeRoom(model, storage, { ...source, keep }, context);
   /** @type {Reader[]} */
@@ -45,7 +49,8 @@ export async function openModelFiles(source, storage, context) {
     for (const file of model.files) {
       const reader = await download(file, place, context);
       readers.push(reader);
-      if (!reader.size) throw new DownloadError("the file is empty", { where: file.url });
+      if (!reader.size)
+        throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
     }
     return readers;
   } catch (error) {

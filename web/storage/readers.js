@@ -142,7 +142,6 @@ export class BlobReader {
    */
   read(offset, length) {
     if (!this.#blob) throw new Error(`${this.name} was released`);
-    // @ts-ignore FileReaderSync exists in workers only
     return new Uint8Array(new FileReaderSync().readAsArrayBuffer(this.#blob.slice(offset, offset + length)));
   }
 

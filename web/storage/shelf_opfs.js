@@ -1,11 +1,9 @@
 /**
- * The origin private file system: bytes are written to disk as they arrive and read back in ranges. Only a worker may read and
- * write synchronously, so only a worker uses it.
+ * The origin private file system: bytes are written to disk as they arrive and read back in ranges. Only a worker may
+ * read and write synchronously, so only a worker uses it.
  */
 
 import { BlobReader } from "./readers.js";
-
-/** @typedef {{read(into: Uint8Array, options: {at: number}): number, write(bytes: Uint8Array, options: {at: number}): number, truncate(size: number): void, getSize(): number, flush(): void, close(): void, mode?: string}} SyncHandle */
 
 const FOLDER = "loom-files";
 const BUSY_TRIES = 20;
@@ -22,7 +20,7 @@ export class OpfsShelf {
   /** Throws where it is missing or does not work: on a page's thread, on plain HTTP, in some private windows. */
   static async open() {
     if (!("FileReaderSync" in globalThis)) throw new Error("files on disk need a worker");
-    if (!globalThis.navigator?.storage?.getDirectory) throw new Error("this browser gives this page no files on disk");
+    if (!globalThis.navigator?.storage?.getDirectory) throw new Error("this browser offers this page no files on disk");
     const root = await navigator.storage.getDirectory();
     const shelf = new OpfsShelf(await root.getDirectoryHandle(FOLDER, { create: true }));
     const probe = `probe-${Math.random().toString(36).slice(2)}`;
@@ -34,7 +32,6 @@ export class OpfsShelf {
   async names() {
     /** @type {string[]} */
     const names = [];
-    // @ts-ignore the directory is an async iterable; TypeScript's DOM library has it apart
     for await (const name of this.folder.keys()) names.push(name);
     return names;
   }
@@ -53,13 +50,12 @@ export class OpfsShelf {
    * A handle of a worker that was just ended, or of another tab that writes a record, is free a moment later.
    * @param {string} name
    * @param {"readwrite" | "read-only"} mode
-   * @returns {Promise<SyncHandle>}
+   * @returns {Promise<FileSystemSyncAccessHandle>}
    */
   async #open(name, mode) {
     const file = await this.folder.getFileHandle(name, { create: mode === "readwrite" });
     for (let attempt = 1; ; attempt++) {
       try {
-        // @ts-ignore not in TypeScript's DOM library: it exists in workers only
         return await file.createSyncAccessHandle({ mode });
       } catch (error) {
         const busy = error instanceof DOMException && error.name === "NoModificationAllowedError";
@@ -133,7 +129,7 @@ export class OpfsShelf {
 
 /**
  * Chromium's private windows do not throw when the disk is full: the count is then an error code, a very large number.
- * @param {SyncHandle} handle
+ * @param {FileSystemSyncAccessHandle} handle
  * @param {Uint8Array} bytes
  * @param {number} at
  */
@@ -145,7 +141,7 @@ class OpfsAppender {
   /** @type {Uint8Array[]} */
   unsaved = [];
 
-  /** @param {SyncHandle} handle */
+  /** @param {FileSystemSyncAccessHandle} handle */
   constructor(handle) {
     this.handle = handle;
     this.length = handle.getSize();
@@ -175,12 +171,12 @@ class OpfsAppender {
 /** Ranges of a kept file, all through one buffer: each view holds until the next read. */
 class SyncReader {
   #buffer = new Uint8Array(0);
-  /** @type {SyncHandle | null} */
+  /** @type {FileSystemSyncAccessHandle | null} */
   #handle;
 
   /**
    * @param {string} name
-   * @param {SyncHandle} handle
+   * @param {FileSystemSyncAccessHandle} handle
    */
   constructor(name, handle) {
     this.name = name;
