@@ -94,7 +94,7 @@ async function run(signal) {
       view.now.textContent = name;
       const chase = await session.create("ChaseRun", choice.family, choice.depth, choice.mode, ticks, seed);
       try {
-        const onProgress = (/** @type {any} */ event) => show(event, current, i * ticks);
+        const onProgress = (/** @type {unknown} */ event) => show(/** @type {Picture} */ (event), current, i * ticks);
         current.outcome = /** @type {Outcome} */ (/** @type {unknown} */ (await chase.play({ signal, onProgress })));
         current.windows = current.outcome.windows;
       } finally {

@@ -90,7 +90,7 @@ async function verify() {
         onProgress: ({ loaded = 0, total = 1, ...checked }) => {
           view.bar.max = total;
           view.bar.value = loaded;
-          showKernel(device, /** @type {any} */ (checked));
+          showKernel(device, /** @type {CheckedKernel} */ (/** @type {unknown} */ (checked)));
         },
       });
       kernels += rows.length;
