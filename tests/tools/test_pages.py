@@ -55,7 +55,10 @@ def test_titles_and_descriptions_are_the_pages_own() -> None:
         assert all(texts)
 
 
-START = "{% extends 'page.jinja' %}{% set script = 'x' %}{% set styles = [] %}\n"
+START = (
+    "{% extends 'page.jinja' %}{% set script = 'x' %}{% set styles = [] %}"
+    "{% block heading %}{% endblock %}{% block lead %}{% endblock %}\n"
+)
 FAULTY = {
     START + "{% block description %}{% endblock %}": r"devices\.html: .*content",
     START + "{% block description %}{{ typo }}{% endblock %}": r"devices\.html: .*typo",
