@@ -159,9 +159,13 @@ class Fields:
 
     def at(self, *steps: str | int) -> str:
         """The place of a field of this object, for an error's `where`."""
+        return self._place(*self._spelled(steps))
+
+    def _spelled(self, steps: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """The steps with the first key as the document spells it."""
         if self.rules.loose and steps and isinstance(steps[0], str):
-            steps = (self._written.get(fold(steps[0]), steps[0]), *steps[1:])
-        return self._place(*steps)
+            return (self._written.get(fold(steps[0]), steps[0]), *steps[1:])
+        return steps
 
     def _place(self, *steps: str | int) -> str:
         path = json_path((*self._steps, *steps), self._base)
@@ -175,7 +179,7 @@ class Fields:
 
     def child(self, value: object, *steps: str | int) -> Fields:
         """A reader like this one for an object that lies at `steps` below."""
-        steps = (*self._steps, *steps)
+        steps = (*self._steps, *self._spelled(steps))
         if sum(isinstance(step, str) for step in steps) > self.rules.max_depth:
             raise self.error(f"objects are nested more than {self.rules.max_depth} deep")
         below = Fields.__new__(Fields)
