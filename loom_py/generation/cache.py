@@ -36,6 +36,7 @@ class Cache(ABC):
         self.layout = decoder.new_cache()
         self.kept = kept_tensors(self.layout)
         self._rewinds = all(kept.rows is None for kept in self.kept.values())
+        self._interrupted = False
 
     @property
     @abstractmethod
@@ -57,12 +58,27 @@ class Cache(ABC):
     def grow(self, capacity: int) -> None:
         """Make room for `capacity` positions."""
 
+    def begin(self) -> None:
+        """Tokens are on their way through the decoder, which changes what it keeps; `advance` follows."""
+        self._interrupted = True
+
+    def advance(self, count: int) -> None:
+        """So many more tokens are in it."""
+        self.length += count
+        self._interrupted = False
+
     def truncate(self, length: int) -> None:
-        """Forget the positions from `length` on, or all where a layer does not keep every position."""
-        if length < self.length:
-            self.length = length if self._rewinds else 0
-            if not self._rewinds:
-                self.clear()
+        """Forget the positions from `length` on.
+
+        Where a layer keeps a fixed number of rows they cannot be rewound: then everything is forgotten, also if work
+        was interrupted between `begin` and `advance`.
+        """
+        if self._rewinds:
+            self.length = min(self.length, length)
+        elif length < self.length or self._interrupted:
+            self.length = 0
+            self.clear()
+        self._interrupted = False
 
     @abstractmethod
     def clear(self) -> None:
@@ -106,7 +122,7 @@ class NumpyCache(Cache):
 
     def clear(self) -> None:
         for name, kept in self.kept.items():
-            if kept.rows is not None:
+            if kept.rows is not None and name in self.arrays:
                 self.arrays[name].fill(0)
 
     def close(self) -> None:
@@ -169,7 +185,7 @@ class DeviceCache(Cache):
     def add(self, ids: Sequence[int] | NDArray[Any]) -> None:
         """These tokens are in it now."""
         self.ids += [int(i) for i in ids]
-        self.length += len(ids)
+        self.advance(len(ids))
 
     def close(self) -> None:
         self._finalizer()

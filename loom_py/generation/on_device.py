@@ -79,6 +79,7 @@ class OnDevice:
             done += len(part)
             want: Want = "every" if every else "logits" if done == len(ids) else "nothing"
             program = self._program(cache, len(part), want)
+            cache.begin()
             out = program.run(_inputs(program, part, cache), position=cache.length)
             cache.add(part)
             rows += [out["logits"]] if "logits" in out else []
@@ -119,6 +120,7 @@ class OnDevice:
     def _feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
         cache.reserve(cache.length + len(ids))
         program = self._program(cache, len(ids), "nothing")
+        cache.begin()
         yield from settle(program.submit(_inputs(program, ids, cache), position=cache.length))
         cache.add(ids)
 
@@ -134,6 +136,7 @@ class OnDevice:
         self._token = None
         program = self._program(cache, len(ids), "next", fed)
         inputs = _inputs(program, ids, cache)
+        cache.begin()
         out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
         cache.add(ids)
         self._token = int(out["next"][0])

@@ -68,6 +68,7 @@ class OnNumpy:
         cache.reserve(cache.length + len(ids))
         positions = partial(np.arange, cache.length, cache.length + len(ids))
         chunk = Chunk(ids, (Segment(len(ids), cache.length, cache.layers),), every, positions)
+        cache.begin()
         hidden = self.decoder.trace(numpy_ops, self.weights, chunk)
-        cache.length += len(ids)
+        cache.advance(len(ids))
         return hidden
