@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +19,23 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from .copy import ROOT, Copy
+
 Array = NDArray[np.float64]
-ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY, WIDTH, HEADS, LAYERS, POSITIONS, EPS = 260, 24, 4, 2, 96, 1e-5
 PROMPTS = ("Once upon a time", "Once upon", "Once upon a time there was a cloud")
 TOKENS = 24
+KERNELS = "loom_py/runtime/simd/bin"
 USE = """
-import json, sys
+import json
 import numpy as np
+from loom_py.formats.source import FileSource
 from loom_py.generation.loading import load_model
 from loom_py.generation.sampling import GenerationOptions
+from loom_py.models.convert import convert_gguf
 from loom_py.runtime.choice import devices, use_device
 
-places, prompts, tokens = json.loads(sys.argv[1])
+convert_gguf(FileSource(places[1]), places[2])
 found = {}
 for name in ("numpy", "simd", "webgpu"):
     use_device(name)
@@ -59,25 +60,16 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The package with one file more."""
-    root = tmp_path_factory.mktemp("copy")
-    for name in ("loom_py", "wgsl"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = Copy(tmp_path_factory.mktemp("copy"))
+    shutil.copytree(ROOT / KERNELS, copy.root / KERNELS)  # as they are: a family needs none of its own
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert example is not None
-    (root / "loom_py" / "models" / "nimbus.py").write_text(example[1], encoding="utf-8")
-    return root
-
-
-def python(folder: Path, *arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    copy.write("loom_py/models/nimbus.py", example[1])
+    assert copy.changed() == {"loom_py/models/nimbus.py"}
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -180,13 +172,12 @@ def write_gguf(path: Path, weights: dict[str, NDArray[np.float32]], directory: P
     return path
 
 
-def test_one_file_adds_a_family(copy: Path, weights: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+def test_one_file_adds_a_family(copy: Copy, weights: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
     directory = write_directory(tmp_path / "nimbus", weights)
     file = write_gguf(tmp_path / "nimbus.gguf", weights, directory)
-    converted = tmp_path / "converted"
-    python(copy, "-m", "loom_py", "convert", str(file), str(converted))
-    places = [str(directory), str(file), str(converted)]
-    answers: dict[str, dict[str, Any]] = json.loads(python(copy, "-c", USE, json.dumps([places, PROMPTS, TOKENS])))
+    places = [str(directory), str(file), str(tmp_path / "converted")]
+    given = f"places, prompts, tokens = {places!r}, {PROMPTS!r}, {TOKENS}\n"
+    answers: dict[str, dict[str, Any]] = json.loads(copy.run(given + USE))
     assert len(answers) == 9
     ids = answers[f"numpy {directory}"]["ids"]
     logits = [expected_logits(weights, prompt) for prompt in ids]
@@ -204,13 +195,13 @@ def test_one_file_adds_a_family(copy: Path, weights: dict[str, NDArray[np.float3
         assert answer["tokens"] == tokens, place
 
 
-def test_an_unknown_family_is_answered_with_the_new_one_too(copy: Path, tmp_path: Path) -> None:
-    use = "from loom_py.models.registry import read_decoder; read_decoder({'model_type': 'cirrus'})"
-    done = subprocess.run(
-        [sys.executable, "-c", use], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    error = done.stderr.strip().splitlines()[-1]
+def test_an_unknown_family_is_answered_with_the_new_one_too(copy: Copy) -> None:
+    error = copy.run(
+        "from loom_py.errors import ModelError\n"
+        "from loom_py.models.registry import read_decoder\n"
+        "try:\n    read_decoder({'model_type': 'cirrus'})\n"
+        "except ModelError as error:\n    print(error)"
+    )
     assert "config.json at model_type: the family 'cirrus' is not supported" in error
     assert "Supported are llama, mistral, nimbus." in error
 
