@@ -71,8 +71,8 @@ class Accelerated(Grid):
         """`backward_gpu` for callers that can wait."""
         start = time.perf_counter_ns()
         gy = to_array(grad_output, np.dtype(np.float32), "grad_output")
-        gx, found = yield from self._gpu().backward(gy)
-        self.set_gradients(found)
+        gx, gradients = yield from self._gpu().backward(gy)
+        self.set_gradients(gradients)
         return gx.ravel(), Duration(time.perf_counter_ns() - start)
 
     def _gpu(self) -> NetworkOnDevice:

@@ -41,8 +41,8 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
     number, kind = f.any("Type"), f.any("TypeName")
     if kind is None and isinstance(number, int) and not isinstance(number, bool):
         if number not in NUMBERS:
-            known = ", ".join(f"{i} {cls.kind}" for i, cls in sorted(NUMBERS.items()))
-            raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {known}.")
+            kinds = ", ".join(f"{i} {cls.kind}" for i, cls in sorted(NUMBERS.items()))
+            raise ConfigError(f"unknown layer type {number}", where=f.at("Type"), remedy=f"Known: {kinds}.")
         kind = NUMBERS[number].kind
     cls = layer_class(kind if kind is not None else number, f.at("Type"))
     if cls is Dense:

@@ -44,7 +44,7 @@ def public_name(method: str) -> str:
 @cache
 def methods(cls: type) -> dict[str, str]:
     """Public name → Python name of every reachable method; properties are reached as `Get…`."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     members = {name: member for base in reversed(cls.__mro__) for name, member in vars(base).items()}
     for name, found_member in members.items():
         getter = isinstance(found_member, property)
@@ -52,9 +52,9 @@ def methods(cls: type) -> dict[str, str]:
         if name.startswith("_") or not inspect.isfunction(function) or not _reachable(function):
             continue
         public = public_name(f"get_{name}" if getter else name)
-        if not getter or public not in found:
-            found[public] = name
-    return found
+        if not getter or public not in names:
+            names[public] = name
+    return names
 
 
 def _reachable(function: Callable[..., Any]) -> bool:
@@ -71,8 +71,8 @@ def member(cls: type, public: str) -> Callable[..., Any] | None:
     name = methods(cls).get(public)
     if name is None:
         return None
-    found = inspect.getattr_static(cls, name)
-    return found.fget if isinstance(found, property) else found
+    attribute = inspect.getattr_static(cls, name)
+    return attribute.fget if isinstance(attribute, property) else attribute
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

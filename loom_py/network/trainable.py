@@ -80,9 +80,9 @@ class Trainable(TrainableGrid):
 
     def set_optimizer(self, optimizer: dict[str, Any]) -> None:
         """Use this optimiser (`{"Type": "adamw", …}`) in `apply_gradients`; an equal one keeps its state."""
-        found = read_optimiser(optimizer)
+        chosen = read_optimiser(optimizer)
         self.check_not_training()
-        self.training_state.use(self.ops, found, flat(self.params))
+        self.training_state.use(self.ops, chosen, flat(self.params))
 
     def reset_optimizer(self) -> None:
         """Return to plain SGD; discards moments, step counts and the position in a schedule."""

@@ -216,14 +216,14 @@ class Parallel(Layer):
 
 
 def _out_size(f: Fields, mode: str, widths: list[int | None]) -> int | None:
-    known = [w for w in widths if w is not None]
+    sizes = [w for w in widths if w is not None]
     if mode in ("add", "avg"):
-        if len(set(known)) > 1:
+        if len(set(sizes)) > 1:
             raise ConfigError(f"{mode} needs branches of one output size, got {widths}", where=f.at("branches"))
-        return known[0] if known else None
-    if len(known) < len(widths):
+        return sizes[0] if sizes else None
+    if len(sizes) < len(widths):
         return None
-    return max(known) if mode == "filter" else sum(known)
+    return max(sizes) if mode == "filter" else sum(sizes)
 
 
 def _gate(f: Fields, count: int, in_size: int | None, used: bool) -> tuple[Layer | None, Softmax | None]:

@@ -26,8 +26,8 @@ def _variant(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
     variant = f.string(*names, default="standard")
     variant = {"sparsemax": "sparse", "": "standard"}.get(variant, variant)
     if variant not in VARIANTS:
-        known = f"Known: {', '.join(VARIANTS)}."
-        raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at(names[0]), remedy=known)
+        remedy = f"Known: {', '.join(VARIANTS)}."
+        raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at(names[0]), remedy=remedy)
     return variant
 
 

@@ -55,8 +55,8 @@ class Devices:
     def prefer(self, name: str) -> None:
         """Prefer a device from now on. Raises `InputError` for a name that no device has."""
         if name not in NAMES and name not in self._open:
-            known = ", ".join(dict.fromkeys([*NAMES, *self._open]))
-            raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {known}.")
+            names = ", ".join(dict.fromkeys([*NAMES, *self._open]))
+            raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {names}.")
         self.preference = name
 
     def describe(self) -> list[Facts]:

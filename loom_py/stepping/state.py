@@ -53,10 +53,10 @@ class StepState:
             raise ConfigError(
                 f"unknown value {recurrent!r}", where="recurrent", remedy=f"Known: {', '.join(RECURRENT)}."
             )
-        known = network.input_size
-        if input_size and known not in (None, input_size):
-            raise InputError(f"the network takes {known} values, got {input_size}", where="input_size")
-        size = input_size or known
+        fixed = network.input_size
+        if input_size and fixed not in (None, input_size):
+            raise InputError(f"the network takes {fixed} values, got {input_size}", where="input_size")
+        size = input_size or fixed
         if not size or size < 1:
             raise InputError(
                 "is required: the first layer takes any number of values", where="input_size", remedy="Give a number."
@@ -151,9 +151,9 @@ class StepState:
           when the input has been constant for L ticks.
         - `scaling`: `"softmax"` rescales kernels and biases of every layer as the original does (`softmax_scaled`).
         """
-        for name, value, known in (("scaling", scaling, SCALINGS), ("buffers", buffers, BUFFERS)):
-            if value not in known:
-                raise InputError(f"unknown value {value!r}", where=name, remedy=f"Known: {', '.join(known)}.")
+        for name, value, choices in (("scaling", scaling, SCALINGS), ("buffers", buffers, BUFFERS)):
+            if value not in choices:
+                raise InputError(f"unknown value {value!r}", where=name, remedy=f"Known: {', '.join(choices)}.")
         layers, network, y = self._current(self._ticks), self.network, self._data[-1]
         g = to_array(grad_output, network.dtype, "grad_output")
         if g.size != y.size:

@@ -73,12 +73,12 @@ def backward(
     send(last, gy)
     for i in reversed(range(len(layers))):
         for node, g in waiting[i].values():
-            back, found = layers[i].backward(ops, params[i], node.cache, g)
+            back, share = layers[i].backward(ops, params[i], node.cache, g)
             if node.source_index is not None:
                 send(node.source, g if layers[i].residual == "after" else back)
             send(node.parent, back)
             so_far = grads[i]
-            grads[i] = found if so_far is None else add_trees(ops, so_far, found)
+            grads[i] = share if so_far is None else add_trees(ops, so_far, share)
     filled = [zeros(ops, p) if g is None else g for p, g in zip(params, grads, strict=True)]
     return gx, filled
 

@@ -234,9 +234,9 @@ class _Run:
 
     def _collect(self) -> None:
         network, cfg = self.network, self.config
-        found = network.gradient_trees or []
+        trees = network.gradient_trees or []
         if cfg.accumulation_steps > 1:
-            self.summed = add_share(network.ops, self.summed, found, 1 / cfg.accumulation_steps)
+            self.summed = add_share(network.ops, self.summed, trees, 1 / cfg.accumulation_steps)
             self.count += 1
             if self.count < cfg.accumulation_steps:
                 return

@@ -57,13 +57,13 @@ class ClassificationReport:
     @property
     def classes(self) -> list[ClassScores]:
         """Scores of every class."""
-        found = []
+        by_class = []
         for i, row in enumerate(self.confusion):
             right, predicted, support = row[i], sum(r[i] for r in self.confusion), sum(row)
             precision, recall = _ratio(right, predicted), _ratio(right, support)
             f1 = _ratio(2 * right, predicted + support)
-            found.append(ClassScores(precision=precision, recall=recall, f1=f1, support=support))
-        return found
+            by_class.append(ClassScores(precision=precision, recall=recall, f1=f1, support=support))
+        return by_class
 
     @property
     def macro(self) -> ClassScores:

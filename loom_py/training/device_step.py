@@ -151,8 +151,8 @@ class DeviceUpdates:
                 "step": step + numbers,
                 "draw": self._drawn + numbers,
             }
-            known = {"row", *executable.program.dynamics}
-            used = {name: values for name, values in dynamics.items() if name in known}
+            parameters = {"row", *executable.program.dynamics}
+            used = {name: values for name, values in dynamics.items() if name in parameters}
             out = yield from self._answer(partial(executable.submit_many, used, end - at))
             losses[at:end], norms[at:end] = out["loss"], out["norm"]
             at = end
@@ -162,9 +162,9 @@ class DeviceUpdates:
     def _answer(self, ask: Callable[[], Pending[Values]]) -> Generator[Waiting, None, Values]:
         """Wait for the device's answer; `DeviceLost` if it was lost or reopened meanwhile."""
         self._check_generation()
-        found = yield from settle(ask())
+        answer = yield from settle(ask())
         self._check_generation()
-        return found
+        return answer
 
     def _check_generation(self) -> None:
         """After a reopen the buffers hold the initial weights, so refuse to continue."""
@@ -174,10 +174,10 @@ class DeviceUpdates:
     def pull(self) -> Generator[Waiting, None, None]:
         """Copy weights and optimiser slots back into the network's own arrays."""
         tensors = {name: self._state[name] for name in self._host}
-        found = yield from self._answer(partial(self._device.read, tensors))
+        answer = yield from self._answer(partial(self._device.read, tensors))
         for name, array in self._host.items():
-            array[...] = found[name]
-        self._pulled = found
+            array[...] = answer[name]
+        self._pulled = answer
 
     def push(self) -> None:
         """Upload what was changed in the network's own arrays since `pull`."""
@@ -190,8 +190,8 @@ class DeviceUpdates:
         if self._last is None:
             return None
         names = [name for name in self._last.program.outputs if name.startswith("gradient.")]
-        found = yield from self._answer(partial(self._last.last, names))
-        return [nest(p, f"gradient.layers.{i}", found) for i, p in enumerate(self._network.params)]
+        answer = yield from self._answer(partial(self._last.last, names))
+        return [nest(p, f"gradient.layers.{i}", answer) for i, p in enumerate(self._network.params)]
 
     def free(self) -> None:
         """Free the device's memory."""

@@ -39,7 +39,7 @@ class Loss:
 
 def resolve_loss(name: str, where: str) -> str:
     """The name of a loss by any of its spellings; `ConfigError` that lists the known ones."""
-    found = ALIASES.get(name.lower(), name.lower())
-    if found not in LOSSES:
-        raise ConfigError(f"unknown loss {name!r}", where=where, remedy=suggest(found, LOSSES))
-    return found
+    canonical = ALIASES.get(name.lower(), name.lower())
+    if canonical not in LOSSES:
+        raise ConfigError(f"unknown loss {name!r}", where=where, remedy=suggest(canonical, LOSSES))
+    return canonical

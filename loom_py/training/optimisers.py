@@ -144,7 +144,7 @@ def read_optimiser(value: object, where: str = "optimizer") -> Optimiser:
     """A name, an object (`{"Type": "adamw", "Beta1": 0.9}`) or an `Optimiser`; None is plain SGD."""
     if value is None or value == "":
         return SGD()
-    found: Any = read_choice(value, KINDS, where)
-    if type(found) is SGDMomentum:
-        return SGD(momentum=found.momentum, dampening=found.dampening, nesterov=found.nesterov)
-    return found
+    optimiser: Any = read_choice(value, KINDS, where)
+    if type(optimiser) is SGDMomentum:
+        return SGD(momentum=optimiser.momentum, dampening=optimiser.dampening, nesterov=optimiser.nesterov)
+    return optimiser

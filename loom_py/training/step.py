@@ -98,8 +98,8 @@ def train_step(
     for x, target in batches:
         y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None, training=True)
         losses.append(plan.loss.value(ops, y, target))
-        _, found = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
-        grads = found if len(batches) == 1 else add_share(ops, grads, found, x.shape[0] / total)
+        _, batch_grads = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
+        grads = batch_grads if len(batches) == 1 else add_share(ops, grads, batch_grads, x.shape[0] / total)
     tensors = flat(grads)
     norm = clip(ops, plan, tensors, want_norm)
     plan.optimiser.step(ops, weights, tensors, slots, lr, step)

@@ -50,7 +50,7 @@ def names() -> list[str]:
 def shader(name: str) -> Shader:
     """Read one. Raises `DeviceError` if it is not there."""
     joined = _text(name)
-    source = _ENUMERATION.sub(lambda found: _constants(found[1], found[2]), joined)
+    source = _ENUMERATION.sub(lambda match: _constants(match[1], match[2]), joined)
     plain = _COMMENT.sub("", source)
     for enumeration, constant in _ENUMERATION.findall(joined):
         check_switches(f"{name}.wgsl", plain, constant, ENUMERATIONS[enumeration])
@@ -69,7 +69,7 @@ def check_switches(where: str, source: str, constant: str, members: Iterable[str
     """Raises `DeviceError` where a `switch` over an enumeration's constant leaves a member to its default."""
     for switch in re.finditer(rf"\bswitch {constant} \{{", source):
         body = _block(source, switch.end())
-        cases = {selector.strip() for found in _CASES.findall(body) for selector in found.split(",")}
+        cases = {selector.strip() for match in _CASES.findall(body) for selector in match.split(",")}
         missing = [member for member in members if member.upper() not in cases]
         if missing:
             problem = f"switch {constant} has no case for {', '.join(missing)}"
@@ -91,7 +91,7 @@ def _text(name: str) -> str:
     path = _folder() / f"{name}.wgsl"
     if not path.is_file():
         raise DeviceError(f"the shader {name}.wgsl is missing", where="webgpu", remedy="Install the package again.")
-    return _INCLUDE.sub(lambda found: _text(found[1]), path.read_text(encoding="utf-8"))
+    return _INCLUDE.sub(lambda match: _text(match[1]), path.read_text(encoding="utf-8"))
 
 
 @cache
