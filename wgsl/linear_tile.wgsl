@@ -13,18 +13,14 @@ struct P { tokens: u32, eights: u32, rows: u32, first: u32, stride: u32, has_bia
 //: include storage_bound
 
 override ADD: bool = false;
-const TILE: u32 = 64u;
 const STEP: u32 = 3u;  // groups of eight in a tile, so that both tiles stay below 16 KiB
-const PITCH: u32 = 17u;
-var<workgroup> left: array<vec4<f32>, 408>;   // STEP * 8 * PITCH: element, then four neighbouring rows
-var<workgroup> right: array<vec4<f32>, 408>;
+const DEPTH: u32 = 8u * STEP;
+//: include tile
 
 @compute @workgroup_size(256)
 fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row0 = group.x * TILE;
     let t0 = group.y * TILE;
-    let ty = lane / 16u;
-    let tx = lane % 16u;
     var sum = array<vec4<f32>, 4>();
     for (var g0 = 0u; g0 < p.eights; g0 += STEP) {
         // A task: four rows of half a group, turned round into four vectors.
@@ -53,20 +49,13 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             }
         }
         workgroupBarrier();
-        for (var k = 0u; k < 8u * STEP; k++) {
-            let a = left[k * PITCH + ty];
-            let b = right[k * PITCH + tx];
-            sum[0] += a.x * b;
-            sum[1] += a.y * b;
-            sum[2] += a.z * b;
-            sum[3] += a.w * b;
-        }
+        multiply(&sum, lane);
         workgroupBarrier();
     }
     for (var r = 0u; r < 4u; r++) {
-        let t = t0 + ty * 4u + r;
+        let t = t0 + lane / 16u * 4u + r;
         for (var c = 0u; c < 4u; c++) {
-            let row = row0 + tx * 4u + c;
+            let row = row0 + lane % 16u * 4u + c;
             if (t < p.tokens && row < p.rows) {
                 var value = sum[r][c];
                 if (p.has_bias != 0u) { value += bias[p.first + row]; }

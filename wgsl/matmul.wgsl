@@ -22,18 +22,13 @@ fn simple(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     }
 }
 
-const TILE: u32 = 64u;
 const DEPTH: u32 = 16u;
-const PITCH: u32 = 17u;  // in vectors of 4: one more than TILE / 4, so that columns fall into different banks
-var<workgroup> left: array<vec4<f32>, 272>;
-var<workgroup> right: array<vec4<f32>, 272>;
+//: include tile
 
 @compute @workgroup_size(256)
 fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row0 = group.y * TILE;
     let col0 = group.x * TILE;
-    let ty = lane / 16u;
-    let tx = lane % 16u;
     var sum = array<vec4<f32>, 4>();
     for (var k0 = 0u; k0 < p.k; k0 += DEPTH) {
         // One vector of four rows (or columns) of each operand; neighbours read neighbours, whichever way it lies.
@@ -52,20 +47,13 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         left[ak * PITCH + ar] = u;
         right[bk * PITCH + bc] = v;
         workgroupBarrier();
-        for (var k = 0u; k < DEPTH; k++) {
-            let x = left[k * PITCH + ty];
-            let y = right[k * PITCH + tx];
-            sum[0] += x.x * y;
-            sum[1] += x.y * y;
-            sum[2] += x.z * y;
-            sum[3] += x.w * y;
-        }
+        multiply(&sum, lane);
         workgroupBarrier();
     }
     for (var r = 0u; r < 4u; r++) {
-        let row = row0 + ty * 4u + r;
+        let row = row0 + lane / 16u * 4u + r;
         for (var c = 0u; c < 4u; c++) {
-            let col = col0 + tx * 4u + c;
+            let col = col0 + lane % 16u * 4u + c;
             if (row < p.m && col < p.n) {
                 var value = sum[r][c];
                 if (p.has_bias != 0u) { value += bias[col]; }
