@@ -110,7 +110,7 @@ def call(handle: int, method: str, arguments: str) -> str:
 
 def call_values(handle: int, method: str, arguments: str) -> str:
     """As `call`, for the promise API: JSON of the result (an array for several, null for none); errors are raised."""
-    target, function = _found(handle, method)
+    target, function = _reflected(handle, method)
     return to_json_text(function(target, **bind(function, parse_json(arguments, where="arguments"))))
 
 
@@ -119,7 +119,7 @@ def call_plain(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 
     An array result comes flat. Lengths of time are milliseconds, as everywhere in JavaScript.
     """
-    target, function = _found(handle, method)
+    target, function = _reflected(handle, method)
     result = function(target, **bind(function, _given(arguments, arrays)))
     if isinstance(result, np.ndarray) and result.dtype.kind == "f":
         return to_js(result.ravel())
@@ -130,7 +130,7 @@ def call_plain(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 
 def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> int:
     """Handle of a task that runs a long method step by step, with the method's own events and result."""
-    target, function = _found(handle, method)
+    target, function = _reflected(handle, method)
     steps = steps_of(type(target), function)
     if steps is None:
         raise InputError(f"{method} does not take long", where="method", remedy="Call it.")
@@ -139,7 +139,7 @@ def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> 
 
 def call_start(handle: int, method: str, arguments: str) -> int:
     """Handle of a task, for a method that is long work or waits for a device; 0 for one that `call_values` answers."""
-    target, function = _found(handle, method)
+    target, function = _reflected(handle, method)
     return task_start(handle, method, arguments) if steps_of(type(target), function) else 0
 
 
@@ -150,7 +150,7 @@ def _target(handle: int) -> Any:
     return target
 
 
-def _found(handle: int, method: str) -> tuple[Any, Any]:
+def _reflected(handle: int, method: str) -> tuple[Any, Any]:
     target = _target(handle)
     function = reflection.member(type(target), method)
     if function is None:

@@ -74,9 +74,9 @@ class _Target:
 
 
 def _checked(activations: str) -> Activations:
-    for known in ACTIVATIONS:
-        if activations == known:
-            return known
+    for choice in ACTIVATIONS:
+        if activations == choice:
+            return choice
     raise InputError(f"must be one of {', '.join(ACTIVATIONS)}, got {activations!r}", where="activations")
 
 

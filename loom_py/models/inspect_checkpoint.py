@@ -81,8 +81,8 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> CheckpointReport:
             guess = GROUPS[family].guess({group_role(family, m.rpartition(".")[2]): modules[m] for m in members})
             if guess is not None:
                 taken.update(members)
-                found = [info for m in members for info in modules[m].values()]
-                layers.append(_layer(parent or module, guess, found))
+                infos = [info for m in members for info in modules[m].values()]
+                layers.append(_layer(parent or module, guess, infos))
                 continue
         layers.append(_layer(module, guess_module(module, parameters), list(parameters.values())))
     dtypes = Counter(info.dtype for info in infos)
@@ -111,18 +111,18 @@ def _split(name: str) -> tuple[str, str]:
 
 def _groups(modules: dict[str, dict[str, TensorInfo]]) -> dict[str, tuple[str, str]]:
     """Module → (parent, family) for modules that are parts of a bigger layer, such as a query projection."""
-    found: dict[str, tuple[str, str]] = {}
+    parents: dict[str, tuple[str, str]] = {}
     for family in GROUPS:
         roles: dict[str, dict[str, str]] = {}
         for module in modules:
             parent, _, last = module.rpartition(".")
             role = group_role(family, last)
-            if role and module not in found:
+            if role and module not in parents:
                 roles.setdefault(parent, {}).setdefault(role, module)
         for parent, members in roles.items():
             if any(need <= set(members) for need in GROUPS[family].needs):
-                found |= dict.fromkeys(members.values(), (parent, family))
-    return found
+                parents |= dict.fromkeys(members.values(), (parent, family))
+    return parents
 
 
 def _blocks(names: list[str]) -> dict[str, int]:
@@ -132,4 +132,4 @@ def _blocks(names: list[str]) -> dict[str, int]:
         match = _BLOCK.search(name)
         if match:
             numbers.setdefault(name[: match.end(1)], set()).add(int(match[2]))
-    return {prefix: len(found) for prefix, found in numbers.items() if len(found) > 1}
+    return {prefix: len(indices) for prefix, indices in numbers.items() if len(indices) > 1}

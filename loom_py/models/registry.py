@@ -109,12 +109,14 @@ def _family_of(fields: Fields) -> Family:
     if name is None:
         return next(family for family in families() if family.assumed)
     module = name.replace("-", "_")
-    if module.isidentifier() and any(found.name == module for found in pkgutil.iter_modules(models.__path__)):
+    if module.isidentifier() and any(entry.name == module for entry in pkgutil.iter_modules(models.__path__)):
         family = _declared(module)
         if family is not None and name in family.model_types:
             return family
-    found = next((family for family in families() if name in family.model_types), None)
-    if found is None:
-        known = ", ".join(sorted(name for family in families() for name in family.model_types))
-        raise unsupported(fields, "model_type", f"the family {name[:60]!r} is not supported", f"Supported are {known}.")
-    return found
+    match = next((family for family in families() if name in family.model_types), None)
+    if match is None:
+        supported = ", ".join(sorted(name for family in families() for name in family.model_types))
+        raise unsupported(
+            fields, "model_type", f"the family {name[:60]!r} is not supported", f"Supported are {supported}."
+        )
+    return match

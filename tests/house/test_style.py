@@ -27,13 +27,19 @@ EXCLUDED = (
 TOO_LONG: set[str] = set()
 
 # Names that say nothing of what they hold: pronouns of a sentence somebody had in mind.
-PRONOUN = re.compile(r"_?(told|made|wishes|spent|surely|there|comes|somebody|nobody)", re.IGNORECASE)
+PRONOUN = re.compile(r"_?(told|made|found|known|wishes|spent|surely|there|comes|somebody|nobody)", re.IGNORECASE)
 PRONOUNS_LEFT: set[str] = {
     "loom_py/runtime/program.py: made",
     "loom_py/runtime/trace.py: Spent",
+    "loom_py/runtime/trace.py: known",
     "loom_py/runtime/trace.py: made",
+    "loom_py/runtime/verify/check.py: found",
+    "loom_py/runtime/verify/check.py: known",
     "loom_py/runtime/verify/check.py: made",
+    "loom_py/runtime/webgpu/loss.py: found",
     "loom_py/runtime/webgpu/wgpu_host.py: _there",
+    "loom_py/runtime/webgpu/wgpu_host.py: found",
+    "loom_py/schema/fields.py: known",
 }
 
 ESCAPE = re.compile(r"# *type: *ignore|(?<![.\w])cast\(\"")

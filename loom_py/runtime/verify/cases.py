@@ -84,8 +84,8 @@ def cases(kernel: str, *constants: str) -> Callable[[Generator], Generator]:
 
 def of(kernel: str) -> list[Case]:
     """The cases of one kernel."""
-    found = GENERATORS[kernel](Numbers(crc32(kernel.encode())))
-    return [Case(kernel, label, arguments, CONSTANTS[kernel]) for label, arguments in found]
+    generated = GENERATORS[kernel](Numbers(crc32(kernel.encode())))
+    return [Case(kernel, label, arguments, CONSTANTS[kernel]) for label, arguments in generated]
 
 
 def every() -> list[Case]:

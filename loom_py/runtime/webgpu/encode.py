@@ -147,20 +147,20 @@ class Encoder:
 
     def value(self, operand: Ref) -> NDArray[Any]:
         """A constant's values. Raises `DeviceError` if it is no constant."""
-        found = self.program.constants.get(operand.index)
-        if found is None:
+        constant = self.program.constants.get(operand.index)
+        if constant is None:
             raise DeviceError("a constant is expected here", where=f"%{operand.index} of {self.program.name}")
-        return found
+        return constant
 
     # --- numbers ------------------------------------------------------------------------------------------------
     def slot(self, value: Any, key: str = "", derive: Callable[[Any], Any] | None = None) -> int:
         """Slot of a number, dynamic or not, or of `derive(number)`; `key` tells different derivations apart."""
-        known = (str(value), key)
-        if known not in self._numbers:
-            self._numbers[known] = len(self.plan.slots)
+        request = (str(value), key)
+        if request not in self._numbers:
+            self._numbers[request] = len(self.plan.slots)
             given = _number(value)
             self.plan.slots.append((lambda numbers: derive(given(numbers))) if derive else given)
-        return self._numbers[known]
+        return self._numbers[request]
 
     def vector(self, value: Any, key: str, length: int, derive: Callable[[Any], Any]) -> Slice:
         """`length` floats computed from a number at each replay: `derive` takes (steps,) to (steps, length).
@@ -169,12 +169,12 @@ class Encoder:
         """
         if not isinstance(value, Dyn):
             return self.keep((key, value), lambda: np.asarray(derive(np.array([value])), np.float32))
-        known = (str(value), key)
-        if known not in self._numbers:
-            self._numbers[known] = len(self.plan.vectors)
+        request = (str(value), key)
+        if request not in self._numbers:
+            self._numbers[request] = len(self.plan.vectors)
             given = _number(value)
             self.plan.vectors.append((length, lambda numbers: derive(np.atleast_1d(given(numbers)))))
-        return Slice(self._numbers[known], padded(4 * length), kind="vector")
+        return Slice(self._numbers[request], padded(4 * length), kind="vector")
 
     # --- dispatches ---------------------------------------------------------------------------------------------
     def run(

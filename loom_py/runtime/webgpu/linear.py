@@ -133,10 +133,10 @@ def norm_gate_up(e: Encoder, d: Dispatch) -> None:
     rows, width = e.shape(gate)
     tokens = e.size(a["x"]) // width
     biases = a.get("gate_bias"), a.get("up_bias")
-    found = [list(parts(e, w)) for w in (gate, up)]
+    pieces = [list(parts(e, w)) for w in (gate, up)]
     simple = tokens <= FEW and grouped(e, gate) and biases == (None, None) and e.stored(gate) == e.stored(up)
-    if simple and len(found[0]) == len(found[1]) == 1:
-        (first,), (second,) = found
+    if simple and len(pieces[0]) == len(pieces[1]) == 1:
+        (first,), (second,) = pieces
         operands = {"gate": first.weights, "gate_scales": first.scales}
         operands |= {"up": second.weights, "up_scales": second.scales}
         numbers = {"eights": width // GROUP, "rows": rows, "eps": a["eps"]}
