@@ -81,8 +81,8 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> CheckpointReport:
             guess = GROUPS[family].guess({group_role(family, m.rpartition(".")[2]): modules[m] for m in members})
             if guess is not None:
                 taken.update(members)
-                infos = [info for m in members for info in modules[m].values()]
-                layers.append(_layer(parent or module, guess, infos))
+                grouped_infos = [info for m in members for info in modules[m].values()]
+                layers.append(_layer(parent or module, guess, grouped_infos))
                 continue
         layers.append(_layer(module, guess_module(module, parameters), list(parameters.values())))
     dtypes = Counter(info.dtype for info in infos)
