@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from ..marks import Duration, Floats, in_steps
 from ..stepping.state import StepState
-from ..stepping.training import SteppingResult, stepping_steps, train_with_stepping
+from ..stepping.training import SteppingProgress, SteppingResult, stepping_steps, train_with_stepping
 from ..training.config import TrainingBatch
 from ..training.grid import TrainableGrid
 
 
-def _ticks(network: Any, config: Any, data: Any, total_steps: int) -> Any:
+def _ticks(
+    network: TrainableGrid,
+    config: Mapping[str, Any] | None,
+    data: Sequence[TrainingBatch | Mapping[str, Any]],
+    total_steps: int,
+) -> Generator[SteppingProgress | None, None, SteppingResult]:
+    """`train_with_stepping` tick by tick."""
     return stepping_steps(network, config, data, total_steps, every_tick=True)
 
 

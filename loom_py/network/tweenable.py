@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from ..marks import Floats, in_steps
 from ..training.grid import TrainableGrid
 from ..tween.config import TweenConfig
 from ..tween.state import TweenState
-from ..tween.training import TweenResult, train, tween_epochs
+from ..tween.training import TweenEpochMetrics, TweenResult, train, tween_epochs
 
 
-def _samples(network: Any, config: Any, inputs: Any, expected: Any, epochs: int, rate: float, seed: int = 0) -> Any:
+def _samples(
+    network: TrainableGrid,
+    config: Mapping[str, Any] | None,
+    inputs: Sequence[Floats],
+    expected: Sequence[float],
+    epochs: int,
+    rate: float,
+    seed: int = 0,
+) -> Generator[TweenEpochMetrics | None, None, TweenResult]:
+    """`train_with_tweening` sample by sample."""
     state = TweenState(network, config)
     return tween_epochs(state, network, inputs, expected, epochs, rate, seed=seed, every_sample=True)
 
