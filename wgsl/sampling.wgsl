@@ -1,6 +1,7 @@
 // The next token from logits (n), as the NumPy kernel `sample` describes. `score` makes keys: the penalised score as an
 // integer of the same order. `choose`, one workgroup, then walks down the tokens in order (key down, index up) without
 // sorting: a place in that order is found bit by bit, from how many tokens, or how much probability, lie before it.
+//: include philox
 
 struct P { n: u32, temperature: u32, top_k: u32, top_p: u32, min_p: u32, penalty: u32, seed: u32, step: u32 }
 @group(0) @binding(0) var<uniform> p: P;
@@ -76,22 +77,9 @@ fn walk(c: Cut, limit: f32, beyond: bool, counting: bool, lane: u32) -> vec2<u32
     return vec2<u32>(key, min(index, p.n - 1u));
 }
 
-// Philox 2x32-10 (Salmon et al. 2011), counter (0, step): the first word as a number in (0, 1)
+// A number in (0, 1)
 fn draw(seed: u32, step: u32) -> f32 {
-    var left = 0u;
-    var right = step;
-    var key = seed;
-    for (var round = 0u; round < 10u; round++) {
-        let low = (left & 0xffffu) * 0xd193u;
-        let middle1 = (left >> 16u) * 0xd193u + (low >> 16u);
-        let middle2 = (left & 0xffffu) * 0xd256u + (middle1 & 0xffffu);
-        let high = (left >> 16u) * 0xd256u + (middle1 >> 16u) + (middle2 >> 16u);
-        let next = high ^ key ^ right;
-        right = left * 0xd256d193u;
-        left = next;
-        key += 0x9e3779b9u;
-    }
-    return (f32(left >> 9u) + 0.5) * 1.1920928955078125e-7;
+    return (f32(philox(seed, step, 0u) >> 9u) + 0.5) * 1.1920928955078125e-7;
 }
 
 @compute @workgroup_size(256)

@@ -65,6 +65,21 @@ class Ops:
         """
         raise NotImplementedError
 
+    # --- batch_norm
+    def batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and population variance of each channel: x (B, C, S) → (C,), (C,)."""
+        raise NotImplementedError
+
+    def batch_norm(self, x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
+        """`(x − mean) / sqrt(variance + eps) · gamma + beta`, x (B, C, S), the others (C,) (Ioffe & Szegedy 2015)."""
+        raise NotImplementedError
+
+    def batch_norm_grad(
+        self, x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor, eps: float, gy: Tensor, own: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """→ (gx, ggamma, gbeta); with `own`, mean and variance are those of x, and gx passes through them too."""
+        raise NotImplementedError
+
     # --- conv
     def conv2d(
         self, x: Tensor, kernel: Tensor, bias: Tensor, *, stride: tuple[int, int], padding: tuple[int, int]
@@ -163,6 +178,12 @@ class Ops:
     # --- noise
     def gumbel(self, shape: Sequence[int], seed: int, step: int, like: Tensor) -> Tensor:
         """`−ln(−ln u)`: standard Gumbel noise (Jang et al. 2017) in the dtype of `like`. *Dynamic*: `step`."""
+        raise NotImplementedError
+
+    def dropout(self, x: Tensor, rate: float, seed: int, step: int) -> Tensor:
+        """Each element 0 with probability `rate`, else `x / (1 − rate)` (Srivastava et al. 2014); its own gradient.
+        *Dynamic*: `step`.
+        """
         raise NotImplementedError
 
     # --- norm

@@ -102,6 +102,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "InitSwiGLULayer": [6, 9],
     "InitEmbeddingLayer": [10, 3],
     "InitResidualLayer": [],
+    "InitDropoutLayer": [0.25],
+    "InitBatchNormLayer": [6, 3],
     "InitSoftmaxLayer": [],
     "InitGridSoftmaxLayer": [2, 3],
     "InitHierarchicalSoftmaxLayer": [[2, 3]],

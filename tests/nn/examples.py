@@ -24,6 +24,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "layer_norm": {"type": "layer_norm"},
     "rms_norm": {"type": "rms_norm", "norm_size": 4},
     "swiglu": {"type": "swiglu", "output_size": 5},
+    "dropout": {"type": "dropout", "rate": 0.25},
+    "batch_norm": {"type": "batch_norm", "channels": 4},
     "softmax": {"type": "softmax"},
     "residual": {"type": "residual"},
     "embedding": {"type": "embedding", "vocab_size": TOKENS, "embedding_dim": 3},

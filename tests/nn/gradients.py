@@ -46,7 +46,8 @@ def errors(network: Network, x: Array, rng: np.random.Generator) -> dict[str, fl
     weight = rng.normal(0, 1, network.forward(x).shape)
 
     def objective() -> float:
-        return float((network.trace_forward(network.ops, network.params, x)[0] * weight).sum())
+        y, _, _ = network.trace_forward(network.ops, network.params, x, training=network.training)
+        return float((y * weight).sum())
 
     network.reset_state()
     network.forward(x)

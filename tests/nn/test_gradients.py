@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loom_py import build_network_from_json
 from loom_py.nn.activation import NAMES
 from loom_py.runtime import numpy_ops
 
@@ -79,6 +81,10 @@ LAYERS: dict[str, dict[str, Any]] = {
     "layer_norm, runs of 3": {"type": "layer_norm", "norm_size": 3, "epsilon": 0.1},
     "rms_norm": {"type": "rms_norm"},
     "rms_norm, runs of 2": {"type": "rms_norm", "norm_size": 2},
+    "dropout": {"type": "dropout"},
+    "batch_norm": {"type": "batch_norm"},
+    "batch_norm, channels": {"type": "batch_norm", "channels": 2, "epsilon": 0.01},
+    "batch_norm, no gamma": {"type": "batch_norm", "channels": 3, "affine": False},
     "swiglu": {"type": "swiglu", "output_size": 5},
     "swiglu, runs of 3": {"type": "swiglu", "input_size": 3, "output_size": 4},
     "residual": {"type": "sequential", "layers": [{"type": "dense", "output_size": 6}, {"type": "residual"}]},
@@ -132,6 +138,17 @@ def test_layer(name: str) -> None:
     size = next((n for part, n in sizes.items() if part in name), 6)
     report = gradients.check({"input_size": size, "layers": [LAYERS[name]]})
     row(TABLE, f"{name:<36}{max(report.values()):.1e}")
+    assert max(report.values()) < LIMIT, report
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name.startswith(("dropout", "batch_norm"))])
+def test_training_pass(name: str) -> None:
+    """Through the batch's own statistics, and with the mask of the pass."""
+    network = build_network_from_json({"input_size": 6, "layers": [LAYERS[name]]}, seed=0).astype(np.float64)
+    network.set_training(True)
+    rng = np.random.default_rng(0)
+    report = gradients.errors(network, rng.normal(0, 1, (5, 6)), rng)
+    row(TABLE, f"{name + ', training':<36}{max(report.values()):.1e}")
     assert max(report.values()) < LIMIT, report
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..abstract import alike
+from ..abstract import alike, like
 from ..kernel import Array, kernel
-from ..philox import uniform
+from ..philox import philox, uniform
 
 
 @kernel(shapes=lambda shape, like, **_: alike(like, shape), dynamic=("step",))
@@ -16,3 +16,16 @@ def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
     """`−ln(−ln u)`: standard Gumbel noise (Jang et al. 2017) in the dtype of `like`."""
     u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
     return -np.log(-np.log(u)).reshape(tuple(shape))
+
+
+@kernel(shapes=like("x"), dynamic=("step",))
+def dropout(x: Array, rate: float, seed: int, step: int) -> Array:
+    """Each element 0 with probability `rate`, else `x / (1 − rate)` (Srivastava et al. 2014); its own gradient."""
+    words, _ = philox(seed, step, np.arange(x.size, dtype=np.uint32))
+    kept = words.reshape(x.shape) >= np.uint32(dropped_below(rate))
+    return np.where(kept, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
+
+
+def dropped_below(rate: float) -> int:
+    """The 32-bit word from which on an element is kept."""
+    return min(round(rate * 2**32), 2**32 - 1)
