@@ -31,7 +31,7 @@ def step_program(name: str) -> tuple[Program, dict[str, Any], dict[str, Any]]:
     x = x.astype(np.float32)
     target = np.zeros_like(network.forward(x))
     program = trace_training_step(network, StepPlan(loss=Loss("mse", 1.0), optimiser=AdamW()), x, target)
-    state = {n: a.copy() for n, a in network.parameters.items()}
+    state = {n: a.copy() for n, a in (network.parameters | network.buffers).items()}
     for n, index in program.state.items():
         state.setdefault(n, np.zeros(program.buffers[index].shape, program.buffers[index].dtype))
     return program, {"x": x, "target": target}, state

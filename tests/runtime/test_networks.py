@@ -96,7 +96,7 @@ def initial(network: Network, program: Program) -> dict[str, Any]:
     """The program's state at the start: the network's weights, and zeros."""
     buffers = program.buffers
     state = {name: np.zeros(buffers[i].shape, buffers[i].dtype) for name, i in program.state.items()}
-    return state | {name: a.copy() for name, a in network.parameters.items() if name in state}
+    return state | {name: a.copy() for name, a in (network.parameters | network.buffers).items() if name in state}
 
 
 def wide(values: dict[str, Any]) -> dict[str, Any]:

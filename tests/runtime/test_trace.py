@@ -45,7 +45,7 @@ def check_training(network: Network, plan: StepPlan, data: list[tuple[Any, Any]]
     program = trace_training_step(network, plan, *data[0], lr=1.0, step=99)
     weights = flat(network.params)
     slots = {name: [np.zeros_like(w) for w in weights] for name in plan.optimiser.slots}
-    state = {path: a.copy() for path, a in network.parameters.items()}
+    state = {path: a.copy() for path, a in (network.parameters | network.buffers).items()}
     state |= {f"{name}.{i}": np.zeros_like(a) for name, v in slots.items() for i, a in enumerate(v)}
     for name, index in program.state.items():
         if name.startswith("carried."):
@@ -66,7 +66,7 @@ def check_training(network: Network, plan: StepPlan, data: list[tuple[Any, Any]]
         )
         loss = replay(program, {"x": x, "target": target}, state, lr=lr, step=step, draw=step - 1)["loss"]
         assert loss.tobytes() == np.asarray(losses[0]).tobytes()
-        for path, a in network.parameters.items():
+        for path, a in (network.parameters | network.buffers).items():
             assert a.tobytes() == state[path].tobytes(), path
     for name, v in slots.items():
         for i, a in enumerate(v):

@@ -256,7 +256,7 @@ def test_principled_steps_are_gradient_steps(name: str) -> None:
         x = rng.integers(0, examples.TOKENS, (1, 12)).astype(float)
 
     def objective() -> float:
-        y, _, _ = network.trace_forward(network.ops, network.params, x)
+        y, _, _ = network.trace_forward(network.ops, network.params, x, training=True)
         return 0.5 * float(((y - [[0.0, 1.0]]) ** 2).sum())
 
     slopes = {path: numeric(objective, a) for path, a in network.parameters.items()}

@@ -21,7 +21,7 @@ def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
 @kernel(shapes=like("x"), dynamic=("step",))
 def dropout(x: Array, rate: float, seed: int, step: int) -> Array:
     """Each element 0 with probability `rate`, else `x / (1 − rate)` (Srivastava et al. 2014); its own gradient."""
-    words, _ = philox(seed, step, np.arange(x.size, dtype=np.uint32))
+    words, _ = philox(seed, int(step), np.arange(x.size, dtype=np.uint32))
     kept = words.reshape(x.shape) >= np.uint32(dropped_below(rate))
     return np.where(kept, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
 
