@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,12 @@ from loom_py.errors import ConfigError, InputError
 from loom_py.formats.source import BytesSource
 from loom_py.network.bundle import dump_bundle, dump_weights
 from loom_py.nn.layer import BUFFERS
-from loom_py.runtime.choice import devices, use_device
+from loom_py.runtime.choice import Devices
+from loom_py.runtime.device import Device
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.trace import TracingOps
+from loom_py.runtime.webgpu import WebGPUDevice
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
 from ..report import row
 from .torch_reference import CASES, FILE, data, reference
@@ -130,21 +133,22 @@ def build() -> Network:
     return build_network_from_json({"input_size": 5, "layers": LAYERS}, seed=4)
 
 
-@pytest.fixture
-def chosen() -> Iterator[Callable[[str], Any]]:
-    yield use_device
-    devices.prefer("numpy")
-
-
-def test_training_is_the_same_on_every_device(chosen: Callable[[str], Any]) -> None:
+def test_training_is_the_same_on_every_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights and statistics after training."""
+    own = Devices()
+    monkeypatch.setattr("loom_py.training.device_step.devices", own)
+    opened: list[Device] = [SimdDevice(), WebGPUDevice(WgpuHost())]
+    for device in opened:
+        own.add(device)
     results = []
     for name in ("numpy", "simd", "webgpu"):
-        chosen(name)
+        own.prefer(name)
         network = build()
         network.train(BATCHES, {"Epochs": 6, "LearningRate": 0.1, "Optimizer": "adamw"})
         assert network.computed_on.name == name
         results.append(np.concatenate([a.ravel() for a in (network.parameters | network.buffers).values()]))
+    for device in opened:
+        device.close()
     for other in results[1:]:
         assert np.linalg.norm(other - results[0]) < 1e-4 * np.linalg.norm(results[0])
 
