@@ -4,9 +4,6 @@
 
 #define CHANNELS 16 /* a piece of work where S = 1 */
 
-static inline v128 first_lanes(v128 v, u32 n) {
-    return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
-}
 static inline v128 by_count(Wide s, f64 n) {
     v128 low = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_div(s.low, wasm_f64x2_splat(n)));
     v128 high = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_div(s.high, wasm_f64x2_splat(n)));

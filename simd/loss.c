@@ -9,9 +9,6 @@ typedef enum { EACH_LOSS(NUMBER) } Loss;
 #define EPSILON 1e-7f
 
 static inline v128 clipped(v128 p) { return at_most(at_least(p, EPSILON), 1 - EPSILON); }
-static inline v128 first_lanes(v128 v, u32 n) {
-    return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
-}
 
 static inline v128 value(Loss name, v128 y, v128 t, f32 delta) {
     switch (name) {

@@ -1,17 +1,8 @@
-/* Gumbel noise and dropout from Philox 2×32-10 (runtime/philox.py): number i depends on the seed, the step and i alone. */
+/* Gumbel noise and dropout: number i depends on the seed, the step and i alone. */
+#include "noise.h"
 #include "vecmath.h"
 
-static u32 philox(u32 key, u32 step, u32 element) {
-    u32 left = element, right = step;
-    for (int round = 0; round < 10; round++, key += 0x9E3779B9u) {
-        u64 product = (u64)left * 0xD256D193u;
-        left = (u32)(product >> 32) ^ key ^ right;
-        right = (u32)product;
-    }
-    return left;
-}
-
-/* y, n, seed (immediate), step (slot, mod 2³²): −ln(−ln u), u an odd multiple of 2⁻²⁴ */
+/* y, n, seed (immediate), step (slot, mod 2³²): Gumbel's −ln(−ln u), u an odd multiple of 2⁻²⁴ */
 KERNEL(gumbel) {
     u32 n = w[1].u, step = (u32)(u64)number(w[3]);
     for (Range r = pieces(n, 512); take(t, &r);)

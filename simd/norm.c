@@ -7,10 +7,6 @@ typedef struct {
     f32 mean, inverse; /* 1 / sqrt(mean((x − mean)²) + ε) */
 } Spread;
 
-static inline v128 first_lanes(v128 v, u32 n) {
-    return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
-}
-
 static Spread spread(const f32 *x, u32 n, f64 eps, int centred) {
     Wide s = {zero4(), zero4()};
     f32 mean = 0;

@@ -3,6 +3,7 @@
  * Only as many tokens are put in order as the draw needs: those within a few nats of the best first, then those below.
  */
 #include "loom.h"
+#include "noise.h"
 
 typedef struct {
     f32 score;
@@ -62,17 +63,8 @@ static inline v128 exp2f64(v128 x) {
 }
 static f64 exp_of(f64 x) { return wasm_f64x2_extract_lane(exp2f64(wasm_f64x2_splat(x)), 0); }
 
-/* The first word of Philox 2×32-10 (runtime/philox.py), element 0, as a number in (0, 1). */
-static f64 uniform(u32 seed, u32 step) {
-    u32 left = 0, right = step, key = seed;
-    for (u32 i = 0; i < 10; i++) {
-        u64 product = (u64)left * 0xD256D193u;
-        left = (u32)(product >> 32) ^ key ^ right;
-        right = (u32)product;
-        key += 0x9E3779B9u;
-    }
-    return (f64)(((f32)(left >> 9) + 0.5f) * 0x1p-23f);
-}
+/* The draw of a step: a number in (0, 1). */
+static f64 uniform(u32 seed, u32 step) { return (f64)(((f32)(philox(seed, step, 0) >> 9) + 0.5f) * 0x1p-23f); }
 
 static u32 best(const f32 *scores, u32 n) {
     u32 at = 0, i = 0;

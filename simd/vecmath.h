@@ -142,6 +142,11 @@ static inline void store_some(f32 *p, u32 i, u32 n, v128 v) {
     else store_part(p + i, n - i, v);
 }
 
+/* The first n lanes, 0 in the rest. */
+static inline v128 first_lanes(v128 v, u32 n) {
+    return n >= 4 ? v : wasm_v128_and(v, wasm_i32x4_gt(wasm_i32x4_splat((i32)n), wasm_i32x4_make(0, 1, 2, 3)));
+}
+
 /* Sums in double precision. */
 typedef struct {
     v128 low, high;
