@@ -1,4 +1,4 @@
-/* Feeding and keeping: how inputs come from a table and results go to one, and plain moves. */
+/* Rows of input tables, rows of kept results, and plain copies: what replaying needs beside the kernels of a program. */
 #include "loom.h"
 
 /* to, from, bytes of a row, index slot (dynamic), rows: row `index` of a table becomes the operand. */
@@ -19,11 +19,4 @@ KERNEL(keep) {
 KERNEL(copy) {
     for (Range r = pieces(w[2].u, 1 << 16); take(t, &r);)
         memmove(bytes(w[0]) + r.start, bytes(w[1]) + r.start, r.end - r.start);
-}
-
-/* to, floats, value (immediate) */
-KERNEL(fill) {
-    if (t->index) return;
-    f32 *to = floats(w[0]);
-    for (u32 i = 0; i < w[1].u; i++) to[i] = w[2].f;
 }

@@ -1,4 +1,4 @@
-// The inner part of a gated layer, gate * sigmoid(gate) * up on n elements, and its gradients.
+// The inner part of a gated layer, out = gate * sigmoid(gate) * up on n elements, and its gradients ggate and gup, given g.
 //: include maths
 
 struct P { n: u32 }

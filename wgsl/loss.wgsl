@@ -1,5 +1,5 @@
 // The loss KIND, a mean over n = rows * width values, and its gradient. The defaults below are never reached.
-// `rows` first finds, for cross entropy on logits, each row's ln(sum e^y) and sum of targets.
+// y, t (rows, width). For cross entropy on logits `rows` runs first: each row's ln(sum e^y) and sum of targets.
 //: include maths
 //: include workgroup
 //: enumeration loss KIND
@@ -8,8 +8,8 @@ struct P { n: u32, width: u32, delta: f32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> y: array<f32>;
 @group(0) @binding(2) var<storage, read> t: array<f32>;
-@group(0) @binding(3) var<storage, read> known: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> found: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read> row_sums: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> row_sums_out: array<vec2<f32>>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 const EPSILON: f32 = 1e-7;
@@ -30,7 +30,7 @@ fn value(i: u32) -> f32 {
         case MAE { return abs(d); }
         case HUBER { let near = min(abs(d), p.delta); return near * (abs(d) - 0.5 * near); }
         case CROSS_ENTROPY { return -max(t[i], 0.0) * ln(y[i], 1.0 - y[i]); }
-        case CROSS_ENTROPY_LOGITS { return -t[i] * (y[i] - known[i / p.width].x); }
+        case CROSS_ENTROPY_LOGITS { return -t[i] * (y[i] - row_sums[i / p.width].x); }
         case BCE { return -(t[i] * ln(y[i], 1.0 - y[i]) + (1.0 - t[i]) * ln(1.0 - y[i], y[i])); }
         case BCE_LOGITS { return softplus(y[i]) - y[i] * t[i]; }
         default { return 0.0; }
@@ -44,7 +44,7 @@ fn slope(i: u32) -> f32 {
         case MAE { return sign(d); }
         case HUBER { return clamp(d, -p.delta, p.delta); }
         case CROSS_ENTROPY { return -max(t[i], 0.0) / max(y[i], EPSILON); }
-        case CROSS_ENTROPY_LOGITS { let row = known[i / p.width]; return exp(y[i] - row.x) * row.y - t[i]; }
+        case CROSS_ENTROPY_LOGITS { let row = row_sums[i / p.width]; return exp(y[i] - row.x) * row.y - t[i]; }
         case BCE {
             let c = max(y[i], EPSILON);
             let q = max(1.0 - y[i], EPSILON);
@@ -69,7 +69,7 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     sum = total(sum, lane);
     targets = total(targets, lane);
-    if (lane == 0u) { found[group.x] = vec2<f32>(peak + log(sum), targets); }
+    if (lane == 0u) { row_sums_out[group.x] = vec2<f32>(peak + log(sum), targets); }
 }
 
 @compute @workgroup_size(128)

@@ -1,4 +1,4 @@
-// Softmax over the last axis (width) and its gradient; a workgroup takes a row.
+// Softmax over the last axis and its gradient. x, g, out (rows, width); a workgroup takes a row.
 //: include workgroup
 
 struct P { width: u32 }

@@ -19,7 +19,7 @@ from .plan import ALIGNMENT, Slice, padded
 from .storage import BLOCK, GROUP, KINDS, QUANTS, SCALES, element_bytes, scales_start
 
 FEW = 8
-"""Most rows of activations that go one by one."""
+"""Most rows of activations that are multiplied one by one."""
 ACROSS = 32768
 ROWS, TILE = 4, 64
 

@@ -16,10 +16,10 @@ def loss(e: Encoder, d: Dispatch) -> None:
     n, width = e.size(y), e.shape(y)[-1] if e.shape(y) else 1
     kind = {"KIND": KINDS[name]}
     numbers = {"n": n, "width": width, "delta": d.arguments.get("delta", 1.0)}
-    operands = {"y": y, "t": d.arguments["target"], "known": y}
+    operands = {"y": y, "t": d.arguments["target"], "row_sums": y}
     if name == "cross_entropy_logits":
-        operands["known"] = found = e.scratch(8 * (n // width))
-        e.run("loss", "rows", n // width, kind, **numbers, y=y, t=d.arguments["target"], found=found)
+        operands["row_sums"] = sums = e.scratch(8 * (n // width))
+        e.run("loss", "rows", n // width, kind, **numbers, y=y, t=d.arguments["target"], row_sums_out=sums)
     if d.kernel == "loss":
         e.run("loss", "mean", 1, kind, **numbers, **operands, out=d.outputs[0])
     else:
