@@ -10,16 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("loom_py", "simd", "tools", "wgsl")
-IGNORED = shutil.ignore_patterns("__pycache__", "bin")
 
 
 class Copy:
-    """The sources of the package under another root, without byte-code and compiled kernels."""
+    """The sources of the package under another root, without byte-code; with the compiled kernels if asked for."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, compiled: bool = False) -> None:
         self.root = root
+        ignored = shutil.ignore_patterns("__pycache__", *[] if compiled else ["bin"])
         for name in FOLDERS:
-            shutil.copytree(ROOT / name, root / name, ignore=IGNORED)
+            shutil.copytree(ROOT / name, root / name, ignore=ignored)
 
     def insert(self, file: str, before: str, text: str) -> None:
         """Put text before the only occurrence of another in a file of the copy."""
@@ -47,9 +47,9 @@ class Copy:
         done = self._python("-c", "from tools import simd; simd.build(['loom-relaxed.wasm'])")
         return "" if done.returncode == 0 else done.stderr
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, *arguments: str) -> str:
         """What a script prints that ends well in the copy."""
-        done = self._python("-c", script)
+        done = self._python("-c", script, *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 

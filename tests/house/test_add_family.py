@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ Array = NDArray[np.float64]
 VOCABULARY, WIDTH, HEADS, LAYERS, POSITIONS, EPS = 260, 24, 4, 2, 96, 1e-5
 PROMPTS = ("Once upon a time", "Once upon", "Once upon a time there was a cloud")
 TOKENS = 24
-KERNELS = "loom_py/runtime/simd/bin"
 USE = """
 import json
 import numpy as np
@@ -62,8 +60,7 @@ print(json.dumps(found))
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The package with one file more."""
-    copy = Copy(tmp_path_factory.mktemp("copy"))
-    shutil.copytree(ROOT / KERNELS, copy.root / KERNELS)  # as they are: a family needs none of its own
+    copy = Copy(tmp_path_factory.mktemp("copy"), compiled=True)
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert example is not None

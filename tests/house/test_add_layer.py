@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from .copy import ROOT, Copy
 
-ROOT = Path(__file__).resolve().parents[2]
+FILE = "loom_py/nn/low_rank.py"
 IMPORTS = """\
 from __future__ import annotations
 
@@ -77,26 +73,11 @@ def example() -> str:
     return found[1]
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package without byte-code, and the shaders beside it."""
-    root = tmp_path_factory.mktemp("copy")
-    for name in ("loom_py", "wgsl"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return root
-
-
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def test_one_file_adds_a_layer(copy: Path) -> None:
-    (copy / "loom_py" / "nn" / "low_rank.py").write_text(IMPORTS + example(), encoding="utf-8")
-    done = python(copy, "-c", USE)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_one_file_adds_a_layer(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, compiled=True)
+    copy.write(FILE, IMPORTS + example())
+    assert copy.changed() == {FILE}
+    copy.run(USE)
 
 
 def test_every_kind_has_its_row_in_the_docs() -> None:
