@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .guards import is_sequence
 
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
@@ -40,10 +41,11 @@ Shapes = Callable[..., Abstract | tuple[Abstract, ...] | None]
 
 def is_abstract(operands: Iterable[Any]) -> bool:
     """Whether one of a kernel's arguments has no values."""
-    return any(
-        isinstance(x, Abstract) or (isinstance(x, (list, tuple)) and any(isinstance(y, Abstract) for y in x))
-        for x in operands
-    )
+
+    def without_values(x: Any) -> bool:
+        return any(isinstance(part, Abstract) for part in (x if is_sequence(x) else (x,)))
+
+    return any(map(without_values, operands))
 
 
 def alike(operand: Any, shape: Iterable[int] | None = None) -> Abstract:
@@ -74,6 +76,20 @@ def same(*names: str) -> Shapes:
         if any(tuple(o.shape) != tuple(operands[0].shape) for o in operands):
             raise misfit(f"shapes differ: {', '.join(str(tuple(o.shape)) for o in operands)}")
         return alike(operands[0])
+
+    return rule
+
+
+def filled(shape: Iterable[int], like: Any, **_: Any) -> Abstract:
+    """The rule of a kernel that makes a tensor of a shape, with the dtype of another."""
+    return alike(like, shape)
+
+
+def always(shape: tuple[int, ...], dtype: str) -> Shapes:
+    """The rule of a kernel whose result does not depend on its operands' shapes."""
+
+    def rule(**_: Any) -> Abstract:
+        return Abstract(shape, np.dtype(dtype))
 
     return rule
 

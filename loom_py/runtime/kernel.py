@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from .abstract import Shapes
+from .guards import is_tuple
 
 Array: TypeAlias = NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -45,6 +46,13 @@ class Kernel:
     dynamic: tuple[str, ...] = ()
     view: str = ""
     gradient: Callable[..., Any] | None = None
+
+
+def results(returned: Any) -> tuple[Any, ...]:
+    """What a kernel returned, as a tuple: none, one or several tensors."""
+    if is_tuple(returned):
+        return returned
+    return () if returned is None else (returned,)
 
 
 KERNELS: dict[str, Kernel] = {}

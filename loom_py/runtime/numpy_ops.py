@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import kernels  # noqa: F401 (declares the vocabulary)
+from . import kernels  # noqa: F401  # pyright: ignore[reportUnusedImport]  (declares the vocabulary)
 from .kernel import KERNELS
 from .ops import Ops
 

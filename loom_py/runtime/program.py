@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .guards import is_tuple
+
 Kind = Literal["input", "state", "constant", "temporary"]
 ALIGNMENT = 16
 
@@ -72,7 +74,13 @@ class Dispatch:
     def reads(self) -> Iterator[int]:
         """Indices of all buffers among the arguments."""
         for value in self.arguments.values():
-            yield from (v.index for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Ref))
+            operands = value if is_tuple(value) else (value,)
+            yield from (operand.index for operand in operands if isinstance(operand, Ref))
+
+    def ref(self, name: str) -> Ref:
+        """The argument of that name, which is a tensor."""
+        operand: Ref = self.arguments[name]
+        return operand
 
 
 @dataclass
@@ -80,13 +88,13 @@ class Program:
     """See the module. `constants` and the initial `state` are held by buffer index; shapes never change."""
 
     name: str
-    buffers: list[Buffer] = field(default_factory=list)
-    dispatches: list[Dispatch] = field(default_factory=list)
-    inputs: dict[str, int] = field(default_factory=dict)
-    outputs: dict[str, int] = field(default_factory=dict)
-    state: dict[str, int] = field(default_factory=dict)
-    dynamics: dict[str, float] = field(default_factory=dict)
-    constants: dict[int, NDArray[Any]] = field(default_factory=dict)
+    buffers: list[Buffer] = field(default_factory=list[Buffer])
+    dispatches: list[Dispatch] = field(default_factory=list[Dispatch])
+    inputs: dict[str, int] = field(default_factory=dict[str, int])
+    outputs: dict[str, int] = field(default_factory=dict[str, int])
+    state: dict[str, int] = field(default_factory=dict[str, int])
+    dynamics: dict[str, float] = field(default_factory=dict[str, float])
+    constants: dict[int, NDArray[Any]] = field(default_factory=dict[int, NDArray[Any]])
 
     def count(self) -> Counter[str]:
         """How often each kernel runs."""
@@ -157,7 +165,7 @@ class Program:
         return "\n".join(lines)
 
     def _show(self, value: Any) -> str:
-        if isinstance(value, tuple):
+        if is_tuple(value):
             return f"[{', '.join(map(self._show, value))}]"
         if isinstance(value, Dyn):
             return f"<{value.name}>"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import kernels  # noqa: F401  # pyright: ignore[reportUnusedImport]  (declares the vocabulary)
-from .kernel import KERNELS
+from .guards import is_tuple
+from .kernel import KERNELS, results
 from .program import Dyn, Program, Ref
 from .tensor import Array, Values
 
@@ -30,23 +32,19 @@ def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str
                 values[index] = value(b.source).reshape(-1)[b.offset : b.offset + b.size].reshape(b.shape)
         return values[index]
 
-    def resolve(argument: object) -> object:
-        match argument:
-            case Ref(index):
-                return value(index)
-            case Dyn(name):
-                return numbers[name]
-            case tuple():
-                return [resolve(a) for a in argument]  # pyright: ignore[reportUnknownVariableType]
-            case _:
-                return argument
+    def resolve(argument: Any) -> Any:
+        if isinstance(argument, Ref):
+            return value(argument.index)
+        if isinstance(argument, Dyn):
+            return numbers[argument.name]
+        return [resolve(operand) for operand in argument] if is_tuple(argument) else argument
 
     for d in program.dispatches:
         kernel = KERNELS[d.kernel]
-        result = kernel.function(**{name: resolve(argument) for name, argument in d.arguments.items()})
-        for index, out in zip(d.outputs, result if isinstance(result, tuple) else (result,), strict=False):
+        returned = kernel.function(**{name: resolve(argument) for name, argument in d.arguments.items()})
+        for index, out in zip(d.outputs, results(returned), strict=True):
             if buffers[index].source in (-1, index) or kernel.view:
                 values[index] = np.asarray(out)
             else:
                 value(index)[...] = out
-    return {name: value(index) for name, index in program.outputs.items()}
+    return {name: value(index).copy() for name, index in program.outputs.items()}  # they may be views of state

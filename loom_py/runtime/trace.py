@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import LoomError
 from .abstract import Abstract, is_abstract
-from .kernel import KERNELS, Kernel
+from .guards import is_array, is_sequence
+from .kernel import KERNELS, Kernel, results
 from .ops import Ops
 from .program import Buffer, Dispatch, Dyn, Kind, Program, Ref
 
@@ -59,7 +60,7 @@ class Traced:
     """A tensor while tracing: shape and dtype, but no values for Python to branch on."""
 
     def __init__(self, value: NDArray[Any] | Abstract, index: int) -> None:
-        self._value = value
+        self.concrete = value
         self.index = index
         self.shape: tuple[int, ...] = value.shape
         self.dtype = value.dtype
@@ -77,7 +78,7 @@ class Traced:
 
 
 class TracingOps(Ops):
-    """`Ops` that record: every kernel that a layer calls goes through `_call`."""
+    """`Ops` that record: every kernel that a layer calls goes through `record`."""
 
     def __init__(self, name: str) -> None:
         self.program = Program(name)
@@ -116,55 +117,54 @@ class TracingOps(Ops):
         known = self._constants.get(id(value))
         if known is None:
             known = self._constants[id(value)] = self._new(np.array(value), "constant")
-            self.program.constants[known.index] = np.asarray(known._value)
+            self.program.constants[known.index] = np.asarray(known.concrete)
             self._kept.append(value)
         return known
 
-    def _call(self, kernel: Kernel, /, *args: Any, **kwargs: Any) -> Any:
+    def record(self, kernel: Kernel, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a kernel and record the dispatch."""
         bound = dict(zip(kernel.parameters, args, strict=False)) | kwargs
         recorded: dict[str, Any] = {}
         concrete: dict[str, Any] = {}
         for name, value in bound.items():
-            if isinstance(value, (list, tuple)) and any(isinstance(v, (Traced, np.ndarray)) for v in value):
-                operands = [self._constant(v) if isinstance(v, np.ndarray) else v for v in value]
-                recorded[name] = tuple(Ref(v.index) for v in operands)
-                concrete[name] = [v._value for v in operands]
+            if is_sequence(value) and any(isinstance(part, (Traced, np.ndarray)) for part in value):
+                operands: list[Traced] = [self._constant(part) if is_array(part) else part for part in value]
+                recorded[name] = tuple(Ref(operand.index) for operand in operands)
+                concrete[name] = [operand.concrete for operand in operands]
             else:
                 recorded[name], concrete[name] = self._argument(value)
-        result = (kernel.shapes if is_abstract(concrete.values()) else kernel.function)(**concrete)
+        returned = (kernel.shapes if is_abstract(concrete.values()) else kernel.function)(**concrete)
         changes = tuple(
             ref.index
             for name in kernel.in_place
             for ref in (recorded[name] if isinstance(recorded[name], tuple) else (recorded[name],))
             if isinstance(ref, Ref)
         )
-        many = isinstance(result, tuple)
-        values = () if result is None else result if many else (result,)
         source = recorded[kernel.view].index if kernel.view else -1
-        arrays = [value if isinstance(value, Abstract) else np.asarray(value) for value in values]
-        made = [self._new(value, "temporary", source=source) for value in arrays]
-        self.program.dispatches.append(Dispatch(kernel.name, recorded, tuple(t.index for t in made), changes))
-        return None if result is None else tuple(made) if many else made[0]
+        arrays = [value if isinstance(value, Abstract) else np.asarray(value) for value in results(returned)]
+        tensors = tuple(self._new(value, "temporary", source=source) for value in arrays)
+        self.program.dispatches.append(Dispatch(kernel.name, recorded, tuple(t.index for t in tensors), changes))
+        return tensors if isinstance(returned, tuple) else tensors[0] if tensors else None
 
     def _argument(self, value: Any) -> tuple[Any, Any]:
         """(what is recorded, what the kernel is called with)."""
         if isinstance(value, Traced):
-            return Ref(value.index), value._value
-        if isinstance(value, np.ndarray):
+            return Ref(value.index), value.concrete
+        if is_array(value):
             constant = self._constant(value)
-            return Ref(constant.index), constant._value
+            return Ref(constant.index), constant.concrete
         if isinstance(value, Dynamic):
             return Dyn(value.name), value.value
         if isinstance(value, Spent):
             raise TraceError("a layer that counts its calls was called twice in one program")
-        if isinstance(value, (list, tuple)):
+        if is_sequence(value):
             return tuple(value), value
         return value, value
 
 
 def _recorder(kernel: Kernel) -> Callable[..., Any]:
     def record(self: TracingOps, *args: Any, **kwargs: Any) -> Any:
-        return self._call(kernel, *args, **kwargs)
+        return self.record(kernel, *args, **kwargs)
 
     return record
 

@@ -26,7 +26,7 @@ def _ungrouped(a: Array, steps: int) -> Array:
 def _probabilities(q: Array, k: Array, steps: int, causal: bool) -> Array:
     """softmax(q kᵀ / √D): q (…, kv, group·T, D), k (…, kv, D, L) → (…, kv, group·T, L); the last T positions ask."""
     scores = (q * q.dtype.type(q.shape[-1] ** -0.5)) @ k
-    length = k.shape[-1]
+    length: int = k.shape[-1]
     if causal and steps > 1:
         future = np.arange(length)[None, :] > np.arange(length - steps, length)[:, None]
         scores.reshape(*scores.shape[:-2], -1, steps, length)[..., future] = -np.inf

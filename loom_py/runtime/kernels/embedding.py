@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...errors import InputError
@@ -9,7 +11,11 @@ from ..abstract import FLOAT32, Abstract, alike
 from ..kernel import Array, kernel
 
 
-@kernel(shapes=lambda x, vocab_size: Abstract(tuple(x.shape), np.dtype(np.int64)))
+def _ids(x: Any, vocab_size: int) -> Abstract:
+    return Abstract(tuple(x.shape), np.dtype(np.int64))
+
+
+@kernel(shapes=_ids)
 def token_ids(x: Array, vocab_size: int) -> Array:
     """Floats that are whole numbers in `0 … vocab_size − 1` → integer ids; anything else is an `InputError`."""
     ids = x.astype(np.int64)
@@ -30,7 +36,11 @@ def embedding(ids: Array, table: Array) -> Array:
     return np.take(table, ids, axis=0)
 
 
-@kernel(shapes=lambda ids, vocab_size, gy: alike(gy, (vocab_size, gy.shape[-1])))
+def _table_gradient(ids: Any, vocab_size: int, gy: Any) -> Abstract:
+    return alike(gy, (vocab_size, gy.shape[-1]))
+
+
+@kernel(shapes=_table_gradient)
 def embedding_grad(ids: Array, vocab_size: int, gy: Array) -> Array:
     """Rows of gy (…, D) added up by id → (V, D)."""
     table = np.zeros((vocab_size, gy.shape[-1]), gy.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..abstract import Abstract, alike, like, misfit
 from ..enumeration import enumeration
@@ -12,8 +13,11 @@ from .norm import rms_norm
 
 STORAGES = enumeration("storage", ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"))
 """How a device may keep a matrix of weights, named as in GGUF: the ones in blocks come last."""
-STORAGE_NUMBERS: dict[str, int] = {name: i for i, name in enumerate(STORAGES)}
-STORAGE_NUMBERS |= {"float32": STORAGE_NUMBERS["F32"], "float16": STORAGE_NUMBERS["F16"]}
+STORAGE_NUMBERS: dict[str, int] = {
+    **{name: i for i, name in enumerate(STORAGES)},
+    "float32": STORAGES.index("F32"),
+    "float16": STORAGES.index("F16"),
+}
 """Storage, or the NumPy dtype that is one → its number in C and WGSL."""
 
 
@@ -48,7 +52,11 @@ def norm_linear(
     return tuple(linear(h, weight, bias) for weight, bias in zip(weights, biases, strict=True))
 
 
-@kernel(shapes=lambda x, gate, **_: _linear(x, gate))
+def _gated(x: Any, gate: Any, **_: Any) -> Abstract:
+    return _linear(x, gate)
+
+
+@kernel(shapes=_gated)
 def norm_gate_up(
     x: Array,
     gamma: Array,

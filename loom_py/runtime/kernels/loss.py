@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..abstract import alike, like
+from ..abstract import Abstract, alike, like
 from ..enumeration import enumeration
 from ..kernel import Array, kernel
 from .activation import sigmoid
@@ -141,7 +142,11 @@ LOSSES: dict[str, Loss] = {
 enumeration("loss", LOSSES)
 
 
-@kernel(shapes=lambda y, **_: alike(y, ()))
+def _scalar(y: Any, **_: Any) -> Abstract:
+    return alike(y, ())
+
+
+@kernel(shapes=_scalar)
 def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """A loss of the list below: the mean over all values, a scalar; `delta` is Huber's."""
     return LOSSES[name].value(y, target, delta)

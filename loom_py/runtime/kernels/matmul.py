@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..abstract import Abstract, alike, like, misfit
 from ..kernel import Array, kernel
 
@@ -26,7 +28,11 @@ def matmul(
     return y
 
 
-@kernel(shapes=lambda weights, parts: alike(parts, (parts.shape[0], parts.shape[2])))
+def _mixed(weights: Any, parts: Any) -> Abstract:
+    return alike(parts, (parts.shape[0], parts.shape[2]))
+
+
+@kernel(shapes=_mixed)
 def mix(weights: Array, parts: Array) -> Array:
     """`Σ_k w_k part_k`: weights (B, K), parts (B, K, F) → (B, F)."""
     return (weights[:, None, :] @ parts)[:, 0]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..abstract import alike, like
+from ..abstract import filled, like
 from ..kernel import Array, kernel
 from ..philox import philox, uniform
 
 
-@kernel(shapes=lambda shape, like, **_: alike(like, shape), dynamic=("step",))
+@kernel(shapes=filled, dynamic=("step",))
 def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
     """`−ln(−ln u)`: standard Gumbel noise (Jang et al. 2017) in the dtype of `like`."""
     u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
@@ -23,7 +23,9 @@ def dropout(x: Array, rate: float, seed: int, step: int) -> Array:
     """Each element 0 with probability `rate`, else `x / (1 − rate)` (Srivastava et al. 2014); its own gradient."""
     words, _ = philox(seed, int(step), np.arange(x.size, dtype=np.uint32))
     kept = words.reshape(x.shape) >= np.uint32(dropped_below(rate))
-    return np.where(kept, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
+    scaled: Array = x * x.dtype.type(1 / (1 - rate))
+    scaled[~kept] = 0
+    return scaled
 
 
 def dropped_below(rate: float) -> int:

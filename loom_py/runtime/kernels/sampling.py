@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, nothing
+from ..abstract import always, nothing
 from ..kernel import Array, kernel
 from ..philox import uniform
 
@@ -16,7 +16,7 @@ def mark(seen: Array, ids: Array) -> None:
 
 
 @kernel(
-    shapes=lambda **_: Abstract((1,), np.dtype(np.int64)),
+    shapes=always((1,), "int64"),
     dynamic=("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "step"),
 )
 def sample(
@@ -51,5 +51,5 @@ def sample(
     keep = np.cumsum(p) - p < max(top_p, 1e-9)  # the first token is always kept
     keep &= p >= min_p * p[0]
     cumulative = np.cumsum(np.where(keep, p, 0.0))
-    draw = float(uniform(int(seed), int(step), 1)[0]) * cumulative[-1]
+    draw: float = float(uniform(int(seed), int(step), 1)[0]) * cumulative[-1]
     return order[min(int(np.searchsorted(cumulative, draw, side="right")), len(order) - 1) :][:1]

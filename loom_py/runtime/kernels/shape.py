@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from ..abstract import Abstract, alike, misfit, nothing
+from ..abstract import Abstract, alike, filled, misfit, nothing
 from ..kernel import Array, kernel
 
 
@@ -23,7 +23,7 @@ def reshape(x: Array, shape: Sequence[int]) -> Array:
     return x.reshape(tuple(shape))
 
 
-@kernel(shapes=lambda shape, like: alike(like, shape))
+@kernel(shapes=filled)
 def zeros(shape: Sequence[int], like: Array) -> Array:
     """Zeros of the dtype of `like`."""
     return np.zeros(tuple(shape), like.dtype)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..abstract import alike, like
+from ..abstract import Abstract, alike, like
 from ..kernel import Array, kernel
 
 
@@ -53,8 +54,8 @@ def entmax(x: Array, alpha: float) -> Array:
     if alpha == 2:
         return sparsemax(x)
     z = (alpha - 1) * (x - x.max(axis=-1, keepdims=True)).astype(np.float64)
-    high = np.zeros_like(z[..., :1])
-    low = high - 1.0  # at τ = max − 1 the largest entry alone is 1
+    high: Array = np.zeros_like(z[..., :1])
+    low: Array = high - 1.0  # at τ = max − 1 the largest entry alone is 1
     exponent = 1 / (alpha - 1)
     for _ in range(64):
         tau = (low + high) / 2
@@ -98,7 +99,11 @@ def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:
     return x @ mean.T, mean
 
 
-@kernel(shapes=lambda x, tree: alike(x, (x.shape[0], len(tree.paths))))
+def _leaves(x: Any, tree: Tree) -> Abstract:
+    return alike(x, (x.shape[0], len(tree.paths)))
+
+
+@kernel(shapes=_leaves)
 def tree_softmax(x: Array, tree: Tree) -> Array:
     """Products of sibling softmaxes down a tree (Morin & Bengio 2005): x (B, N) or (B, F) → (B, F), sums to 1.
 

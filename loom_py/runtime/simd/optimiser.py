@@ -20,7 +20,7 @@ Tensors = Sequence[Any]
 
 def _chunks(e: Encoder, tensors: Sequence[Tensors]) -> tuple[int, int, int]:
     """Words for tensors that belong together (weight, gradient, slots): their chunks, how many, how many a piece."""
-    table = []
+    table: list[list[int]] = []
     for together in tensors:
         addresses = [e.at(t) for t in together]
         size = e.size(together[0] if together[0] is not None else together[1])

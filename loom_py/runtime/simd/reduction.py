@@ -12,6 +12,6 @@ from .encode import Encoder, encodes
 def sum_axis(e: Encoder, d: Dispatch) -> None:
     x = d.arguments["x"]
     shape = e.shape(x)
-    axis = d.arguments["axis"] % len(shape)
+    axis: int = d.arguments["axis"] % len(shape)
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
     e.emit("sum", e.at(d.outputs[0]), e.at(x), outer, shape[axis], inner)

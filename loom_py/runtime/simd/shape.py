@@ -44,7 +44,8 @@ def _blocks(e: Encoder, operand: Any, axis: int) -> tuple[int, int]:
 
 @encodes("concat")
 def concat(e: Encoder, d: Dispatch) -> None:
-    y, axis = d.outputs[0], d.arguments["axis"] % len(e.shape(d.outputs[0]))
+    y = d.outputs[0]
+    axis: int = d.arguments["axis"] % len(e.shape(y))
     count, unit = _blocks(e, y, axis)
     to, stride = e.at(y), unit * e.shape(y)[axis]
     for part in d.arguments["parts"]:
@@ -56,7 +57,7 @@ def concat(e: Encoder, d: Dispatch) -> None:
 @encodes("narrow")
 def narrow(e: Encoder, d: Dispatch) -> None:
     x = d.arguments["x"]
-    axis = d.arguments["axis"] % len(e.shape(x))
+    axis: int = d.arguments["axis"] % len(e.shape(x))
     count, unit = _blocks(e, x, axis)
     start, nbytes = unit * d.arguments["start"], unit * d.arguments["length"]
     e.emit("copy_blocks", e.at(d.outputs[0]), e.at(x) + start, nbytes, unit * e.shape(x)[axis], nbytes, count)
@@ -65,7 +66,7 @@ def narrow(e: Encoder, d: Dispatch) -> None:
 @encodes("pad")
 def pad(e: Encoder, d: Dispatch) -> None:
     x, y = d.arguments["x"], d.outputs[0]
-    axis = d.arguments["axis"] % len(e.shape(x))
+    axis: int = d.arguments["axis"] % len(e.shape(x))
     count, unit = _blocks(e, x, axis)
     kept, stride = unit * e.shape(x)[axis], unit * e.shape(y)[axis]
     e.emit("copy_blocks", e.at(y), e.at(x), stride, kept, kept, count)

@@ -44,7 +44,8 @@ class WasmtimeHost:
         if threads > 1:
             config.shared_memory = True
         self._engine = wasmtime.Engine(config)
-        self._module = wasmtime.Module.from_file(self._engine, str(binary(relaxed=relaxed, shared=threads > 1)))
+        path = binary(relaxed=relaxed, shared=threads > 1)
+        self._module = wasmtime.Module(self._engine, path.read_bytes())
         self._store = wasmtime.Store(self._engine)
         wanted: Any = next(i.type for i in self._module.imports if i.name == "memory")
         limits = wanted.limits

@@ -66,7 +66,7 @@ def _gate_up(program: Program, uses: Uses) -> Rewriting:
     for at, d in enumerate(program.dispatches):
         if d.kernel != "silu_mul":
             continue
-        gate, up = d.arguments["gate"].index, d.arguments["up"].index
+        gate, up = d.ref("gate").index, d.ref("up").index
         source = uses.maker(gate)
         norm = program.dispatches[source]
         if source < 0 or source in removed or norm.kernel != "norm_linear":
@@ -94,7 +94,7 @@ def _linear_add(program: Program, uses: Uses) -> Rewriting:
         if d.kernel != "add" or d.arguments["a"] == d.arguments["b"]:
             continue
         for residual, product in (("a", "b"), ("b", "a")):
-            index = d.arguments[product].index
+            index = d.ref(product).index
             source = uses.maker(index)
             linear = program.dispatches[source]
             if source < 0 or source in removed or linear.kernel != "linear" or not uses.read_only_by(index, {at}):
@@ -119,7 +119,7 @@ def _rope_cache(program: Program, uses: Uses) -> Rewriting:
         if [d.kernel for d in (turn_k, write_k, write_v, turn_q)] != ["rope", "cache_write", "cache_write", "rope"]:
             continue
         k, q = turn_k.arguments, turn_q.arguments
-        keys, values = write_k.arguments["cache"], write_v.arguments["cache"]
+        keys, values = write_k.ref("cache"), write_v.ref("cache")
         same = all(d.arguments["position"] == k["position"] for d in (write_k, write_v, turn_q))
         if not same or k["inverse_frequencies"] != q["inverse_frequencies"] or k.get("inverse") or q.get("inverse"):
             continue
@@ -128,7 +128,8 @@ def _rope_cache(program: Program, uses: Uses) -> Rewriting:
             continue
         if {program.root(keys.index), program.root(values.index)} & {program.root(r.index) for r in (k["x"], q["x"])}:
             continue
-        shapes = [program.buffers[r.index].shape for r in (q["x"], k["x"], write_v.arguments["x"], keys, values)]
+        tensors = [d.ref("x") for d in (turn_q, turn_k, write_v)] + [d.ref("cache") for d in (write_k, write_v)]
+        shapes = [program.buffers[tensor.index].shape for tensor in tensors]
         if any(len(s) != 3 for s in shapes) or shapes[1] != shapes[2] or shapes[3] != shapes[4]:
             continue
         arguments = {"q": q["x"], "k": k["x"], "v": write_v.arguments["x"], "keys": keys, "values": values}

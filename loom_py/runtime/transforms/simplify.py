@@ -50,19 +50,24 @@ class _Views:
             case "concat":
                 return self._parts(at, d)
             case "narrow":
-                x, axis = d.arguments["x"], d.arguments["axis"]
-                unit = self._unit(x.index, axis)
+                x = d.ref("x")
+                unit = self._unit(x.index, self._axis(x.index, d))
                 return unit > 0 and self._view(at, d.outputs[0], x.index, d.arguments["start"] * unit)
             case "sum":
-                x, axis = d.arguments["x"], d.arguments["axis"]
+                x, axis = d.ref("x"), self._axis(d.ref("x").index, d)
                 one = self._program.buffers[x.index].shape[axis] == 1
                 return one and self._view(at, d.outputs[0], x.index, 0)
-        return False
+            case _:
+                return False
+
+    def _axis(self, index: int, d: Dispatch) -> int:
+        """The argument `axis`, counted from the front."""
+        axis: int = d.arguments["axis"]
+        return axis % len(self._program.buffers[index].shape)
 
     def _unit(self, index: int, axis: int) -> int:
         """Elements of one step along an axis; 0 if a slice of it is not contiguous."""
         shape = self._program.buffers[index].shape
-        axis %= len(shape)
         return prod(shape[axis + 1 :]) if prod(shape[:axis]) == 1 else 0
 
     def _changes(self, members: Iterable[int]) -> list[int]:
@@ -92,7 +97,8 @@ class _Views:
     def _parts(self, at: int, d: Dispatch) -> bool:
         """A concatenation: its parts are made where they belong."""
         whole, parts = d.outputs[0], [ref.index for ref in d.arguments["parts"] if isinstance(ref, Ref)]
-        unit = self._unit(whole, d.arguments["axis"])
+        axis = self._axis(whole, d)
+        unit = self._unit(whole, axis)
         roots = [self._program.root(i) for i in parts]
         buffers = self._program.buffers
         if not unit or len(set(roots)) < len(roots):
@@ -101,12 +107,13 @@ class _Views:
             whole_storage = buffers[root].size == buffers[part].size
             if buffers[root].kind != "temporary" or not whole_storage or buffers[root].dtype != buffers[whole].dtype:
                 return False
-        if any(c > at for c in self._changes(set().union(*(self._members[r] for r in (whole, *roots))))):
+        members = [index for root in (whole, *roots) for index in self._members[root]]
+        if any(change > at for change in self._changes(members)):
             return False
         offset = 0
         for part, root in zip(parts, roots, strict=True):
             self._join(root, whole, offset)
-            offset += unit * buffers[part].shape[d.arguments["axis"]]
+            offset += unit * buffers[part].shape[axis]
         return True
 
     def _constant(self, index: int) -> bool:

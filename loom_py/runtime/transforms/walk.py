@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..guards import is_tuple
 from ..program import Dispatch, Program, Ref
 
 
@@ -76,7 +77,7 @@ def map_refs(value: Any, new: Callable[[int], int]) -> Any:
     """An argument with every buffer index replaced by `new(index)`."""
     if isinstance(value, Ref):
         return Ref(new(value.index))
-    return tuple(map_refs(v, new) for v in value) if isinstance(value, tuple) else value
+    return tuple(map_refs(v, new) for v in value) if is_tuple(value) else value
 
 
 def renumber(program: Program) -> Program:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import DeviceLost, LoomError
-from ..device import Device, Waiting, settle
-from ..kernel import KERNELS
-from ..numpy_ops import NumpyOps
+from ..device import Device
+from ..guards import is_array, is_list
+from ..kernel import KERNELS, results
+from ..pending import Waiting, settle
+from ..tensor import Values
 from ..trace import TracingOps
 from . import cases
 from .cases import Case
@@ -73,18 +75,20 @@ def reference(case: Case) -> dict[str, Any]:
     """Results and changed tensors, by NumPy in float64."""
 
     def wide(value: Any) -> Any:
-        if isinstance(value, list):
+        if is_list(value):
             return [wide(v) for v in value]
-        return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value
+        return value.astype(np.float64) if is_array(value) and value.dtype == np.float32 else value
 
     arguments = {name: wide(value) for name, value in case.arguments.items()}
-    result = getattr(NumpyOps(), case.kernel)(**arguments)
-    made = () if result is None else result if isinstance(result, tuple) else (result,)
-    found = {f"out{i}": np.asarray(value) for i, value in enumerate(made)}
-    for name in KERNELS[case.kernel].in_place:
+    kernel = KERNELS[case.kernel]
+    found: Values = {f"out{i}": np.asarray(value) for i, value in enumerate(results(kernel.function(**arguments)))}
+    for name in kernel.in_place:
         value = arguments[name]
-        found |= {f"{name}.{i}": a for i, a in enumerate(value)} if isinstance(value, list) else {name: value}
-    return {name: value for name, value in found.items() if value is not None}
+        if is_list(value):
+            found |= {f"{name}.{i}": array for i, array in enumerate(value)}
+        elif value is not None:
+            found[name] = value
+    return found
 
 
 def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, Any]]:
@@ -95,8 +99,8 @@ def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, 
     state: dict[str, Any] = {}
 
     def tensor(name: str, value: Any, kind: str) -> Any:
-        if isinstance(value, list):
-            return [tensor(f"{name}.{i}", a, kind) for i, a in enumerate(value)]
+        if is_list(value):
+            return [tensor(f"{name}.{i}", array, kind) for i, array in enumerate(value)]
         (state if kind == "state" else inputs)[name] = value
         return ops.tensor(value, kind, name)
 
@@ -108,9 +112,7 @@ def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, 
             arguments[name] = value
         else:
             arguments[name] = tensor(name, value, "state" if name in changed else "input")
-    result = getattr(ops, case.kernel)(**arguments)
-    made = () if result is None else result if isinstance(result, tuple) else (result,)
-    for i, t in enumerate(made):
+    for i, t in enumerate(results(ops.record(KERNELS[case.kernel], **arguments))):
         ops.output(f"out{i}", t)
 
     uploaded = {name: device.upload(a) for name, a in state.items()}

@@ -77,7 +77,7 @@ class WebGPUExecutable:
         table_specs = [self._table(name, rows) for name, rows in tables.items()]
         self._outputs: dict[str, DeviceTensor] = {}
         self._kept: dict[str, DeviceTensor] = {}
-        keeps = []
+        keeps: list[dict[str, int]] = []
         for name, index in program.outputs.items():
             where = places.get(index) or places[program.root(index)]
             self._outputs[name] = self._tensor(index, own[where.buffer] if where.kind == "own" else where.buffer)

@@ -175,10 +175,10 @@ def _bytes(data: Array) -> object:
     """A `Uint8Array` with the bytes of an array."""
     from pyodide.ffi import to_js  # type: ignore[import-not-found]  # only there in a page
 
-    return to_js(np.ascontiguousarray(data).reshape(-1).view(np.uint8))
+    return to_js(np.ascontiguousarray(data).reshape(-1).view(np.uint8))  # pyright: ignore[reportUnknownVariableType]
 
 
 def _list(numbers: list[int]) -> object:
     from pyodide.ffi import to_js  # type: ignore[import-not-found]  # only there in a page
 
-    return to_js(numbers)
+    return to_js(numbers)  # pyright: ignore[reportUnknownVariableType]

@@ -12,7 +12,7 @@ from .encode import Encoder, Sized, encodes
 def norm(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     width = e.size(a["gamma"])
-    operands = {"x": a["x"], "gamma": a["gamma"], "out": d.outputs[0]}
+    operands: dict[str, Any] = {"x": a["x"], "gamma": a["gamma"], "out": d.outputs[0]}
     if d.kernel == "layer_norm":
         operands["beta"] = a["beta"]
     entry = "rms" if d.kernel == "rms_norm" else "layer"

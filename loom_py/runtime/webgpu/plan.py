@@ -52,6 +52,10 @@ Vector = Callable[[Mapping[str, ArrayLike]], NDArray[np.float32]]
 """Dynamic numbers by name → (steps or 1, length)."""
 
 
+Encoded = tuple[int, tuple[int, int, int], int, list[tuple[int, Slice]]]
+"""A dispatch: number of its pipeline, workgroups, where its uniform words begin (−1: none), (binding, slice) …"""
+
+
 @dataclass
 class Plan:
     """What was encoded; `own` are sizes of the buffers to be made.
@@ -60,12 +64,12 @@ class Plan:
     """
 
     label: str
-    pipelines: list[dict[str, Any]] = field(default_factory=list)
-    dispatches: list[tuple[int, tuple[int, int, int], int, list[tuple[int, Slice]]]] = field(default_factory=list)
+    pipelines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    dispatches: list[Encoded] = field(default_factory=list[Encoded])
     uniforms: bytearray = field(default_factory=bytearray)
-    own: list[int] = field(default_factory=list)
-    slots: list[Number] = field(default_factory=list)
-    vectors: list[tuple[int, Vector]] = field(default_factory=list)
+    own: list[int] = field(default_factory=list[int])
+    slots: list[Number] = field(default_factory=list[Number])
+    vectors: list[tuple[int, Vector]] = field(default_factory=list[tuple[int, Vector]])
 
     def spec(self, buffers: Sequence[int], row: int, tables: list[dict[str, int]], keeps: list[dict[str, int]]) -> str:
         """JSON for the host; `buffers` are the host's numbers of `own`."""

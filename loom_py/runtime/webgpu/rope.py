@@ -62,5 +62,5 @@ def rope_cache(e: Encoder, d: Dispatch) -> None:
     turned = rotation(e, a["q"])
     e.run("rope", "rotate", e.elements(turned["n"], 64), **turned, x=a["q"], angles=table, out=d.outputs[0])
     kept = rotation(e, a["k"], e.slot(a["position"]), e.size(a["keys"]))
-    operands = {"x": a["k"], "v": a["v"], "angles": table, "out": a["keys"], "values": a["values"]}
+    operands: dict[str, Any] = {"x": a["k"], "v": a["v"], "angles": table, "out": a["keys"], "values": a["values"]}
     e.run("rope", "rotate_write", e.elements(kept["n"], 64), **kept, **operands)

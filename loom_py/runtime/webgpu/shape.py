@@ -11,7 +11,7 @@ from .encode import Encoder, encodes
 
 def copy(e: Encoder, x: Any, out: Any, outer: int, run: int, source: tuple[int, int], target: tuple[int, int]) -> None:
     """`outer` runs of `run` elements; `source` and `target` are (stride, start)."""
-    numbers = {
+    numbers: dict[str, Any] = {
         "outer": outer, "run": run, "value": 0.0,
         "from_stride": source[0], "start": source[1], "to_stride": target[0], "to": target[1],
     }  # fmt: skip
@@ -19,8 +19,8 @@ def copy(e: Encoder, x: Any, out: Any, outer: int, run: int, source: tuple[int, 
 
 
 def fill(e: Encoder, out: Any, value: float, n: int) -> None:
-    numbers = {"outer": 1, "run": n, "value": value, "from_stride": 0, "start": 0, "to_stride": 0, "to": 0}
-    e.run("shape", "fill", e.elements(n), **numbers, out=out)
+    strides: dict[str, Any] = {"from_stride": 0, "start": 0, "to_stride": 0, "to": 0}
+    e.run("shape", "fill", e.elements(n), outer=1, run=n, value=value, **strides, out=out)
 
 
 @encodes("reshape")
@@ -42,7 +42,7 @@ def assign(e: Encoder, d: Dispatch) -> None:
 @encodes("narrow")
 def narrow(e: Encoder, d: Dispatch) -> None:
     x, shape = d.arguments["x"], e.shape(d.arguments["x"])
-    axis = d.arguments["axis"] % len(shape)
+    axis: int = d.arguments["axis"] % len(shape)
     inner = prod(shape[axis + 1 :])
     run = d.arguments["length"] * inner
     source = (shape[axis] * inner, d.arguments["start"] * inner)
@@ -52,7 +52,7 @@ def narrow(e: Encoder, d: Dispatch) -> None:
 @encodes("concat")
 def concat(e: Encoder, d: Dispatch) -> None:
     whole = e.shape(d.outputs[0])
-    axis = d.arguments["axis"] % len(whole)
+    axis: int = d.arguments["axis"] % len(whole)
     inner = prod(whole[axis + 1 :])
     at = 0
     for part in d.arguments["parts"]:
@@ -64,7 +64,7 @@ def concat(e: Encoder, d: Dispatch) -> None:
 @encodes("pad")
 def pad(e: Encoder, d: Dispatch) -> None:
     x, shape = d.arguments["x"], e.shape(d.arguments["x"])
-    axis = d.arguments["axis"] % len(shape)
+    axis: int = d.arguments["axis"] % len(shape)
     inner = prod(shape[axis + 1 :])
     run = shape[axis] * inner
     fill(e, d.outputs[0], 0.0, e.size(d.outputs[0]))

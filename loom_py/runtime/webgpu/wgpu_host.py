@@ -33,7 +33,7 @@ def adapters() -> list[Any]:
     """All that wgpu-py finds, the best first. Raises `DeviceError` where it is not installed."""
     try:
         os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # EGL complains without one
-        import wgpu
+        import wgpu  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise DeviceError(
             "the wgpu device needs the package wgpu", where="wgpu", remedy="Install it: pip install 'loom_py[gpu]'."
@@ -221,7 +221,7 @@ class WgpuHost:
             uniform = self._device.create_buffer(size=len(uniforms), usage=UNIFORM_USAGE)
             self._queue.write_buffer(uniform, 0, uniforms)
         row = self._buffers[plan["row"]["buffer"]]
-        ready = []
+        ready: list[tuple[Any, Any, Any]] = []
         for d in plan["dispatches"]:
             described = plan["pipelines"][d["pipeline"]]
             pipeline, layout = self._pipeline(described, plan["sources"])
