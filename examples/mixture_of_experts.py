@@ -40,8 +40,8 @@ def main(seed: int = 0) -> dict[str, Any]:
     training = {"Epochs": 4000, "LearningRate": 0.02, "Optimizer": "AdamW", "GradientClip": 1.0}
     result = network.train([{"Input": x, "Target": target}], training)
     moved = all(not np.array_equal(a, network.parameters[path]) for path, a in gate_before.items())
-    layer, params = network.layers[0], network.params[0]
-    logits, _ = layer.gate.forward(network.ops, params["gate"][0], x, {})  # type: ignore[attr-defined]
+    gate = next(child for child in network.layers[0].children() if child.key == "gate")
+    logits, _ = gate.layer.forward(network.ops, gate.part(network.params[0]), x, {}, training=False)
     chosen = logits.argmax(axis=1)
     left, right = (np.bincount(chosen[side], minlength=2) / side.sum() for side in ((x < 0)[:, 0], (x >= 0)[:, 0]))
     return report(

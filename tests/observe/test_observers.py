@@ -231,7 +231,7 @@ def test_console_shows_the_tick() -> None:
     net, out = network(), io.StringIO()
     net.add_observer(ConsoleObserver(out))
     layer = net.layers_to_run(step=3)[0]
-    layer.forward(net.ops, net.params[0], X, {})
+    layer.forward(net.ops, net.params[0], X, {}, False)
     assert out.getvalue().startswith("→ tick 3 [0,0,0]")
 
 
