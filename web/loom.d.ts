@@ -2402,7 +2402,7 @@ export interface Toolbox extends RemoteObject {
   buildDiverseNetwork(config: Record<string, unknown>, input_size: number, seed?: number | null): Promise<string>;
   /** The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures. */
   computeCorrelation(data: Values, labels?: readonly string[] | null, method?: string, skip_nan?: boolean): Promise<Record<string, unknown>>;
-  /** For every box whether it may be seen. */
+  /** Whether each box may be visible. */
   cullFrustum(planes: Values, minimum: Values, maximum: Values): Promise<boolean[]>;
   /** The network configuration of an architecture. */
   diverseNetworkConfig(config: Record<string, unknown>, input_size: number): Promise<Record<string, unknown>>;
@@ -2410,7 +2410,7 @@ export interface Toolbox extends RemoteObject {
   ensembleReport(masks: Record<string, unknown>, min_coverage: number, limit?: number): Promise<string>;
   /** Pairs of models whose masks (which samples each gets right) cover enough together. */
   findComplementaryMatches(masks: Record<string, unknown>, min_coverage: number): Promise<Record<string, unknown>[]>;
-  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way. */
+  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no path. */
   findPath(blocked: Values, start: readonly number[], goal: readonly number[], cost?: Values | null): Promise<Record<string, unknown> | null>;
   /** Random architectures. */
   generateDiverseConfigs(count: number, seed?: number | null): Promise<Record<string, unknown>[]>;
@@ -2452,7 +2452,7 @@ export interface LoomToolbox extends LoomObject {
    */
   ComputeCorrelation(args: string): Results<[value: string, error?: string]>;
   /**
-   * For every box whether it may be seen.
+   * Whether each box may be visible.
    * @param args JSON of [planes: Floats, minimum: Floats, maximum: Floats]
    * @returns JSON of boolean[]
    */
@@ -2476,7 +2476,7 @@ export interface LoomToolbox extends LoomObject {
    */
   FindComplementaryMatches(args: string): Results<[value: string, error?: string]>;
   /**
-   * A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way.
+   * A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no path.
    * @param args JSON of [blocked: Floats, start: readonly number[], goal: readonly number[], cost: Floats | null]
    * @returns JSON of Record<string, unknown> | null
    */
@@ -2537,7 +2537,7 @@ export interface LoomToolbox extends LoomObject {
   buildDiverseNetwork(config: Record<string, unknown>, input_size: number, seed?: number | null): string;
   /** The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures. */
   computeCorrelation(data: Values, labels?: readonly string[] | null, method?: string, skip_nan?: boolean): Record<string, unknown>;
-  /** For every box whether it may be seen. */
+  /** Whether each box may be visible. */
   cullFrustum(planes: Values, minimum: Values, maximum: Values): boolean[];
   /** The network configuration of an architecture. */
   diverseNetworkConfig(config: Record<string, unknown>, input_size: number): Record<string, unknown>;
@@ -2545,7 +2545,7 @@ export interface LoomToolbox extends LoomObject {
   ensembleReport(masks: Record<string, unknown>, min_coverage: number, limit?: number): string;
   /** Pairs of models whose masks (which samples each gets right) cover enough together. */
   findComplementaryMatches(masks: Record<string, unknown>, min_coverage: number): Record<string, unknown>[];
-  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way. */
+  /** A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no path. */
   findPath(blocked: Values, start: readonly number[], goal: readonly number[], cost?: Values | null): Record<string, unknown> | null;
   /** Random architectures. */
   generateDiverseConfigs(count: number, seed?: number | null): Record<string, unknown>[];
@@ -2567,34 +2567,34 @@ export interface LoomToolbox extends LoomObject {
   strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Record<string, unknown>[];
 }
 
-/** A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions. */
+/** Train a network of `family` and `depth` by `method` to chase, flee and chase again, over `ticks` decisions. */
 export interface ChaseRun extends RemoteObject {
   /**
-   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks per second.
    *
-   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   * Every fifth tick it yields the tick, task, positions of agent and target, and accuracy by window so far.
    */
   play(control?: { onProgress?: (progress: Record<string, unknown>) => void; signal?: AbortSignal }): Promise<Record<string, unknown>>;
 }
 
 /**
- * A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions.
+ * Train a network of `family` and `depth` by `method` to chase, flee and chase again, over `ticks` decisions.
  *
  * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
  * array string, results as JSON texts; a wrong call returns a string that says why.
  */
 export interface LoomChaseRun extends LoomObject {
   /**
-   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks per second.
    *
-   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   * Every fifth tick it yields the tick, task, positions of agent and target, and accuracy by window so far.
    * @returns JSON of Record<string, unknown>
    */
   Play(args?: string): Results<[value: string, error?: string]>;
   /**
-   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+   * The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks per second.
    *
-   * In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+   * Every fifth tick it yields the tick, task, positions of agent and target, and accuracy by window so far.
    */
   play(): Record<string, unknown>;
 }

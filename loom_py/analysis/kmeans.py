@@ -13,7 +13,7 @@ from ..schema.fields import Json, suggest
 from .checks import Matrix, generator, matrix, whole
 
 CHUNK = 1 << 22
-"""Distances held at a time; 32 MiB of float64."""
+"""Number of distances held at once: 32 MiB of float64."""
 EXACT_COLUMNS = 16
 
 
@@ -23,7 +23,7 @@ class Clusters:
 
     - `centroids` (k, d) float64, `assignments` (n,) int64: the index of each point's nearest centroid.
     - `inertia`: Σ ‖x − its centroid‖²; `history`: the inertia after every assignment, which never rises.
-    - `iterations`, and whether the assignments came to rest (`converged`).
+    - `iterations`, and whether the assignments stopped changing (`converged`).
     """
 
     centroids: Matrix
@@ -51,13 +51,13 @@ def kmeans(
 
     **Arguments:**
 
-    - `data`: (n, d) numbers; `k` clusters, at most n (more are as many as n).
+    - `data`: (n, d) numbers; `k` clusters, reduced to n if larger.
     - `init`: "k-means++" draws each next centroid with probability ∝ D², the squared distance to the nearest one drawn
       (Arthur & Vassilvitskii 2007); "forgy" takes k random points.
-    - `runs`: how often to start anew; the result of least inertia wins.
+    - `runs`: number of restarts; the result with the lowest inertia is returned.
 
     A cluster that loses all its points gets the point farthest from its own centroid, which lowers the inertia further.
-    Raises `InputError` for data that is no finite matrix.
+    Raises `InputError` unless `data` is a matrix of finite numbers.
     """
     x = matrix(data, "data")
     if len(x) == 0 or x.shape[1] == 0:
@@ -148,7 +148,7 @@ def _plus_plus(x: Matrix, k: int, rng: np.random.Generator) -> Matrix:
     distances = ((x - centroids[0]) ** 2).sum(axis=1)
     for i in range(1, k):
         total = distances.sum()
-        # all points lie on centroids already: any of them will do
+        # all points already lie on centroids: choose any
         choice = rng.choice(len(x), p=distances / total) if total > 0 else rng.integers(len(x))
         centroids[i] = x[choice]
         distances = np.minimum(distances, ((x - centroids[i]) ** 2).sum(axis=1))
@@ -182,7 +182,7 @@ def silhouette_samples(data: ArrayLike, assignments: ArrayLike) -> NDArray[np.fl
     for start, stop in _chunks(len(x), len(x)):
         rows, own = np.arange(stop - start), labels[start:stop]
         distances = np.sqrt(squared_distances(x[start:stop], x[order]))
-        distances[rows, place[start:stop]] = 0  # to itself, whatever rounding says
+        distances[rows, place[start:stop]] = 0  # the distance to itself is exactly 0
         sums = np.add.reduceat(distances, starts, axis=1)
         a = sums[rows, own] / np.maximum(counts[own] - 1, 1)
         others = sums / counts

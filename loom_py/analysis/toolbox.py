@@ -1,4 +1,4 @@
-"""The tools as methods with JSON arguments and results, so that reflection can offer them outside Python."""
+"""The analysis tools as methods with JSON arguments and results, for calls from JavaScript by reflection."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ class Toolbox:
     def find_path(
         self, blocked: Floats, start: Sequence[int], goal: Sequence[int], cost: Floats | None = None
     ) -> dict[str, Any] | None:
-        """A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no way."""
+        """A* on a grid: `{path: [[row, column], …], cost}`, or null if there is no path."""
         path = pods.astar(blocked, start, goal, cost)
         return None if path is None else {"path": [list(cell) for cell in path[0]], "cost": path[1]}
 
     def cull_frustum(self, planes: Floats, minimum: Floats, maximum: Floats) -> list[bool]:
-        """For every box whether it may be seen."""
+        """Whether each box may be visible."""
         return pods.cull_frustum(planes, minimum, maximum).tolist()
 
     def rgb_to_yuv444(self, rgb: Floats) -> list[list[float]]:

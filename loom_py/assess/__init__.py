@@ -1,4 +1,4 @@
-"""The original's tests 13 to 19 as a seeded experiment, with the baselines they lack."""
+"""The original's tests 13 to 19 as seeded experiments, with the baselines they lack."""
 
 from .assessment import assess, check
 from .claims import CLAIMS

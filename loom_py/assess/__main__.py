@@ -1,4 +1,4 @@
-"""Re-build the original's tests 13 to 19, beside what it claims and beside plain baselines."""
+"""Rerun the original's tests 13 to 19 and compare them with its claims and with plain baselines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 on success, 1 on an error that was explained, 2 on wrong usage, 130 when interrupted."""
+    """Exit status: 0 on success, 1 after a reported error, 2 for wrong usage, 130 when interrupted."""
     accept_any_text()
     args = build_parser().parse_args(argv)
     try:
@@ -66,7 +66,7 @@ def _run(args: argparse.Namespace) -> int:
         print(_listing())
         return 0
     if args.plot:
-        plots.require()  # before an hour's work, not after
+        plots.require()  # fail before an hour's work, not after it
     record = check(parse_json(Path(args.input).read_bytes(), where=args.input)) if args.input else _assess(args)
     if args.output:
         _write(Path(args.output), record)
@@ -110,19 +110,19 @@ def _parts(text: str) -> tuple[str, ...]:
 
 def _number(part: str) -> int:
     if not part.isdigit():
-        raise InputError(f"expected numbers, got {part!r}", where="only", remedy="Such as --only 17,19.")
+        raise InputError(f"expected numbers, got {part!r}", where="only", remedy="For example: --only 17,19.")
     return int(part)
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    """As a whole or not at all; one line a row, so that changes can be read."""
+    """Write the file atomically, one line per table row, so that diffs are readable."""
     half = path.with_name(path.name + ".part")
     half.write_text(dump(record), encoding="utf-8")
     os.replace(half, path)
 
 
 def dump(record: dict[str, Any]) -> str:
-    """JSON with every row of a table on a line of its own."""
+    """JSON with one line per table row."""
     head = {key: value for key, value in record.items() if key != "experiments"}
     lines = [f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
     blocks = []

@@ -1,4 +1,4 @@
-"""The whole of it: run, sum up, and the record that is written."""
+"""Run all experiments, aggregate the results, and build the record that is saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .store import Store
 
 FORMAT, VERSION = "loom-assessment", 1
 Progress = Callable[[int, int, str], Any]
-"""Runs done, runs in all, the name of the last."""
+"""Runs done, total runs, name of the latest run."""
 
 
 def assess(
@@ -33,14 +33,14 @@ def assess(
     keep: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Run the experiments → the record, JSON values.
+    """Run the experiments and return the record as JSON values.
 
-    `experiments` follows from `options` alone when ticks are counted, whatever the number of processes; `machine` says
+    With `clock="ticks"`, `experiments` depends on `options` alone, not on the number of processes; `machine` says
     where and how long it ran, and how many runs came from a file.
 
-    With `keep`, every run is written to that file as it ends, and not run again when it is there already.
+    With `keep`, each finished run is appended to that file, and runs already in it are skipped.
 
-    Raises `InputError` for unknown names, and where joblib is needed and not installed.
+    Raises `InputError` for unknown names, and when joblib is needed but not installed.
     """
     experiments = chosen(options)
     todo: dict[tuple[str, ...], Job] = {job.key: job for e in experiments for job in jobs(e, options)}
@@ -135,9 +135,9 @@ def _mean(values: list[float]) -> float:
 
 
 def check(record: object) -> dict[str, Any]:
-    """A record that was read back, if it is one; `InputError` otherwise."""
+    """Check that a loaded value is a record of this version; `InputError` if not."""
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise InputError("is no assessment", where="record", remedy="Give what --output has written.")
+        raise InputError("not an assessment record", where="record", remedy="Give a file written with --output.")
     if record.get("version") != VERSION:
         raise InputError(f"version {record.get('version')!r} is not {VERSION}", where="record")
     return record

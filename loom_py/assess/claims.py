@@ -1,7 +1,7 @@
 """What the original claims: `docs/step_tween_assessment.md` of LOOM, December 2024 (Apache-2.0).
 
-Accuracies in percent, deviations where it gives them. Its figures are over seconds of a machine's
-clock, ours over ticks.
+Accuracies in percent, with deviations where it gives them. Its windows are seconds of wall-clock time; ours are
+ticks.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WINDOWS_17 = {
     "TweenChain": (0, 8, 1, 0, 0, 84, 100, 100, 93, 100, 0, 0, 16, 1, 22),
     "StepTweenChain": (41, 41, 42, 44, 44, 99, 100, 100, 100, 100, 45, 47, 45, 41, 42),
 }
-"""Accuracy by second of one run."""
+"""Accuracy in each second of one run."""
 _RUNS_16 = """
 Dense-3L  98.8 100.0 98.4 99.0
 Conv2D-3L 81.6 100.0 92.0 92.8
@@ -109,7 +109,7 @@ def claim(number: int, model: str, method: str) -> Claim | None:
 
 
 def show(claim: Claim | None) -> str:
-    """`64.0 ± 0.8`, `98.4`, or nothing."""
+    """Format a claim: `64.0 ± 0.8`, `98.4`, or an empty string."""
     if claim is None:
         return ""
     mean, deviation = claim

@@ -1,4 +1,4 @@
-"""The experiments: the original's tests 13 to 19, one row each."""
+"""The experiments: the original's tests 13 to 19, one table row each."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Experiment:
 
     **Arguments:**
 
-    - `seconds`: as the original has it; `rate`: what a second is in ticks when ticks are counted.
-    - `shares`: the experiment whose runs this one reads in another way.
+    - `seconds`: duration in the original; `rate`: ticks per second when the clock counts ticks.
+    - `shares`: the experiment whose runs are reused here and evaluated differently.
     """
 
     number: int
@@ -139,14 +139,14 @@ EXPERIMENTS: dict[int, Experiment] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to run.
+    """Which experiments to run, and how.
 
     **Arguments:**
 
-    - `only`: numbers of experiments; `models`, `methods`: keep these names alone. Empty: all.
-    - `runs`, `seed`: the runs of every cell have the seeds `seed` … `seed + runs − 1`.
-    - `scale`: factor of every length.
-    - `clock`: `"ticks"` or `"wall"`, see `Job`; `rate`: ticks a second, 0 for the experiment's own.
+    - `only`: experiment numbers; `models`, `methods`: restrict to these names. Empty means all.
+    - `runs`, `seed`: each (model, method) cell runs with the seeds `seed` … `seed + runs − 1`.
+    - `scale`: factor applied to every duration.
+    - `clock`: `"ticks"` or `"wall"`, see `Job`; `rate`: ticks per second, 0 for the experiment's own.
     """
 
     only: tuple[int, ...] = ()
@@ -186,9 +186,9 @@ def _unknown(name: str, where: str, what: str, choices: Sequence[str] | dict[str
 
 
 def chosen(options: Options) -> list[Experiment]:
-    """The experiments to run, with the models and methods that were asked for; those left with none are dropped.
+    """The selected experiments, restricted to the selected models and methods; empty ones are dropped.
 
-    Any model that an experiment's group can build may be asked for, such as `Dense-15L`.
+    Any model that the experiment's group can build may be named, such as `Dense-15L`.
     """
     selected: list[Experiment] = []
     used: set[str] = set()
@@ -205,12 +205,14 @@ def chosen(options: Options) -> list[Experiment]:
             names = sorted({m for e in EXPERIMENTS.values() for m in e.models})
             _unknown(name, "models", "network", names)
     if not selected:
-        raise InputError("nothing is left to run", where="methods", remedy="Ask for other methods or experiments.")
+        raise InputError(
+            "the selection leaves nothing to run", where="methods", remedy="Choose other methods or experiments."
+        )
     return selected
 
 
 def jobs(experiment: Experiment, options: Options) -> list[Job]:
-    """Every model by every method by every seed."""
+    """All jobs: models × methods × seeds."""
     return [
         Job(
             task=experiment.task,

@@ -1,4 +1,4 @@
-"""One chase that can be watched, and driven from JavaScript."""
+"""One chase experiment that can be observed and driven from JavaScript."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .runs import Job, chase_steps
 
 TICKS_A_SECOND = 500
 EVERY = 5
-"""Ticks from one picture to the next."""
+"""Ticks between two frames."""
 
 
 def _watched(self: Any) -> Generator[dict[str, Any] | None, None, dict[str, Any]]:
     job, start, steps, tick = self._job, time.perf_counter(), chase_steps(self._job), 0
-    with np.errstate(all="ignore"):  # a method may diverge; the record says so
+    with np.errstate(all="ignore"):  # a method may diverge; the record reports it
         while True:
             try:
                 world, tracker = next(steps)
@@ -48,10 +48,10 @@ def _watched(self: Any) -> Generator[dict[str, Any] | None, None, dict[str, Any]
 
 @shared
 class ChaseRun:
-    """A network of `family` and `depth` learns by `method` to chase, to flee and to chase again, in `ticks` decisions.
+    """Train a network of `family` and `depth` by `method` to chase, flee and chase again, over `ticks` decisions.
 
-    The task changes after a third and after two thirds. 500 decisions count as a second: what collects samples first
-    learns every 25. Equal arguments give equal runs.
+    The task changes after one third and two thirds of the run. 500 decisions count as a second, so methods that
+    collect samples first learn every 25 decisions. Equal arguments give equal runs.
     """
 
     def __init__(self, family: str, depth: int, method: str, ticks: int = 6000, seed: int = 0) -> None:
@@ -61,7 +61,7 @@ class ChaseRun:
         if not 3 <= ticks <= 10_000_000:
             raise InputError(f"{ticks} is outside 3 … 10000000", where="ticks")
         model = f"{family}-{depth}L"
-        build("depth", model, 4, seed)  # tells what is wrong now
+        build("depth", model, 4, seed)  # raises now rather than at the first tick
         seconds = ticks / TICKS_A_SECOND
         self._job = Job(
             task="chase", group="depth", model=model, method=method, seed=seed, seconds=seconds, rate=TICKS_A_SECOND
@@ -69,8 +69,8 @@ class ChaseRun:
 
     @in_steps(_watched)
     def play(self) -> dict[str, Any]:
-        """The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks a second.
+        """The record of the run: accuracy (percent) overall and by window, recovery from each change, ticks per second.
 
-        In steps it tells every fifth tick: tick, task, places of agent and target, accuracy by window so far.
+        Every fifth tick it yields the tick, task, positions of agent and target, and accuracy by window so far.
         """
         return to_end(_watched(self))

@@ -1,7 +1,7 @@
-"""The ways of learning that are compared: the original's, variants that take one idea away, and baselines.
+"""The learning methods under comparison: the original's, ablations of them, and baselines.
 
-Every one is asked for an output a tick (`act`) and then told the right answer (`learn`). What it does with the answer,
-and when, is all that differs; networks, first weights, worlds and samples are the same for all.
+At every tick a method gives an output (`act`) and then receives the correct answer (`learn`). Methods differ only in
+how and when they use the answer; networks, initial weights, worlds and samples are the same for all.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(kw_only=True)
 class Settings:
-    """What an experiment gives to its methods; the original's values.
+    """An experiment's settings for its methods; defaults are the original's.
 
     **Arguments:**
 
-    - `rate`, `decay`, `floor`: learning rate of backpropagation; that of a tick's own update is multiplied by `decay`
-      every time, never below `floor`.
-    - `clip`: norm that the gradients of `NormalBP` are cut to; 0 for no cut.
-    - `tween_rate`, `tween_every`: rate of tweening, and the ticks from one tween step to the next when stepping.
-    - `interval`: nanoseconds between the updates of methods that collect samples first; `collect`: a number of samples
-      instead, if not 0.
-    - `batch`: samples of one batch of the batch tweening methods.
-    - `delayed`: `StepBP` compares an output with the target of the input it belongs to.
+    - `rate`, `decay`, `floor`: learning rate of backpropagation; per-tick updates multiply it by `decay` each
+      time, down to `floor`.
+    - `clip`: maximum gradient norm of `NormalBP`; 0 for none.
+    - `tween_rate`, `tween_every`: rate of tweening, and ticks between tween steps when stepping.
+    - `interval`: nanoseconds between updates of methods that collect samples first; `collect`: samples between
+      updates instead, if not 0.
+    - `batch`: batch size of the batch tweening methods.
+    - `delayed`: `StepBP` compares each output with the target of the input that caused it.
     """
 
     rate: float = 0.02
@@ -51,7 +51,7 @@ class Settings:
 
 @dataclass(kw_only=True)
 class Context:
-    """What a method works with; `clock` gives nanoseconds since the start, by ticks or by the machine's clock."""
+    """What a method needs to run; `clock` returns nanoseconds since the start, from ticks or from wall-clock time."""
 
     network: Network
     settings: Settings
@@ -62,25 +62,25 @@ class Context:
 
 
 class Learner:
-    """Acts by an ordinary forward pass and learns nothing."""
+    """Base class: acts by an ordinary forward pass and learns nothing."""
 
     def __init__(self, context: Context) -> None:
         self.c, self.network, self.settings = context, context.network, context.settings
 
     def act(self, x: Array) -> Array:
-        """The output acted on, (O,)."""
+        """The output to act on, (O,)."""
         return self.network.forward(x)[0]
 
     def learn(self, x: Array, target: Array, output: Array) -> None:
-        """The right answer, one-hot (O,), to the input of this tick; `output` is what `act` gave."""
+        """Receive the correct answer, one-hot (O,), for this tick's input; `output` is what `act` returned."""
 
     def predict(self, inputs: Array) -> Array:
-        """Classes (N,) of inputs (N, I), by an ordinary forward pass: what a stepped network settles at."""
+        """Predicted classes (N,) of inputs (N, I) by an ordinary forward pass, where a stepped network settles."""
         return self.network.forward(inputs).argmax(axis=1)
 
 
 class Random(Learner):
-    """An action drawn at random: what a method must beat."""
+    """A random action: the baseline every method must beat."""
 
     def act(self, x: Array) -> Array:
         return self.c.rng.random(self._outputs())
@@ -103,7 +103,7 @@ class Constant(Random):
 
 
 class TickBP(Learner):
-    """Backpropagation of output − target every tick, by ordinary passes and plain SGD."""
+    """Backpropagates output − target at every tick, with ordinary passes and plain SGD."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -117,7 +117,7 @@ class TickBP(Learner):
 
 
 class EqualBP(TickBP):
-    """`TickBP` at the rate of the tweening methods and with their samples, one after the other."""
+    """`TickBP` with the learning rate and samples of the tweening methods, one sample at a time."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -125,7 +125,7 @@ class EqualBP(TickBP):
 
 
 class Collecting(Learner):
-    """Keeps the samples until `interval` has passed, or `collect` have come, and then learns from all of them."""
+    """Collects samples until `interval` has passed or `collect` have arrived, then learns from all of them."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -145,7 +145,7 @@ class Collecting(Learner):
 
 
 class NormalBP(Collecting):
-    """The original's `NormalBP`: `train` for one epoch on what came since the last time, sample by sample, MSE."""
+    """The original's `NormalBP`: trains one epoch, sample by sample with MSE, on the samples since the last update."""
 
     def update(self, samples: list[tuple[Array, Array]]) -> None:
         s = self.settings
@@ -154,7 +154,7 @@ class NormalBP(Collecting):
 
 
 class CollectingTween(Collecting):
-    """The original's `TweenChain`: a chain-rule tween step for every sample since the last time."""
+    """The original's `TweenChain`: one chain-rule tween step per sample since the last update."""
 
     rule = "chain_rule"
 
@@ -168,13 +168,13 @@ class CollectingTween(Collecting):
 
 
 class CollectingLegacyTween(CollectingTween):
-    """The original's `Tween` by its legacy rule: a tween step for every sample since the last time."""
+    """The original's `Tween` with its legacy rule: one tween step per sample since the last update."""
 
     rule = "legacy"
 
 
 class BatchTween(Learner):
-    """`TweenBatch`: gaps of `batch` samples added up, one update by their mean."""
+    """`TweenBatch`: sums the gaps of `batch` samples and updates once by their mean."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -188,7 +188,7 @@ class BatchTween(Learner):
 
 
 class Stepped(Learner):
-    """Acts on what a tick of all layers at once gives."""
+    """Acts on the output of one tick in which all layers step at once."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -221,7 +221,7 @@ class StepBP(Stepped):
 
 
 class StepBPTrue(StepBP):
-    """Stepped backpropagation as it should be: the chain rule through the ticks, each output with its own target."""
+    """Correct stepped backpropagation: the chain rule through the ticks, each output against its own target."""
 
     scaling, buffers, always_delayed = "none", "used", True
 
@@ -243,19 +243,19 @@ class StepTweenChain(Stepped):
 
 
 class StepTween(StepTweenChain):
-    """As `StepTweenChain`, by the legacy rule."""
+    """`StepTweenChain` with the legacy rule."""
 
     rule = "legacy"
 
 
 class TickTween(StepTweenChain):
-    """`StepTweenChain` without the stepping: the same tween steps, acting by an ordinary forward pass."""
+    """`StepTweenChain` without stepping: the same tween steps, but actions come from an ordinary forward pass."""
 
     act = Learner.act
 
 
 class StepBatchTween(Stepped):
-    """`TweenStepAccumulate` every tick of a stepped network, an update every `batch` ticks."""
+    """`TweenStepAccumulate` at every tick of a stepped network, with an update every `batch` ticks."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -267,8 +267,8 @@ class StepBatchTween(Stepped):
 
 @dataclass(frozen=True)
 class Method:
-    """`origin`: `"original"`, `"variant"` (one idea taken away or mended) or `"baseline"`; `in_order`: samples come
-    one after the other in training experiments, else each stays at the input for some ticks."""
+    """`origin`: `"original"`, `"variant"` (one idea removed or corrected) or `"baseline"`; `in_order`: training
+    experiments present one sample per tick; otherwise each sample stays at the input for several ticks."""
 
     make: type[Learner]
     origin: str
@@ -276,7 +276,7 @@ class Method:
 
     @property
     def about(self) -> str:
-        """One line."""
+        """A one-line description."""
         return (self.make.__doc__ or "").strip().splitlines()[0]
 
 
@@ -299,7 +299,7 @@ METHODS: dict[str, Method] = {
 
 
 def learner(name: str, context: Context) -> Learner:
-    """The method of that name on a fresh network."""
+    """Create the method of that name on a fresh network."""
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}", where="method", remedy=f"Known: {', '.join(METHODS)}.")
     return METHODS[name].make(context)

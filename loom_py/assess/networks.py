@@ -1,7 +1,7 @@
 """The networks of the original's tests 13 to 19, by name.
 
-Widths, activations and initial weights are the original's. The layers are ours: attention has heads (there `HeadDim`
-stays 0 from test 16 on, and the layer's output is constant), and every layer has its true gradient.
+Widths, activations and initial weights are the original's. The layers are ours: attention has heads (in
+the original `HeadDim` stays 0 from test 16 on and the layer's output is constant), and every gradient is exact.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Config = dict[str, Any]
 FAMILIES = ("Dense", "Conv2D", "RNN", "LSTM", "Attn")
 DEPTHS = (3, 5, 9)
 MIXTURE = ("Dense", "Conv2D", "RNN", "LSTM", "Attention", "Norm", "SwiGLU", "Parallel", "Mixed")
-"""The nine of tests 13, 14 and 15."""
+"""The nine networks of tests 13, 14 and 15."""
 TWENTY = 20
 
 
 def build(group: str, model: str, outputs: int, seed: int) -> Network:
-    """The network `model` of a group (small, large, twenty, depth, agent: the functions below), freshly drawn."""
+    """Build `model` of a group (small, large, twenty, depth, agent: the functions below) with fresh weights."""
     makers: dict[str, Callable[[str], tuple[int, list[Config]]]] = {
         "small": _small,
         "large": _large,
@@ -70,7 +70,7 @@ def _named(table: dict[str, tuple[int, list[Config]]], model: str) -> tuple[int,
 
 
 def _small(model: str) -> tuple[int, list[Config]]:
-    """Test 13; all but the last layer."""
+    """Test 13: all layers but the last."""
     norms = [{"type": "layer_norm"}, {"type": "rms_norm"}]
     return _named(
         {
@@ -89,7 +89,7 @@ def _small(model: str) -> tuple[int, list[Config]]:
 
 
 def _large(model: str) -> tuple[int, list[Config]]:
-    """Test 14."""
+    """Test 14: all layers but the last."""
     norms: list[Config] = [{"type": "layer_norm"}, dense(16), {"type": "rms_norm"}]
     three = ("leaky_relu", "tanh", "sigmoid")
     return _named(
@@ -160,14 +160,14 @@ def _by_depth(model: str) -> tuple[int, list[Config]]:
     return 32, [recurrent(family, 8, 8, 4) if i % 2 else dense(32) for i in range(hidden)]
 
 
-# --- first weights ---
+# --- initial weights ---
 def _initialise(network: Network, rng: np.random.Generator, xavier: bool) -> None:
     for layer, params in zip(network.layers, network.params, strict=True):
         _fill(layer, params, rng, xavier)
 
 
 def _fill(layer: Layer, p: Params, rng: np.random.Generator, xavier: bool) -> None:
-    """*In place*. Dense: N(0, 2/in), b = 0 (He et al. 2015); convolution U(±0.2); recurrent: as it is, or Xavier."""
+    """*In place*. Dense: N(0, 2/in), b = 0 (He et al. 2015); convolution U(±0.2); recurrent: unchanged, or Xavier."""
     if layer.kind == "dense":
         p["kernel"][...] = rng.normal(0, math.sqrt(2 / p["kernel"].shape[0]), p["kernel"].shape)
         p["bias"][...] = 0

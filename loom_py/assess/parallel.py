@@ -1,4 +1,4 @@
-"""Jobs spread over processes, or over a cluster, by joblib; one after the other without it."""
+"""Run jobs in parallel processes or on a cluster through joblib, or serially without it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ REMEDY = 'Install it (pip install "loom_py[assess]"), or run in one process (--p
 def results(
     jobs: Sequence[Job], processes: int = 1, backend: str = "", address: str = ""
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The number of each job in `jobs` with its record, in the order in which they are done.
+    """Yield (index in `jobs`, record) for each job in order of completion.
 
     **Arguments:**
 
-    - `processes`: how many at a time; 0 for one a processor; with a cluster as many as it has.
+    - `processes`: number of parallel jobs; 0 for one per CPU, or for as many as a cluster has.
     - `backend`: joblib's name for it: `"loky"` (its default), `"multiprocessing"`, `"threading"`, `"dask"`, `"ray"`, or
-      any other that was registered. Empty and one process: no joblib at all.
-    - `address`: of a Dask scheduler or a Ray cluster; a local one is started if left out.
+      any other registered backend. Empty with one process: joblib is not used.
+    - `address`: of a Dask scheduler or a Ray cluster; a local one is started if omitted.
     """
     if processes < 0:
         raise InputError(f"{processes} is below 0", where="processes")
@@ -39,7 +39,7 @@ def _joblib(jobs: Sequence[Job], count: int, backend: str, address: str) -> Iter
     try:
         cluster = backend in ("dask", "ray")
         kept = [(name, os.environ.get(name)) for name in THREADS]
-        os.environ.update(dict.fromkeys(THREADS, "1"))  # what workers started from here inherit
+        os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by workers started from here
         try:
             pool = _pool(joblib, backend, -1 if cluster else count)
             yield from pool(joblib.delayed(_numbered)(i, job) for i, job in enumerate(jobs))
@@ -54,11 +54,11 @@ def _joblib(jobs: Sequence[Job], count: int, backend: str, address: str) -> Iter
 
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""Small matrices gain nothing from threads, and processes that each start many get in each other's way."""
+"""Limit BLAS threads: small matrices gain nothing from them, and many threads per process compete for cores."""
 
 
 def _pool(joblib: Any, backend: str, count: int) -> Any:
-    """`joblib.Parallel` on that backend; by `parallel_config`, which alone knows how to find Dask's."""
+    """`joblib.Parallel` on that backend, through `parallel_config`, which is the only way to find Dask's."""
     try:
         with joblib.parallel_config(backend=backend, n_jobs=count):
             try:
@@ -66,10 +66,12 @@ def _pool(joblib: Any, backend: str, count: int) -> Any:
             except ValueError as error:
                 if "return_as" not in str(error):
                     raise
-                return joblib.Parallel()  # such a backend gives all results at the end
+                return joblib.Parallel()  # this backend returns all results at the end
     except ValueError as error:
         raise InputError(
-            f"joblib has no backend {backend!r}", where="backend", remedy="Such as loky, multiprocessing, dask or ray."
+            f"joblib has no backend {backend!r}",
+            where="backend",
+            remedy="For example loky, multiprocessing, dask or ray.",
         ) from error
 
 
@@ -78,7 +80,7 @@ def _numbered(i: int, job: Job) -> tuple[int, dict[str, Any]]:
 
 
 def _connect(backend: str, address: str, count: int) -> Callable[[], object]:
-    """Make a cluster known to joblib → how to leave it."""
+    """Register a cluster with joblib; returns a function that disconnects."""
     if backend == "dask":
         client = _module("distributed", "backend").Client
         local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
@@ -90,7 +92,7 @@ def _connect(backend: str, address: str, count: int) -> Callable[[], object]:
             ray.init(address=address or None)
         return ray.shutdown
     if address:
-        raise InputError("only Dask and Ray have addresses", where="address", remedy="Name one by the backend.")
+        raise InputError("only Dask and Ray take an address", where="address", remedy="Set backend to dask or ray.")
     return lambda: None
 
 

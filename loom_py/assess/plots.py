@@ -1,4 +1,4 @@
-"""The record as pictures, by matplotlib."""
+"""Plot the record with matplotlib."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ KINDS = ("svg", "png", "pdf")
 
 
 def plot(record: dict[str, Any], directory: str, kind: str = "svg") -> list[Path]:
-    """One file an experiment: bars of mean accuracy with deviations and claims, and curves by window if it has them."""
+    """Write one file per experiment: bars of mean accuracy with deviations and claims, and curves by window if any."""
     if kind not in KINDS:
-        raise InputError(f"unknown kind of picture {kind!r}", where="kind", remedy=f"Known: {', '.join(KINDS)}.")
+        raise InputError(f"unknown image format {kind!r}", where="kind", remedy=f"Known: {', '.join(KINDS)}.")
     figures = require()
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def plot(record: dict[str, Any], directory: str, kind: str = "svg") -> list[Path
 
 
 def require() -> Any:
-    """`matplotlib.figure`, which draws without a screen."""
+    """`matplotlib.figure`, which needs no display."""
     try:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:

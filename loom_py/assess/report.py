@@ -1,4 +1,4 @@
-"""The record as tables; in Markdown, which reads as well on a terminal."""
+"""Render the record as Markdown tables, which also read well in a terminal."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _length(e: dict[str, Any]) -> str:
 
 
 def _accuracy(e: dict[str, Any], origins: Sequence[str]) -> str:
-    """Means of the methods of some origins by network, the best of all methods in bold, claims in brackets."""
+    """Mean of each method of the given origins by network; the best of all methods in bold, claims in brackets."""
     best = {m: max(row["accuracy"]["mean"] for row in e["rows"] if row["model"] == m) for m in _models(e)}
 
     def cell(row: Row) -> str:
@@ -107,7 +107,7 @@ def _differences(e: dict[str, Any]) -> str:
 
 
 def wins(experiment: dict[str, Any], among: Sequence[str] = ()) -> dict[str, int]:
-    """How often each method has the highest mean of a network, among some methods alone if they are named."""
+    """How often each method has the highest mean on a network, optionally among the named methods only."""
     counts: dict[str, int] = {}
     for model in _models(experiment):
         rows = [r for r in experiment["rows"] if r["model"] == model and (not among or r["method"] in among)]
@@ -129,7 +129,7 @@ def _methods(e: dict[str, Any]) -> list[str]:
 
 
 def _grid(e: dict[str, Any], cell: Any, without: str = "") -> str:
-    """Networks down, methods across; nothing without methods."""
+    """A table with networks as rows and methods as columns; empty without methods."""
     rows = {(row["model"], row["method"]): row for row in e["rows"]}
     methods = [m for m in _methods(e) if m != without]
     lines = [[model, *(cell(rows[model, method]) for method in methods)] for model in _models(e)]

@@ -1,4 +1,4 @@
-"""One run: one network learns by one method from one seed."""
+"""One run: one network trained by one method from one seed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Array = np.ndarray[Any, Any]
 SECOND = 1000 * MILLISECOND
 CLOCKS = ("ticks", "wall")
 EVALUATIONS = 40
-"""Times that the accuracy is measured during a training run."""
+"""Number of accuracy measurements during a training run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """All that a run depends on, and so its name: equal jobs by ticks give equal records.
+    """Everything a run depends on, which identifies it: equal jobs on the tick clock give equal records.
 
     **Arguments:**
 
     - `task`: `"chase"`, `"bands"` or `"quadrants"`; `group` and `model` name the network (`networks.build`).
-    - `seconds`: length of the run. By `clock="ticks"` a second is `rate` ticks whatever the machine does; by `"wall"`
-      it is a second of the machine's clock.
-    - `changes`: when the chase turns into avoiding and back, as shares of the run.
-    - `settings`: of the methods; `target`: accuracy (percent) whose first tick is noted.
+    - `seconds`: length of the run. With `clock="ticks"` a second is `rate` ticks on every machine; with `"wall"` it
+      is a second of wall-clock time.
+    - `changes`: when the task switches to avoiding and back, as fractions of the run.
+    - `settings`: for the methods; `target`: accuracy (percent); the first tick that reaches it is recorded.
     """
 
     task: str
@@ -55,7 +55,7 @@ class Job:
 
 
 class Clock:
-    """Nanoseconds since the start: counted ticks, or the machine's."""
+    """Nanoseconds since the start, from counted ticks or from the machine's clock."""
 
     def __init__(self, kind: str, rate: int) -> None:
         if kind not in CLOCKS:
@@ -69,7 +69,7 @@ class Clock:
 
 def run(job: Job) -> dict[str, Any]:
     """The record of one run, plain JSON values; accuracies in percent."""
-    with np.errstate(all="ignore"):  # a method may diverge; the record says so
+    with np.errstate(all="ignore"):  # a method may diverge; the record reports it
         return RUNNERS[job.task](job)
 
 
@@ -84,7 +84,7 @@ def _begin(job: Job, outputs: int) -> tuple[Clock, Context, Learner]:
 
 # --- chase and avoid (tests 17 to 19) ---
 def chase(job: Job) -> dict[str, Any]:
-    """Act, be told the best action, learn; the task changes to avoiding and back without notice."""
+    """Act, receive the best action, learn; the task switches to avoiding and back without notice."""
     return to_end(chase_steps(job))
 
 
@@ -135,11 +135,11 @@ def chase_steps(job: Job) -> Generator[tuple[ChaseWorld, AdaptationTracker], Non
 
 # --- labelled vectors (tests 13 to 16) ---
 HOLD = 20
-"""Ticks that a sample stays at the input of a stepped network."""
+"""Ticks for which a sample stays at the input of a stepped network."""
 
 
 def training(job: Job, data: Samples, held_out: Samples) -> dict[str, Any]:
-    """Learn labelled samples, a tick each; measured on them, as the original does, and on fresh ones."""
+    """Train on labelled samples, one per tick; measured on them, as in the original, and on fresh ones."""
     clock, context, pupil = _begin(job, CLASSES)
     stream = _in_order(data, job.seed) if METHODS[job.method].in_order else _held(data, job.seed)
     targets = data.one_hot(CLASSES)
@@ -183,7 +183,7 @@ RUNNERS: dict[str, Callable[[Job], dict[str, Any]]] = {"chase": chase, "bands": 
 
 
 def _in_order(data: Samples, seed: int) -> Callable[[int], int]:
-    """Every sample once an epoch, in an order of its own."""
+    """Every sample once per epoch, reshuffled each epoch."""
     count, orders = len(data.classes), {}
 
     def pick(tick: int) -> int:
@@ -197,7 +197,7 @@ def _in_order(data: Samples, seed: int) -> Callable[[int], int]:
 
 
 def _held(data: Samples, seed: int) -> Callable[[int], int]:
-    """A sample drawn anew every `HOLD` ticks."""
+    """A random sample, redrawn every `HOLD` ticks."""
     rng, chosen = np.random.default_rng([seed, 5]), [0]
 
     def pick(tick: int) -> int:

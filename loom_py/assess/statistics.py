@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Summary:
-    """Of `count` numbers: the mean, and the sample standard deviation Σ(x − mean)²/(count − 1), 0 for one number."""
+    """Mean of `count` numbers, and their sample standard deviation Σ(x − mean)²/(count − 1), 0 for one number."""
 
     count: int
     mean: float
@@ -19,7 +19,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
-        """NaN throughout without values."""
+        """All NaN for no values."""
         n = len(values)
         if not n:
             return cls(0, math.nan, math.nan, math.nan, math.nan)
@@ -32,5 +32,5 @@ class Summary:
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Summary:
-    """Of a − b, run by run: the runs of two methods share their seeds, so that world and first weights cancel out."""
+    """Statistics of a − b run by run: both methods use the same seeds, so world and initial weights cancel out."""
     return Summary.of([x - y for x, y in zip(a, b, strict=True)])

@@ -16,9 +16,9 @@ REMEDY = "Give a file that --keep has written, or a new one."
 
 
 class Store:
-    """One line of JSON a run, with everything the run depends on: a run asked for with other lengths is another run.
+    """One JSON line per run, keyed by everything the run depends on, so that other lengths make another run.
 
-    An incomplete last line is cut off; any other that is no run is a `FormatError` with its number.
+    An incomplete last line is truncated; any other invalid line is a `FormatError` with its number.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -32,19 +32,19 @@ class Store:
             where = f"{self.path}: line {number}"
             value = parse_json(line, where=where)
             if not isinstance(value, dict) or set(value) != {"job", "record"} or not isinstance(value["record"], dict):
-                raise FormatError("is no run of an assessment", where=where, remedy=REMEDY)
+                raise FormatError("not a run of an assessment", where=where, remedy=REMEDY)
             self._records[_name(value["job"])] = value["record"]
         if data and not whole:
-            raise FormatError("is no run of an assessment", where=f"{self.path}: line 1", remedy=REMEDY)
+            raise FormatError("not a run of an assessment", where=f"{self.path}: line 1", remedy=REMEDY)
         if whole < len(data):
             os.truncate(self.path, whole)
 
     def get(self, job: Job) -> dict[str, Any] | None:
-        """The record of this very run, if it is there."""
+        """The record of exactly this run, or None."""
         return self._records.get(_name(asdict(job)))
 
     def add(self, job: Job, record: dict[str, Any]) -> None:
-        """Append it, at once."""
+        """Append a record and flush it."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"job": asdict(job), "record": record}, allow_nan=False) + "\n")
 

@@ -1,8 +1,8 @@
-"""The original's detector: what GPUs there are, with their limits, and workgroup sizes that suit them.
+"""The original's detector: lists GPUs with their limits and recommended workgroup sizes.
 
 Settings (environment): `LOOM_GPU` prefers a type (`discrete`, `integrated`, `virtual`, `cpu`; `scan` for none),
-`LOOM_BUDGET_MB` is the memory to count on (128), `LOOM_INCLUDE_FALLBACK=1` lists adapters emulated by the CPU.
-In a page the one adapter is the one that the browser gave.
+`LOOM_BUDGET_MB` is the memory budget (128), `LOOM_INCLUDE_FALLBACK=1` lists adapters emulated by the CPU.
+In a page the browser offers exactly one adapter.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def detect_all() -> list[dict[str, Any]]:
 
 
 def detect() -> dict[str, Any] | None:
-    """The preferred adapter's report; None where there is no adapter."""
+    """Report of the preferred adapter; None without one."""
     return next(iter(detect_all()), None)
 
 

@@ -76,12 +76,12 @@ _network: Network | None = None
 
 
 def create_network_from_json(config: str | bytes | Mapping[str, Any]) -> Network:
-    """`build_network_from_json`, and the network becomes the current one."""
+    """`build_network_from_json`; the new network becomes the current one."""
     return _use(build_network_from_json(config))
 
 
 def load_model_from_string(text: str, model_id: str) -> Network:
-    """A network from a saved bundle; it becomes the current one."""
+    """Load a network from a bundle; it becomes the current one."""
     return _use(_load_model(text, model_id))
 
 
@@ -187,13 +187,13 @@ def forward(network: Network, input: Floats) -> list[float]:
 
 
 def cleanup_gpu(network: Network) -> None:
-    """Forget the network's last pass and the state that it carries between calls; its weights stay."""
+    """Clear the network's last pass and the state it carries between calls; weights stay."""
     network.reset_state()
     network.forget_pass()
 
 
 def free_network(network: Network) -> None:
-    """Forget the network if it is the current one; Python frees it with its last name."""
+    """Forget the network if it is the current one; Python frees it with its last reference."""
     global _network
     cleanup_gpu(network)
     if _network is network:
@@ -276,7 +276,7 @@ def generate_next_token(ids: Sequence[int], temperature: float = 0.7) -> int:
 
 
 def generation(prompt: str | Sequence[int], max_tokens: int, temperature: float) -> Iterator[Any]:
-    """`PrefillProgress` and `GeneratedToken` events; arguments are checked before the first is asked for."""
+    """`PrefillProgress` and `GeneratedToken` events; arguments are checked before the first event."""
     from ..generation.sampling import GenerationOptions
 
     model = current_model()

@@ -1,4 +1,4 @@
-"""What every checkpoint file offers, whatever its format: names, shapes, bytes as stored, and numbers."""
+"""The interface of every checkpoint format: names, shapes, stored bytes, and numbers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .dtypes import STORAGE
 from .quant import can_widen, widen
 from .source import Source
 
-CHUNK_BYTES = 1 << 20  # of stored bytes widened at a time, so that temporaries stay at a few megabytes
+CHUNK_BYTES = 1 << 20  # stored bytes widened at a time, which keeps temporaries at a few megabytes
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Where a tensor lies and how.
+    """Where and how a tensor is stored.
 
     - `shape`: row-major, as NumPy has it (GGUF's own order is the reverse).
     - `dtype`: a name of `dtypes.STORAGE`, such as `F32` or `Q4_1`.
@@ -41,7 +41,7 @@ class TensorInfo:
 
     @property
     def where(self) -> str:
-        """The place for an error message."""
+        """The tensor's place, for error messages."""
         return f"{self.file} at byte {self.offset}"
 
 
@@ -86,11 +86,11 @@ class TensorStore:
         return len(self._tensors)
 
     def info(self, name: str) -> TensorInfo:
-        """Shape, type and place. Raises `InputError` for a name that is not there."""
+        """Shape, type and place. Raises `InputError` for an unknown name."""
         return self.locate(name)[0]
 
     def raw(self, name: str) -> memoryview:
-        """The bytes as stored, read-only; without a copy where the source can. Block layouts: see `dtypes`."""
+        """The stored bytes, read-only, without a copy where the source allows. Block layouts: see `dtypes`."""
         info, source = self.locate(name)
         return source.read(info.offset, info.nbytes)
 

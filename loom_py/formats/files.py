@@ -1,4 +1,4 @@
-"""Files written whole or not at all, with errors that name the path the caller gave."""
+"""Reading and atomically writing whole files, with errors that name the caller's path."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..errors import InputError
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path`: another name first, then one rename. Keeps the file's mode and follows links.
+    """Write `data` to `path` atomically, by a temporary file and one rename. Keeps the file's mode and follows links.
 
-    Raises `InputError` where that cannot be done; what was there before is then still there.
+    Raises `InputError` on failure; the old content is then untouched.
     """
     temporary: Path | None = None
     try:
@@ -32,7 +32,7 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; `InputError` naming it where it cannot be read."""
+    """The bytes of a file; `InputError` with its path if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:

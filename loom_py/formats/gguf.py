@@ -3,7 +3,7 @@
 Layout (little-endian): magic `GGUF`, u32 version, u64 tensor count, u64 metadata count; the metadata (string key, u32
 type, value); the tensor infos (string name, u32 axes, u64 extents innermost first, u32 type, u64 offset); padding to
 `general.alignment`; the data. A string is a u64 length and UTF-8 bytes; an array a u32 element type, a u64 count and
-the elements. Every declared size is compared with what is left of the file before anything of that size is made.
+the elements. Every declared size is checked against the rest of the file before anything of that size is allocated.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class GGUFFile(TensorStore):
         return MappingProxyType(self._metadata)
 
     def _place(self, infos: list[tuple[TensorInfo, int]], reader: _Reader) -> None:
-        """Gives tensors their place in the file, after checking alignment, overlap and the file's end."""
+        """Resolve tensor offsets after checking alignment, overlap and the end of the file."""
         end, before = self.data_offset, ""
         placed: dict[str, TensorInfo] = {}
         for info, info_at in sorted(infos, key=lambda item: (item[0].offset, item[0].nbytes)):

@@ -1,4 +1,4 @@
-"""Programs as JSON text, so that a recorded network can be kept, sent and replayed where its Python is not.
+"""Programs as JSON text, so that a recorded network can be saved, sent and replayed without its Python code.
 
     {"fmt": "loomProgram", "version": 1, "name", "buffers": [{"shape", "dtype", "kind", "name", "source", "offset"}],
      "dispatches": [{"kernel", "arguments", "outputs", "changes"}], "inputs", "outputs", "state", "dynamics",
@@ -6,7 +6,7 @@
 
 An argument is a JSON value, or an object with one key: `{"ref": buffer}`, `{"dynamic": name}`, `{"list": [...]}`,
 `{"number": "inf"}`, `{"array": constant}`, `{"tree": {"groups", "paths"}}`. Array data are base64 of little-endian
-bytes. State is named, not kept: the weights have files of their own.
+bytes. State is named but not stored: weights have their own files.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def dump_program(program: Program) -> str:
 
 
 def load_program(text: str | bytes, where: str = "program") -> Program:
-    """Back from `dump_program`. Everything is checked; a `FormatError` names the JSON path."""
+    """Inverse of `dump_program`. Everything is checked; a `FormatError` names the JSON path."""
     f = Fields(parse_json(text, where=where), file=where, rules=FILE)
     if f.string("fmt") != FORMAT or f.integer("version", minimum=0) != VERSION:
         raise f.error("is not a program of a version that is known", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
@@ -215,7 +215,7 @@ def _shape(f: Fields, key: str) -> tuple[int, ...]:
 
 
 def _index(f: Fields, value: Any, program: Program, *path: str | int) -> int:
-    """A buffer's number, also from a key."""
+    """A buffer's index, given as a number or as a key."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 10:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(program.buffers):

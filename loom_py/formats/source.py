@@ -1,4 +1,4 @@
-"""Where bytes come from: memory, a file, or anything that can read a range.
+"""Sources of bytes: memory, a file, or anything that can read a range.
 
 Readers ask a `Source` for the ranges they need, so a 4 GB checkpoint is never loaded whole.
 """

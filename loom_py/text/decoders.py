@@ -1,7 +1,7 @@
 """Decoders of `tokenizer.json`: from tokens back to text, piece by piece, so that a whole decode is a finished stream.
 
 Every step takes tokens as they come and returns what is settled; `finish` returns what it still held back. A step
-behind `Fuse` or `ByteLevel` sees one long token in fragments, and is told so by `fused`.
+behind `Fuse` or `ByteLevel` sees one long token in fragments, and learns it from `fused`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class DecodeStep(ABC):
 
     @abstractmethod
     def feed(self, tokens: list[str]) -> list[str]:
-        """What these tokens settle."""
+        """The text that these tokens complete."""
 
     def finish(self) -> list[str]:
-        """What was held back."""
+        """The text still held back."""
         return []
 
 
 class ByteLevelStep(DecodeStep):
-    """Bytes of all tokens in a row, as UTF-8; what is not UTF-8 becomes U+FFFD. Holds back half characters."""
+    """Decode the bytes of successive tokens as UTF-8; invalid bytes become U+FFFD. Holds back incomplete characters."""
 
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
@@ -208,7 +208,7 @@ class WordPieceStep(DecodeStep):
 
 
 class SpaceStep(DecodeStep):
-    """No decoder at all: tokens with spaces between."""
+    """Without a decoder: tokens joined by spaces."""
 
     def __init__(self) -> None:
         self._space = ""

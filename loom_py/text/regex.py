@@ -240,9 +240,9 @@ def _can_fail(node: Node) -> bool:
 
 
 def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
-    """The unbounded repeats that can backtrack: which characters each takes, and whether it may be made to backtrack.
+    """The unbounded repeats that can backtrack: the characters each matches, and whether it may have to backtrack.
 
-    It is when something after it in `node` fails.
+    It must when something after it in `node` fails.
     """
     if isinstance(node, Repeat) and node.high is None and node.mode != "+":
         yield CodeSet.union(*_sets(node)), False

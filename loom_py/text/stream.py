@@ -1,4 +1,4 @@
-"""Token ids to text as they arrive: never half a character, and together what decoding all at once gives."""
+"""Streaming decoder: token ids to text as they arrive, in whole characters; the pieces add up to a full decode."""
 
 from __future__ import annotations
 

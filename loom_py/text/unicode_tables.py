@@ -1,4 +1,4 @@
-"""Unicode classes, case and normalisation exactly as `tokenizers` has them, whatever Python runs this.
+"""Unicode classes, case and normalisation exactly as `tokenizers` has them, on every Python version.
 
 The tables were measured on `tokenizers` (see `tools/make_unicode_tables.py`) and are unpacked when first asked for,
 so importing costs nothing.

@@ -196,7 +196,7 @@ def test_bad_options(fields: dict[str, Any], where: str) -> None:
 def test_bad_choices() -> None:
     with pytest.raises(InputError, match="Dense-3L"):
         chosen(Options(models=("Dence",)))
-    with pytest.raises(InputError, match="nothing is left"):
+    with pytest.raises(InputError, match="leaves nothing to run"):
         chosen(Options(only=(13,), methods=("TickTween",)))
     assert [e.models for e in chosen(Options(only=(16,), models=("Dense-15L",)))] == [("Dense-15L",)]
     with pytest.raises(InputError, match="below 0"):
@@ -252,7 +252,7 @@ def test_command_line_explains_errors(tmp_path: Path, capsys: pytest.CaptureFixt
     for arguments, message in (
         (["--only", "12"], "Known: 13"),
         (["--only", "x"], "--only 17,19"),
-        (["--input", str(wrong)], "--output has written"),
+        (["--input", str(wrong)], "written with --output"),
         (["--input", str(tmp_path / "none.json")], "none.json"),
         ([*QUICK, "--output", str(tmp_path / "no" / "file.json")], "Create it first"),
     ):

@@ -1,6 +1,6 @@
-"""Primitives outside neural networks: linear algebra, scans, signals, paths, pictures, packing.
+"""Primitives beyond neural networks: linear algebra, scans, signals, paths, images, packing.
 
-NumPy does the work; what is here is checked input, batched and without Python loops where one exists.
+NumPy does the work; these functions check their input and run batched, without Python loops where possible.
 """
 
 from .astar import astar

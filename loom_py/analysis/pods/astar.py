@@ -18,16 +18,17 @@ Cell = tuple[int, int]
 def astar(
     blocked: ArrayLike, start: Sequence[int], goal: Sequence[int], cost: ArrayLike | None = None
 ) -> tuple[list[Cell], float] | None:
-    """The cheapest way over side-neighbours from start to goal: A* (Hart, Nilsson & Raphael 1968).
+    """The cheapest path from start to goal through edge neighbours: A* (Hart, Nilsson & Raphael 1968).
 
     **Arguments:**
 
-    - `blocked`: (rows, columns), true where no way leads.
+    - `blocked`: (rows, columns), true for cells that cannot be entered.
     - `start`, `goal`: (row, column).
-    - `cost`: (rows, columns) of what entering a cell costs, 1 each if None; at least 0.
+    - `cost`: (rows, columns) cost of entering each cell, at least 0; None for 1 everywhere.
 
-    Returns the cells from start to goal and the sum of their costs without the start's; None if there is no way. The
-    heuristic is the Manhattan distance times the least cost, which never overestimates. Of equal ways always the same.
+    Returns the cells from start to goal and the sum of their costs without the start's; None without a path. The
+    heuristic is the Manhattan distance times the least cost, which never overestimates. Equal paths:
+    always the same one.
     """
     walls = np.asarray(blocked)
     if walls.ndim != 2 or walls.dtype.kind not in "biuf" or not np.isin(walls, (0, 1)).all():
@@ -43,7 +44,7 @@ def astar(
         whole(cell[1], f"{where}[1]", 0, cols - 1)
     if walls[tuple(start)] or walls[tuple(goal)]:
         return None
-    free = ~np.pad(walls.astype(bool), 1, constant_values=True)  # a wall around spares checks of the border
+    free = ~np.pad(walls.astype(bool), 1, constant_values=True)  # a wall around the grid saves border checks
     width = cols + 2
     open_cells, prices = free.ravel().tolist(), np.pad(price, 1).ravel().tolist()
     first, last = ((r + 1) * width + c + 1 for r, c in (start, goal))
@@ -69,7 +70,7 @@ def astar(
             if total < best[neighbour]:
                 best[neighbour], came[neighbour] = total, here
                 row, col = divmod(neighbour, width)
-                order -= 1  # of equal estimates the newest first: it is nearest to the goal
+                order -= 1  # among equal estimates the newest first: it is nearest to the goal
                 ahead = least * (abs(row - goal_row) + abs(col - goal_col))
                 heapq.heappush(queue, (total + ahead, order, neighbour))
     if best[last] == math.inf:

@@ -1,4 +1,4 @@
-"""Which boxes can a camera see?"""
+"""Frustum culling: which boxes may a camera see."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from ..checks import matrix
 
 
 def cull_frustum(planes: ArrayLike, minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
-    """For n axis-aligned boxes whether each may be inside all half-spaces; all boxes at once.
+    """For n axis-aligned boxes, whether each may be inside all half-spaces.
 
     **Arguments:**
 
     - `planes`: (p, 4), a·x + b·y + c·z + d ≥ 0 inside; six for a frustum.
     - `minimum`, `maximum`: (n, 3) corners of the boxes.
 
-    A box is outside a plane if its *positive vertex*, the corner farthest along the normal, is (Greene 1994). Boxes
-    near an edge of the frustum can be kept although they are outside, as always with this test; none that is inside is
-    ever dropped.
+    A box is outside a plane if its *positive vertex*, the corner farthest along the normal, is (Greene 1994). As always
+    with this test, boxes near an edge of the frustum may be kept although they are outside; none inside is dropped.
     """
     p, low, high = matrix(planes, "planes"), matrix(minimum, "minimum"), matrix(maximum, "maximum")
     if p.shape[1] != 4:

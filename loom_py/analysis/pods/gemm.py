@@ -1,4 +1,4 @@
-"""Matrix product with a factor."""
+"""Scaled matrix product."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..checks import matrix, number
 
 
 def gemm(alpha: float, a: ArrayLike, b: ArrayLike, *, dtype: Any = np.float32) -> NDArray[Any]:
-    """α A B: (m, k), (k, n) → (m, n), in `dtype`. Raises `InputError` where the shapes do not fit."""
+    """α A B: (m, k), (k, n) → (m, n), in `dtype`. Raises `InputError` for mismatched shapes."""
     left, right = matrix(a, "a", dtype=dtype, finite=False), matrix(b, "b", dtype=dtype, finite=False)
     if left.shape[1] != right.shape[0]:
         raise InputError(f"{left.shape} and {right.shape} do not fit", where="b")

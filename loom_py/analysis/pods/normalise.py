@@ -13,7 +13,7 @@ from ..checks import number, numbers
 
 
 def softmax(x: ArrayLike, *, dtype: Any = np.float32) -> NDArray[Any]:
-    """e^(x − max) / Σ over the last axis; any shape but a scalar's."""
+    """e^(x − max) / Σ over the last axis; any shape except a scalar."""
     return numpy_ops.softmax(_rows(x, dtype))
 
 

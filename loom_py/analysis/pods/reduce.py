@@ -1,4 +1,4 @@
-"""Sum, smallest and largest of an array."""
+"""Sum, minimum and maximum of an array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = {"sum": np.sum, "min": np.min, "max": np.max}
 
 
 def reduce(values: ArrayLike, kind: Literal["sum", "min", "max"] = "sum") -> float:
-    """One number of all values, in float64; 0 for none, as the original has it."""
+    """Reduce all values to one float64; 0 for an empty array, as in the original."""
     if kind not in _KINDS:
         raise InputError(f"unknown reduction {kind!r}", where="kind", remedy=suggest(str(kind), _KINDS))
     x = numbers(values, "values", finite=False)

@@ -11,7 +11,7 @@ from ...errors import InputError
 
 
 def inclusive_scan(values: ArrayLike) -> NDArray[Any]:
-    """y_i = x_0 + … + x_i. Integers keep their type and wrap around as they do on a device; floats add up in order."""
+    """y_i = x_0 + … + x_i. Integers keep their type and wrap around as on a device; floats are added in order."""
     x = _vector(values)
     return np.cumsum(x, dtype=x.dtype)
 

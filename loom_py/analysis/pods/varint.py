@@ -16,7 +16,7 @@ MAX_BYTES = 10  # of 64 bits
 
 
 def encode_varints(values: ArrayLike) -> bytes:
-    """Whole numbers 0 … 2⁶⁴ − 1 → bytes, all numbers at once."""
+    """Encode whole numbers 0 … 2⁶⁴ − 1 as bytes, vectorised."""
     v = _integers(values, "values")
     if v.dtype.kind == "i" and (v < 0).any():
         raise InputError("is negative", where=f"values[{int(np.argmax(v < 0))}]", remedy="Use delta_pack.")
@@ -32,7 +32,7 @@ def encode_varints(values: ArrayLike) -> bytes:
 
 
 def decode_varints(data: bytes | bytearray | memoryview, where: str = "varints") -> NDArray[np.uint64]:
-    """Bytes → numbers (n,) uint64, all at once.
+    """Decode bytes to numbers (n,) uint64, vectorised.
 
     Raises `FormatError` with the byte offset for a number cut off at the end, or beyond 64 bits.
     """
@@ -52,10 +52,10 @@ def decode_varints(data: bytes | bytearray | memoryview, where: str = "varints")
 
 
 def delta_pack(values: ArrayLike) -> bytes:
-    """Whole numbers of 64 bits with a sign → their differences, zigzag (0, −1, 1, −2 … → 0, 1, 2, 3 …), as varints.
+    """Encode signed 64-bit whole numbers as their differences, zigzag (0, −1, 1, −2 … → 0, 1, 2, 3 …), as varints.
 
     Sorted or slowly changing lists become about a byte a number. Differences wrap around at 64 bits, so every list
-    comes back.
+    round-trips.
     """
     v = _integers(values, "values")
     if v.dtype == np.uint64 and v.size and v.max() > np.iinfo(np.int64).max:
@@ -65,7 +65,7 @@ def delta_pack(values: ArrayLike) -> bytes:
 
 
 def delta_unpack(data: bytes | bytearray | memoryview, where: str = "deltas") -> NDArray[np.int64]:
-    """Back from `delta_pack`: (n,) int64."""
+    """Inverse of `delta_pack`: (n,) int64."""
     z = decode_varints(data, where)
     d = (z >> np.uint64(1)).view(np.int64) ^ -(z & np.uint64(1)).view(np.int64)
     return np.cumsum(d, dtype=np.int64)
@@ -75,7 +75,7 @@ def _integers(values: ArrayLike, where: str) -> NDArray[Any]:
     try:
         v = np.asarray(values)
         if v.dtype.kind in "fO" and isinstance(values, (list, tuple)) and all(type(n) is int for n in values):
-            v = np.array(values, np.uint64)  # NumPy makes floats of a list that needs 64 bits without a sign
+            v = np.array(values, np.uint64)  # NumPy turns a list that needs unsigned 64-bit integers into floats
     except (ValueError, OverflowError) as error:
         raise InputError(f"expected whole numbers ({error})", where=where) from error
     if v.ndim != 1 or (v.size and v.dtype.kind not in "iu"):

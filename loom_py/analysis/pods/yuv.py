@@ -15,7 +15,7 @@ BT709 = np.array([[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.45
 def rgb_to_yuv444(rgb: ArrayLike) -> NDArray[np.float64]:
     """(…, 3) RGB → (…, 3) with Y in the range of the input and U, V around 0: [Y U V] = M [R G B].
 
-    Bytes and floats alike; the result is float64 and not rounded.
+    Accepts bytes and floats; the result is float64, not rounded.
     """
     return _pixels(rgb, "rgb") @ BT709.T
 
