@@ -1,5 +1,5 @@
 /**
- * A GPU in a page: adapter and device, buffers, plans (`loom_py/runtime/webgpu/encode.py`) and readings, all named by
+ * A GPU in a page: adapter and device, buffers, plans (`loom_py/runtime/webgpu/plan.py`) and readings, all named by
  * integers. Python's `runtime/webgpu/js_host.py` is the other side; nothing here knows a kernel.
  *
  * Pipelines are compiled in the background. Work that needs them waits in a queue, so that Python need not wait.
