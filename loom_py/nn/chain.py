@@ -62,7 +62,8 @@ def forward(
     training: bool = False,
 ) -> tuple[Tensor, list[Tensor], list[Any]]:
     """x (B, I) → the last output, every layer's output, every layer's cache."""
-    tensors, caches = [x], []
+    tensors: list[Tensor] = [x]
+    caches: list[Any] = []
     for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
         state = states[i] if states else {}
         if source is None:

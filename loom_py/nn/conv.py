@@ -78,7 +78,7 @@ class Conv(Layer):
 
     def _sized(self, f: Fields) -> Self:
         """With the sizes that follow; `ConfigError` if the layer before gives another number of values."""
-        inputs: int | None = self.in_size
+        inputs = self.given_size
         padded = tuple(n + 2 * p for n, p in zip(self.plane, self.paddings, strict=True))
         if self.channels * prod(padded) > MAX_VALUES:
             raise ConfigError(f"the padded input has more than {MAX_VALUES} values", where=f.at("padding"))
@@ -145,7 +145,7 @@ class Conv2D(Conv):
         return self.height, self.width
 
     def fitted(self, f: Fields) -> Self:
-        inputs: int | None = self.in_size
+        inputs = self.given_size
         channels, high, wide = self.channels, self.height, self.width
         if inputs is not None:
             channels = channels or (inputs // (high * wide) if high and wide else 1)
@@ -188,7 +188,7 @@ class Conv1D(Conv):
         return 1, self.length
 
     def fitted(self, f: Fields) -> Self:
-        inputs: int | None = self.in_size
+        inputs = self.given_size
         if not self.length and inputs is None:
             raise ConfigError(
                 "missing: no earlier layer fixes this size", where=f.at("input_length"), remedy="Give input_length."

@@ -35,6 +35,10 @@ from .layer import (
 from .registry import check_skip
 
 
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 @shared_as("Network")
 class Grid:
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
@@ -119,7 +123,7 @@ class Grid:
     @native
     def index_of(self, row: int, col: int, layer: int) -> int:
         """Index of the layer in that cell; `InputError` for one outside the grid."""
-        if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (row, col, layer)):
+        if not all(_whole(v) for v in (row, col, layer)):
             raise InputError("row, col and layer must be whole numbers", where=f"{row!r}, {col!r}, {layer!r}")
         limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
         for name, (value, limit) in limits.items():
@@ -158,11 +162,11 @@ class Grid:
     # --- parameters and gradients -------------------------------------------------------------------------------------
     def initialize_weights(self, seed: int | None = None) -> None:
         """Fresh random weights; the same seed gives the same weights."""
-        seed = self.seed if seed is None else seed
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-            raise InputError(f"expected a whole number from 0 to 2⁶³ − 1, got {seed!r}", where="seed")
-        fresh = initial_params(self.layers, int(seed))
-        self.seed, self.params = int(seed), [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
+        given = self.seed if seed is None else seed
+        if not _whole(given) or not 0 <= given < 2**63:
+            raise InputError(f"expected a whole number from 0 to 2⁶³ − 1, got {given!r}", where="seed")
+        fresh = initial_params(self.layers, int(given))
+        self.seed, self.params = int(given), [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
         self.forget_pass()
         self.reset_state()
 

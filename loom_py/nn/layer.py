@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import ignored_activation
-from .options import read_options, write_options
+from .options import is_array, read_options, write_options
 
 Params = dict[str, Any]
 """name → tensor, or name → list of Params for the layers inside this one; and `BUFFERS` → name → tensor."""
@@ -86,6 +86,11 @@ class Layer(ABC):
         Before it `in_size` and `out_size` are what the layer before gives (None if unknown), or the options' values.
         """
         return self
+
+    @property
+    def given_size(self) -> int | None:
+        """In `fitted`, what the layer before gives, for a layer whose own `in_size` is a number in the end."""
+        return self.in_size
 
     def to_json(self) -> Json:
         """The JSON fields, in the original's names; `from_fields` reads them back."""
@@ -208,13 +213,14 @@ def floats(a: Array) -> list[float]:
 
 def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str) -> Array:
     """`record[key]` as a float32 array of `shape`."""
-    value, place = record.get(key), f"{where}.{key}"
+    place = f"{where}.{key}"
+    value: object = record.get(key)
     size = int(np.prod(shape))
     if value is None:
         if "bias" in key or key == "beta":  # the original leaves out what is empty
             return np.zeros(shape, np.float32)
         raise FormatError(f"missing: {size} numbers expected", where=place)
-    if not isinstance(value, (list, tuple)):
+    if not is_array(value):
         raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=place)
     if len(value) != size:
         raise FormatError(f"expected {size} numbers for shape {list(shape)}, got {len(value)}", where=place)
@@ -248,21 +254,38 @@ def initial_params(layers: Sequence[Layer], seed: int) -> list[Params]:
 
 def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -> list[tuple[Mapping[str, Any], str]]:
     """The weight records of the layers inside a layer, each with its JSON path."""
-    items, place = record.get(key), f"{where}.{key}"
-    if not isinstance(items, list) or len(items) != count:
-        got = f"{len(items)}" if isinstance(items, list) else json_type(items)
+    place = f"{where}.{key}"
+    value: object = record.get(key)
+    if not is_array(value) or len(value) != count:
+        got = f"{len(value)}" if is_array(value) else json_type(value)
         raise FormatError(f"expected {count} weight records, got {got}", where=place)
-    for i, item in enumerate(items):
-        if not isinstance(item, Mapping):
+    records: list[tuple[Mapping[str, Any], str]] = []
+    for i, item in enumerate(value):
+        if not is_object(item):
             raise FormatError(f"expected an object, got {json_type(item)}", where=f"{place}[{i}]")
-    return [(item, f"{place}[{i}]") for i, item in enumerate(items)]
+        records.append((item, f"{place}[{i}]"))
+    return records
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, Mapping)
+
+
+def _inner(value: object) -> TypeGuard[list[Params]]:
+    """Whether an entry of a tree holds the trees of the layers inside."""
+    return isinstance(value, list)
+
+
+def _tree(value: object) -> TypeGuard[Params]:
+    return isinstance(value, dict)
 
 
 def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
     """(dotted path, tensor) for every tensor of a tree of parameters or gradients, in order; not the buffers."""
     for name, value in tree.items():
         here = f"{path}.{name}" if path else name
-        if isinstance(value, list):
+        if _inner(value):
             for i, child in enumerate(value):
                 yield from leaves(child, f"{here}.{i}")
         elif name != BUFFERS:
@@ -272,7 +295,7 @@ def leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
 def buffer_leaves(tree: Params, path: str = "") -> Iterator[tuple[str, Tensor]]:
     """(dotted path, tensor) for every buffer of a parameter tree, as if it were a parameter of its layer."""
     for name, value in tree.items():
-        if isinstance(value, list):
+        if _inner(value):
             for i, child in enumerate(value):
                 yield from buffer_leaves(child, f"{path}.{name}.{i}" if path else f"{name}.{i}")
         elif name == BUFFERS:
@@ -283,7 +306,7 @@ def nest(like: Params, path: str, named: Mapping[str, Array]) -> Params:
     """The reverse of `leaves`: a tree of the shape of `like` with the arrays that lie at its paths."""
     return {
         name: [nest(child, f"{path}.{name}.{i}", named) for i, child in enumerate(value)]
-        if isinstance(value, list)
+        if _inner(value)
         else named[f"{path}.{name}"]
         for name, value in like.items()
         if name != BUFFERS
@@ -293,7 +316,7 @@ def nest(like: Params, path: str, named: Mapping[str, Array]) -> Params:
 def trainable(tree: Params) -> Params:
     """The same tree without its buffers."""
     return {
-        name: [trainable(child) for child in value] if isinstance(value, list) else value
+        name: [trainable(child) for child in value] if _inner(value) else value
         for name, value in tree.items()
         if name != BUFFERS
     }
@@ -303,7 +326,7 @@ def with_buffers(tree: Params, function: Callable[[Array], Array]) -> Params:
     """The same tree with `function` applied to its buffers alone."""
     return {
         name: [with_buffers(child, function) for child in value]
-        if isinstance(value, list)
+        if _inner(value)
         else tree_map(function, value)
         if name == BUFFERS
         else value
@@ -315,9 +338,9 @@ def tree_map(function: Callable[[Any], Any], tree: Params) -> Params:
     """The same tree, of parameters with their buffers or of states, with `function` applied to every tensor."""
     return {
         name: [tree_map(function, child) for child in value]
-        if isinstance(value, list)
+        if _inner(value)
         else tree_map(function, value)
-        if isinstance(value, dict)
+        if _tree(value)
         else function(value)
         for name, value in tree.items()
     }
@@ -326,10 +349,10 @@ def tree_map(function: Callable[[Any], Any], tree: Params) -> Params:
 def number_noise(tree: State, drawn: int) -> None:
     """*In place*: set every noise counter (`step`) of a state tree."""
     for name, value in tree.items():
-        if isinstance(value, list):
+        if _inner(value):
             for child in value:
                 number_noise(child, drawn)
-        elif isinstance(value, dict):
+        elif _tree(value):
             number_noise(value, drawn)
         elif name == "step" and type(value) is int:
             tree[name] = drawn
@@ -339,9 +362,9 @@ def noise_counters(tree: State) -> State:
     """Of a state tree what counts the draws of noise, without anything else that is carried."""
     kept: State = {}
     for name, value in tree.items():
-        if isinstance(value, list):
+        if _inner(value):
             kept[name] = [noise_counters(child) for child in value]
-        elif isinstance(value, dict):
+        elif _tree(value):
             kept[name] = noise_counters(value)
         elif name == "step":
             kept[name] = value

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from ..errors import ConfigError
 from ..schema.fields import Fields, Json, json_type
@@ -101,14 +101,18 @@ def array(*names: str, of: type[bool] | type[int] | type[float]) -> Any:
     return option(read, names, type="list", default=(), write=list)
 
 
+def is_array(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a JSON value is an array."""
+    return isinstance(value, (list, tuple))
+
+
 def items(value: object, where: str, of: type[bool] | type[int] | type[float]) -> tuple[Any, ...]:
     """A JSON array of booleans or numbers as a tuple of `of`; `ConfigError` with the path of a wrong one."""
     if value is None:
         return ()
-    if not isinstance(value, (list, tuple)):
+    if not is_array(value):
         raise ConfigError(f"expected an array, got {json_type(value)}", where=where)
-    values: Sequence[object] = value
-    for i, item in enumerate(values):
+    for i, item in enumerate(value):
         if of is bool:
             fits = isinstance(item, bool)
         else:

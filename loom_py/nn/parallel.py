@@ -12,7 +12,7 @@ from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import ignored_activation
-from .layer import Child, Layer, Params, State, child_records, tree_map
+from .layer import Child, Layer, Params, State, child_records, is_object, tree_map
 from .options import option, read_options
 from .registry import build_layer, register
 from .softmax import Softmax
@@ -130,11 +130,11 @@ class Parallel(Layer):
         loaded = [b.weights_from_json(item, place) for b, (item, place) in zip(self.branches, items, strict=True)]
         if self.gate is None:
             return {"branches": loaded}
-        record = record.get("gate_weights") or {}
-        if not isinstance(record, Mapping):
-            raise FormatError(f"expected an object, got {json_type(record)}", where=f"{where}.gate_weights")
-        if record:
-            gate = self.gate.weights_from_json(record, f"{where}.gate_weights")
+        value: object = record.get("gate_weights") or {}
+        if not is_object(value):
+            raise FormatError(f"expected an object, got {json_type(value)}", where=f"{where}.gate_weights")
+        if value:
+            gate = self.gate.weights_from_json(value, f"{where}.gate_weights")
         else:  # the original does not save the gate; zero weights mix evenly, as it does without one
             gate = tree_map(np.zeros_like, self.gate.init(np.random.default_rng(0)))
         return {"branches": loaded, "gate": [gate]}
@@ -147,8 +147,9 @@ class Parallel(Layer):
         return [p.branch_index for p in sorted(self.positions, key=lambda p: p[1:])]
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
-        outputs, caches = [], []
-        states = s.get("branches") or [{}] * len(self.branches)
+        outputs: list[Tensor] = []
+        caches: list[Any] = []
+        states: list[State] = s.get("branches") or [{}] * len(self.branches)
         for branch, bp, bs in zip(self.branches, p["branches"], states, strict=True):
             y, cache = branch.forward(ops, bp, x, bs, training)
             outputs.append(y)
@@ -180,7 +181,7 @@ class Parallel(Layer):
             for i in self.order:
                 parts[i] = ops.narrow(gy, 1, start, widths[i])
                 start += widths[i]
-        grads = []
+        grads: list[Params] = []
         for branch, bp, bc, part in zip(self.branches, p["branches"], caches, parts, strict=True):
             g, branch_grads = branch.backward(ops, bp, bc, part)
             gx = g if gx is None else ops.add(gx, g)
@@ -208,7 +209,7 @@ class Parallel(Layer):
         g_weights, g_stacked = ops.mix_grad(weights, stacked, gy)
         g_logits, _ = self.gate_softmax.backward(ops, {}, softmax_cache, g_weights)
         gx, gate = self.gate.backward(ops, p["gate"][0], gate_cache, g_logits)
-        parts = []
+        parts: list[Tensor] = []
         for i, width in enumerate(widths):
             row = ops.reshape(ops.narrow(g_stacked, 1, i, 1), gy.shape)
             parts.append(ops.narrow(row, 1, 0, width))

@@ -36,7 +36,7 @@ class Recurrent(Layer):
     stateful: bool = boolean()
 
     def fitted(self, f: Fields) -> Self:
-        total: int | None = self.in_size
+        total = self.given_size
         size, steps = self.input_size, self.seq_length
         if total is not None:
             steps = steps or (total // size if size and total % size == 0 else 1)

@@ -14,7 +14,7 @@ from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import ignored_activation
 from .layer import Layer, Params, State
-from .options import array, boolean, integer, items, option, real
+from .options import array, boolean, integer, is_array, items, option, real
 from .registry import register
 from .softmax_trees import cluster_tree, level_tree
 
@@ -42,8 +42,8 @@ def _flag(f: Fields, names: tuple[str, ...], in_size: int | None) -> bool:
 
 
 def _clusters(f: Fields, names: tuple[str, ...], in_size: int | None) -> tuple[tuple[int, ...], ...]:
-    value = f.any(*names) or []
-    if not isinstance(value, (list, tuple)):
+    value: object = f.any(*names) or []
+    if not is_array(value):
         raise ConfigError(f"expected an array, got {json_type(value)}", where=f.at(names[0]))
     seen: set[int] = set()
     clusters: list[tuple[int, ...]] = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..runtime.kernels.softmax import Tree
+from .layer import Array
 
 
 @cache
@@ -16,14 +17,14 @@ def level_tree(levels: tuple[int, ...]) -> Tree:
 
     Nodes come level by level, each level from left to right, so that siblings are neighbours.
     """
-    counts = np.cumprod(levels)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    leaf = np.arange(counts[-1])
-    paths = np.stack([starts[i] + leaf // (counts[-1] // counts[i]) for i in range(len(levels))], axis=1)
-    parents = [np.arange(n) // width for n, width in zip(counts, levels, strict=True)]
-    offsets = np.concatenate([[0], np.cumsum([len(set(p)) for p in parents])])
-    groups = np.concatenate([p + o for p, o in zip(parents, offsets[:-1], strict=True)])
-    return Tree(groups=groups, paths=paths)
+    counts: Array = np.cumprod(levels)
+    starts: Array = np.concatenate([[0], np.cumsum(counts)])
+    leaf: Array = np.arange(int(counts[-1]))
+    nodes: list[Array] = [starts[i] + leaf // (counts[-1] // counts[i]) for i in range(len(levels))]
+    parents: list[Array] = [np.arange(n) // width for n, width in zip(counts, levels, strict=True)]
+    offsets: Array = np.concatenate([[0], np.cumsum([np.unique(p).size for p in parents])])
+    groups: Array = np.concatenate([p + o for p, o in zip(parents, offsets[:-1], strict=True)])
+    return Tree(groups=groups, paths=np.stack(nodes, axis=1))
 
 
 @cache

@@ -145,7 +145,7 @@ def test_training_is_the_same_on_every_device(monkeypatch: pytest.MonkeyPatch) -
         own.prefer(name)
         network = build()
         network.train(BATCHES, {"Epochs": 6, "LearningRate": 0.1, "Optimizer": "adamw"})
-        assert network.computed_on.name == name
+        assert network.computed_on.name == name, network.computed_on.reason
         results.append(np.concatenate([a.ravel() for a in (network.parameters | network.buffers).values()]))
     for device in opened:
         device.close()
