@@ -157,9 +157,9 @@ class Program:
         lines = [f"program {self.name}: {len(self.dispatches)} dispatches"]
         for d in self.dispatches:
             arguments = ", ".join(f"{name}={self._show(value)}" for name, value in d.arguments.items())
-            made = [self.buffers[i] for i in d.outputs]
-            left = f"{', '.join(f'%{b.index}' for b in made)} = " if made else ""
-            right = "   ".join(f"{b.shape} {b.dtype}" for b in made)
+            results = [self.buffers[i] for i in d.outputs]
+            left = f"{', '.join(f'%{b.index}' for b in results)} = " if results else ""
+            right = "   ".join(f"{b.shape} {b.dtype}" for b in results)
             lines.append(f"  {left}{d.kernel}({arguments})   {right}".rstrip())
         lines += [f"  return {', '.join(f'{name}=%{i}' for name, i in self.outputs.items())}"]
         return "\n".join(lines)

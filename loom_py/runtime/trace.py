@@ -31,9 +31,9 @@ class Dynamic(float):
     value: float
 
     def __new__(cls, name: str, value: float) -> Self:
-        made = super().__new__(cls, value)
-        made.name, made.value = name, value
-        return made
+        dynamic = super().__new__(cls, value)
+        dynamic.name, dynamic.value = name, value
+        return dynamic
 
     def _frozen(self, *_: object) -> Any:
         raise TraceError(f"arithmetic on the dynamic parameter {self.name} would freeze its value", where=self.name)
@@ -45,15 +45,16 @@ class Dynamic(float):
 class Counter(Dynamic):
     """A count that a layer uses and then raises, once a replay: whoever replays gives the next value."""
 
-    def __add__(self, other: Any) -> Spent:  # type: ignore[override]
-        return Spent(self.value + other)
+    # Where floats give a float, a counter gives what no kernel of this program may use.
+    def __add__(self, other: Any) -> AdvancedCounter:  # type: ignore[override]
+        return AdvancedCounter(self.value + other)
 
 
-class Spent(float):
+class AdvancedCounter(float):
     """A counter that was raised: it can be compared and put back, but no kernel of this program may use it."""
 
-    def __add__(self, other: Any) -> Spent:
-        return Spent(float(self) + other)
+    def __add__(self, other: Any) -> AdvancedCounter:
+        return AdvancedCounter(float(self) + other)
 
 
 class Traced:
@@ -114,12 +115,12 @@ class TracingOps(Ops):
         return Traced(value, index)
 
     def _constant(self, value: NDArray[Any]) -> Traced:
-        known = self._constants.get(id(value))
-        if known is None:
-            known = self._constants[id(value)] = self._new(np.array(value), "constant")
-            self.program.constants[known.index] = np.asarray(known.concrete)
+        recorded_constant = self._constants.get(id(value))
+        if recorded_constant is None:
+            recorded_constant = self._constants[id(value)] = self._new(np.array(value), "constant")
+            self.program.constants[recorded_constant.index] = np.asarray(recorded_constant.concrete)
             self._kept.append(value)
-        return known
+        return recorded_constant
 
     def record(self, kernel: Kernel, /, *args: Any, **kwargs: Any) -> Any:
         """Call a kernel and record the dispatch."""
@@ -155,7 +156,7 @@ class TracingOps(Ops):
             return Ref(constant.index), constant.concrete
         if isinstance(value, Dynamic):
             return Dyn(value.name), value.value
-        if isinstance(value, Spent):
+        if isinstance(value, AdvancedCounter):
             raise TraceError("a layer that counts its calls was called twice in one program")
         if is_sequence(value):
             return tuple(value), value

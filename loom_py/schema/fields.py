@@ -52,10 +52,10 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def suggest(word: str, known: Collection[str]) -> str:
+def suggest(word: str, options: Collection[str]) -> str:
     """ "Did you mean …?" with the nearest known word, or the list of all of them."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(filter(None, known)))}."
+    near = difflib.get_close_matches(word, options, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(filter(None, options)))}."
 
 
 def is_number(value: object) -> bool:

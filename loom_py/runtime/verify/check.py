@@ -42,9 +42,9 @@ class Checked:
 
 def check_device(device: Device) -> Generator[Checked | Waiting, None, list[Checked]]:
     """Every kernel that the device has, one after another; ends early only if the device is lost."""
-    known = [kernel for kernel in cases.GENERATORS if kernel in device.kernels]
-    found: list[Checked] = []
-    for kernel in known:
+    kernels = [kernel for kernel in cases.GENERATORS if kernel in device.kernels]
+    checks: list[Checked] = []
+    for kernel in kernels:
         worst, problem, some = 0.0, "", cases.of(kernel)
         for case in some:
             try:
@@ -56,9 +56,9 @@ def check_device(device: Device) -> Generator[Checked | Waiting, None, list[Chec
                 wrong, size = f"{case.label}: {reason}", 0.0
             worst = max(worst, size)
             problem = problem or wrong
-        found.append(Checked(kernel, len(some), worst, problem, len(found) + 1, len(known)))
-        yield found[-1]
-    return found
+        checks.append(Checked(kernel, len(some), worst, problem, len(checks) + 1, len(kernels)))
+        yield checks[-1]
+    return checks
 
 
 def _compare(case: Case, values: dict[str, Any]) -> tuple[str, float]:
@@ -81,14 +81,14 @@ def reference(case: Case) -> dict[str, Any]:
 
     arguments = {name: wide(value) for name, value in case.arguments.items()}
     kernel = KERNELS[case.kernel]
-    found: Values = {f"out{i}": np.asarray(value) for i, value in enumerate(results(kernel.function(**arguments)))}
+    outputs: Values = {f"out{i}": np.asarray(value) for i, value in enumerate(results(kernel.function(**arguments)))}
     for name in kernel.in_place:
         value = arguments[name]
         if is_list(value):
-            found |= {f"{name}.{i}": array for i, array in enumerate(value)}
+            outputs |= {f"{name}.{i}": array for i, array in enumerate(value)}
         elif value is not None:
-            found[name] = value
-    return found
+            outputs[name] = value
+    return outputs
 
 
 def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, Any]]:

@@ -39,8 +39,8 @@ def adapters() -> list[Any]:
             "the wgpu device needs the package wgpu", where="wgpu", remedy="Install it: pip install 'loom_py[gpu]'."
         ) from error
     order = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
-    found = [a for a in wgpu.gpu.enumerate_adapters_sync() if a.info["backend_type"] != "OpenGL"]
-    return sorted(found, key=lambda a: order.get(a.info["adapter_type"], 4))
+    by_type = [a for a in wgpu.gpu.enumerate_adapters_sync() if a.info["backend_type"] != "OpenGL"]
+    return sorted(by_type, key=lambda a: order.get(a.info["adapter_type"], 4))
 
 
 def describe(adapter: Any) -> dict[str, Any]:
@@ -85,14 +85,14 @@ class WgpuHost:
 
     def __init__(self, adapter: Any = None, *, limits: Mapping[str, int] | None = None) -> None:
         if adapter is None:
-            found = adapters()
-            if not found:
+            available = adapters()
+            if not available:
                 raise DeviceError(
                     "no GPU adapter was found",
                     where="wgpu",
                     remedy="Install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers has one on the CPU).",
                 )
-            adapter = found[0]
+            adapter = available[0]
         self._adapter, self._given = adapter, dict(limits or {})
         self._buffers: dict[int, Any] = {}
         self._kept: dict[int, Any] = {}
@@ -141,28 +141,28 @@ class WgpuHost:
         self._next += 1
         return self._next
 
-    def _there(self) -> None:
+    def _check_open(self) -> None:
         if self.lost:
             raise DeviceLost(self.lost, where="wgpu", remedy="Open the device again.")
 
     def create(self, nbytes: int) -> int:
-        self._there()
+        self._check_open()
         name = self._name()
         self._buffers[name] = self._device.create_buffer(size=nbytes, usage=STORAGE_USAGE)
         return name
 
     def destroy(self, buffer: int) -> None:
-        found = self._buffers.pop(buffer, None)
+        gpu_buffer = self._buffers.pop(buffer, None)
         self._kept.pop(buffer, None)
-        if found is None:
+        if gpu_buffer is None:
             raise DeviceError(f"{buffer} is not a buffer", where="wgpu")
-        found.destroy()
+        gpu_buffer.destroy()
 
     def used(self) -> tuple[int, int]:
         return sum(b.size for b in self._buffers.values()), len(self._buffers)
 
     def write(self, buffer: int, offset: int, data: Array, *, keep: bool = False) -> None:
-        self._there()
+        self._check_open()
         if data.nbytes:
             flat = np.ascontiguousarray(data).reshape(-1)
             if keep or buffer in self._kept:
@@ -170,13 +170,13 @@ class WgpuHost:
             self._queue.write_buffer(self._buffers[buffer], offset, flat)
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
-        self._there()
+        self._check_open()
         encoder = self._device.create_command_encoder()
         encoder.copy_buffer_to_buffer(self._buffers[source], 0, self._buffers[target], 0, nbytes)
         self._queue.submit([encoder.finish()])
 
     def read(self, pieces: Sequence[tuple[int, int, int]]) -> WgpuReading:
-        self._there()
+        self._check_open()
         total = sum(nbytes for _, _, nbytes in pieces)
         staging = self._device.create_buffer(size=max(total, 16), usage=READ_USAGE)
         encoder = self._device.create_command_encoder()
@@ -210,7 +210,7 @@ class WgpuHost:
         return self._pipelines[key]
 
     def plan(self, spec: str, uniforms: bytes) -> int:
-        self._there()
+        self._check_open()
         name = self._name()
         self._plans[name] = self._make(json.loads(spec), uniforms)
         return name
@@ -240,9 +240,9 @@ class WgpuHost:
         return {"ready": ready, "uniform": uniform, "spec": plan, "words": uniforms}
 
     def replay(self, plan: int, rows: Array, steps: int, indices: Sequence[int], keep: bool) -> None:
-        self._there()
-        found = self._plans[plan]
-        ready, spec = found["ready"], found["spec"]
+        self._check_open()
+        entry = self._plans[plan]
+        ready, spec = entry["ready"], entry["spec"]
         row, nbytes = self._buffers[spec["row"]["buffer"]], spec["row"]["nbytes"]
         table = None
         if spec["row"]["used"] and steps == 1:
@@ -273,9 +273,9 @@ class WgpuHost:
             table.destroy()
 
     def drop(self, plan: int) -> None:
-        found = self._plans.pop(plan, None)
-        if found is not None and found["uniform"] is not None:
-            found["uniform"].destroy()
+        entry = self._plans.pop(plan, None)
+        if entry is not None and entry["uniform"] is not None:
+            entry["uniform"].destroy()
 
     def close(self) -> None:
         self._closed = True
