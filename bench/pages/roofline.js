@@ -7,7 +7,7 @@ export async function open({ folder }) {
     /** @param {{threads: number[], milliseconds: number}} work */
     async run({ threads, milliseconds }) {
       /** @type {Record<string, Record<string, number>>} */
-      const found = {};
+      const table = {};
       for (const count of threads) {
         const team = Array.from(
           { length: count },
@@ -25,7 +25,7 @@ export async function open({ folder }) {
             ),
           );
         /** @type {Record<string, number>} */
-        const row = (found[count] = {});
+        const row = (table[count] = {});
         for (const [build, url] of Object.entries(names)) {
           await ask({ url, share: count });
           for (const kernel of ["read", "madd", "dot"]) {
@@ -35,7 +35,7 @@ export async function open({ folder }) {
         }
         for (const worker of team) worker.terminate();
       }
-      return found;
+      return table;
     },
   };
 }
