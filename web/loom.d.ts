@@ -122,7 +122,7 @@ export type DeviceOptions = {
   /**
    * what to compute with; `auto` chooses by size and availability
    */
-  device?: "webgpu" | "simd" | "auto" | "numpy" | undefined;
+  device?: "webgpu" | "auto" | "simd" | "numpy" | undefined;
   /**
    * most threads of the compiled kernels; by default one per core. More than one needs a page that is cross-origin isolated
    */
