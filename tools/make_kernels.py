@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Mapping
 
 from loom_py.runtime import simd, webgpu
 from loom_py.runtime.kernel import KERNELS, Kernel
+from loom_py.runtime.kernels.activation import ACTIVATIONS, Activation
+from loom_py.runtime.kernels.loss import LOSSES, Loss
 from tools import console, paths
 from tools.make_ops import definition, families, title
 
@@ -44,12 +47,22 @@ def row(kernel: Kernel) -> str:
     return f"| `{signature(kernel)}` | {words} | {devices} |\n"
 
 
+def choices(family: str) -> str:
+    """The activations or losses that a kernel of the family knows by name."""
+    table: Mapping[str, Activation | Loss] = {"activation": ACTIVATIONS, "loss": LOSSES}.get(family, {})
+    if not table:
+        return ""
+    formulas = {name: entry.formula.replace("|", "\\|") for name, entry in table.items()}
+    rows = "".join(f"| `{name}` | {formula} |\n" for name, formula in formulas.items())
+    return f"\n| {family} | formula |\n|---|---|\n{rows}"
+
+
 def text() -> str:
     """The page."""
     parts = [HEAD.format(count=len(KERNELS))]
     for family, kernels in families().items():
         parts.append(f"\n## {family}\n\n{title(family)}.\n\n| kernel | what it does | devices |\n|---|---|---|\n")
-        parts += map(row, kernels)
+        parts += [*map(row, kernels), choices(family)]
     return "".join(parts)
 
 
