@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..runtime.ops import Ops, Tensor
 
 
-class AffineGradient(NamedTuple):
-    """Gradients with respect to x (R, I), W and b (O,)."""
-
-    x: Tensor
-    weight: Tensor
-    bias: Tensor
-
-
-def affine_grad(ops: Ops, x: Tensor, weight: Tensor, g: Tensor, *, transposed: bool = False) -> AffineGradient:
-    """gW = xᵀ g;  gb = Σ_rows g;  gx = g Wᵀ, for the gradient g (R, O) of y.
+def affine_grad(
+    ops: Ops, x: Tensor, weight: Tensor, g: Tensor, *, transposed: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """gW = xᵀ g;  gb = Σ_rows g;  gx = g Wᵀ, for the gradient g (R, O) of y → (gx (R, I), gW, gb (O,)).
 
     W is (I, O); with `transposed` it is (O, I), y = x Wᵀ + b, and gW = gᵀ x, gx = g W.
     """
     g_weight = ops.matmul(g, x, transpose_a=True) if transposed else ops.matmul(x, g, transpose_a=True)
     g_bias = ops.sum(g, axis=0)
-    return AffineGradient(ops.matmul(g, weight, transpose_b=not transposed), g_weight, g_bias)
+    return ops.matmul(g, weight, transpose_b=not transposed), g_weight, g_bias

@@ -180,14 +180,14 @@ class MultiHeadAttention(Layer):
             raise InputError("attention with a cache has no backward pass", remedy="Train without cache_length.")
         rows, q, k, v, probabilities, mixed = cache
         parts = {"o": affine_grad(ops, mixed, p["o"], ops.reshape(gy, rows.shape))}
-        gq, gk, gv = ops.attend_grad(q, k, v, probabilities, ops.reshape(parts["o"].x, q.shape))
+        gq, gk, gv = ops.attend_grad(q, k, v, probabilities, ops.reshape(parts["o"][0], q.shape))
         if self.rope:
             gq, gk = (ops.rope(t, 0, self._frequencies, inverse=True) for t in (gq, gk))
         for name, g in (("q", gq), ("k", gk), ("v", gv)):
             parts[name] = affine_grad(ops, rows, p[name], ops.reshape(g, (rows.shape[0], self._matrices[name][1])))
-        gx = ops.add(ops.add(parts["q"].x, parts["k"].x), parts["v"].x)
-        grads = {name: parts[name].weight for name in self._matrices}
-        return ops.reshape(gx, gy.shape), grads | {f"{name}_bias": parts[name].bias for name in self._matrices}
+        gx = ops.add(ops.add(parts["q"][0], parts["k"][0]), parts["v"][0])
+        grads = {name: parts[name][1] for name in self._matrices}
+        return ops.reshape(gx, gy.shape), grads | {f"{name}_bias": parts[name][2] for name in self._matrices}
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         """The original's order: Q, K, V, O."""

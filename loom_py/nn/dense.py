@@ -54,8 +54,8 @@ class Dense(Layer):
         """gz = gy ⊙ f′(z);  gW = xᵀ gz;  gb = Σ gz;  gx = gz Wᵀ."""
         x, z, y = cache
         gz = activate_grad(ops, self.activation, z, y, gy)
-        g = affine_grad(ops, x, p["kernel"], gz)
-        return g.x, {"kernel": g.weight, "bias": g.bias}
+        gx, g_kernel, g_bias = affine_grad(ops, x, p["kernel"], gz)
+        return gx, {"kernel": g_kernel, "bias": g_bias}
 
     @classmethod
     def recognise(cls, shapes: Mapping[str, Shape]) -> Json | None:

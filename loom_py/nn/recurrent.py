@@ -81,9 +81,8 @@ class Recurrent(Layer):
     def _grads(self, ops: Ops, p: Params, rows: Tensor, gz: Tensor, g_hh: Tensor) -> tuple[Tensor, Params]:
         """From gz (B, T, gates·H) back through the input product."""
         flat = ops.reshape(gz, (rows.shape[0], self.gates * self.hidden_size))
-        g = affine_grad(ops, rows, p["weight_ih"], flat, transposed=True)
-        grads = {"weight_ih": g.weight, "weight_hh": g_hh, "bias": g.bias}
-        return ops.reshape(g.x, (gz.shape[0], self.in_size)), grads
+        gx, g_ih, g_bias = affine_grad(ops, rows, p["weight_ih"], flat, transposed=True)
+        return ops.reshape(gx, (gz.shape[0], self.in_size)), {"weight_ih": g_ih, "weight_hh": g_hh, "bias": g_bias}
 
     def _start(self, ops: Ops, x: Tensor, s: State, name: str) -> Tensor:
         """The state to start from (B, H): a copy of what is carried, or zero."""

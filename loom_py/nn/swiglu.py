@@ -66,15 +66,13 @@ class SwiGLU(Layer):
         ga = gm ⊙ u ⊙ silu′(a);  gu = gm ⊙ silu(a);  gx = ga Wgᵀ + gu Wuᵀ;  gWd = mᵀ gy, gWg = xᵀ ga, gWu = xᵀ gu.
         """
         rows, gate, up, middle = cache
-        down = affine_grad(ops, middle, p["down"], ops.reshape(gy, rows.shape))
-        g_gate, g_up = ops.silu_mul_grad(gate, up, down.x)
-        parts = {
-            "gate": affine_grad(ops, rows, p["gate"], g_gate),
-            "up": affine_grad(ops, rows, p["up"], g_up),
-            "down": down,
-        }
-        grads = {name: g.weight for name, g in parts.items()} | {f"{name}_bias": g.bias for name, g in parts.items()}
-        return ops.reshape(ops.add(parts["gate"].x, parts["up"].x), gy.shape), grads
+        g_middle, down, down_bias = affine_grad(ops, middle, p["down"], ops.reshape(gy, rows.shape))
+        g_gate, g_up = ops.silu_mul_grad(gate, up, g_middle)
+        gx_gate, gate_weight, gate_bias = affine_grad(ops, rows, p["gate"], g_gate)
+        gx_up, up_weight, up_bias = affine_grad(ops, rows, p["up"], g_up)
+        grads = {"gate": gate_weight, "up": up_weight, "down": down}
+        grads |= {"gate_bias": gate_bias, "up_bias": up_bias, "down_bias": down_bias}
+        return ops.reshape(ops.add(gx_gate, gx_up), gy.shape), grads
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
         """The original's order: gate, up, down."""
