@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 
 
 class Task:

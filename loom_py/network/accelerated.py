@@ -11,7 +11,7 @@ from ..errors import DeviceError
 from ..marks import Duration, Floats, native
 from ..nn.grid import Grid
 from ..runtime.choice import devices, use_device
-from ..runtime.device import Waiting, finished
+from ..runtime.pending import Waiting, finished
 from ..values import to_array
 from .on_device import NetworkOnDevice
 

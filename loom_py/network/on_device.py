@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
 from ..nn.grid import Grid
-from ..runtime.device import Device, DeviceTensor, Executable, Values, Waiting, release, settle
+from ..runtime.device import Device, DeviceTensor, Executable, Values, release
+from ..runtime.pending import Waiting, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from ..training.trace import trace_backward, trace_forward

@@ -8,14 +8,11 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .pending import Done, Pending, Waiting, finished, settle
+from .pending import Pending, Waiting
 from .program import Program
 from .tensor import Array, DeviceTensor, Values
 
-__all__ = [
-    "Activations", "Device", "DeviceTensor", "Done", "Executable", "Facts", "Pending", "Values", "Waiting",
-    "finished", "release", "settle",
-]  # fmt: skip
+__all__ = ["Activations", "Device", "DeviceTensor", "Executable", "Facts", "Values", "release"]
 
 Activations = Literal["f32", "q16"]
 """What quantised weights are multiplied with: float32, or 16 bits a number with one scale for 32 of them."""

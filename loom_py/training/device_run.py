@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from .device_step import LONGEST_RUN, DeviceUpdates
 from .state import TrainingState
 

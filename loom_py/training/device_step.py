@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..errors import DeviceError, DeviceLost
 from ..nn.layer import Params, nest
 from ..runtime.choice import Choice, devices
-from ..runtime.device import Device, DeviceTensor, Executable, Pending, Values, Waiting, release, settle
+from ..runtime.device import Device, DeviceTensor, Executable, Values, release
+from ..runtime.pending import Pending, Waiting, settle
 from ..runtime.program import Program
 from ..runtime.trace import TraceError
 from .data import Data

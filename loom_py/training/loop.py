@@ -11,7 +11,7 @@ from ..errors import DeviceError, InputError
 from ..formats.files import replace_file
 from ..progress import Bar, to_end
 from ..runtime.choice import NUMPY, Choice
-from ..runtime.device import Waiting
+from ..runtime.pending import Waiting
 from .config import TrainingConfig, as_config
 from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
 from .device_run import DeviceRun

@@ -61,7 +61,7 @@ class Copy:
 
 PARITY = """
 import numpy as np
-from loom_py.runtime.device import finished
+from loom_py.runtime.pending import finished
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.verify import cases, error, on_device, reference
 from loom_py.runtime.webgpu import WebGPUDevice

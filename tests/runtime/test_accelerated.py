@@ -67,7 +67,7 @@ def test_order_and_sizes(network: Network) -> None:
 
 
 def test_a_device_that_waits_is_not_waited_for(network: Network) -> None:
-    from loom_py.runtime.device import Waiting, finished
+    from loom_py.runtime.pending import Waiting, finished
 
     def steps() -> Iterator[Waiting]:
         yield Waiting("a promise")

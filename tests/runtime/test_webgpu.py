@@ -13,7 +13,7 @@ from loom_py import build_network_from_json
 from loom_py.errors import DeviceError, DeviceLost
 from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices, devices, use_device
-from loom_py.runtime.device import finished
+from loom_py.runtime.pending import finished
 from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.verify import Checked, cases, check_device
 from loom_py.runtime.verify.cases import Case
