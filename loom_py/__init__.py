@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .compat import welvet as simple
+from .compat.import_name import provide as provide_welvet
 from .errors import LoomError
 from .network.blueprint import network_blueprint
 from .network.bundle import dump_bundle, save_bundle
@@ -53,6 +54,7 @@ __all__ = [
     "load_model_from_string",
     "load_tokenizer",
     "network_blueprint",
+    "provide_welvet",
     "save_bundle",
     "simple",
     "step_tween_chain",

@@ -1,4 +1,4 @@
-"""`python -m loom_py`: inspect, convert, tokenize, generate, train."""
+"""`python -m loom_py`: inspect, convert, tokenize, generate, train, welvet."""
 
 from .cli import main
 

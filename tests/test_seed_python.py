@@ -1,9 +1,9 @@
-"""The Python blocks of the original's documents, as written, with `loom_py.simple` under the original's name."""
+"""The Python blocks of the original's documents, as written, after `provide_welvet()`."""
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 import loom_py
 from loom_py import simple
+from loom_py.compat.import_name import withdraw
 from loom_py.errors import ConfigError, InputError
 from loom_py.formats.source import FileSource
 from loom_py.models.convert import convert_gguf
@@ -40,10 +41,12 @@ def block(name: str) -> Block:
 
 
 @pytest.fixture
-def welvet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "welvet", simple)
+def welvet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("_network", "_tokenizer", "_tokenizer_source", "_model"):
         monkeypatch.setattr(simple, name, None)
+    loom_py.provide_welvet()
+    yield
+    withdraw()
 
 
 def test_every_block_is_run_or_named() -> None:

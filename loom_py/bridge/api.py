@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Any
 
+from ..compat import import_name
 from ..errors import InputError, LoomError
 from ..network import unset
 from ..network.layer_init import call_layer_init, list_layer_init_functions
@@ -46,6 +47,8 @@ from .objects import (  # noqa: F401 (called from JavaScript)
 from .tasks import Task
 from .values import array_of, to_json_text
 from .watch import watch_end, watch_next, watch_start  # noqa: F401 (called from JavaScript)
+
+import_name.provide()  # in a page nobody can have installed the original's package, which is made of machine code
 
 
 def __getattr__(name: str) -> Any:

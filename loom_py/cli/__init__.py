@@ -11,9 +11,16 @@ from collections.abc import Sequence
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
 from ..version import __version__
-from . import convert, generate, inspect, tokenize, train
+from . import convert, generate, inspect, tokenize, train, welvet
 
-COMMANDS = {"inspect": inspect, "convert": convert, "tokenize": tokenize, "generate": generate, "train": train}
+COMMANDS = {
+    "inspect": inspect,
+    "convert": convert,
+    "tokenize": tokenize,
+    "generate": generate,
+    "train": train,
+    "welvet": welvet,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
