@@ -28,25 +28,22 @@ def cached_attention(
     mixed: list[Tensor] = []
     start = 0
     for segment in chunk.segments:
-        parts = (q, k, v)
+        queries, new_keys, new_values = q, k, v
         if len(chunk.segments) > 1:
-            parts = tuple(ops.narrow(x, 0, start, segment.length) for x in parts)
+            queries, new_keys, new_values = (ops.narrow(x, 0, start, segment.length) for x in (q, k, v))
             start += segment.length
-        queries, new_keys, new_values = parts
         position, kept = segment.position, segment.cache[layer]
-        ops.cache_write(kept["keys"], _rotated(ops, new_keys, position, frequencies), position)
+        if frequencies is not None:
+            queries, new_keys = ops.rope(queries, position, frequencies), ops.rope(new_keys, position, frequencies)
+        ops.cache_write(kept["keys"], new_keys, position)
         ops.cache_write(kept["values"], new_values, position)
-        queries = _rotated(ops, queries, position, frequencies)
         mixed.append(ops.attention(queries, kept["keys"], kept["values"], position))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
 
 
-def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any] | None) -> Tensor:
-    return x if frequencies is None else ops.rope(x, position, frequencies)
-
-
 def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor) -> Tensor:
     """`down(silu(gate(x)) · up(x))` (SwiGLU, Shazeer 2020) with the weights `<block>.{gate,up,down}_proj`."""
-    gate, up = (linear(ops, weights, f"{block}.{name}_proj", x) for name in ("gate", "up"))
+    gate = linear(ops, weights, f"{block}.gate_proj", x)
+    up = linear(ops, weights, f"{block}.up_proj", x)
     return linear(ops, weights, f"{block}.down_proj", ops.silu_mul(gate, up))

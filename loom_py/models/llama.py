@@ -156,14 +156,11 @@ class Llama:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
         c, block = self.config, f"model.layers.{layer}"
         h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], c.rms_norm_eps)
-        q, k, v = (
-            ops.reshape(linear(ops, weights, f"{block}.self_attn.{name}_proj", h), (h.shape[0], heads, c.head_dim))
-            for name, heads in (
-                ("q", c.num_attention_heads),
-                ("k", c.num_key_value_heads),
-                ("v", c.num_key_value_heads),
-            )
-        )
+        queries = (h.shape[0], c.num_attention_heads, c.head_dim)
+        keys = (h.shape[0], c.num_key_value_heads, c.head_dim)
+        q = ops.reshape(linear(ops, weights, f"{block}.self_attn.q_proj", h), queries)
+        k = ops.reshape(linear(ops, weights, f"{block}.self_attn.k_proj", h), keys)
+        v = ops.reshape(linear(ops, weights, f"{block}.self_attn.v_proj", h), keys)
         mixed = cached_attention(ops, chunk, layer, q, k, v, self.frequencies)
         x = ops.add(x, linear(ops, weights, f"{block}.self_attn.o_proj", mixed))
         h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)
