@@ -33,10 +33,13 @@ def cached_attention(
             queries, new_keys, new_values = (ops.narrow(x, 0, start, segment.length) for x in (q, k, v))
             start += segment.length
         position, kept = segment.position, segment.cache[layer]
+        # In this order the four calls become one where a device has `rope_cache`.
         if frequencies is not None:
-            queries, new_keys = ops.rope(queries, position, frequencies), ops.rope(new_keys, position, frequencies)
+            new_keys = ops.rope(new_keys, position, frequencies)
         ops.cache_write(kept["keys"], new_keys, position)
         ops.cache_write(kept["values"], new_values, position)
+        if frequencies is not None:
+            queries = ops.rope(queries, position, frequencies)
         mixed.append(ops.attention(queries, kept["keys"], kept["values"], position))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
