@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from loom_py.cli import COMMANDS, main
+from loom_py.output import print_json
 from tests.conftest import ROOT
 
 from .conftest import NETWORK, Run, write
@@ -69,3 +71,25 @@ def test_any_encoding_of_the_output(tmp_path: Path, encoding: str) -> None:
         else:
             assert done.returncode == 0
             assert b"loss " in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf-16", "ascii", "cp1252"])
+@pytest.mark.parametrize("text", ["\ud83d", "a\udcffb", "\udfff\ud800", "é😀", "Größe"])
+def test_json_escapes_lone_surrogates(monkeypatch: pytest.MonkeyPatch, encoding: str, text: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    print_json({text: [text]})
+    stream.flush()
+    line = stream.buffer.getvalue().decode(encoding)
+    assert json.loads(line) == {text: [text]}
+    if text == "\ud83d":
+        assert line.startswith('{"\\ud83d": ["\\ud83d"]}')
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+def test_a_file_name_that_is_not_utf8_is_whole_in_json(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.json"
+    command = [sys.executable, "-m", "loom_py", "inspect", name, "--json"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONUTF8": "1"}, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert os.fsencode(json.loads(done.stdout)["error"]["where"]) == name
