@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .schema.fields import json_type, range_fault, shown
 
 
 def to_array(x: object, dtype: Any, where: str) -> NDArray[Any]:
@@ -24,3 +26,32 @@ def to_array(x: object, dtype: Any, where: str) -> NDArray[Any]:
         raise InputError("expected numbers", where=where)
     with np.errstate(over="ignore"):
         return a.astype(dtype, copy=False)
+
+
+def whole(value: object, where: str, minimum: float = 0, maximum: float = math.inf) -> int:
+    """A whole number in `minimum … maximum`; `InputError` at `where` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        got = shown(value) if isinstance(value, (float, np.floating)) else json_type(value)
+        raise InputError(f"expected a whole number, got {got}", where=where)
+    if fault := range_fault(int(value), minimum=minimum, maximum=maximum):
+        raise InputError(fault, where=where)
+    return int(value)
+
+
+def number(
+    value: object,
+    where: str,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    *,
+    above: float = -math.inf,
+) -> float:
+    """A finite number in `minimum … maximum` and greater than `above`; `InputError` at `where` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(f"expected a finite number, got {json_type(value)}", where=where)
+    if not math.isfinite(value):
+        raise InputError(f"expected a finite number, got {float(value)}", where=where)
+    plain = value.item() if isinstance(value, np.generic) else value
+    if fault := range_fault(plain, minimum=minimum, maximum=maximum, above=above):
+        raise InputError(fault, where=where)
+    return float(value)

@@ -16,9 +16,10 @@ from ..errors import FormatError, InputError
 from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Layer, Params
-from ..schema.fields import Fields, Json, json_type
+from ..schema.fields import Fields, Json
 from ..schema.strict import parse_json
-from .checks import generator, number, whole
+from ..values import number, whole
+from .checks import generator
 
 BRAINS = ("MHA", "LSTM", "RNN", "Dense", "SwiGLU", "NormDense")
 """Kinds of branch, by number."""
@@ -119,10 +120,7 @@ class ArchConfig:
                 values[name] = f.number(key)
             elif kind == "str":
                 values[name] = f.string(key)
-        brains = f.any("brains")
-        if not isinstance(brains, (list, tuple)):
-            raise FormatError(f"expected an array, got {json_type(brains)}", where=f.at("brains"))
-        values["brains"] = tuple(brains)
+        values["brains"] = tuple(f.array("brains"))
         f.any("numBrains", "brainNames")  # follow from the others
         f.string("dtype", default="float32", choices=("float32",))
         f.finish()

@@ -1,15 +1,14 @@
-"""Checks the tools share: matrices of real numbers, counts, seeds."""
+"""Checks the tools share: matrices of real numbers, seeds."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..values import to_array
+from ..values import to_array, whole
 
 Matrix = NDArray[np.float64]
 
@@ -38,25 +37,6 @@ def _shaped(x: object, where: str, ndim: int, what: str, dtype: Any, finite: boo
     if a.ndim != ndim:
         raise InputError(f"expected {what}, got an array with {a.ndim} axes", where=where)
     return numbers(a, where, dtype=dtype, finite=finite)
-
-
-def whole(value: object, where: str, minimum: int = 0, maximum: int | None = None) -> int:
-    """A whole number in `minimum … maximum`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"expected a whole number, got {value!r}", where=where)
-    if value < minimum or (maximum is not None and value > maximum):
-        upper = f" … {maximum}" if maximum is not None else " or more"
-        raise InputError(f"{int(value)} is outside {minimum}{upper}", where=where)
-    return int(value)
-
-
-def number(value: object, where: str, minimum: float = -math.inf, maximum: float = math.inf) -> float:
-    """A finite number in `minimum … maximum`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(f"expected a number, got {value!r}", where=where)
-    if not math.isfinite(value) or not minimum <= value <= maximum:
-        raise InputError(f"{value!r} is outside {minimum:g} … {maximum:g}", where=where)
-    return float(value)
 
 
 def generator(seed: int | None) -> np.random.Generator:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..schema.fields import Json, suggest
-from .checks import Matrix, matrix, number
+from ..values import number
+from .checks import Matrix, matrix
 
 
 @dataclass(frozen=True)

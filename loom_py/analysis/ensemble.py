@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..schema.fields import Json
-from .checks import number
+from ..values import number
 
 
 @dataclass(frozen=True)

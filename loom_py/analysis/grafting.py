@@ -15,7 +15,8 @@ from ..nn import Layer, build_layer
 from ..nn.layer import Params, trainable, tree_map
 from ..nn.parallel import Parallel
 from ..schema.fields import Fields, Json
-from .checks import generator, number
+from ..values import number
+from .checks import generator
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..schema.fields import Json, suggest
-from .checks import Matrix, generator, matrix, whole
+from ..values import whole
+from .checks import Matrix, generator, matrix
 
 CHUNK = 1 << 22
 """Number of distances held at once: 32 MiB of float64."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from ..values import number, whole
 from .methods import METHODS
 from .networks import DEPTHS, FAMILIES, MIXTURE, build
 from .runs import CLOCKS, Job
@@ -159,22 +160,18 @@ class Options:
     rate: int = 0
 
     def __post_init__(self) -> None:
-        for number in self.only:
-            if number not in EXPERIMENTS:
-                _unknown(str(number), "only", "experiment", [str(n) for n in EXPERIMENTS])
+        for experiment in self.only:
+            if experiment not in EXPERIMENTS:
+                _unknown(str(experiment), "only", "experiment", [str(n) for n in EXPERIMENTS])
         for name in self.methods:
             if name not in METHODS:
                 _unknown(name, "methods", "method", METHODS)
-        if not 1 <= self.runs <= 100_000:
-            raise InputError(f"{self.runs} is outside 1 … 100000", where="runs")
-        if not 0 <= self.seed < 2**31:
-            raise InputError(f"{self.seed} is outside 0 … 2³¹ − 1", where="seed")
-        if not 0 < self.scale <= 1000:
-            raise InputError(f"expected a factor above 0 and up to 1000, got {self.scale}", where="scale")
+        whole(self.runs, "runs", 1, 100_000)
+        whole(self.seed, "seed", maximum=2**31 - 1)
+        number(self.scale, "scale", above=0, maximum=1000)
         if self.clock not in CLOCKS:
             _unknown(self.clock, "clock", "clock", CLOCKS)
-        if not 0 <= self.rate <= 10**6:
-            raise InputError(f"expected 0 … 10⁶ ticks a second, got {self.rate}", where="rate")
+        whole(self.rate, "rate", maximum=10**6)
 
     def to_json(self) -> dict[str, Any]:
         record: dict[str, Any] = {name: list(getattr(self, name)) for name in ("only", "models", "methods")}

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..marks import in_steps, shared
 from ..progress import to_end
 from ..schema.fields import suggest
+from ..values import whole
 from .methods import METHODS
 from .networks import FAMILIES, build
 from .runs import Job, chase_steps
@@ -58,8 +59,7 @@ class ChaseRun:
         for name, value, choices in (("family", family, FAMILIES), ("method", method, METHODS)):
             if value not in choices:
                 raise InputError(f"unknown {name} {value!r}", where=name, remedy=suggest(value, choices))
-        if not 3 <= ticks <= 10_000_000:
-            raise InputError(f"{ticks} is outside 3 … 10000000", where="ticks")
+        whole(ticks, "ticks", 3, 10_000_000)
         model = f"{family}-{depth}L"
         build("depth", model, 4, seed)  # raises now rather than at the first tick
         seconds = ticks / TICKS_A_SECOND

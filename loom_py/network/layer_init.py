@@ -18,6 +18,7 @@ from ..nn.layer import Params
 from ..nn.options import options
 from ..nn.softmax import MAX_LEAVES
 from ..schema.fields import Fields, Json, json_type, suggest
+from ..values import whole
 from .layer_config import to_config
 
 
@@ -152,8 +153,7 @@ def init_gumbel_softmax_layer(temperature: float) -> Json:
 
 def init_masked_softmax_layer(size: int) -> Json:
     """A mask of `size` entries, all true."""
-    if not 1 <= size <= MAX_LEAVES:
-        raise InputError(f"must be from 1 to {MAX_LEAVES}", where="InitMaskedSoftmaxLayer.size")
+    whole(size, "InitMaskedSoftmaxLayer.size", 1, MAX_LEAVES)
     return _softmax("InitMaskedSoftmaxLayer", softmax_variant="masked", mask=[True] * size)
 
 

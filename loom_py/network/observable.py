@@ -16,6 +16,7 @@ from ..observe.inspect import inspect_layer
 from ..observe.observers import Observer, RecordingObserver
 from ..observe.statistics import StatisticsObserver
 from ..observe.watch import Probe, watched_grid
+from ..values import whole
 
 
 class Observable(Grid):
@@ -152,8 +153,7 @@ class Observable(Grid):
 
         After `start_activity` also that of its last output and of the last gradient at it, else null.
         """
-        if not 0 <= layer < len(self.layers):
-            raise InputError(f"{layer} is outside 0 … {len(self.layers) - 1}", where="layer")
+        whole(layer, "layer", maximum=len(self.layers) - 1)
         kept = self._activity
         output, gradient = (kept.outputs[layer], kept.gradients[layer]) if kept else (None, None)
         return inspect_layer(self, layer, bins, output, gradient)

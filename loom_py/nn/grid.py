@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..marks import Floats, native, shared_as
 from ..runtime import Ops, Tensor, numpy_ops
-from ..values import to_array
+from ..values import to_array, whole
 from . import chain
 from .layer import (
     Array,
@@ -33,10 +33,6 @@ from .layer import (
     tree_map,
 )
 from .registry import check_skip
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 @shared_as("Network")
@@ -123,12 +119,9 @@ class Grid:
     @native
     def index_of(self, row: int, col: int, layer: int) -> int:
         """Index of the layer in that cell; `InputError` for one outside the grid."""
-        if not all(_whole(v) for v in (row, col, layer)):
-            raise InputError("row, col and layer must be whole numbers", where=f"{row!r}, {col!r}, {layer!r}")
-        limits = {"row": (row, self.grid_rows), "col": (col, self.grid_cols), "layer": (layer, self.layers_per_cell)}
-        for name, (value, limit) in limits.items():
-            if not 0 <= value < limit:
-                raise InputError(f"{value} is outside 0 … {limit - 1}", where=name)
+        whole(row, "row", maximum=self.grid_rows - 1)
+        whole(col, "col", maximum=self.grid_cols - 1)
+        whole(layer, "layer", maximum=self.layers_per_cell - 1)
         return (row * self.grid_cols + col) * self.layers_per_cell + layer
 
     @native
@@ -162,11 +155,9 @@ class Grid:
     # --- parameters and gradients -------------------------------------------------------------------------------------
     def initialize_weights(self, seed: int | None = None) -> None:
         """Fresh random weights; the same seed gives the same weights."""
-        given = self.seed if seed is None else seed
-        if not _whole(given) or not 0 <= given < 2**63:
-            raise InputError(f"expected a whole number from 0 to 2⁶³ − 1, got {given!r}", where="seed")
-        fresh = initial_params(self.layers, int(given))
-        self.seed, self.params = int(given), [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
+        seed = whole(self.seed if seed is None else seed, "seed", maximum=2**63 - 1)
+        fresh = initial_params(self.layers, seed)
+        self.seed, self.params = seed, [tree_map(lambda a: a.astype(self.dtype), p) for p in fresh]
         self.forget_pass()
         self.reset_state()
 

@@ -10,6 +10,7 @@ import time
 import urllib.parse
 
 from ..errors import InputError
+from ..values import number
 from .events import LayerEvent
 from .observers import QueueObserver
 
@@ -27,8 +28,7 @@ class HTTPObserver(QueueObserver):
     def __init__(self, url: str, *, size: int = 1024, values: bool = False, timeout: float = 5.0) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise InputError(f"expected an http or https address, got {url!r}", where="url")
-        if not timeout > 0:
-            raise InputError(f"must be above 0, got {timeout}", where="timeout")
+        number(timeout, "timeout", above=0)
         if sys.platform == "emscripten":
             raise InputError(
                 "needs threads, which a page does not have", where="HTTPObserver", remedy="Use a CallbackObserver."

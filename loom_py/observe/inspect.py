@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..nn.describe import describe
 from ..nn.grid import Grid
 from ..nn.layer import Array, leaves
 from ..schema.fields import Json
+from ..values import whole
 
 MAX_BINS = 256
 
@@ -23,8 +23,7 @@ def inspect_layer(network: Grid, index: int, bins: int, output: Array | None, gr
     - `output`, `gradient`: its last output and the last gradient at it; None is reported as null.
     - `bins`: of the histograms, 1 … 256.
     """
-    if not 1 <= bins <= MAX_BINS:
-        raise InputError(f"{bins} is outside 1 … {MAX_BINS}", where="bins")
+    whole(bins, "bins", 1, MAX_BINS)
     layer, params = network.layers[index], network.params[index]
     row, col, cell_layer = network.cell(index)
     tensors = [(name, a) for name, a in leaves(params)]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from ..errors import InputError
 from ..marks import shared
 from ..schema.fields import Json
+from ..values import whole
 from .events import LayerEvent
 
 
@@ -51,8 +51,7 @@ class ConsoleObserver(Observer):
     """Prints a line an event to `file` (standard output if None); every `every`-th event of a layer only."""
 
     def __init__(self, file: TextIO | None = None, *, every: int = 1) -> None:
-        if every < 1:
-            raise InputError(f"must be at least 1, got {every}", where="every")
+        whole(every, "every", 1)
         self.file = file
         self.every = every
         self._seen: dict[tuple[str, str], int] = {}
@@ -80,8 +79,7 @@ class QueueObserver(Observer):
     """
 
     def __init__(self, size: int = 1024, *, values: bool = False) -> None:
-        if size < 1:
-            raise InputError(f"must be at least 1, got {size}", where="size")
+        whole(size, "size", 1)
         self.queue: queue.Queue[Json] = queue.Queue(size)
         self.values = values
         self.dropped = 0
@@ -131,8 +129,8 @@ class RecordingObserver(Observer):
     """Keeps every event as JSON values, the first `limit` of them; `values` keeps inputs and outputs too."""
 
     def __init__(self, model_id: str = "", *, values: bool = True, limit: int | None = None) -> None:
-        if limit is not None and limit < 1:
-            raise InputError(f"must be at least 1, got {limit}", where="limit")
+        if limit is not None:
+            whole(limit, "limit", 1)
         self.model_id = model_id
         self.values = values
         self.limit = limit

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..nn.layer import Array, leaves
 from ..schema.fields import Json
+from ..values import number
 from .events import LayerEvent, scalars
 from .observers import Observer
 
@@ -139,8 +139,7 @@ class StatisticsObserver(Observer):
     """`layers[path]` holds a `LayerStatistics` for every layer that ran, those inside other layers too."""
 
     def __init__(self, *, dead_threshold: float = 0.0) -> None:
-        if not 0 <= dead_threshold < math.inf:
-            raise InputError(f"must be a number from 0, got {dead_threshold}", where="dead_threshold")
+        number(dead_threshold, "dead_threshold", 0)
         self.dead_threshold = dead_threshold
         self.layers: dict[str, LayerStatistics] = {}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..errors import DeviceError, InputError
+from ..errors import DeviceError
+from ..values import whole
 from .program import Program
 from .tensor import Array, DeviceTensor, narrowed
 
@@ -49,5 +50,4 @@ def table_rows(program: Program, name: str, rows: Array, dtypes: Mapping[str, st
 
 def require_steps(steps: int, keep: int) -> None:
     """Raises `InputError` for more steps in one `run_many` than outputs are kept."""
-    if not 0 < steps <= keep:
-        raise InputError(f"must be in 1 … {keep}, got {steps}", where="steps")
+    whole(steps, "steps", 1, keep)

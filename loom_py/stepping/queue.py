@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from ..errors import InputError
+from ..values import whole
 
 
 class TargetQueue:
@@ -16,8 +16,7 @@ class TargetQueue:
     """
 
     def __init__(self, depth: int) -> None:
-        if depth < 1:
-            raise InputError(f"{depth} must be at least 1", where="depth")
+        whole(depth, "depth", 1)
         self.depth = depth
         self._items: deque[Any] = deque()
 

@@ -15,7 +15,7 @@ from ..nn import chain
 from ..nn.grid import Grid
 from ..nn.layer import Array, Layer, State
 from ..nn.recurrent import Recurrent
-from ..values import to_array
+from ..values import to_array, whole
 from .scaling import softmax_scaled
 from .tape import INPUT, Node, backward, run_layer
 
@@ -47,8 +47,7 @@ class StepState:
     def __init__(
         self, network: Grid, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer"
     ) -> None:
-        if batch < 1:
-            raise InputError(f"{batch} must be at least 1", where="batch")
+        whole(batch, "batch", 1)
         if recurrent not in RECURRENT:
             raise ConfigError(
                 f"unknown value {recurrent!r}", where="recurrent", remedy=f"Known: {', '.join(RECURRENT)}."
@@ -82,8 +81,7 @@ class StepState:
 
     def get_layer_output(self, layer: int) -> Array:
         """A flat copy of buffer `layer`: 0 is the input, i the output of the i-th layer, counted from 1."""
-        if not 0 <= layer < len(self._data):
-            raise InputError(f"{layer} is outside 0 … {len(self._data) - 1}", where="layer")
+        whole(layer, "layer", maximum=len(self._data) - 1)
         return np.array(self._data[layer]).ravel()
 
     def get_layer_data(self) -> list[Floats]:
@@ -125,8 +123,7 @@ class StepState:
         """Advance one layer, counted from 0, alone and in place; not counted as a tick. Returns nanoseconds."""
         start = time.perf_counter_ns()
         layers = self._current(self._ticks + 1)
-        if not 0 <= layer < len(layers):
-            raise InputError(f"{layer} is outside 0 … {len(layers) - 1}", where="layer")
+        whole(layer, "layer", maximum=len(layers) - 1)
         y, node = self._run(layers, layer)
         self._data = [*self._data[: layer + 1], y, *self._data[layer + 2 :]]
         self._makers = [*self._makers[: layer + 1], node, *self._makers[layer + 2 :]]

@@ -12,7 +12,7 @@ from ..marks import Floats, shared
 from ..nn.layer import Array, Params, tree_map
 from ..training.evaluation import sample
 from ..training.grid import TrainableGrid
-from ..values import to_array
+from ..values import number, to_array, whole
 from . import chain_rule, legacy, principled
 from .budgets import ExplosionGuard, link_budgets
 from .config import TweenConfig
@@ -279,16 +279,14 @@ class TweenState:
 def one_hot(network: TrainableGrid, target_class: int, output_size: int) -> Array:
     """1 for the class among `output_size` (0: the network's number of outputs), 0 for the others."""
     size = output_size or network.layers[-1].out_size or 0
-    if not 0 <= target_class < size:
-        raise InputError(f"{target_class} is outside 0 … {size - 1}", where="target_class")
+    whole(target_class, "target_class", maximum=size - 1)
     target = np.zeros(size, network.dtype)
     target[target_class] = 1
     return target
 
 
 def _check_rate(rate: float) -> None:
-    if not np.isfinite(rate):
-        raise InputError(f"expected a finite number, got {rate}", where="rate")
+    number(rate, "rate")
 
 
 def _sum(a: Sequence[Params], b: Sequence[Params]) -> list[Params]:

@@ -16,6 +16,7 @@ from ..schema.fields import Json
 from ..training.data import epoch_order
 from ..training.evaluation import DeviationMetrics, evaluate, samples
 from ..training.grid import TrainableGrid
+from ..values import number, whole
 from .config import json_name
 from .pruning import prune
 from .state import TweenState
@@ -169,10 +170,8 @@ def _metrics(state: TweenState, epoch: int, loss: float) -> dict[str, Any]:
 def _check(rows: Sequence[Any], classes: Sequence[float], epochs: int, rate: float, network: TrainableGrid) -> None:
     if not rows:
         raise InputError("there is nothing to train on: no samples", where="inputs")
-    if epochs < 1:
-        raise InputError(f"{epochs} must be at least 1", where="epochs")
-    if not math.isfinite(rate):
-        raise InputError(f"expected a finite number, got {rate}", where="rate")
+    whole(epochs, "epochs", 1)
+    number(rate, "rate")
     size = network.layers[-1].out_size
     for i, value in enumerate(classes):
         if not math.isfinite(value) or value != int(value) or value < 0 or (size is not None and value >= size):

@@ -274,7 +274,7 @@ def test_wrong_calls() -> None:
     with pytest.raises(InputError, match="softmax"):
         state.step_backward([1.0, 1.0, 1.0], scaling="soft")
     for call in (state.get_layer_output, state.step_forward_single):
-        with pytest.raises(InputError, match="outside"):
+        with pytest.raises(InputError, match="must be at least 0"):
             call(-1)
     network.set_layer(0, 0, 0, network.get_layer(0, 0, 0) | {"Activation": 1})
     with pytest.raises(InputError, match="layers have changed"):

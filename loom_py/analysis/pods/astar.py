@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InputError
-from ..checks import numbers, whole
+from ...values import whole
+from ..checks import numbers
 
 Cell = tuple[int, int]
 

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InputError
 from ...runtime import numpy_ops
-from ..checks import matrix, number
+from ...values import number
+from ..checks import matrix
 
 
 def gemm(alpha: float, a: ArrayLike, b: ArrayLike, *, dtype: Any = np.float32) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InputError
 from ...runtime import numpy_ops
-from ..checks import number, numbers
+from ...values import number
+from ..checks import numbers
 
 
 def softmax(x: ArrayLike, *, dtype: Any = np.float32) -> NDArray[Any]:

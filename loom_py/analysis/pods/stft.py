@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InputError
-from ..checks import numbers, whole
+from ...values import whole
+from ..checks import numbers
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 import wasmtime
 import wasmtime._ffi as ffi
 
-from ...errors import DeviceError, InputError
+from ...errors import DeviceError
+from ...values import whole
 from ..tensor import Array
 from .binaries import binary
 
@@ -35,9 +36,7 @@ class WasmtimeHost:
     """See `Host`."""
 
     def __init__(self, *, threads: int = 1, relaxed: bool = True) -> None:
-        if not 1 <= threads <= 16:
-            raise InputError(f"must be in 1 … 16, got {threads}", where="threads")
-        self.threads, self.relaxed = threads, relaxed
+        self.threads, self.relaxed = whole(threads, "threads", 1, 16), relaxed
         config = wasmtime.Config()
         config.wasm_threads = True
         config.wasm_relaxed_simd = True
