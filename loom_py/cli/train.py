@@ -12,12 +12,11 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, InputError, LoomError
+from ..errors import InputError, LoomError
 from ..formats.files import read_file
 from ..network.loading import build_network_from_json
 from ..network.network import Network
@@ -25,7 +24,7 @@ from ..nn.layer import Array
 from ..output import print_json
 from ..progress import Bar
 from ..runtime.choice import NUMPY
-from ..schema.fields import Fields, json_type
+from ..schema.fields import Fields, range_fault
 from ..schema.names import fold
 from ..schema.strict import parse_json
 from ..training.config import TrainingConfig
@@ -37,7 +36,6 @@ from .device import add_device, chosen
 from .interrupt import Interrupt
 from .places import within
 
-KEYS = ("network", "batches", "training", "evaluation")
 MAX_SEED = 2**63 - 1
 
 
@@ -96,12 +94,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Check early what would otherwise fail after the training, or under another name."""
-    if args.epochs is not None and args.epochs < 1:
-        raise InputError(f"{args.epochs} must be at least 1", where="--epochs")
-    if args.learning_rate is not None and not 0 <= args.learning_rate < math.inf:
-        raise InputError(f"{args.learning_rate} must be a finite number of at least 0", where="--learning-rate")
-    if args.seed is not None and not 0 <= args.seed <= MAX_SEED:
-        raise InputError(f"{args.seed} is outside 0 … {MAX_SEED}", where="--seed")
+    if args.epochs is not None and (fault := range_fault(args.epochs, minimum=1)):
+        raise InputError(fault, where="--epochs")
+    if args.learning_rate is not None:
+        if not math.isfinite(args.learning_rate):
+            raise InputError(f"expected a finite number, got {args.learning_rate}", where="--learning-rate")
+        if fault := range_fault(args.learning_rate, minimum=0):
+            raise InputError(fault, where="--learning-rate")
+    if args.seed is not None and (fault := range_fault(args.seed, minimum=0, maximum=MAX_SEED)):
+        raise InputError(fault, where="--seed")
     if args.output is not None:
         path = Path(args.output)
         if not args.output or path.is_dir():
@@ -114,56 +115,47 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _read_job(args: argparse.Namespace) -> _Job:
     file = args.config
-    value = _read(file)
-    wrapped = isinstance(value, dict) and "network" in value
-    if not wrapped:
-        value = {"network": value}
-    unknown = set(value) - set(KEYS)
-    if unknown:
-        raise ConfigError("unknown key", where=f"{file}: {min(unknown)}", remedy=f"Known: {', '.join(KEYS)}.")
-    batches = _read(args.data) if args.data else value.get("batches")
+    with within(file):
+        document = Fields(_read(file))
+        wrapped = "network" in document.values
+        config = document.object("network").values if wrapped else document.values
+        f = document if wrapped else Fields({})
+        training, evaluation = _config(f, args), f.object("evaluation") if f.has("evaluation") else None
+        batches = f.array("batches", default=None)
+        f.finish()
+    if args.data:
+        with within(args.data, root="batches"):
+            batches = Fields({"batches": _read(args.data)}).array("batches")
     if batches is None:
         raise InputError("there are no batches", where=file, remedy='Give "batches" in the file, or --data.')
-    if not isinstance(batches, list):
-        place = args.data or f"{file}: batches"
-        raise InputError(f"expected an array of batches, got {json_type(batches)}", where=place)
-    with within(file):
-        config = _config(value.get("training"), args)
     with within(file, "network" if wrapped else ""):
-        if not isinstance(value["network"], Mapping):
-            raise ConfigError(f"expected an object, got {json_type(value['network'])}", where="config")
-        network = build_network_from_json(value["network"], seed=args.seed)
+        network = build_network_from_json(config, seed=args.seed)
     with within(file):
-        evaluation = _evaluation(network, value.get("evaluation"))
+        checked = None if evaluation is None else _evaluation(network, evaluation)
     return _Job(
         file=file,
         data=args.data,
         wrapped=wrapped,
         network=network,
         batches=batches,
-        config=config,
-        evaluation=evaluation,
+        config=training,
+        evaluation=checked,
     )
 
 
-def _config(value: Any, args: argparse.Namespace) -> TrainingConfig:
+def _config(f: Fields, args: argparse.Namespace) -> TrainingConfig:
     """The file's options, overridden by those of the command line however the file spells their keys."""
-    if value is not None and not isinstance(value, Mapping):
-        raise ConfigError(f"expected an object, got {json_type(value)}", where="training")
-    training = dict(value or {})
+    training = dict(f.object("training").values) if f.has("training") else {}
     for key, given in (("Epochs", args.epochs), ("LearningRate", args.learning_rate)):
         if given is not None:
             training = {k: v for k, v in training.items() if fold(k) != fold(key)} | {key: given}
     return TrainingConfig.from_json(training, "training")
 
 
-def _evaluation(network: Network, value: Any) -> tuple[list[Array], list[float]] | None:
+def _evaluation(network: Network, f: Fields) -> tuple[list[Array], list[float]]:
     """The samples to evaluate after the training, checked before it."""
-    if value is None:
-        return None
-    fields = Fields(value, "evaluation")
-    inputs, expected = ([] if v is None else v for v in (fields.any("inputs"), fields.any("expected")))
-    fields.finish()
+    inputs, expected = (f.array(name, default=()) for name in ("inputs", "expected"))
+    f.finish()
     rows, wanted = samples(network, inputs, expected, ("evaluation.inputs", "evaluation.expected"))
     for i, row in enumerate(rows):
         check_input(network, row, f"evaluation.inputs[{i}]")

@@ -12,7 +12,7 @@ from ..nn.activation import NAMES
 from ..nn.dense import Dense
 from ..nn.layer import Layer, Params, initial_params
 from ..nn.registry import NUMBERS, layer_class
-from ..schema.fields import LOOSE, Fields, Json, suggest
+from ..schema.fields import FILE, LOOSE, Fields, Json, suggest
 from ..schema.names import fold
 
 _WEIGHT_NAMES = {"biases": "Bias", "conv_bias": "Bias", "branch_weights": "BranchWeights"}
@@ -56,7 +56,7 @@ def from_config(config: object, where: str = "config", seed: int = 0) -> tuple[L
             raise ConfigError(f"a {layer.kind} layer has no field {name!r}", where=where, remedy=suggest(name, keys))
         if value is not None:
             record[keys[name]] = value
-    return layer, layer.weights_from_json(record, where)
+    return layer, layer.weights_from_json(Fields(record, where, rules=FILE))
 
 
 def _dense_sizes(f: Fields) -> Json:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -15,7 +14,7 @@ from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource, Source
 from ..nn import Layer
 from ..nn.layer import Params, buffer_leaves, initial_params, leaves
-from ..schema.fields import json_type
+from ..schema.fields import FILE, Fields
 from ..schema.strict import parse_json
 from ..training.state import TrainingState
 from .bundle import EXTERNAL, FORMAT, TYPE, VERSION
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from ..runtime.device import Device
 
 Files = Mapping[str, Source]
+BUNDLE = replace(FILE, root="bundle")
 
 
 def build_network_from_json(config: str | bytes | Mapping[str, Any], *, seed: int | None = None) -> Network:
@@ -60,17 +60,16 @@ def load_model_from_string(text: str | bytes, model_id: str, files: Files | None
     `files` maps the names of the safetensors files that the bundle refers to, if any, to their sources.
     """
     entries = _entries(parse_json(text, where="bundle"))
-    for i, entry in enumerate(entries):
-        if entry.get("id") == model_id:
-            return _load(entry, f"models[{i}]", files or {})
-    names = ", ".join(repr(e.get("id")) for e in entries) or "none"
+    if model_id in entries:
+        return _load(entries[model_id], files or {})
+    names = ", ".join(map(repr, entries)) or "none"
     raise FormatError(f"model ID {model_id!r} not found in bundle", where="models", remedy=f"It has: {names}.")
 
 
 def load_bundle(text: str | bytes, files: Files | None = None) -> dict[str, Network]:
     """All networks of a bundle by id; `files` as for `load_model_from_string`."""
     entries = _entries(parse_json(text, where="bundle"))
-    return {str(e.get("id")): _load(e, f"models[{i}]", files or {}) for i, e in enumerate(entries)}
+    return {model_id: _load(entry, files or {}) for model_id, entry in entries.items()}
 
 
 def load_bundle_file(path: str | os.PathLike[str]) -> dict[str, Network]:
@@ -122,54 +121,47 @@ def _first_model(bundle: Mapping[str, Any]) -> Network:
     entries = _entries(bundle)
     if not entries:
         raise FormatError("the bundle holds no models", where="models")
-    return _load(entries[0], "models[0]", {})
+    return _load(next(iter(entries.values())), {})
 
 
-def _entries(bundle: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(bundle, Mapping):
-        raise FormatError(f"expected an object, got {json_type(bundle)}", where="bundle")
-    if bundle.get("type") != TYPE:
-        raise FormatError(f"invalid bundle type: {bundle.get('type')!r}", where="type", remedy=f"Expected {TYPE!r}.")
-    if bundle.get("version", VERSION) != VERSION or isinstance(bundle.get("version"), bool):
-        raise FormatError(
-            f"unsupported version {bundle.get('version')!r}", where="version", remedy=f"Known: {VERSION}."
-        )
-    models = bundle.get("models")
-    if not isinstance(models, list):
-        raise FormatError(f"expected an array, got {json_type(models)}", where="models")
-    seen: set[str] = set()
-    for i, entry in enumerate(models):
-        if not isinstance(entry, Mapping):
-            raise FormatError(f"expected an object, got {json_type(entry)}", where=f"models[{i}]")
-        name = entry.get("id")
-        if not isinstance(name, str):
-            raise FormatError(f"expected a string, got {json_type(name)}", where=f"models[{i}].id")
-        if name in seen:
-            raise FormatError(f"two models are called {name!r}", where=f"models[{i}].id")
-        seen.add(name)
-    return models
+def _entries(bundle: object) -> dict[str, Fields]:
+    """The entries of a parsed bundle by id."""
+    f = Fields(bundle, rules=BUNDLE)
+    if f.any("type") != TYPE:
+        raise f.error(f"invalid bundle type: {f.any('type')!r}", "type", remedy=f"Expected {TYPE!r}.")
+    if f.integer("version", default=VERSION) != VERSION:
+        raise f.error(f"unsupported version {f.any('version')}", "version", remedy=f"Known: {VERSION}.")
+    entries: dict[str, Fields] = {}
+    for entry in f.objects("models", required=True):
+        name = entry.string("id")
+        if name in entries:
+            raise entry.error(f"two models are called {name!r}", "id")
+        entries[name] = entry
+    return entries
 
 
-def _load(entry: Mapping[str, Any], where: str, files: Files) -> Network:
-    layers, grid, top = parse_config(entry.get("cfg"), f"{where}.cfg")
-    name = str(entry.get("id", ""))
-    weights = entry.get("weights")
-    if isinstance(weights, Mapping) and weights.get("fmt") == EXTERNAL:
-        params = _external_params(layers, weights.get("file"), files, name, f"{where}.weights.file")
+def _load(entry: Fields, files: Files) -> Network:
+    layers, grid, top = parse_config(entry.object("cfg").values, entry.at("cfg"))
+    name = entry.string("id")
+    weights = entry.object("weights")
+    if weights.string("fmt", choices=(FORMAT, EXTERNAL)) == EXTERNAL:
+        params = _external_params(layers, weights, files, name)
     else:
-        params = _inner_params(layers, weights, where)
+        params = _inner_params(layers, weights)
     network = Network(layers, grid=grid, batch_size=top["batch_size"], seed=top["seed"], params=params, model_id=name)
-    if entry.get("training") is not None:
-        network.training_state = TrainingState.load_state(entry["training"], network.parameters, f"{where}.training")
+    if entry.has("training"):
+        state = TrainingState.load_state(entry.any("training"), network.parameters, entry.at("training"))
+        network.training_state = state
     return network
 
 
-def _external_params(layers: list[Layer], file: Any, files: Files, name: str, where: str) -> list[Params]:
+def _external_params(layers: list[Layer], weights: Fields, files: Files, name: str) -> list[Params]:
     """Parameters from a safetensors file, every shape checked."""
-    if not isinstance(file, str) or file not in files:
-        raise FormatError(f"the weight file {file!r} is missing", where=where, remedy="Keep it beside the bundle.")
+    file = weights.string("file")
+    if file not in files:
+        raise weights.error(f"the weight file {file!r} is missing", "file", remedy="Keep it beside the bundle.")
     store = SafetensorsFile(files[file])
-    params = []
+    params: list[Params] = []
     for i, layer in enumerate(layers):
         (tree,) = initial_params([layer], 0)
         place = f"{name}/layers.{i}"
@@ -184,42 +176,12 @@ def _external_params(layers: list[Layer], file: Any, files: Files, name: str, wh
     return params
 
 
-def _inner_params(layers: list[Layer], weights: Any, where: str) -> list[Params]:
-    """Parameters from the weight records in the JSON."""
-    records = _weights(weights, f"{where}.weights")
+def _inner_params(layers: list[Layer], weights: Fields) -> list[Params]:
+    """Parameters from the weight records in the JSON, which are base64 of JSON themselves."""
+    place = weights.at("data")
+    payload = Fields(parse_json(weights.base64("data"), where=place), place, rules=BUNDLE)
+    payload.string("type", default="float32", choices=("float32",))
+    records = payload.objects("layers", required=True)
     if len(records) != len(layers):
-        raise FormatError(
-            f"layer count mismatch: config={len(layers)}, weights={len(records)}", where=f"{where}.weights"
-        )
-    params = []
-    for i, (layer, record) in enumerate(zip(layers, records, strict=True)):
-        place = f"{where}.weights.layers[{i}]"
-        if not isinstance(record, Mapping):
-            raise FormatError(f"expected an object, got {json_type(record)}", where=place)
-        params.append(layer.weights_from_json(record, place))
-    return params
-
-
-def _weights(weights: Any, where: str) -> list[Any]:
-    """The decoded weight records."""
-    if not isinstance(weights, Mapping):
-        raise FormatError(f"expected an object, got {json_type(weights)}", where=where)
-    if weights.get("fmt") != FORMAT:
-        raise FormatError(
-            f"unknown format {weights.get('fmt')!r}", where=f"{where}.fmt", remedy=f"Known: {FORMAT}, {EXTERNAL}."
-        )
-    data = weights.get("data")
-    if not isinstance(data, str):
-        raise FormatError(f"expected a string, got {json_type(data)}", where=f"{where}.data")
-    try:
-        decoded = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise FormatError(f"failed to decode weights: not base64 ({error})", where=f"{where}.data") from error
-    payload = parse_json(decoded, where=f"{where}.data")
-    if not isinstance(payload, Mapping) or not isinstance(payload.get("layers"), list):
-        raise FormatError("failed to decode weights: no array of layers", where=f"{where}.data.layers")
-    if payload.get("type", "float32") != "float32":
-        raise FormatError(
-            f"unknown weight type {payload.get('type')!r}", where=f"{where}.data.type", remedy="Known: float32."
-        )
-    return payload["layers"]
+        raise weights.error(f"layer count mismatch: config={len(layers)}, weights={len(records)}")
+    return [layer.weights_from_json(record) for layer, record in zip(layers, records, strict=True)]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json, json_type
+from ..schema.fields import Fields, Json, is_number, json_type
 from .activation import ignored_activation
-from .options import is_array, read_options, write_options
+from .options import read_options, write_options
 
 Params = dict[str, Any]
 """name → tensor, or name → list of Params for the layers inside this one; and `BUFFERS` → name → tensor."""
@@ -168,10 +168,10 @@ class Layer(ABC):
         record = {key: floats(p[name]) for name, (key, _) in self.weight_fields.items()}
         return record | {key: floats(p[BUFFERS][name]) for name, (key, _) in self.buffer_fields.items()}
 
-    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
-        """Back from a weight record; `FormatError` with the JSON path for missing or wrong-sized arrays."""
-        weights: Params = {name: array(record, key, shape, where) for name, (key, shape) in self.weight_fields.items()}
-        buffers = {name: array(record, key, shape, where) for name, (key, shape) in self.buffer_fields.items()}
+    def weights_from_json(self, f: Fields) -> Params:
+        """Back from a weight record; an error of the reader's class for missing or wrong-sized arrays."""
+        weights: Params = {name: array(f, key, shape) for name, (key, shape) in self.weight_fields.items()}
+        buffers = {name: array(f, key, shape) for name, (key, shape) in self.buffer_fields.items()}
         return weights | ({BUFFERS: buffers} if buffers else {})
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:
@@ -211,29 +211,24 @@ def floats(a: Array) -> list[float]:
     return [float(s) for s in flat.astype("U")]
 
 
-def array(record: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str) -> Array:
-    """`record[key]` as a float32 array of `shape`."""
-    place = f"{where}.{key}"
-    value: object = record.get(key)
-    size = int(np.prod(shape))
-    if value is None:
-        if "bias" in key or key == "beta":  # the original leaves out what is empty
-            return np.zeros(shape, np.float32)
-        raise FormatError(f"missing: {size} numbers expected", where=place)
-    if not is_array(value):
-        raise FormatError(f"expected an array of numbers, got {json_type(value)}", where=place)
-    if len(value) != size:
-        raise FormatError(f"expected {size} numbers for shape {list(shape)}, got {len(value)}", where=place)
-    for i, item in enumerate(value):
-        if isinstance(item, bool) or not isinstance(item, (int, float)):
-            raise FormatError(f"expected a number, got {json_type(item)}", where=f"{place}[{i}]")
+def array(f: Fields, key: str, shape: tuple[int, ...]) -> Array:
+    """A field of a weight record, a flat array of numbers, as a float32 array of `shape`."""
+    size = prod(shape)
+    if not f.has(key) and ("bias" in key or key == "beta"):  # the original leaves out what is empty
+        return np.zeros(shape, np.float32)
+    values = f.array(key)
+    if len(values) != size:
+        raise f.error(f"expected {size} numbers for shape {list(shape)}, got {len(values)}", key)
+    for i, item in enumerate(values):
+        if not is_number(item):
+            raise f.error(f"expected a number, got {json_type(item)}", key, i)
     try:
         with np.errstate(over="ignore"):
-            result = np.array(value, dtype=np.float64).astype(np.float32)
+            result = np.array(values, dtype=np.float64).astype(np.float32)
     except OverflowError:  # an integer beyond float64
         result = np.array([np.inf], np.float32)
     if not np.isfinite(result).all():
-        raise FormatError("holds a number that is not finite in float32", where=place)
+        raise f.error("holds a number that is not finite in float32", key)
     return result.reshape(shape)
 
 
@@ -252,24 +247,12 @@ def initial_params(layers: Sequence[Layer], seed: int) -> list[Params]:
         raise ConfigError(f"{total} parameters do not fit into memory", where="layers") from error
 
 
-def child_records(record: Mapping[str, Any], key: str, count: int, where: str) -> list[tuple[Mapping[str, Any], str]]:
-    """The weight records of the layers inside a layer, each with its JSON path."""
-    place = f"{where}.{key}"
-    value: object = record.get(key)
-    if not is_array(value) or len(value) != count:
-        got = f"{len(value)}" if is_array(value) else json_type(value)
-        raise FormatError(f"expected {count} weight records, got {got}", where=place)
-    records: list[tuple[Mapping[str, Any], str]] = []
-    for i, item in enumerate(value):
-        if not is_object(item):
-            raise FormatError(f"expected an object, got {json_type(item)}", where=f"{place}[{i}]")
-        records.append((item, f"{place}[{i}]"))
+def child_records(f: Fields, key: str, count: int) -> list[Fields]:
+    """The weight records of the layers inside a layer."""
+    records = f.objects(key, required=True)
+    if len(records) != count:
+        raise f.error(f"expected {count} weight records, got {len(records)}", key)
     return records
-
-
-def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a JSON value is an object."""
-    return isinstance(value, Mapping)
 
 
 def _inner(value: object) -> TypeGuard[list[Params]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Json
+from ..schema.fields import Fields, Json
 from .layer import Array, Params, State, array, floats
 from .recurrent import Recurrent
 from .registry import register
@@ -57,12 +56,12 @@ class LSTM(Recurrent):
             record |= {f"weight_i{gate}": floats(ih), f"weight_h{gate}": floats(hh), f"bias_{gate}": floats(b)}
         return record
 
-    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
+    def weights_from_json(self, f: Fields) -> Params:
         i, h = self.input_size, self.hidden_size
         return {
-            "weight_ih": np.concatenate([array(record, f"weight_i{g}", (h, i), where) for g in GATES]),
-            "weight_hh": np.concatenate([array(record, f"weight_h{g}", (h, h), where) for g in GATES]),
-            "bias": np.concatenate([array(record, f"bias_{g}", (h,), where) for g in GATES]),
+            "weight_ih": np.concatenate([array(f, f"weight_i{g}", (h, i)) for g in GATES]),
+            "weight_hh": np.concatenate([array(f, f"weight_h{g}", (h, h)) for g in GATES]),
+            "bias": np.concatenate([array(f, f"bias_{g}", (h,)) for g in GATES]),
         }
 
     def gradients_flat(self, grads: Params) -> tuple[list[Array], list[Array]]:

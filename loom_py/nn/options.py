@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 from ..errors import ConfigError
-from ..schema.fields import Fields, Json, json_type
+from ..schema.fields import Fields, Json, is_number, is_whole, json_type, shown
 
 Reader = Callable[[Fields, tuple[str, ...], int | None], object]
 """(JSON object, accepted names, values that the layer before gives if known) → the checked value."""
@@ -96,30 +96,23 @@ def array(*names: str, of: type[bool] | type[int] | type[float]) -> Any:
     """A flat array of booleans or numbers; () if absent."""
 
     def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> tuple[object, ...]:
-        return items(f.any(*names), f.at(names[0]), of)
+        return items(f, f.array(*names, default=()), of, names[0])
 
     return option(read, names, type="list", default=(), write=list)
 
 
-def is_array(value: object) -> TypeGuard[Sequence[Any]]:
-    """Whether a JSON value is an array."""
-    return isinstance(value, (list, tuple))
-
-
-def items(value: object, where: str, of: type[bool] | type[int] | type[float]) -> tuple[Any, ...]:
-    """A JSON array of booleans or numbers as a tuple of `of`; `ConfigError` with the path of a wrong one."""
-    if value is None:
-        return ()
-    if not is_array(value):
-        raise ConfigError(f"expected an array, got {json_type(value)}", where=where)
-    for i, item in enumerate(value):
-        if of is bool:
-            fits = isinstance(item, bool)
-        else:
-            fits = isinstance(item, (int, float)) and not isinstance(item, bool) and (of is float or item == int(item))
-        if not fits:
-            raise ConfigError(f"expected {of.__name__}, got {json_type(item)}", where=f"{where}[{i}]")
-    return tuple(of(item) for item in value)
+def items(
+    f: Fields, values: Sequence[Any], of: type[bool] | type[int] | type[float], *steps: str | int
+) -> tuple[Any, ...]:
+    """The booleans or numbers of an array at `steps` of `f`; an error with the path of anything else."""
+    for i, item in enumerate(values):
+        if of is bool and not isinstance(item, bool):
+            raise f.error(f"expected true or false, got {json_type(item)}", *steps, i)
+        if of is not bool and not is_number(item):
+            raise f.error(f"expected a number, got {json_type(item)}", *steps, i)
+        if of is int and not is_whole(item):
+            raise f.error(f"expected a whole number, got {shown(item)}", *steps, i)
+    return tuple(of(item) for item in values)
 
 
 def _integer(default: int | Default, minimum: int, f: Fields, names: tuple[str, ...], in_size: int | None) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..errors import ConfigError, FormatError
+from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
-from ..schema.fields import Fields, Json, json_type
+from ..schema.fields import Fields, Json
 from .activation import ignored_activation
-from .layer import Child, Layer, Params, State, child_records, is_object, tree_map
+from .layer import Child, Layer, Params, State, child_records, tree_map
 from .options import option, read_options
 from .registry import build_layer, register
 from .softmax import Softmax
@@ -125,16 +125,13 @@ class Parallel(Layer):
         gate = {} if self.gate is None else {"gate_weights": self.gate.weights_to_json(p["gate"][0])}
         return {"branch_weights": [b.weights_to_json(bp) for b, bp in pairs], **gate}
 
-    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
-        items = child_records(record, "branch_weights", len(self.branches), where)
-        loaded = [b.weights_from_json(item, place) for b, (item, place) in zip(self.branches, items, strict=True)]
+    def weights_from_json(self, f: Fields) -> Params:
+        records = child_records(f, "branch_weights", len(self.branches))
+        loaded = [b.weights_from_json(record) for b, record in zip(self.branches, records, strict=True)]
         if self.gate is None:
             return {"branches": loaded}
-        value: object = record.get("gate_weights") or {}
-        if not is_object(value):
-            raise FormatError(f"expected an object, got {json_type(value)}", where=f"{where}.gate_weights")
-        if value:
-            gate = self.gate.weights_from_json(value, f"{where}.gate_weights")
+        if f.has("gate_weights") and (gate_record := f.object("gate_weights")).values:
+            gate = self.gate.weights_from_json(gate_record)
         else:  # the original does not save the gate; zero weights mix evenly, as it does without one
             gate = tree_map(np.zeros_like, self.gate.init(np.random.default_rng(0)))
         return {"branches": loaded, "gate": [gate]}

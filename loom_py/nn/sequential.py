@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -59,10 +59,10 @@ class Sequential(Layer):
         pairs = zip(self.layers, p["layers"], strict=True)
         return {"branch_weights": [layer.weights_to_json(lp) for layer, lp in pairs]}
 
-    def weights_from_json(self, record: Mapping[str, Any], where: str) -> Params:
-        items = child_records(record, "branch_weights", len(self.layers), where)
-        pairs = zip(self.layers, items, strict=True)
-        return {"layers": [layer.weights_from_json(item, place) for layer, (item, place) in pairs]}
+    def weights_from_json(self, f: Fields) -> Params:
+        records = child_records(f, "branch_weights", len(self.layers))
+        pairs = zip(self.layers, records, strict=True)
+        return {"layers": [layer.weights_from_json(record) for layer, record in pairs]}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         y, _, caches = chain.forward(ops, self.layers, p["layers"], x, s.get("layers"), training=training)

@@ -9,12 +9,13 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import ConfigError, InputError
+from ..runtime.guards import is_sequence
 from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import ignored_activation
 from .layer import Layer, Params, State
-from .options import array, boolean, integer, is_array, items, option, real
+from .options import array, boolean, integer, items, option, real
 from .registry import register
 from .softmax_trees import cluster_tree, level_tree
 
@@ -42,16 +43,14 @@ def _flag(f: Fields, names: tuple[str, ...], in_size: int | None) -> bool:
 
 
 def _clusters(f: Fields, names: tuple[str, ...], in_size: int | None) -> tuple[tuple[int, ...], ...]:
-    value: object = f.any(*names) or []
-    if not is_array(value):
-        raise ConfigError(f"expected an array, got {json_type(value)}", where=f.at(names[0]))
     seen: set[int] = set()
     clusters: list[tuple[int, ...]] = []
-    for i, item in enumerate(value):
-        place = f"{f.at(names[0])}[{i}]"
-        cluster: tuple[int, ...] = items(item, place, int)
+    for i, item in enumerate(f.array(*names, default=())):
+        if not is_sequence(item):
+            raise f.error(f"expected an array, got {json_type(item)}", names[0], i)
+        cluster: tuple[int, ...] = items(f, item, int, names[0], i)
         if not cluster or min(cluster) < 0 or seen & set(cluster) or len(set(cluster)) < len(cluster):
-            raise ConfigError("needs classes that are in no other place", where=place)
+            raise f.error("needs classes that are in no other place", names[0], i)
         seen |= set(cluster)
         clusters.append(cluster)
     return tuple(clusters)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ..errors import ConfigError, InputError
+from ..errors import InputError
 from ..marks import shared
 from ..schema.fields import Fields, Json
 from ..schema.strict import parse_json
@@ -265,11 +265,9 @@ class AdaptationComparison:
     def load_from_json(cls, filename: str) -> Self:
         """The reverse of `save_to_json`."""
         f = Fields(parse_json(Path(filename).read_bytes(), where=filename), filename)
-        results = f.any("results")
+        results = f.objects("results", required=True)
         f.finish()
-        if not isinstance(results, list):
-            raise ConfigError("expected an array", where=f"{filename}.results")
-        return cls([AdaptationResult.from_json(r, f"{filename}.results[{i}]") for i, r in enumerate(results)])
+        return cls([AdaptationResult.from_json(r.values, r.path) for r in results])
 
 
 SUMMARY = ["Mode", "Outputs", "Before→after (windows to recover)", "Mean accuracy"]

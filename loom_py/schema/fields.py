@@ -11,6 +11,8 @@ spelled.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -108,6 +110,7 @@ class Rules:
     - `exact`: whole numbers are written without a fraction: 4.0 is an error. (JavaScript has one kind of number, so
       what a page hands over is not read exactly.)
     - `max_depth`: how many objects may lie in one another.
+    - `root`: what errors call the outermost object, where it has neither a path nor a file.
     """
 
     error: type[LoomError] = ConfigError
@@ -115,6 +118,7 @@ class Rules:
     loose: bool = False
     exact: bool = False
     max_depth: int = 100
+    root: str = "config"
 
 
 CONFIG = Rules()
@@ -171,7 +175,7 @@ class Fields:
         path = json_path((*self._steps, *steps), self._base)
         if self.file:
             return f"{self.file} at {path or 'its root'}"
-        return path or "config"
+        return path or self.rules.root
 
     def error(self, message: str, *steps: str | int, remedy: str = "") -> LoomError:
         """An error of the reader's class at field `steps` of this object."""
@@ -284,6 +288,15 @@ class Fields:
         if choices and value not in choices:
             raise self.error(f"unknown value {shown(value)}", name, remedy=suggest(value, choices))
         return value
+
+    def base64(self, *names: str) -> bytes:
+        """The bytes that a base64 string stands for."""
+        name, _ = self._ask(names, ..., "a base64 string")
+        text = self.string(name)
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise self.error(f"expected base64 ({error})", name) from error
 
     def boolean(self, *names: str, default: bool | EllipsisType = False) -> bool:
         """True or false; absent it is false, unless `default` says otherwise (`...`: it is required)."""

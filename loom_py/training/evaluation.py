@@ -16,7 +16,7 @@ from ..formats.files import read_file, replace_file
 from ..marks import Floats
 from ..nn.grid import Grid
 from ..nn.layer import Array
-from ..schema.fields import json_type
+from ..schema.fields import FILE, Fields, json_type
 from ..values import to_array
 
 BUCKETS: dict[str, tuple[float, float]] = {
@@ -128,14 +128,15 @@ class DeviationMetrics:
     @classmethod
     def from_json(cls, value: object, where: str = "metrics") -> Self:
         """From `to_json`'s layout; everything else follows from the results."""
-        items = value.get("results") if isinstance(value, Mapping) else None
-        if not isinstance(items, list):
-            raise FormatError("expected an array", where=f"{where}.results")
-        try:
-            triples = [(int(r["sample_index"]), float(r["expected"]), _or_nan(r["actual"])) for r in items]
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"not a prediction result ({error!r})", where=f"{where}.results") from error
-        return cls(results=[evaluate_prediction(*triple) for triple in triples])
+        results = Fields(value, where, rules=FILE).objects("results", required=True)
+        return cls(
+            results=[
+                evaluate_prediction(
+                    r.integer("sample_index", minimum=0), r.number("expected"), r.number("actual", default=math.nan)
+                )
+                for r in results
+            ]
+        )
 
     def save_metrics(self, filename: str) -> None:
         """Write `to_json` to a file, whole or not at all."""
@@ -225,10 +226,6 @@ def _finite_number(value: Any, where: str) -> float:
 def _finite(value: Any) -> Any:
     """null for what JSON has no number for."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _or_nan(value: Any) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _number(value: Any, where: str) -> float:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from ..errors import FormatError, InputError
 from ..nn.layer import Array
 from ..runtime.ops import Ops, Tensor
 from ..schema.choice import read_choice
-from ..schema.fields import Json, json_type
+from ..schema.fields import FILE, Fields, Json
+from ..values import number
 from .optimisers import SGD, Optimiser, Slots, read_optimiser
 from .schedulers import KINDS as SCHEDULERS
 from .schedulers import Scheduler
@@ -65,8 +64,7 @@ class TrainingState:
         self, ops: Ops, params: Sequence[Tensor], grads: Sequence[Tensor], lr: float, optimiser: Optimiser | None = None
     ) -> None:
         """One update in place, with another optimiser if given."""
-        if not np.isfinite(lr):
-            raise InputError(f"expected a finite number, got {lr}", where="learning_rate")
+        number(lr, "learning_rate")
         self.use(ops, optimiser or self.optimiser, params)
         self.optimiser.step(ops, params, grads, self.slots, lr, self.step + 1)
         self.step += 1
@@ -100,27 +98,18 @@ class TrainingState:
     @classmethod
     def load_state(cls, value: object, parameters: Mapping[str, Array], where: str = "training") -> Self:
         """The reverse of `get_state`, for a network with these parameters; errors have the JSON path."""
-        record = _object(value, where)
-        if record.get("fmt") != FORMAT:
-            raise FormatError(f"unknown format {record.get('fmt')!r}", where=f"{where}.fmt", remedy=f"Known: {FORMAT}.")
-        if record.get("version") != VERSION:
-            problem = f"unsupported version {record.get('version')!r}"
-            raise FormatError(problem, where=f"{where}.version", remedy=f"Known: {VERSION}.")
-        optimiser = read_optimiser(_object(record.get("optimizer"), f"{where}.optimizer"), f"{where}.optimizer")
-        schedule = record.get("scheduler")
-        scheduler = None if schedule is None else read_choice(schedule, SCHEDULERS, f"{where}.scheduler")
-        counts = {name: _count(record.get(name), f"{where}.{name}") for name in ("step", "schedule_step", "epoch")}
-        slots = _object(record.get("slots"), f"{where}.slots")
-        if set(slots) != set(optimiser.slots) and (slots or counts["step"]):
-            wanted, got = ", ".join(optimiser.slots) or "nothing", ", ".join(slots) or "nothing"
-            raise FormatError(f"{optimiser.name} keeps {wanted}, got {got}", where=f"{where}.slots")
-        tensors: Slots = {}
-        for slot in slots:
-            place, entries = f"{where}.slots.{slot}", _object(slots[slot], f"{where}.slots.{slot}")
-            if set(entries) != set(parameters):
-                odd = min(set(entries) ^ set(parameters))
-                raise FormatError("does not match the network's parameters", where=f"{place}.{odd}")
-            tensors[slot] = [_decode(entries[path], a, f"{place}.{path}") for path, a in parameters.items()]
+        f = Fields(value, where, rules=FILE)
+        f.string("fmt", choices=(FORMAT,))
+        if f.integer("version") != VERSION:
+            raise f.error(f"unsupported version {f.any('version')}", "version", remedy=f"Known: {VERSION}.")
+        optimiser = read_optimiser(f.object("optimizer").values, f.at("optimizer"))
+        scheduler = read_choice(f.any("scheduler"), SCHEDULERS, f.at("scheduler")) if f.has("scheduler") else None
+        counts = {name: f.integer(name, minimum=0) for name in ("step", "schedule_step", "epoch")}
+        slots = f.object("slots")
+        if set(slots.values) != set(optimiser.slots) and (slots.values or counts["step"]):
+            expected, got = (", ".join(names) or "nothing" for names in (optimiser.slots, slots.values))
+            raise f.error(f"{optimiser.name} keeps {expected}, got {got}", "slots")
+        tensors = {slot: _read_slot(slots.object(slot), parameters) for slot in slots.values}
         return cls(optimiser=optimiser, slots=tensors, scheduler=scheduler, **counts)
 
 
@@ -128,25 +117,16 @@ def _encode(a: Array) -> str:
     return base64.b64encode(np.asarray(a, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _decode(value: object, like: Array, where: str) -> Array:
-    if not isinstance(value, str):
-        raise FormatError(f"expected a string, got {json_type(value)}", where=where)
-    try:
-        data = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise FormatError(f"not base64 ({error})", where=where) from error
+def _read_slot(f: Fields, parameters: Mapping[str, Array]) -> list[Tensor]:
+    """One slot's tensors, in the order of the parameters."""
+    if set(f.values) != set(parameters):
+        odd = min(set(f.values) ^ set(parameters))
+        raise f.error("does not match the network's parameters", odd)
+    return [_decode(f, path, a) for path, a in parameters.items()]
+
+
+def _decode(f: Fields, name: str, like: Array) -> Array:
+    data = f.base64(name)
     if len(data) != 4 * like.size:
-        raise FormatError(f"expected {like.size} float32 values, got {len(data)} bytes", where=where)
+        raise f.error(f"expected {like.size} float32 values, got {len(data)} bytes", name)
     return np.frombuffer(data, dtype="<f4").reshape(like.shape).astype(like.dtype)
-
-
-def _object(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise FormatError(f"expected an object, got {json_type(value)}", where=where)
-    return value
-
-
-def _count(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise FormatError(f"expected a count, got {value!r}", where=where)
-    return value

@@ -42,7 +42,9 @@ def test_train_refuses(run: Run, tmp_path: Path) -> None:
     path.write_text("{nope")
     assert "c.json at byte 1" in run("train", path)[2]
     path.write_text('{"network": {}, "batchs": []}')
-    assert "batchs" in run("train", path)[2]
+    assert "c.json: batchs: unknown key 'batchs'. Did you mean 'batches'?" in run("train", path)[2]
+    path.write_text("[]")
+    assert "c.json: expected an object, got an array" in run("train", path)[2]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_train_refuses(run: Run, tmp_path: Path) -> None:
         ({"evaluation": []}, "c.json: evaluation: expected an object"),
         ({"network": "x"}, "c.json: network: expected an object, got a string"),
         ({"network": {"layers": [{"type": "denze"}]}}, "c.json: network.layers[0].type: "),
-        ({"batches": 3}, "c.json: batches: expected an array of batches, got a number"),
+        ({"batches": 3}, "c.json: batches: expected an array, got a number"),
         ({"batches": []}, "c.json: batches: there is nothing to train on"),
         ({"batches": [{"Input": [1], "Target": [1, 2]}]}, "c.json: batches[0].Target: expected 1 values, got 2"),
         ({"batches": [{"Input": [1]}]}, "c.json: batches[0].Target: missing"),
@@ -80,6 +82,9 @@ def test_train_names_the_place_in_the_file(run: Run, tmp_path: Path, change: dic
 def test_train_names_a_place_in_the_data_file(run: Run, tmp_path: Path) -> None:
     data = write(tmp_path / "data.json", [{"Input": [1], "Target": ["x"]}])
     assert f"{data}: [0].Target: " in run("train", write(tmp_path / "c.json", JOB), "--data", data)[2]
+    no_array = write(tmp_path / "no_array.json", {"Input": [1]})
+    message = run("train", write(tmp_path / "c.json", JOB), "--data", no_array)[2]
+    assert f"{no_array}: expected an array, got an object" in message
     bare = write(tmp_path / "bare.json", {"layers": [{"type": "denze"}]})
     assert f"{bare}: layers[0].type: " in run("train", bare, "--data", data)[2]
 
@@ -87,9 +92,9 @@ def test_train_names_a_place_in_the_data_file(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seed", "-1"], "--seed: -1 is outside"),
+        (["--seed", "-1"], "--seed: -1 must be at least 0"),
         (["--epochs", "0"], "--epochs: 0 must be at least 1"),
-        (["--learning-rate", "nan"], "--learning-rate: nan must be"),
+        (["--learning-rate", "nan"], "--learning-rate: expected a finite number, got nan"),
         (["--output", "."], "--output .: is a directory"),
         (["--output", "no/where/x.json"], "does not exist"),
         (["--output", ""], "no file name"),

@@ -72,6 +72,24 @@ def test_what_is_missing_is_required_unless_there_is_a_default(getter: str) -> N
         read(Fields({"x": None}, "layers[1]"))
 
 
+def test_base64() -> None:
+    assert Fields({"x": "AAEC"}).base64("x") == bytes([0, 1, 2])
+    for value in ("AAE", "%%%%", "A", "é"):
+        with pytest.raises(ConfigError, match=r"^x: expected base64 \("):
+            Fields({"x": value}).base64("x")
+    with pytest.raises(ConfigError, match=r"^x: expected a string, got a number"):
+        Fields({"x": 1}).base64("x")
+    with pytest.raises(ConfigError, match=r"^x: missing: a base64 string is required"):
+        Fields({}).base64("x")
+
+
+def test_the_outermost_object_is_called_as_the_rules_say() -> None:
+    with pytest.raises(ConfigError, match=r"^config: expected an object, got an array"):
+        Fields([])
+    with pytest.raises(ConfigError, match=r"^bundle: expected an object, got an array"):
+        Fields([], rules=Rules(root="bundle"))
+
+
 @pytest.mark.parametrize("value", [{}, {"x": None}])
 def test_defaults(value: Any) -> None:
     f = Fields(value)

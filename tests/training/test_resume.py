@@ -161,10 +161,10 @@ def test_a_network_that_was_not_trained_has_no_training_key() -> None:
     ("path", "value", "message"),
     [
         ([], 7, ": expected an object, got a number"),
-        (["fmt"], "x", "fmt: unknown format 'x'"),
+        (["fmt"], "x", "fmt: unknown value 'x'"),
         (["version"], 2, "version: unsupported version 2"),
-        (["step"], -1, "step: expected a count, got -1"),
-        (["epoch"], "x", "epoch: expected a count"),
+        (["step"], -1, "step: -1 must be at least 0"),
+        (["epoch"], "x", "epoch: expected a whole number, got a string"),
         (["optimizer"], None, "optimizer: expected an object, got null"),
         (["optimizer", "Type"], "x", "optimizer.Type: unknown name 'x'"),
         (["optimizer", "Beta1"], 3, "optimizer.Beta1: 3 must be"),
@@ -172,14 +172,18 @@ def test_a_network_that_was_not_trained_has_no_training_key() -> None:
         (["scheduler", "Steps"], 0, "scheduler.Steps: 0 must be at least"),
         (["slots"], {}, "slots: AdamW keeps m, v, got nothing"),
         (["slots", "m"], [], "slots.m: expected an object, got an array"),
-        (["slots", "m", "layers.0.kernel"], 1, "slots.m.layers.0.kernel: expected a string"),
-        (["slots", "m", "layers.0.kernel"], "%%", "slots.m.layers.0.kernel: not base64"),
+        (["slots", "m", "layers.0.kernel"], 1, r'slots.m\["layers.0.kernel"\]: expected a string'),
+        (["slots", "m", "layers.0.kernel"], "%%", r'slots.m\["layers.0.kernel"\]: expected base64'),
         (
             ["slots", "m", "layers.0.kernel"],
             "AAAA",
-            "m.layers.0.kernel: expected 24 float32 values, got 3 bytes",
+            r'm\["layers.0.kernel"\]: expected 24 float32 values, got 3 bytes',
         ),
-        (["slots", "v", "layers.1.kernel"], "AAAA", "slots.v.layers.1.kernel: does not match the network's parameters"),
+        (
+            ["slots", "v", "layers.1.kernel"],
+            "AAAA",
+            r"slots.v\[.layers.1.kernel.\]: does not match the network's parameters",
+        ),
     ],
 )
 def test_damaged_state_says_where(path: list[str], value: Any, message: str) -> None:
