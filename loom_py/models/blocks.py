@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
-from .protocols import Chunk, Tensors
+from .protocols import Chunk, RowOrder, Tensors, Weight
 
 
 def linear(ops: Ops, weights: Tensors, name: str, x: Tensor) -> Tensor:
     """`x @ weightᵀ (+ bias)` with the weights `<name>.weight` (out, in) and, if there is one, `<name>.bias`."""
     return ops.linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
+
+
+def projection(
+    module: str, shape: tuple[int, int], gguf: str, *, bias: bool = False, order: RowOrder | None = None
+) -> Iterator[Weight]:
+    """The weights that `linear` uses: the matrix, (out, in), and with `bias` a bias."""
+    yield Weight(f"{module}.weight", shape, gguf=f"{gguf}.weight", gguf_order=order)
+    if bias:
+        yield Weight(f"{module}.bias", shape[:1], gguf=f"{gguf}.bias", gguf_order=order)
+
+
+def vectors(module: str, size: int, gguf: str) -> Iterator[Weight]:
+    """The scale and the offset of `layer_norm`."""
+    for part in ("weight", "bias"):
+        yield Weight(f"{module}.{part}", (size,), gguf=f"{gguf}.{part}")
+
+
+def layer_norm(ops: Ops, weights: Tensors, name: str, x: Tensor, eps: float) -> Tensor:
+    """Over the last axis, with the weights `<name>.weight` and `<name>.bias`."""
+    return ops.layer_norm(x, weights[f"{name}.weight"], weights[f"{name}.bias"], eps)
 
 
 def cached_attention(
@@ -21,7 +42,8 @@ def cached_attention(
     """Causal grouped-query attention of each sequence over its own cache, which `k` and `v` are added to.
 
     - `q`: (T, heads, D); `k`, `v`: (T, kv_heads, D).
-    - `frequencies`: (D/2,) of the rotary embedding of queries and keys (Su et al. 2021); None for none.
+    - `frequencies`: of the rotary embedding of queries and keys (Su et al. 2021), (D/2,), or fewer where it turns only
+      the first part of a head; None for none.
 
     **Returns:** (T, heads · D).
     """
@@ -35,14 +57,22 @@ def cached_attention(
         position, kept = segment.position, segment.cache[layer]
         # In this order the four calls become one where a device has `rope_cache`.
         if frequencies is not None:
-            new_keys = ops.rope(new_keys, position, frequencies)
+            new_keys = _rotated(ops, new_keys, position, frequencies)
         ops.cache_write(kept["keys"], new_keys, position)
         ops.cache_write(kept["values"], new_values, position)
         if frequencies is not None:
-            queries = ops.rope(queries, position, frequencies)
+            queries = _rotated(ops, queries, position, frequencies)
         mixed.append(ops.attention(queries, kept["keys"], kept["values"], position))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
+
+
+def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any]) -> Tensor:
+    turned, size = 2 * len(frequencies), x.shape[-1]
+    if turned == size:
+        return ops.rope(x, position, frequencies)
+    first = ops.rope(ops.narrow(x, 2, 0, turned), position, frequencies)
+    return ops.concat([first, ops.narrow(x, 2, turned, size - turned)], 2)
 
 
 def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor) -> Tensor:

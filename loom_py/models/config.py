@@ -47,6 +47,42 @@ def _token_id(fields: Fields, value: Any, vocab_size: int, *steps: str | int) ->
     return value
 
 
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "plain_relu",
+    "relu6": "relu6",
+    "sigmoid": "sigmoid",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""transformers' names of activations → those of the kernel `activate`."""
+
+
+def activation(fields: Fields, key: str, default: str) -> str:
+    """The kernel's name of the activation in `key`."""
+    name = fields.string(key, default=default)
+    if name not in ACTIVATIONS:
+        raise unsupported(fields, key, f"the activation {name[:60]!r} is not supported")
+    return ACTIVATIONS[name]
+
+
+def refuse_window(fields: Fields, default: int = 1 << 62) -> None:
+    """Raises `ModelError` for attention over a window that is smaller than the context.
+
+    - `default`: `max_position_embeddings` where the field is absent.
+    """
+    if not fields.has("sliding_window") or not fields.boolean("use_sliding_window", default=True):
+        return
+    window = fields.integer("sliding_window")
+    if window < fields.integer("max_position_embeddings", default=default):
+        message = f"sliding-window attention over {window} positions is not supported"
+        raise unsupported(fields, "sliding_window", message)
+
+
 def attention_shape(fields: Fields, hidden: int, kv_heads: int | None = None) -> tuple[int, int, int]:
     """(query heads, key/value heads, size of a head), as most families name them.
 

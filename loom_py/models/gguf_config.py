@@ -38,6 +38,9 @@ class GGUFConfig:
     def string(self, key: str, default: str) -> str:
         return self._fields.string(self._key(key), default=default)
 
+    def boolean(self, key: str, default: bool) -> bool:
+        return self._fields.boolean(self._key(key), default=default)
+
     def decimal(self, key: str, default: float | None = None, *, maximum: float = math.inf) -> float:
         """A number above 0, as its author wrote it before it became a float32."""
         required = ... if default is None else default

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
+
+from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .blocks import cached_attention, gated_mlp, linear
+from .blocks import cached_attention, gated_mlp, linear, projection
 from .config import attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
@@ -84,14 +86,21 @@ def _refuse_unsupported(fields: Fields) -> None:
 
 
 class Llama:
-    """A `Decoder` of this shape."""
+    """A `Decoder` of this shape.
+
+    Families that differ in a part of the block override that part: the weights and the projections of its attention,
+    or the frequencies of a layer.
+    """
+
+    interleaved_in_gguf = True
+    """Whether GGUF lays the rows of a rotary pair side by side."""
 
     def __init__(self, config: LlamaConfig) -> None:
         self.config = config
         self.frequencies = inverse_frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
 
     @classmethod
-    def read(cls, fields: Fields) -> Llama:
+    def read(cls, fields: Fields) -> Self:
         return cls(LlamaConfig.read(fields))
 
     @property
@@ -109,35 +118,41 @@ class Llama:
 
     def weights(self) -> Iterator[Weight]:
         c = self.config
-        hidden, mid, size = c.hidden_size, c.intermediate_size, c.head_dim
-        heads, kv_heads = c.num_attention_heads, c.num_key_value_heads
-        q_order, k_order = (partial(unpermute_rope_rows, heads=n) for n in (heads, kv_heads))
+        hidden = c.hidden_size
         yield Weight(EMBEDDING, (c.vocab_size, hidden), gguf="token_embd.weight")
         for i in range(c.num_hidden_layers):
             block, blk = f"model.layers.{i}", f"blk.{i}"
             yield Weight(f"{block}.input_layernorm.weight", (hidden,), gguf=f"{blk}.attn_norm.weight")
-            for name, gguf, shape, order in (
-                ("q_proj", "attn_q", (heads * size, hidden), q_order),
-                ("k_proj", "attn_k", (kv_heads * size, hidden), k_order),
-                ("v_proj", "attn_v", (kv_heads * size, hidden), None),
-                ("o_proj", "attn_output", (hidden, heads * size), None),
-            ):
-                module = f"{block}.self_attn.{name}"
-                yield Weight(f"{module}.weight", shape, gguf=f"{blk}.{gguf}.weight", gguf_order=order)
-                if c.attention_bias:
-                    yield Weight(f"{module}.bias", shape[:1], gguf=f"{blk}.{gguf}.bias", gguf_order=order)
+            yield from self.attention_weights(f"{block}.self_attn", blk)
             yield Weight(f"{block}.post_attention_layernorm.weight", (hidden,), gguf=f"{blk}.ffn_norm.weight")
-            for name, gguf, shape in (
-                ("gate_proj", "ffn_gate", (mid, hidden)),
-                ("up_proj", "ffn_up", (mid, hidden)),
-                ("down_proj", "ffn_down", (hidden, mid)),
-            ):
-                yield Weight(f"{block}.mlp.{name}.weight", shape, gguf=f"{blk}.{gguf}.weight")
-                if c.mlp_bias:
-                    yield Weight(f"{block}.mlp.{name}.bias", shape[:1], gguf=f"{blk}.{gguf}.bias")
+            yield from self.mlp_weights(f"{block}.mlp", blk)
         yield Weight(FINAL_NORM, (hidden,), gguf="output_norm.weight")
         if not c.tie_word_embeddings:
             yield Weight(HEAD, (c.vocab_size, hidden), gguf="output.weight")
+
+    def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
+        """Of the attention `module` of a layer, which GGUF calls `blk`."""
+        c = self.config
+        queries, keys = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
+        q_order = k_order = None
+        if self.interleaved_in_gguf:
+            q_order, k_order = (
+                partial(unpermute_rope_rows, heads=n) for n in (c.num_attention_heads, c.num_key_value_heads)
+            )
+        for name, gguf, shape, order in (
+            ("q_proj", "attn_q", (queries, c.hidden_size), q_order),
+            ("k_proj", "attn_k", (keys, c.hidden_size), k_order),
+            ("v_proj", "attn_v", (keys, c.hidden_size), None),
+            ("o_proj", "attn_output", (c.hidden_size, queries), None),
+        ):
+            yield from projection(f"{module}.{name}", shape, f"{blk}.{gguf}", bias=c.attention_bias, order=order)
+
+    def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
+        """Of the gated MLP `module` of a layer."""
+        c = self.config
+        wide, narrow = (c.intermediate_size, c.hidden_size), (c.hidden_size, c.intermediate_size)
+        for name, shape in (("gate", wide), ("up", wide), ("down", narrow)):
+            yield from projection(f"{module}.{name}_proj", shape, f"{blk}.ffn_{name}", bias=c.mlp_bias)
 
     def new_cache(self) -> CacheLayout:
         c = self.config
@@ -146,25 +161,39 @@ class Llama:
     def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
         x = ops.embedding(chunk.ids, weights[EMBEDDING])
         for layer in range(self.config.num_hidden_layers):
-            x = self._block(ops, weights, layer, x, chunk)
+            x = self.block(ops, weights, layer, x, chunk)
         return ops.rms_norm(chunk.answered(ops, x), weights[FINAL_NORM], self.config.rms_norm_eps)
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         return ops.linear(hidden, weights[EMBEDDING if self.config.tie_word_embeddings else HEAD])
 
-    def _block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
+    def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
-        c, block = self.config, f"model.layers.{layer}"
-        h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], c.rms_norm_eps)
+        block, eps = f"model.layers.{layer}", self.config.rms_norm_eps
+        h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], eps)
+        q, k, v = self.heads(ops, weights, f"{block}.self_attn", h)
+        mixed = cached_attention(ops, chunk, layer, q, k, v, self.layer_frequencies(layer))
+        x = ops.add(x, linear(ops, weights, f"{block}.self_attn.o_proj", mixed))
+        h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], eps)
+        return ops.add(x, self.mlp(ops, weights, f"{block}.mlp", h))
+
+    def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (T, heads, D), keys and values (T, kv_heads, D) of the attention `module` for h (T, hidden)."""
+        c = self.config
         queries = (h.shape[0], c.num_attention_heads, c.head_dim)
         keys = (h.shape[0], c.num_key_value_heads, c.head_dim)
-        q = ops.reshape(linear(ops, weights, f"{block}.self_attn.q_proj", h), queries)
-        k = ops.reshape(linear(ops, weights, f"{block}.self_attn.k_proj", h), keys)
-        v = ops.reshape(linear(ops, weights, f"{block}.self_attn.v_proj", h), keys)
-        mixed = cached_attention(ops, chunk, layer, q, k, v, self.frequencies)
-        x = ops.add(x, linear(ops, weights, f"{block}.self_attn.o_proj", mixed))
-        h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], c.rms_norm_eps)
-        return ops.add(x, gated_mlp(ops, weights, f"{block}.mlp", h))
+        return (
+            ops.reshape(linear(ops, weights, f"{module}.q_proj", h), queries),
+            ops.reshape(linear(ops, weights, f"{module}.k_proj", h), keys),
+            ops.reshape(linear(ops, weights, f"{module}.v_proj", h), keys),
+        )
+
+    def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
+        return gated_mlp(ops, weights, module, h)
+
+    def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
+        """The rotary frequencies of a layer; None for one without rotary embeddings."""
+        return self.frequencies
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

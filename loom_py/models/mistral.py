@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from ..schema.fields import Fields
-from .config import unsupported
+from .config import refuse_window
 from .llama import Llama
 from .registry import Family
 
 
 def _read(fields: Fields) -> Llama:
-    if fields.has("sliding_window"):
-        window = fields.integer("sliding_window")
-        if window < fields.integer("max_position_embeddings", default=4096 * 32):
-            message = f"sliding-window attention over {window} positions is not supported"
-            raise unsupported(fields, "sliding_window", message)
+    refuse_window(fields, default=4096 * 32)
     return Llama.read(fields)
 
 

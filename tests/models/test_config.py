@@ -87,9 +87,9 @@ def test_families_by_their_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["no-such", "blocks", "../llama", "os", "Llama"])
 def test_an_unknown_family_is_told_with_those_that_are_known(name: str) -> None:
-    with pytest.raises(ModelError, match=r"config\.json at model_type: .*Supported are llama, mistral\."):
+    with pytest.raises(ModelError, match=r"config\.json at model_type: .*Supported are .*llama, mistral, "):
         read_decoder(BASE | {"model_type": name})
-    with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are llama\."):
+    with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are .*llama, "):
         gguf_config({"general.architecture": name})
 
 
@@ -118,7 +118,7 @@ BAD: list[tuple[dict[str, Any], str, type[LoomError]]] = [
     ({"rope_scaling": {"rope_type": "llama3", **LLAMA3, "high_freq_factor": 1}}, "high_freq_factor", FormatError),
     ({"rope_parameters": {"rope_theta": "x"}}, "rope_parameters.rope_theta", FormatError),
     ({"rope_scaling": {"type": "yarn", "factor": 2}}, "rope_scaling.type", ModelError),
-    ({"model_type": "gpt2"}, "model_type", ModelError),
+    ({"model_type": "gpt3"}, "model_type", ModelError),
     ({"model_type": 7}, "model_type", FormatError),
     ({"hidden_act": "gelu"}, "hidden_act", ModelError),
     ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config", ModelError),

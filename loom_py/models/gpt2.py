@@ -1,0 +1,103 @@
+"""GPT-2 (Radford et al. 2019): learned positions, layer norms, one matrix for queries, keys and values, a plain MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..runtime import Ops, Tensor
+from ..schema.fields import Fields
+from .blocks import cached_attention, layer_norm, linear, vectors
+from .config import activation, token_ids, unsupported
+from .gguf_config import GGUFConfig
+from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
+from .registry import Family
+
+BODY = "transformer"
+TOKENS, POSITIONS = f"{BODY}.wte.weight", f"{BODY}.wpe.weight"
+
+
+class GPT2:
+    """A `Decoder`. Raises `ModelError` for variants of the attention's scale."""
+
+    def __init__(self, fields: Fields) -> None:
+        if not fields.boolean("scale_attn_weights", default=True):
+            raise unsupported(fields, "scale_attn_weights", "attention without its scale is not supported")
+        if fields.boolean("scale_attn_by_inverse_layer_idx"):
+            message = "attention scaled by its layer's number is not supported"
+            raise unsupported(fields, "scale_attn_by_inverse_layer_idx", message)
+        vocab = fields.integer("vocab_size", default=50257, maximum=1 << 24)
+        width = fields.integer("n_embd", default=768, maximum=1 << 20)
+        self.heads = fields.integer("n_head", default=12, maximum=1 << 14)
+        if width % self.heads:
+            raise fields.error(f"{width} does not divide into {self.heads} attention heads", "n_embd")
+        self.inner = fields.integer("n_inner", default=4 * width, maximum=1 << 22)
+        self.activation = activation(fields, "activation_function", "gelu_new")
+        self.eps = fields.number("layer_norm_epsilon", default=1e-5, above=0, maximum=1.0)
+        self.facts = Facts(
+            model_type="gpt2",
+            vocab_size=vocab,
+            hidden_size=width,
+            num_hidden_layers=fields.integer("n_layer", default=12, maximum=4096),
+            max_position_embeddings=fields.integer("n_positions", default=1024),
+            bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
+            eos_token_ids=token_ids(fields, "eos_token_id", vocab),
+        )
+
+    def weights(self) -> Iterator[Weight]:
+        f, width = self.facts, self.facts.hidden_size
+        yield Weight(TOKENS, (f.vocab_size, width), gguf="token_embd.weight")
+        yield Weight(POSITIONS, (f.max_position_embeddings, width), gguf="position_embd.weight")
+        for i in range(f.num_hidden_layers):
+            block, blk = f"{BODY}.h.{i}", f"blk.{i}"
+            yield from vectors(f"{block}.ln_1", width, f"{blk}.attn_norm")
+            yield from vectors(f"{block}.ln_2", width, f"{blk}.ffn_norm")
+            for name, gguf, rows, columns in (
+                ("attn.c_attn", "attn_qkv", 3 * width, width),
+                ("attn.c_proj", "attn_output", width, width),
+                ("mlp.c_fc", "ffn_up", self.inner, width),
+                ("mlp.c_proj", "ffn_down", width, self.inner),
+            ):
+                matrix = f"{block}.{name}.weight"  # a `Conv1D`, which transformers stores (in, out)
+                yield Weight(matrix, (rows, columns), transposed=True, gguf=f"{blk}.{gguf}.weight")
+                yield Weight(f"{block}.{name}.bias", (rows,), gguf=f"{blk}.{gguf}.bias")
+        yield from vectors(f"{BODY}.ln_f", width, "output_norm")
+
+    def new_cache(self) -> CacheLayout:
+        return [keys_and_values(self.heads, self.facts.hidden_size // self.heads)] * self.facts.num_hidden_layers
+
+    def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
+        x = ops.add(ops.embedding(chunk.ids, weights[TOKENS]), ops.embedding(chunk.positions(), weights[POSITIONS]))
+        for layer in range(self.facts.num_hidden_layers):
+            x = self._block(ops, weights, layer, x, chunk)
+        return layer_norm(ops, weights, f"{BODY}.ln_f", chunk.answered(ops, x), self.eps)
+
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        return ops.linear(hidden, weights[TOKENS])
+
+    def _block(self, ops: Ops, w: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
+        """x + attention(norm(x)), then + mlp(norm(·)); x (T, width)."""
+        block, (count, width) = f"{BODY}.h.{layer}", x.shape
+        qkv = linear(ops, w, f"{block}.attn.c_attn", layer_norm(ops, w, f"{block}.ln_1", x, self.eps))
+        shape = (count, self.heads, width // self.heads)
+        q, k, v = (ops.reshape(ops.narrow(qkv, 1, i * width, width), shape) for i in range(3))
+        mixed = cached_attention(ops, chunk, layer, q, k, v, None)
+        x = ops.add(x, linear(ops, w, f"{block}.attn.c_proj", mixed))
+        h = linear(ops, w, f"{block}.mlp.c_fc", layer_norm(ops, w, f"{block}.ln_2", x, self.eps))
+        return ops.add(x, linear(ops, w, f"{block}.mlp.c_proj", ops.activate(self.activation, h)))
+
+
+def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
+    return {
+        "model_type": "gpt2",
+        "n_embd": gguf.integer("embedding_length"),
+        "n_head": gguf.integer("attention.head_count"),
+        "n_layer": gguf.integer("block_count"),
+        "n_inner": gguf.uniform("feed_forward_length"),
+        "n_positions": gguf.integer("context_length"),
+        "layer_norm_epsilon": gguf.decimal("attention.layer_norm_epsilon", 1e-5, maximum=1.0),
+        **gguf.vocabulary(),
+    }
+
+
+FAMILY = Family(model_types=("gpt2",), decoder=GPT2, architectures=("gpt2",), gguf_config=gguf_config)

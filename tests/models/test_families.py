@@ -1,0 +1,110 @@
+"""Every family against transformers: logits of every position and greedy tokens, from both formats, on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from loom_py.generation.runner import Runner
+from loom_py.models.registry import families
+from loom_py.runtime.device import Device
+from loom_py.runtime.simd import SimdDevice
+from loom_py.runtime.webgpu import WebGPUDevice
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
+
+from .families import ARCHITECTURES, CASES, Case, on_device, on_numpy, open_gguf
+
+Kind = gguf.GGMLQuantizationType
+
+
+@pytest.fixture(scope="module")
+def simd() -> Iterator[Device]:
+    device = SimdDevice()
+    yield device
+    device.close()
+
+
+@pytest.fixture(scope="module")
+def webgpu() -> Iterator[Device]:
+    device = WebGPUDevice(WgpuHost())
+    yield device
+    device.close()
+
+
+def relative(a: NDArray[Any], b: NDArray[Any]) -> float:
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def check(case: Case, model: Runner[Any]) -> None:
+    """Logits as a whole and in parts that continue each other, and greedy tokens one by one."""
+    for ids, logits in zip(case.ids, case.logits, strict=True):
+        whole = model.forward(np.array(ids), model.new_cache(), every=True)
+        assert relative(whole, logits) < 2e-4
+        cache = model.new_cache()
+        parts = [model.forward(np.array(part), cache, every=True) for part in (ids[:3], ids[3:4], ids[4:])]
+        assert relative(np.concatenate(parts), logits) < 2e-4
+    cache = model.new_cache()
+    logits, tokens = model.forward(np.array(case.ids[0]), cache), list[int]()
+    for _ in case.greedy:
+        tokens.append(int(np.argmax(logits)))
+        logits = model.forward(np.array(tokens[-1:]), cache)
+    assert tokens == case.greedy
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_transformers_on_numpy(name: str) -> None:
+    case = Case(name)
+    check(case, on_numpy(case.decoder(), case.checkpoint(), "hugging_face"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_transformers_on_simd(name: str, simd: Device) -> None:
+    case = Case(name)
+    model = on_device(case.decoder(), case.checkpoint(), "hugging_face", simd)
+    check(case, model)
+    model.close()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_transformers_on_webgpu(name: str, webgpu: Device) -> None:
+    case = Case(name)
+    model = on_device(case.decoder(), case.checkpoint(), "hugging_face", webgpu)
+    check(case, model)
+    model.close()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_from_gguf(name: str, tmp_path: Path) -> None:
+    case = Case(name)
+    check(case, on_numpy(*open_gguf(case.write_gguf(tmp_path / "m.gguf", Kind.F32)), "gguf"))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_quantised_from_gguf(name: str, tmp_path: Path, simd: Device) -> None:
+    """16-bit activations lose less than 2e-3 of the logits' norm."""
+    case = Case(name)
+    decoder, file = open_gguf(case.write_gguf(tmp_path / "m.gguf", Kind.Q8_0))
+    exact, quick = on_numpy(decoder, file, "gguf"), on_device(decoder, file, "gguf", simd, "q16")
+    assert quick.activations == "q16"
+    for ids in case.ids:
+        reference = exact.forward(np.array(ids), exact.new_cache(), every=True)
+        assert relative(quick.forward(np.array(ids), quick.new_cache(), every=True), reference) < 2e-3
+    quick.close()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_names_are_those_of_gguf(name: str) -> None:
+    """The library that llama.cpp's converter uses maps transformers' names to the same ones."""
+    case = Case(name)
+    decoder = case.decoder()
+    family = next(f for f in families() if case.config["model_type"] in f.model_types)
+    architecture = next(a for a, word in gguf.MODEL_ARCH_NAMES.items() if word in family.architectures)
+    names = gguf.get_tensor_name_map(architecture, decoder.facts.num_hidden_layers)
+    for weight in decoder.weights():
+        assert names.get_name(weight.name, try_suffixes=(".weight", ".bias")) == weight.gguf
