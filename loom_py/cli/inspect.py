@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.checkpoint import Checkpoint
+from ..formats.files import read_json_file
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
@@ -16,7 +17,7 @@ from ..network.bundle import TYPE
 from ..network.loading import build_network_from_json, load_bundle_file
 from ..network.network import Network
 from ..output import print_json
-from ..schema.strict import parse_json
+from ..schema.strict import MAX_BYTES
 from ..text.tokenizer import Tokenizer
 from .places import within
 
@@ -58,8 +59,7 @@ def describe(path: Path) -> dict[str, Any]:
         tensors = SafetensorsFile(source)
         head = {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
         return head | _layers(tensors)
-    data = source.read(0, source.size)
-    value = parse_json(data, where=str(path))
+    value = read_json_file(source, max_bytes=MAX_BYTES)
     if isinstance(value, Mapping) and value.get("type") == TYPE:
         with within(str(path), root="bundle"):
             models = [_network(network, name) for name, network in load_bundle_file(path).items()]

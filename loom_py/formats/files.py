@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from ..errors import InputError
+from ..errors import FormatError, InputError
+from ..schema.foreign import HEAD_BYTES, foreign
+from ..schema.strict import parse_json
+from .source import Source
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
@@ -38,3 +42,15 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot be read ({reason})", where=str(path)) from error
+
+
+def read_json_file(source: Source, *, max_bytes: int) -> Any:
+    """A whole JSON file through the strict reader; what is too large or no JSON is refused before all of it is read."""
+    head = source.read(0, min(source.size, HEAD_BYTES))
+    other = foreign(head, source.size) if source.size > HEAD_BYTES else None
+    if other is not None and bytes(head).lstrip()[:1] not in (b"{", b"["):
+        raise FormatError(f"{other.what}, not JSON", where=f"{source.name} at byte 0", remedy=other.remedy)
+    if source.size > max_bytes:
+        message = f"{source.size} bytes are more than the limit of {max_bytes}"
+        raise FormatError(message, where=f"{source.name} at its root")
+    return parse_json(source.read(0, source.size), where=source.name, max_bytes=max_bytes)

@@ -15,10 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import FormatError
+from ..schema.foreign import HEAD_BYTES, TRUNCATED, foreign
 from .checkpoint import TensorInfo, TensorStore
 from .dtypes import GGML_TYPES, STORAGE
 from .source import Source
 
+MAGIC = b"GGUF"
 MAX_HEADER = 256 * 1024 * 1024  # metadata and infos; the largest vocabularies need about 20 MB
 MAX_AXES = 4
 MAX_ARRAY_DEPTH = 4
@@ -66,7 +68,8 @@ class _Reader:
             if count > self.left:
                 if self.source.size > self.limit:
                     raise self.error(f"the header is longer than the limit of {MAX_HEADER} bytes")
-                raise self.error(f"needs {count} more bytes but the file ends after {self.left}")
+                message = f"is truncated: the header needs {count} more bytes but the file ends after {self.left}"
+                raise self.error(message, remedy=TRUNCATED)
             self._start, self._at = self.position, 0
             self._window = self.source.read(self._start, min(max(count, _WINDOW), self.limit - self._start))
         at = self._at
@@ -152,6 +155,10 @@ class GGUFFile(TensorStore):
 
     def _place(self, infos: list[tuple[TensorInfo, int]], reader: _Reader) -> None:
         """Resolve tensor offsets after checking alignment, overlap and the end of the file."""
+        needed = max((self.data_offset + info.offset + info.nbytes for info, _ in infos if info.nbytes), default=0)
+        if needed > self.source.size:
+            message = f"is truncated: its tensors end at byte {needed}, the file at {self.source.size}"
+            raise reader.error(message, self.source.size, TRUNCATED)
         end, before = self.data_offset, ""
         placed: dict[str, TensorInfo] = {}
         for info, info_at in sorted(infos, key=lambda item: (item[0].offset, item[0].nbytes)):
@@ -159,9 +166,6 @@ class GGUFFile(TensorStore):
             if info.offset % self.alignment:
                 message = f"the data of {info.name} starts at {info.offset}, not a multiple of {self.alignment}"
                 raise reader.error(message, info_at)
-            if start + info.nbytes > self.source.size:
-                message = f"the data of {info.name} ends at byte {start + info.nbytes}, after the file's end"
-                raise reader.error(f"{message} at {self.source.size}", info_at)
             if start < end and info.nbytes:
                 raise reader.error(f"the data of {info.name} overlaps that of {before}", info_at)
             end, before = max(end, start + info.nbytes), info.name
@@ -171,11 +175,16 @@ class GGUFFile(TensorStore):
 
 
 def _check_version(reader: _Reader) -> int:
+    head = reader.source.read(0, min(reader.source.size, HEAD_BYTES))
+    if bytes(head[:4]) != MAGIC:
+        other = foreign(head, reader.source.size)
+        if other is None:
+            message = f"begins with {bytes(head[:4])!r}, not with the magic {MAGIC!r}"
+            raise reader.error(message, 0, "This is not a GGUF file, or it is damaged.")
+        raise reader.error(other.what if not head else f"{other.what}, not GGUF", 0, other.remedy)
     if reader.left < 24:
-        raise reader.error(f"has {reader.left} bytes, too few for a GGUF header")
-    magic = bytes(reader.numbers("B", 4))
-    if magic != b"GGUF":
-        raise reader.error(f"begins with {magic!r}, not with the magic b'GGUF'", 0, "This is not a GGUF file.")
+        raise reader.error(f"is truncated: has {reader.left} bytes, too few for a GGUF header", remedy=TRUNCATED)
+    reader.numbers("B", 4)
     version = reader.scalar("I")
     if version in (2, 3):
         return version
@@ -260,8 +269,5 @@ def _read_infos(reader: _Reader, count: int) -> list[tuple[TensorInfo, int]]:
             message = f"the rows of {name} have {shape[-1] if shape else 1} elements, not whole blocks of {kind.block}"
             raise reader.error(f"{message} ({kind.name})", at)
         nbytes = math.prod(shape) // kind.block * kind.size
-        if nbytes > reader.source.size or offset > reader.source.size:
-            message = f"{name} ({kind.name}, shape {list(shape)}) claims {nbytes} bytes at {offset}"
-            raise reader.error(f"{message}, but the file has {reader.source.size}", at)
         infos.append((TensorInfo(name, shape, kind.name, offset, nbytes), at))
     return infos

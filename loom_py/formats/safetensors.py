@@ -14,9 +14,11 @@ from typing import Any
 
 from ..errors import FormatError
 from ..schema.fields import FILE, Fields
+from ..schema.foreign import HEAD_BYTES, TRUNCATED, foreign
 from ..schema.strict import parse_json
 from .checkpoint import TensorInfo, TensorStore
 from .dtypes import SAFETENSORS_TYPES, STORAGE
+from .files import read_json_file
 from .source import Source
 
 MAX_HEADER = 100_000_000
@@ -36,20 +38,14 @@ class SafetensorsFile(TensorStore):
         super().__init__(source.name)
         self.source = source
         size = source.size
-        if size < 8:
-            raise self._error(f"has {size} bytes, too few for a safetensors header", 0)
-        length = int.from_bytes(source.read(0, 8), "little")
-        if length > MAX_HEADER:
-            remedy = "This is not a safetensors file, or it is damaged."
-            raise self._error(f"claims a header of {length} bytes, more than the limit of {MAX_HEADER}", 0, remedy)
-        if 8 + length > size:
-            raise self._error(f"claims a header of {length} bytes but only {size - 8} follow", 0)
-        if not length or bytes(source.read(8, 1)) != b"{":
-            raise self._error("the header does not begin with '{'", 8)
+        length = self._header_length()
         header = parse_json(source.read(8, length), where=self.name, max_bytes=MAX_HEADER, byte_offset=8)
         fields = Fields(header, file=self.name, rules=FILE)
         self._metadata = _metadata(fields)
-        infos = [_info(fields, name, size - 8 - length) for name in header if name != METADATA]
+        infos = [_info(fields, name) for name in header if name != METADATA]
+        end = 8 + length + max((info.offset + info.nbytes for info in infos), default=0)
+        if end > size:
+            raise self._error(f"is truncated: its tensors end at byte {end}, the file at {size}", size, TRUNCATED)
         end = 0
         for info in sorted(infos, key=lambda info: (info.offset, info.nbytes)):
             if info.offset != end:
@@ -69,6 +65,26 @@ class SafetensorsFile(TensorStore):
         """The file's `__metadata__`; empty where there is none."""
         return MappingProxyType(self._metadata)
 
+    def _header_length(self) -> int:
+        """The header's length; `FormatError` for one that cannot be, which says what the file is instead."""
+        source, size = self.source, self.source.size
+        start = bytes(source.read(0, min(size, 9)))
+        length = int.from_bytes(start[:8], "little")
+        if 0 < length <= MAX_HEADER and start[8:] == b"{":
+            if 8 + length > size:
+                message = f"is truncated: its header ends at byte {8 + length}, the file at {size}"
+                raise self._error(message, size, TRUNCATED)
+            return length
+        other = foreign(source.read(0, min(size, HEAD_BYTES)), size)
+        if other is not None:
+            raise self._error(other.what if not size else f"{other.what}, not safetensors", 0, other.remedy)
+        if size < 8:
+            raise self._error(f"has {size} bytes, too few for a safetensors header", 0)
+        if length > MAX_HEADER:
+            message = f"claims a header of {length} bytes, more than the limit of {MAX_HEADER}"
+            raise self._error(message, 0, "This is not a safetensors file, or it is damaged.")
+        raise self._error("the header does not begin with '{'", 8)
+
     def _error(self, message: str, offset: int, remedy: str = _DAMAGED) -> FormatError:
         return FormatError(message, where=f"{self.name} at byte {offset}", remedy=remedy)
 
@@ -80,7 +96,7 @@ def _metadata(fields: Fields) -> dict[str, str]:
     return {key: inner.string(key) for key in inner.values}
 
 
-def _info(root: Fields, name: str, data_size: int) -> TensorInfo:
+def _info(root: Fields, name: str) -> TensorInfo:
     """One entry of the header, its offset relative to the data."""
     fields = root.object(name)
     dtype = fields.string("dtype")
@@ -93,8 +109,6 @@ def _info(root: Fields, name: str, data_size: int) -> TensorInfo:
     begin, end = offsets
     if end < begin:
         raise fields.error(f"ends at {end}, before it begins at {begin}", "data_offsets")
-    if end > data_size:
-        raise fields.error(f"ends at {end} but the data has {data_size} bytes", "data_offsets", remedy=_DAMAGED)
     nbytes = math.prod(shape) * STORAGE[dtype].size
     if math.prod(n for n in shape if n) > MAX_SIZE:
         raise fields.error(f"the shape {list(shape)} overflows", "shape")
@@ -121,12 +135,7 @@ class SafetensorsIndex(TensorStore):
 
     def __init__(self, index: Source, files: Mapping[str, Source]) -> None:
         super().__init__(index.name)
-        if index.size > MAX_INDEX:
-            message = f"the index has {index.size} bytes, more than the limit of {MAX_INDEX}"
-            raise FormatError(message, where=f"{index.name} at byte 0")
-        root = Fields(
-            parse_json(index.read(0, index.size), where=index.name, max_bytes=MAX_INDEX), file=index.name, rules=FILE
-        )
+        root = Fields(read_json_file(index, max_bytes=MAX_INDEX), file=index.name, rules=FILE)
         self._metadata = root.object("metadata").values if root.has("metadata") else {}
         weight_map = root.object("weight_map")
         if not weight_map.values:

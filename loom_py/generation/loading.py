@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
+from ..formats.files import read_json_file
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
-from ..models.config import read_json_file
 from ..models.protocols import Decoder, Facts
 from ..models.registry import gguf_decoder, read_decoder_file
 from ..models.weights import CheckpointWeights

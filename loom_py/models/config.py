@@ -9,19 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import FormatError, ModelError
-from ..formats.source import Source
+from ..errors import ModelError
 from ..schema.fields import Fields, is_whole, shown
-from ..schema.strict import parse_json
-
-
-def read_json_file(source: Source, *, max_bytes: int) -> Any:
-    """A whole small JSON file through the strict reader; too large a file is refused before it is read."""
-    if source.size > max_bytes:
-        raise FormatError(
-            f"{source.size} bytes are more than the limit of {max_bytes}", where=f"{source.name} at its root"
-        )
-    return parse_json(source.read(0, source.size), where=source.name, max_bytes=max_bytes)
 
 
 def unsupported(fields: Fields, key: str, message: str, remedy: str = "") -> ModelError:

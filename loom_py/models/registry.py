@@ -15,9 +15,10 @@ from typing import Any
 from .. import models
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
+from ..formats.files import read_json_file
 from ..formats.source import Source
 from ..schema.fields import FILE, Fields
-from .config import read_json_file, unsupported
+from .config import unsupported
 from .gguf_config import ARCHITECTURE, GGUFConfig
 from .protocols import Decoder, Encoder
 

@@ -1,7 +1,8 @@
 """A strict JSON reader for files from anywhere: typed errors with line, column and byte, and bounded work.
 
 Stricter than `json.loads`: duplicate keys, `NaN`/`Infinity`, numbers beyond a double, lone surrogates, a byte order
-mark, bytes that are not UTF-8, and documents too large or too deeply nested are all `FormatError`.
+mark, bytes that are not UTF-8, and documents too large or too deeply nested are all `FormatError`. Bytes that are no
+JSON are named by what they are: a web page, a Git LFS pointer, a server's error message.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
+from .foreign import SAVE_AS_UTF8, foreign, server_error
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_DEPTH = 96
 
 _REMEDY = "The file is damaged or was not written as JSON; fetch or export it again."
+_TRUNCATED = "The file is truncated or was never finished; fetch or export it again."
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,]', re.DOTALL)
@@ -53,21 +56,30 @@ def parse_json(
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 
-    def fail(message: str, position: int) -> FormatError:
+    def fail(message: str, position: int, remedy: str = _REMEDY) -> FormatError:
         """An error at byte `position` of `raw`."""
         before = raw[:position]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         place = f"{where} at byte {byte_offset + position} (line {line}, column {column})"
-        return FormatError(message, where=place, remedy=_REMEDY)
+        return FormatError(message, where=place, remedy=remedy)
+
+    def refuse_foreign() -> None:
+        """Raise what the document is if it is no JSON at all. Text from a caller, not from a file, is just bad JSON."""
+        if byte_offset or raw.lstrip()[:1] in (b"{", b"["):
+            return
+        other = foreign(raw, len(raw))
+        if other is not None and not (isinstance(data, str) and (not raw or other.plain)):
+            raise fail(f"{other.what}, not JSON" if raw else other.what, 0, other.remedy)
 
     if len(raw) > max_bytes:
         raise fail(f"JSON of {len(raw)} bytes is larger than the limit of {max_bytes}", 0)
     if raw.startswith(b"\xef\xbb\xbf"):
-        raise fail("begins with a byte order mark, which JSON does not allow", 0)
+        raise fail("begins with a byte order mark, which JSON does not allow", 0, SAVE_AS_UTF8)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        refuse_foreign()
         raise fail(f"is not UTF-8 ({error.reason})", error.start) from None
     if (depth := _depth(raw)) > max_depth:
         raise fail(f"nested {depth} deep, more than the limit of {max_depth}", 0)
@@ -86,20 +98,26 @@ def parse_json(
         return float(word)
 
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=constant,
             parse_float=number if finite else None,
         )
     except json.JSONDecodeError as error:
-        raise fail(f"invalid JSON ({error.msg})", len(text[: error.pos].encode("utf-8"))) from None
+        refuse_foreign()
+        short = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        message = f"invalid JSON ({error.msg}){': the text ends too early' if short else ''}"
+        raise fail(message, len(text[: error.pos].encode("utf-8")), _TRUNCATED if short else _REMEDY) from None
     except _Duplicate:
         path, position = _find_duplicate(text)
         raise fail(f"the key {path} appears twice in one object", len(text[:position].encode("utf-8"))) from None
     except (ValueError, RecursionError) as error:  # a constant, a huge number; recursion where the stack is tiny
         message = str(error) if "integer string conversion" not in str(error) else "an integer has too many digits"
         raise fail(message, _find_number(text)) from None
+    if not isinstance(data, str) and not byte_offset and (answer := server_error(value)) is not None:
+        raise fail(answer.what, 0, answer.remedy)
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

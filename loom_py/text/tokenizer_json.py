@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FormatError, TokenizerError
+from ..formats.files import read_json_file
 from ..formats.source import BytesSource, Source
 from ..schema.fields import Fields, json_type, range_fault
 from ..schema.strict import parse_json
@@ -34,7 +35,7 @@ def read_tokenizer_json(source: Source | bytes | bytearray | memoryview | str | 
             document = parse_json(source, where=name, max_bytes=MAX_BYTES)
         elif isinstance(source, Source):
             name = source.name
-            document = parse_json(source.read(0, source.size), where=name, max_bytes=MAX_BYTES)
+            document = read_json_file(source, max_bytes=MAX_BYTES)
     except TokenizerError:
         raise
     except FormatError as error:
