@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, InputError
-from ..schema.foreign import HEAD_BYTES, foreign
+from ..schema.foreign import BYTE_ORDER_MARKS, HEAD_BYTES, foreign
 from ..schema.strict import parse_json
 from .source import Source
 
@@ -54,3 +54,10 @@ def read_json_file(source: Source, *, max_bytes: int) -> Any:
         message = f"{source.size} bytes are more than the limit of {max_bytes}"
         raise FormatError(message, where=f"{source.name} at its root")
     return parse_json(source.read(0, source.size), where=source.name, max_bytes=max_bytes)
+
+
+def read_text_file(source: Source, *, max_bytes: int) -> str:
+    """The beginning of a text in UTF-8, or in what its byte order mark says; the mark is not part of it."""
+    raw = bytes(source.read(0, min(source.size, max_bytes)))
+    codec = next((name for mark, name in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "UTF-8")
+    return raw.decode("utf-8-sig" if codec == "UTF-8" else codec, "replace")

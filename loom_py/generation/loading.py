@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
-from ..formats.files import read_json_file
+from ..formats.files import read_json_file, read_text_file
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
@@ -228,7 +228,7 @@ def _template(files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts) -
     bos, eos = _special(tokenizer, facts)
     if "chat_template.jinja" in files:
         source = files["chat_template.jinja"]
-        text = bytes(source.read(0, min(source.size, 1 << 20))).decode("utf-8", "replace")
+        text = read_text_file(source, max_bytes=1 << 20)
         return ChatTemplate(text, bos_token=bos, eos_token=eos, name=source.name)
     if "tokenizer_config.json" not in files:
         return None

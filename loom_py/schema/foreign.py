@@ -14,7 +14,14 @@ from typing import cast
 
 HEAD_BYTES = 4096
 """How many bytes of a file `foreign` looks at."""
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "UTF-8",
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""Longer ones first; each names a codec of Python that skips it."""
 SAVE_AS_UTF8 = "Save it as UTF-8 without a byte order mark."
 
 _AGAIN = "Fetch or write the file again."
@@ -76,6 +83,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xd8\xff", "is a JPEG picture", _RIGHT_KIND),
     (b"\0asm", "is a WebAssembly module", _RIGHT_KIND),
 )  # fmt: skip
+_POINTERS = 4  # the first entries
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _HTML = re.compile(r"<!doctype html|<html|<head|<body|<script|<meta|<title", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
@@ -100,6 +108,15 @@ def foreign(head: bytes | memoryview, size: int) -> Foreign | None:
     if len(raw) >= 64 and not raw.strip(b"\0"):
         return Foreign(f"holds nothing but zeros in its first {len(raw)} bytes", f"It never arrived whole. {_AGAIN}")
     return _archive(raw) or _binary(raw) or _text(raw, size)
+
+
+def foreign_text(text: str) -> Foreign | None:
+    """What a text is that should be a template: a pointer or a web page. Other texts may be what they should be."""
+    start = text[:HEAD_BYTES]
+    for magic, what, remedy in _MAGIC[:_POINTERS]:
+        if start.startswith(magic.decode()):
+            return Foreign(what, remedy)
+    return _page(start.strip())
 
 
 def server_error(value: object) -> Foreign | None:
@@ -146,9 +163,9 @@ def _binary(raw: bytes) -> Foreign | None:
 
 def _text(raw: bytes, size: int) -> Foreign | None:
     """What is written in a file that is text."""
-    for mark, name in BYTE_ORDER_MARKS.items():
-        if raw.startswith(mark) and name:
-            return Foreign(f"is text in {name}", SAVE_AS_UTF8)
+    marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "UTF-8")
+    if marked != "UTF-8":
+        return Foreign(f"is text in {marked}", SAVE_AS_UTF8)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -158,9 +175,8 @@ def _text(raw: bytes, size: int) -> Foreign | None:
     if any(ord(c) < 32 and c not in "\t\n\r\f\x1b" for c in text):
         return None
     text = text.strip()
-    if _HTML.match(text) or (text.startswith("<!--") and _HTML.search(text)):
-        title = _TITLE.search(text)
-        return Foreign(f"is a web page{f': {_shown(title[1])}' if title else ''}", _PAGE)
+    if (page := _page(text)) is not None:
+        return page
     if text.startswith("<"):
         code = _CODE.search(text)
         return Foreign(f"is an XML document{f': {_shown(code[1])}' if code else ''}", _ANSWER)
@@ -169,6 +185,13 @@ def _text(raw: bytes, size: int) -> Foreign | None:
     if not text:
         return None
     return Foreign(f"is plain text that begins with {_shown(text)}", _TEXT, plain=True)
+
+
+def _page(text: str) -> Foreign | None:
+    if not _HTML.match(text) and not (text.startswith("<!--") and _HTML.search(text)):
+        return None
+    title = _TITLE.search(text)
+    return Foreign(f"is a web page{f': {_shown(title[1])}' if title else ''}", _PAGE)
 
 
 def _json(text: str) -> Foreign:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import InputError, TemplateError
+from ..schema.foreign import foreign_text
 
 MAX_TEMPLATE = 128 * 1024  # characters; the longest in use are about 30 000
 MAX_MESSAGES = 20_000
@@ -53,6 +54,8 @@ class ChatTemplate:
             self.problem = error
 
     def _compile(self) -> None:
+        if (other := foreign_text(self.text)) is not None:
+            raise TemplateError(f"{other.what}, not a template", where=self.name, remedy=other.remedy)
         if len(self.text) > MAX_TEMPLATE:
             raise TemplateError(
                 f"the template has {len(self.text)} characters, more than {MAX_TEMPLATE}",
