@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from ..errors import InputError
@@ -16,26 +16,22 @@ from .state import TrainingState
 
 @shared_as("Network")
 class TrainableGrid(Grid):
-    """A grid with its optimiser's state, and a guard against two trainings at once; arguments as for `Grid`."""
+    """A grid with its optimiser's state, and a guard against two trainings at once."""
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        *,
-        grid: tuple[int, int, int] | None = None,
-        batch_size: int = 1,
-        seed: int | None = None,
-        params: list[Params] | None = None,
-        model_id: str = "",
-    ) -> None:
-        self.training_state = TrainingState()
-        self.in_training = False
-        """While `train` runs: the weights are its own, and may be on a device."""
-        self.computed_on = Choice(NUMPY, "nothing was trained yet")
-        """Where the last training ran, and why there."""
-        self.recorded: dict[Any, tuple[list[Layer], Program]] = {}
+    in_training: bool = False
+    """While `train` runs: the weights are its own, and may be on a device."""
+    computed_on: Choice = Choice(NUMPY, "nothing was trained yet")
+    """Where the last training ran, and why there."""
+
+    @cached_property
+    def training_state(self) -> TrainingState:
+        """The optimiser with its state, fresh in a new grid."""
+        return TrainingState()
+
+    @cached_property
+    def recorded(self) -> dict[Any, tuple[list[Layer], Program]]:
         """Training steps recorded so far, with the layers they are of."""
-        super().__init__(layers, grid=grid, batch_size=batch_size, seed=seed, params=params, model_id=model_id)
+        return {}
 
     @native
     def check_not_training(self) -> None:
