@@ -8,13 +8,8 @@ from .errors import LoomError
 from .network.blueprint import network_blueprint
 from .network.bundle import dump_bundle, save_bundle
 from .network.layer_init import call_layer_init, list_layer_init_functions
-from .network.loading import (
-    build_network_from_json,
-    load_bundle,
-    load_bundle_file,
-    load_model,
-    load_model_from_string,
-)
+from .network.loading import build_network_from_json, load_model, load_model_from_string
+from .network.model_bundle import ModelBundle, load_bundle, load_bundle_from_string
 from .network.network import Network
 from .observe.adaptation import AdaptationComparison, AdaptationTracker
 from .runtime.choice import devices, use_device
@@ -35,6 +30,7 @@ __all__ = [
     "ClassificationReport",
     "DeviationMetrics",
     "LoomError",
+    "ModelBundle",
     "Network",
     "StepState",
     "TargetQueue",
@@ -49,7 +45,7 @@ __all__ = [
     "dump_bundle",
     "list_layer_init_functions",
     "load_bundle",
-    "load_bundle_file",
+    "load_bundle_from_string",
     "load_model",
     "load_model_from_string",
     "load_tokenizer",

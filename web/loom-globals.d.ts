@@ -15,6 +15,9 @@ declare global {
   var createLoomNetwork: LoomGlobals["createLoomNetwork"];
   var loadLoomNetwork: LoomGlobals["loadLoomNetwork"];
   var LoadModelFromString: LoomGlobals["LoadModelFromString"];
+  var SaveBundle: LoomGlobals["SaveBundle"];
+  var LoadBundle: LoomGlobals["LoadBundle"];
+  var LoadBundleFromString: LoomGlobals["LoadBundleFromString"];
   var NewNetwork: LoomGlobals["NewNetwork"];
   var CallLayerInit: LoomGlobals["CallLayerInit"];
   var ListLayerInitFunctions: LoomGlobals["ListLayerInitFunctions"];

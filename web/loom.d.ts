@@ -477,6 +477,16 @@ export declare class Session {
    * @param id the model's name in it
    */
   loadNetwork(text: string, id: string): Promise<Network>;
+  /**
+   * @param networks by the id that each shall have
+   * @returns one bundle text for all, which `loadBundle` reads
+   */
+  saveBundle(networks: Record<string, Network>): Promise<string>;
+  /**
+   * @param text a saved bundle
+   * @returns all its networks by their ids
+   */
+  loadBundle(text: string): Promise<Record<string, Network>>;
   /** Names of the classes whose objects `create` and other methods give. */
   classes(): Promise<string[]>;
   /**
@@ -687,6 +697,16 @@ declare function makeGlobals(runtime: Runtime): {
   createLoomNetwork: (config: unknown) => string | LoomNetwork;
   loadLoomNetwork: (text: unknown, id: unknown) => string | LoomNetwork;
   LoadModelFromString: (text: unknown, id: unknown) => string | LoomNetwork;
+  /**
+   * Write several networks into one file of Python's file system, which lasts as long as the page.
+   * @param models by the id that each shall have
+   * @returns what went wrong
+   */
+  SaveBundle: (filename: string, models: Record<string, LoomNetwork>) => string | undefined;
+  /** @param filename @returns the message if it fails */
+  LoadBundle: (filename: string) => LoomModelBundle | string;
+  /** @param text @returns the message if it fails */
+  LoadBundleFromString: (text: string) => LoomModelBundle | string;
   /**
    * A network for `SetLayer`; until then each of its layers only applies an activation.
    */
@@ -1123,6 +1143,8 @@ export interface NetworkMethods {
   KernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   ListMethods(): string[];
+  /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
+  LoadModelFromString(text: string, model_id: string): Network;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(): null;
   /** Detach an observer. Raises `InputError` for one that is not attached. */
@@ -1413,6 +1435,12 @@ export interface LoomNetwork {
    * @returns JSON of string[]
    */
   ListMethods(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Another network: the one called `model_id` in a bundle's text. This one stays as it is.
+   * @param args JSON of [text: string, model_id: string]
+   * @returns JSON of Network
+   */
+  LoadModelFromString(args: string): Results<[value: LoomNetwork, error?: string]>;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(args?: string): Results<[]>;
   /**
@@ -1616,6 +1644,8 @@ export interface LoomNetwork {
   kernelGradients(): (number[] | null)[];
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): string[];
+  /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
+  loadModelFromString(text: string, model_id: string): LoomNetwork;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): null;
   /** Detach an observer. Raises `InputError` for one that is not attached. */
@@ -1685,6 +1715,7 @@ export interface LoomNetwork {
 
 /** What `session.create` takes, and the object that it makes, by the name of its class. */
 export interface LoomClasses {
+  ModelBundle: { arguments: [models?: Record<string, Network> | null]; object: ModelBundle };
   StepState: { arguments: [network: Network, input_size?: number | null, batch?: number, recurrent?: string]; object: StepState };
   TweenState: { arguments: [network: Network, config?: Record<string, unknown> | null]; object: TweenState };
   NetworkTween: { arguments: [network: Network, use_chain_rule?: boolean]; object: NetworkTween };
@@ -1696,6 +1727,92 @@ export interface LoomClasses {
   ConsoleObserver: { arguments: [every?: number]; object: ConsoleObserver };
   Toolbox: { arguments: []; object: Toolbox };
   ChaseRun: { arguments: [family: string, depth: number, method: string, ticks?: number, seed?: number]; object: ChaseRun };
+}
+
+/** Networks by id, in order; they are the networks given, not copies. */
+export interface ModelBundle extends RemoteObject {
+  /** Add a network; raises `InputError` for an id that is taken. */
+  addModel(model_id: string, network: Network): Promise<null>;
+  /** The network with that id. Raises `InputError` that names those there are. */
+  getModel(model_id: string): Promise<Network>;
+  /** Add all networks of a bundle file; on an error none. */
+  loadFromFile(filename: string): Promise<null>;
+  /** Add all networks of a bundle's text; on an error none. */
+  loadFromString(text: string): Promise<null>;
+  /** The ids, in order. */
+  modelIDs(): Promise<string[]>;
+  /** Take a network out of the bundle; it lives on where it is used. */
+  removeModel(model_id: string): Promise<null>;
+  /** Write a bundle file; `weights` as for `save_bundle`. */
+  saveToFile(filename: string, weights?: string): Promise<null>;
+  /** All networks with their weights as one text, which `load_bundle_from_string` reads. */
+  saveToString(): Promise<string>;
+}
+
+/**
+ * Networks by id, in order; they are the networks given, not copies.
+ *
+ * Small letters take and give plain values. Capitals are the original's calling form: parameters as one JSON
+ * array string, results as JSON texts; a wrong call returns a string that says why.
+ */
+export interface LoomModelBundle extends LoomObject {
+  /**
+   * Add a network; raises `InputError` for an id that is taken.
+   * @param args JSON of [model_id: string, network: Network]
+   */
+  AddModel(args: string): Results<[]>;
+  /**
+   * The network with that id. Raises `InputError` that names those there are.
+   * @param args JSON of [model_id: string]
+   * @returns JSON of Network
+   */
+  GetModel(args: string): Results<[value: LoomNetwork, error?: string]>;
+  /**
+   * Add all networks of a bundle file; on an error none.
+   * @param args JSON of [filename: string]
+   */
+  LoadFromFile(args: string): Results<[]>;
+  /**
+   * Add all networks of a bundle's text; on an error none.
+   * @param args JSON of [text: string]
+   */
+  LoadFromString(args: string): Results<[]>;
+  /**
+   * The ids, in order.
+   * @returns JSON of string[]
+   */
+  ModelIDs(args?: string): Results<[value: string, error?: string]>;
+  /**
+   * Take a network out of the bundle; it lives on where it is used.
+   * @param args JSON of [model_id: string]
+   */
+  RemoveModel(args: string): Results<[]>;
+  /**
+   * Write a bundle file; `weights` as for `save_bundle`.
+   * @param args JSON of [filename: string, weights: string]
+   */
+  SaveToFile(args: string): Results<[]>;
+  /**
+   * All networks with their weights as one text, which `load_bundle_from_string` reads.
+   * @returns JSON of string
+   */
+  SaveToString(args?: string): Results<[value: string, error?: string]>;
+  /** Add a network; raises `InputError` for an id that is taken. */
+  addModel(model_id: string, network: LoomNetwork): null;
+  /** The network with that id. Raises `InputError` that names those there are. */
+  getModel(model_id: string): LoomNetwork;
+  /** Add all networks of a bundle file; on an error none. */
+  loadFromFile(filename: string): null;
+  /** Add all networks of a bundle's text; on an error none. */
+  loadFromString(text: string): null;
+  /** The ids, in order. */
+  modelIDs(): string[];
+  /** Take a network out of the bundle; it lives on where it is used. */
+  removeModel(model_id: string): null;
+  /** Write a bundle file; `weights` as for `save_bundle`. */
+  saveToFile(filename: string, weights?: string): null;
+  /** All networks with their weights as one text, which `load_bundle_from_string` reads. */
+  saveToString(): string;
 }
 
 /** Buffers 0 (the input) … L (the output) of a network with L layers, all zero at first. */
@@ -2708,6 +2825,8 @@ export interface Network {
   kernelGradients(): Promise<(number[] | null)[]>;
   /** Names of all methods that can be called from JavaScript, sorted. */
   listMethods(): Promise<string[]>;
+  /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
+  loadModelFromString(text: string, model_id: string): Promise<Network>;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): Promise<null>;
   /** Detach an observer. Raises `InputError` for one that is not attached. */

@@ -20,6 +20,7 @@ from .values import array_of, bind, takes_text, to_json_text
 
 CLASSES = {
     "Network": "network.network",
+    "ModelBundle": "network.model_bundle",
     "StepState": "stepping",
     "TweenState": "tween",
     "NetworkTween": "tween",

@@ -90,6 +90,8 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
     if origin in (dict, Mapping) or annotation is dict:
         if not isinstance(value, dict):
             raise _mismatch("object", value, where)
+        if arguments and is_shared(arguments[1]):
+            return {key: convert(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
         return value
     return _scalar(value, annotation, where)
 

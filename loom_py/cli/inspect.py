@@ -14,7 +14,8 @@ from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
 from ..models.inspect_checkpoint import inspect_checkpoint
 from ..network.bundle import TYPE
-from ..network.loading import build_network_from_json, load_bundle_file
+from ..network.loading import build_network_from_json
+from ..network.model_bundle import load_bundle
 from ..network.network import Network
 from ..output import print_json
 from ..schema.strict import MAX_BYTES
@@ -62,7 +63,7 @@ def describe(path: Path) -> dict[str, Any]:
     value = read_json_file(source, max_bytes=MAX_BYTES)
     if isinstance(value, Mapping) and value.get("type") == TYPE:
         with within(str(path), root="bundle"):
-            models = [_network(network, name) for name, network in load_bundle_file(path).items()]
+            models = [_network(network, name) for name, network in load_bundle(path).items()]
         return {"format": "LOOM bundle", "size": source.size, "models": models}
     if isinstance(value, Mapping) and "added_tokens" in value:
         with within(str(path)):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from ..errors import InputError
 from ..marks import Duration, Floats, native, shared
 from ..nn.layer import tree_map
+from ..training.state import TrainingState
 from .accelerated import Accelerated
 from .bundle import dump_bundle, model_record, save_bundle
 from .inspectable import Inspectable
 from .layer_config import from_config
 from .observable import Observable
+from .reading import SavedNetwork, saved_network
 from .steppable import Steppable
 from .trainable import Trainable
 from .tweenable import Tweenable
@@ -73,6 +75,26 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
     def save_model_to_string(self, model_id: str) -> str:
         """The network and its weights as a LOOM bundle: JSON that the original reads too."""
         return dump_bundle({model_id: self})
+
+    def load_model_from_string(self, text: str, model_id: str) -> Network:
+        """Another network: the one called `model_id` in a bundle's text. This one stays as it is."""
+        return Network.from_saved(saved_network(text, model_id))
+
+    @classmethod
+    def from_saved(cls, saved: SavedNetwork) -> Self:
+        """The network that a bundle holds, with the state of its training."""
+        network = cls(
+            saved.layers,
+            grid=saved.grid,
+            batch_size=saved.batch_size,
+            seed=saved.seed,
+            params=saved.params,
+            model_id=saved.model_id,
+        )
+        if saved.entry.has("training"):
+            value, place = saved.entry.any("training"), saved.entry.at("training")
+            network.training_state = TrainingState.load_state(value, network.parameters, place)
+        return network
 
     def serialize_model(self, model_id: str) -> dict[str, Any]:
         """One model's entry in a bundle: id, cfg, weights."""

@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..marks import Duration, Floats, is_shared, shared_name
 
-_UPPER = {"cpu": "CPU", "gpu": "GPU", "json": "JSON", "id": "ID", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+_UPPER = {
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "json": "JSON",
+    "id": "ID",
+    "ids": "IDs",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+}
 _PLAIN = {int: "int", float: "float32", str: "string", bool: "bool", Any: "any", Duration: "time.Duration"}
 
 

@@ -19,7 +19,7 @@ from loom_py import (
     build_network_from_json,
     dump_bundle,
     load_bundle,
-    load_bundle_file,
+    load_bundle_from_string,
     load_model,
     load_model_from_string,
     save_bundle,
@@ -54,7 +54,7 @@ def test_decimals_read_back_to_the_same_float(values: list[float]) -> None:
 def test_several_models_in_a_bundle(grid_scatter: dict[str, Any]) -> None:
     one, two = (build_network_from_json(grid_scatter["network"], seed=s) for s in (1, 2))
     text = dump_bundle({"one": one, "two": two})
-    both = load_bundle(text)
+    both = load_bundle_from_string(text)
     assert list(both) == ["one", "two"]
     x = [0.4] * 8
     np.testing.assert_array_equal(load_model_from_string(text, "two").forward(x), two.forward(x))
@@ -84,7 +84,7 @@ def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> No
     for weights in ("json", "safetensors"):
         path = tmp_path / f"{weights}.json"
         save_bundle(path, {"one": one, "two": two}, weights)
-        np.testing.assert_array_equal(load_bundle_file(path)["two"].forward(x), two.forward(x))
+        np.testing.assert_array_equal(load_bundle(path)["two"].forward(x), two.forward(x))
         np.testing.assert_array_equal(load_model(path, "one").forward(x), one.forward(x))
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names[:2] == ["json.json", "safetensors.json"]
@@ -95,18 +95,18 @@ def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> No
     save_bundle(tmp_path / "odd.safetensors", {"one": one}, "safetensors")
     np.testing.assert_array_equal(load_model(tmp_path / "odd.safetensors", "one").forward(x), one.forward(x))
     one.save_model(str(tmp_path / "json.json"), "again", "safetensors")
-    assert list(load_bundle_file(tmp_path / "json.json")) == ["again"]
+    assert list(load_bundle(tmp_path / "json.json")) == ["again"]
     with pytest.raises(InputError, match="unknown kind of weights 'zip'"):
         save_bundle(tmp_path / "x.json", {"one": one}, "zip")
     next(tmp_path.glob("safetensors.json.*.safetensors")).unlink()
     with pytest.raises(FormatError, match=r"models\[0\]\.weights\.file: the weight file 'safetensors\.json\."):
-        load_bundle_file(tmp_path / "safetensors.json")
+        load_bundle(tmp_path / "safetensors.json")
     text = dump_bundle({"one": one}, "w")
     with pytest.raises(FormatError, match=r"the tensor one/layers\.0\.kernel is missing"):
-        load_bundle(text, {"w": BytesSource(dump_weights({"two": two}))})
+        load_bundle_from_string(text, {"w": BytesSource(dump_weights({"two": two}))})
     small = build_network_from_json({"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]})
     with pytest.raises(FormatError, match=r"one/layers\.0\.kernel has shape \[1, 1\], expected \[8, 16\]"):
-        load_bundle(text, {"w": BytesSource(dump_weights({"one": small}))})
+        load_bundle_from_string(text, {"w": BytesSource(dump_weights({"one": small}))})
 
 
 @pytest.mark.parametrize("weights", ["json", "safetensors"])
@@ -147,10 +147,10 @@ def test_names_and_sizes_survive() -> None:
     text = json.loads(dump_bundle({"a": network, "b": network}))
     text["models"][1]["id"] = "a"
     with pytest.raises(FormatError, match=r"models\[1\]\.id: two models are called 'a'"):
-        load_bundle(json.dumps(text))
+        load_bundle_from_string(json.dumps(text))
     del text["models"][1]["id"]
     with pytest.raises(FormatError, match=r"models\[1\]\.id: missing: a string is required"):
-        load_bundle(json.dumps(text))
+        load_bundle_from_string(json.dumps(text))
 
 
 def test_saved_size_is_the_original_s(grid_scatter: dict[str, Any]) -> None:

@@ -37,3 +37,62 @@ state.step_forward()
 [len(state.get_output()), welvet is loom_py.simple]
 """
     assert python(page, f"{code.strip()}.__str__()") == "[2, True]"
+
+
+BUNDLES = """
+async () => {
+    const layer = (size) => ({ type: "dense", input_size: 2, output_size: size });
+    const config = (size) => JSON.stringify({ seed: size, layers: [layer(size)] });
+    const [a, b] = [3, 4].map((size) => createNetworkFromJSON(config(size)));
+    const run = (network) => Array.from(network.forward([0.5, -1]));
+    const out = { a: run(a), b: run(b) };
+
+    // the methods of a network, in the original's form and on plain values
+    const [text] = b.SaveModelToString(JSON.stringify(["b"]));
+    const [loaded, problem] = a.LoadModelFromString(JSON.stringify([text, "b"]));
+    out.method = [run(loaded), problem, run(a.loadModelFromString(text, "b")), typeof loaded.ForwardCPU];
+    out.wrong = a.LoadModelFromString(JSON.stringify([text, "c"]));
+
+    // files and texts by the documents' names
+    out.saved = SaveBundle("models.json", { model_a: a, model_b: b });
+    const bundle = LoadBundle("models.json");
+    out.ids = bundle.modelIDs();
+    out.file = run(bundle.getModel("model_b"));
+    const [all] = bundle.SaveToString();
+    out.text = run(LoadBundleFromString(all).GetModel(JSON.stringify(["model_a"]))[0]);
+    out.missing = LoadBundle("none.json");
+    out.path = LoadBundleFromString("models.json");
+    out.object = SaveBundle("models.json", { model_a: {} });
+
+    // promises; the first network of this session comes out of a bundle
+    const { loom } = await import("/loom.js");
+    const session = await loom.start({ worker: false });
+    const { model_a, model_b } = await session.loadBundle(all);
+    out.session = [Array.from(await model_a.forward([0.5, -1])), Array.from(await model_b.forward([0.5, -1]))];
+    const again = await session.loadBundle(await session.saveBundle({ x: model_b, y: model_a }));
+    out.keys = Object.keys(again);
+    out.x = Array.from(await again.x.forward([0.5, -1]));
+    const other = await model_a.call("LoadModelFromString", all, "model_b");
+    out.call = Array.from(await other.forward([0.5, -1]));
+    return out;
+}
+"""
+
+
+# Source: the trouble table, several models from JavaScript and `LoadModelFromString` as a method.
+def test_bundles_and_models_of_a_network(page: Page) -> None:
+    out = page.evaluate(BUNDLES)
+    a, b = out["a"], out["b"]
+    assert (len(a), len(b)) == (3, 4)
+    assert out["method"] == [b, None, b, "function"]
+    assert out["wrong"][0] is None
+    assert "model ID 'c' not found in bundle" in out["wrong"][1]
+    assert out["saved"] is None
+    assert out["ids"] == ["model_a", "model_b"]
+    assert (out["file"], out["text"]) == (b, a)
+    assert "none.json" in out["missing"]
+    assert "Use load_bundle." in out["path"]
+    assert "expected a Network, got an object" in out["object"]
+    assert out["session"] == [a, b]
+    assert out["keys"] == ["x", "y"]
+    assert out["x"] == out["call"] == b

@@ -55,6 +55,22 @@ function makeGlobals(runtime) {
     return typeof id === "string" ? network((b) => b.load_network(text, id)) : mismatch("a model id", id);
   };
 
+  /** @param {Record<string, LoomNetwork>} [models] @returns {import("../loom.js").LoomModelBundle} */
+  const bundle = (models = {}) => createObject(runtime, "ModelBundle", [models]);
+  const loaded = (/** @type {(bundle: import("../loom.js").LoomModelBundle) => void} */ load) => {
+    const made = bundle();
+    load(made);
+    return made;
+  };
+  /** @template T @param {() => T} work @returns {T | string} the message if it fails */
+  const attempt = (work) => {
+    try {
+      return work();
+    } catch (error) {
+      return explain(error);
+    }
+  };
+
   /** @param {() => string} work @returns {string} */
   const reply = (work) => {
     try {
@@ -69,6 +85,17 @@ function makeGlobals(runtime) {
     createLoomNetwork: create,
     loadLoomNetwork: load,
     LoadModelFromString: load,
+    /**
+     * Write several networks into one file of Python's file system, which lasts as long as the page.
+     * @param {string} filename
+     * @param {Record<string, LoomNetwork>} models by the id that each shall have
+     * @returns {string | undefined} what went wrong
+     */
+    SaveBundle: (filename, models) => attempt(() => void bundle(models).saveToFile(filename)),
+    /** @param {string} filename @returns {import("../loom.js").LoomModelBundle | string} the message if it fails */
+    LoadBundle: (filename) => attempt(() => loaded((b) => b.loadFromFile(filename))),
+    /** @param {string} text @returns {import("../loom.js").LoomModelBundle | string} the message if it fails */
+    LoadBundleFromString: (text) => attempt(() => loaded((b) => b.loadFromString(text))),
     /**
      * A network for `SetLayer`; until then each of its layers only applies an activation.
      * @param {number} inputSize

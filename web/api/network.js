@@ -1,6 +1,6 @@
 /** A network that lives in Python: run, trained, evaluated, stepped, watched. */
 
-import { RemoteObject, createRemote } from "./remote_object.js";
+import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 
 /** @typedef {ArrayLike<number>} Numbers */
 /** @typedef {{input: Numbers, target: Numbers}} Batch */
@@ -82,3 +82,5 @@ export class Network extends RemoteObject {
     return this.engine.call("watch", { handle: this.handle, interval }, { onEvent: onActivity, signal });
   }
 }
+
+setBase("Network", Network);

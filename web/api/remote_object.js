@@ -69,15 +69,26 @@ export class RemoteObject extends Handle {
 /** @type {Cache<EngineLike, Promise<RemoteClass>>} */
 const classes = new Cache();
 
+/** Base classes of the kinds that have short forms of their own. @type {Map<string, RemoteClass>} */
+const bases = new Map();
+
+/**
+ * Objects of a kind are made from this class, wherever they come from.
+ * @param {string} kind
+ * @param {RemoteClass} Base
+ */
+export function setBase(kind, Base) {
+  bases.set(kind, Base);
+}
+
 /**
  * The class of one kind of object, with its reflected methods, which are requested from Python once.
  * @param {EngineLike} engine
  * @param {string} kind
- * @param {RemoteClass} Base
  * @returns {Promise<RemoteClass>}
  */
-function classOf(engine, kind, Base) {
-  const promise = classes.get(engine, kind, () => reflected(engine, kind, Base));
+function classOf(engine, kind) {
+  const promise = classes.get(engine, kind, () => reflected(engine, kind, bases.get(kind) ?? RemoteObject));
   promise.catch(() => classes.forget(engine, kind)); // so that the next call tries again
   return promise;
 }
@@ -112,10 +123,9 @@ const inSteps = (name, parameters) =>
  * @param {EngineLike} engine
  * @param {string} kind
  * @param {number} handle
- * @param {RemoteClass} [Base]
  */
-export async function remote(engine, kind, handle, Base = RemoteObject) {
-  return new (await classOf(engine, kind, Base))(engine, handle, kind);
+export async function remote(engine, kind, handle) {
+  return new (await classOf(engine, kind))(engine, handle, kind);
 }
 
 /**

@@ -80,9 +80,38 @@ export class Session {
     return this.#network(await this.#engine.call("loadNetwork", { text, id }));
   }
 
+  /**
+   * @param {Record<string, Network>} networks by the id that each shall have
+   * @returns {Promise<string>} one bundle text for all, which `loadBundle` reads
+   */
+  async saveBundle(networks) {
+    const bundle = await this.create("ModelBundle", networks);
+    try {
+      return await bundle.saveToString();
+    } finally {
+      await bundle.dispose();
+    }
+  }
+
+  /**
+   * @param {string} text a saved bundle
+   * @returns {Promise<Record<string, Network>>} all its networks by their ids
+   */
+  async loadBundle(text) {
+    const bundle = await this.create("ModelBundle");
+    try {
+      await bundle.loadFromString(text);
+      /** @type {string[]} */
+      const ids = await bundle.modelIDs();
+      return Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await bundle.getModel(id)])));
+    } finally {
+      await bundle.dispose();
+    }
+  }
+
   /** @param {number} handle @returns {Promise<Network>} */
   async #network(handle) {
-    return /** @type {Network} */ (await remote(this.#engine, "Network", handle, Network));
+    return /** @type {Network} */ (await remote(this.#engine, "Network", handle));
   }
 
   /**
