@@ -1,4 +1,4 @@
-"""Many different networks for one task, drawn at random: descriptions, and networks built from them."""
+"""Random architectures for one task: their descriptions, and the networks built from them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ _KEYS = {
 
 
 def generate_configs(count: int, options: ArchOptions | None = None, *, seed: int | None = None) -> list[ArchConfig]:
-    """`count` random architectures; the same seed gives the same ones, and more of them the same first ones."""
+    """`count` random architectures; the same seed gives the same ones, and a larger count extends the list."""
     o, rng = options or ArchOptions(), generator(seed)
     pairs = {d: [h for h in o.num_heads if h > 0 and d % h == 0] for d in o.d_models}
     for d, heads in pairs.items():

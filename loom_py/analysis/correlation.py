@@ -53,7 +53,7 @@ class Correlations:
         return _sorted([self._pair(i[f], j[f]) for f in strong_pairs])
 
     def with_feature(self, label: str) -> list[CorrelationPair]:
-        """That feature with every other one, the strongest first."""
+        """The feature's pairs with every other one, the strongest first."""
         if label not in self.labels:
             raise InputError(f"unknown feature {label!r}", where="label", remedy=suggest(label, self.labels))
         i = self.labels.index(label)
@@ -95,7 +95,7 @@ def spearman(data: ArrayLike, labels: Sequence[str] | None = None, *, skip_nan: 
 
 
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1 of a vector; equal values get the mean of the ranks they take up."""
+    """Ranks of a vector's values, from 1; equal values get the mean of their ranks."""
     _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[index.ravel()]

@@ -39,9 +39,9 @@ def complementary_matches(masks: Mapping[str, ArrayLike], min_coverage: float = 
     **Arguments:**
 
     - `masks`: model → which of the n samples it gets right, booleans (or 0 and 1), all of one length.
-    - `min_coverage`: |A ∪ B| / n at least, 0 … 1.
+    - `min_coverage`: the least |A ∪ B| / n, 0 … 1.
 
-    With A · Bᵀ as one matrix product: |A ∩ B|, and |A ∪ B| = |A| + |B| − |A ∩ B|.
+    |A ∩ B| of all pairs is one matrix product A · Bᵀ, and |A ∪ B| = |A| + |B| − |A ∩ B|.
     """
     number(min_coverage, "min_coverage", 0, 1)
     names = list(masks)

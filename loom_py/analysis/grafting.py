@@ -27,7 +27,7 @@ class Graft:
     params: Params
 
     def network(self, batch_size: int = 1, model_id: str = "graft") -> Network:
-        """A network of this one layer, with these very weights."""
+        """A network of this one layer, which shares these weights."""
         return Network([self.layer], batch_size=batch_size, seed=0, params=[self.params], model_id=model_id)
 
     def to_config(self) -> Json:
@@ -54,7 +54,7 @@ def graft_networks(
     - `share_weights`: the branches use the networks' own arrays, so that training either moves both; else copies.
     - `seed`: for the gate.
 
-    Raises `InputError` or `ConfigError` if there is no such layer or the sizes do not fit, before anything is made.
+    Raises `InputError` or `ConfigError` if there is no such layer or the sizes do not fit, before anything is built.
     """
     if not networks:
         raise InputError("needs at least one network", where="networks")
@@ -83,7 +83,7 @@ def graft_networks(
 
 
 def scale_weights(params: Params, factor: float) -> None:
-    """Multiply every parameter of a tree (`network.params[i]`) by `factor`, in place; buffers stay."""
+    """Multiply every parameter of a tree (`network.params[i]`) by `factor`, in place, but no buffers."""
     number(factor, "factor")
 
     def scale(a: Any) -> Any:

@@ -127,7 +127,7 @@ def _means(x: Matrix, assigned: NDArray[np.int64], before: Matrix) -> Matrix:
 def _fill_empty(
     x: Matrix, centroids: Matrix, assigned: NDArray[np.int64], distances: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give every empty cluster the point farthest from its centroid, where one is away from it; changes `centroids`."""
+    """Move the centroid of every empty cluster to the point farthest from its own, if any lies off its centroid."""
     empty = np.flatnonzero(np.bincount(assigned, minlength=len(centroids)) == 0)
     rounding = 1e-24 * float((x * x).sum(axis=1).max()) if empty.size else 0.0
     for cluster in empty:
@@ -163,7 +163,7 @@ def silhouette_samples(data: ArrayLike, assignments: ArrayLike) -> NDArray[np.fl
     """Rousseeuw's silhouette (1987) of every point: (b − a) / max(a, b).
 
     a is the mean distance to the other points of its cluster, b the smallest mean distance to the points of another.
-    0 for a point alone in its cluster, as he defines it, and where there is one cluster only. Memory stays bounded:
+    0 for a point alone in its cluster, as he defines it, and for a single cluster. Memory stays bounded:
     distances are computed some rows at a time.
     """
     x = matrix(data, "data")

@@ -104,7 +104,7 @@ class TensorStore:
         return data.reshape(rows, width)
 
     def view(self, name: str) -> NDArray[Any]:
-        """A read-only array over the stored bytes (BF16 as uint16, F8 as uint8), without a copy where the source can.
+        """A read-only array over the stored bytes (BF16 as uint16, F8 as uint8), without a copy if possible.
 
         Raises `InputError` for quantised tensors, which have no NumPy type.
         """
@@ -122,9 +122,9 @@ class TensorStore:
         return np.frombuffer(data, numpy).reshape(info.shape)
 
     def load(self, name: str, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-        """The numbers as `dtype`: a view where they are stored so (and aligned), else a new array, widened in chunks.
+        """The numbers as `dtype`: a view if they are stored as that (and aligned), else a new array, widened in chunks.
 
-        Raises `FormatError` for a block type this package can only hand out raw.
+        Raises `FormatError` for a block type that this package can only read raw.
         """
         info, source = self.locate(name)
         target = np.dtype(dtype)
@@ -154,7 +154,7 @@ class TensorStore:
         return out.reshape(info.shape)
 
     def locate(self, name: str) -> tuple[TensorInfo, Source]:
-        """The facts of a tensor and the source that its bytes lie in; `InputError` for an unknown name."""
+        """A tensor's info and the source of its bytes; `InputError` for an unknown name."""
         try:
             return self._tensors[name]
         except KeyError:

@@ -45,7 +45,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_json_file(source: Source, *, max_bytes: int) -> Any:
-    """A whole JSON file through the strict reader; what is too large or no JSON is refused before all of it is read."""
+    """A whole JSON file, parsed strictly; a file that is too large or not JSON is refused before all of it is read."""
     head = source.read(0, min(source.size, HEAD_BYTES))
     other = foreign(head, source.size) if source.size > HEAD_BYTES else None
     if other is not None and bytes(head).lstrip()[:1] not in (b"{", b"["):
@@ -57,7 +57,7 @@ def read_json_file(source: Source, *, max_bytes: int) -> Any:
 
 
 def read_text_file(source: Source, *, max_bytes: int) -> str:
-    """The beginning of a text in UTF-8, or in what its byte order mark says; the mark is not part of it."""
+    """The beginning of a text in UTF-8, or in the encoding of its byte order mark, which is left out."""
     raw = bytes(source.read(0, min(source.size, max_bytes)))
     codec = next((name for mark, name in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "UTF-8")
     return raw.decode("utf-8-sig" if codec == "UTF-8" else codec, "replace")

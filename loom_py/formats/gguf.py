@@ -1,4 +1,4 @@
-"""GGUF versions 2 and 3: metadata of every type, tensor infos, and tensors left in their blocks until asked for.
+"""GGUF versions 2 and 3: metadata of every type, tensor infos, and tensors that stay in their blocks until loaded.
 
 Layout (little-endian): magic `GGUF`, u32 version, u64 tensor count, u64 metadata count; the metadata (string key, u32
 type, value); the tensor infos (string name, u32 axes, u64 extents innermost first, u32 type, u64 offset); padding to
@@ -38,7 +38,7 @@ _MIN_INFO = 8 + 4 + 4 + 8  # bytes of the shortest tensor info
 
 
 class _Reader:
-    """Sequential reads of a source through a window, so that a header costs few reads and no tensor is touched."""
+    """Sequential reads of a source through a window, so that a header takes few reads and no tensor is read."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -63,7 +63,7 @@ class _Reader:
         return FormatError(message, where=place, remedy=remedy)
 
     def _need(self, count: int) -> int:
-        """Makes `count` bytes available; returns their position in the window and moves past them."""
+        """Make `count` bytes available and move past them; returns their position in the window."""
         if count > len(self._window) - self._at:
             if count > self.left:
                 if self.source.size > self.limit:
@@ -114,7 +114,7 @@ class _Reader:
             except UnicodeDecodeError:
                 raise self.error(f"{what}[{len(result)}] is not UTF-8", self.position + at + 8) from None
             self._at += at
-            if len(result) < count:  # the next one crosses the window's end: take it alone and refill
+            if len(result) < count:  # the next one crosses the window's end: reading it refills the window
                 result.append(self.string(f"{what}[{len(result)}]"))
         return result
 
@@ -126,7 +126,7 @@ class GGUFFile(TensorStore):
 
     - `source`: the file.
 
-    Raises `FormatError` (file and byte offset) for anything that is not a whole, consistent GGUF file.
+    Raises `FormatError` (file and byte offset) unless the file is complete and consistent.
 
     - `version`: 2 or 3.  `alignment`: of the data, in bytes.  `data_offset`: where the data starts.
     """

@@ -16,7 +16,7 @@ FloatType = Literal["float32", "float16", "bfloat16"]
 def narrowed(weight: NDArray[np.float32], dtype: FloatType, info: TensorInfo) -> NDArray[Any]:
     """`weight` as `dtype`, contiguous; bfloat16 as uint16. NaN stays NaN.
 
-    Raises `ModelError` with the place of `info` for finite numbers that float16 does not reach.
+    Raises `ModelError` with the place of `info` for finite numbers beyond float16's range.
     """
     if dtype == "float32":
         return np.ascontiguousarray(weight)

@@ -62,10 +62,10 @@ def dump_program(program: Program) -> str:
 
 
 def load_program(text: str | bytes, where: str = "program") -> Program:
-    """Inverse of `dump_program`. Everything is checked; a `FormatError` names the JSON path."""
+    """The reverse of `dump_program`, fully checked; a `FormatError` names the JSON path."""
     f = Fields(parse_json(text, where=where), file=where, rules=FILE)
     if f.string("fmt") != FORMAT or f.integer("version", minimum=0) != VERSION:
-        raise f.error("is not a program of a version that is known", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
+        raise f.error("is not a program of a known version", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
     program = Program(f.string("name"))
     for i, b in enumerate(f.objects("buffers", required=True)):
         dtype, kind = b.string("dtype"), b.string("kind")
@@ -87,7 +87,7 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
         values = _read_array(f.child(value, "constants", key))
         buffer = program.buffers[index]
         if (values.shape, values.dtype.name) != (buffer.shape, buffer.dtype):
-            raise f.error(f"is not {buffer.shape} {buffer.dtype} as its buffer", "constants", key)
+            raise f.error(f"is not {buffer.shape} {buffer.dtype} like its buffer", "constants", key)
         program.constants[index] = values
     missing = [b.index for b in program.buffers if b.kind == "constant" and b.index not in program.constants]
     if missing:

@@ -1,6 +1,6 @@
 """Widening stored bytes to float32: bfloat16, float8 and ggml's quantised blocks, vectorised in NumPy.
 
-Layouts and formulas are tabled in `dtypes.py`. Every formula is evaluated left to right in float32, which is what
+The tables in `dtypes.py` give layouts and formulas. Every formula is evaluated left to right in float32, which is what
 ggml's reference implementation computes.
 """
 
@@ -55,7 +55,7 @@ def requantise(rows: NDArray[np.uint8], dtype: str) -> NDArray[np.uint8]:
         x = np.empty((part.size // kind.size, kind.block), np.float32)
         widen(part.reshape(-1, kind.size), dtype, x)
         x = x.reshape(len(part), blocks, 32)
-        with np.errstate(all="ignore"):  # damaged scales show in d, which the reader checks
+        with np.errstate(all="ignore"):  # damaged scales make d NaN or infinite, which the reader checks
             d = (np.abs(x).max(axis=2, keepdims=True) / 127).astype(np.float16)
             inverse = np.where(d == 0, 0, 1 / d.astype(np.float32))
             q = np.clip(np.rint(x * inverse), -127, 127).astype(np.int8)
@@ -76,7 +76,7 @@ def _half(blocks: Bytes, at: int) -> Floats:
 
 
 def _nibbles(packed: Bytes, group: int, out: NDArray[Any]) -> None:
-    """Each run of `group` bytes gives its low nibbles, then its high ones."""
+    """The nibbles of each run of `group` bytes: all low ones, then all high ones."""
     shape = (len(packed), -1, group)
     target = out.reshape(len(packed), -1, 2, group)
     np.bitwise_and(packed.reshape(shape), 15, out=target[:, :, 0], casting="unsafe")

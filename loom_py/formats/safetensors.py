@@ -66,7 +66,7 @@ class SafetensorsFile(TensorStore):
         return MappingProxyType(self._metadata)
 
     def _header_length(self) -> int:
-        """The header's length; `FormatError` for one that cannot be, which says what the file is instead."""
+        """The header's length; for an impossible one a `FormatError` that says what the file is instead."""
         source, size = self.source, self.source.size
         start = bytes(source.read(0, min(size, 9)))
         length = int.from_bytes(start[:8], "little")

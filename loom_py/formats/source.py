@@ -47,7 +47,7 @@ class BytesSource:
 
 
 class FileSource:
-    """A file on disk, mapped so that pages are read when touched; read in pieces where mapping is unsupported."""
+    """A file on disk, memory-mapped; read in pieces where mapping is unsupported."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -77,7 +77,7 @@ class FileSource:
         return memoryview(self._file.read(length))
 
     def close(self) -> None:
-        """Close the file. Views handed out before stay valid: they keep the mapping alive."""
+        """Close the file. Views returned before stay valid: they keep the mapping alive."""
         self._map = None
         if self._file is not None:
             self._file.close()

@@ -1,8 +1,9 @@
-"""Added and special tokens: cut out of the text before anything else sees it.
+"""Added and special tokens, which are cut out of the text before any other step.
 
 As `tokenizers` does: tokens that are not `normalized` are searched in the raw text, the others, in their normalised
-form, in the normalised pieces between. The search takes the leftmost match and there the longest token. What a match
-swallows to its left (`lstrip`) and right (`rstrip`), and whether it counts at all (`single_word`), is decided after.
+form, in the normalised pieces between. The search takes the leftmost match and there the longest token. How much
+white space a match takes to its left (`lstrip`) and right (`rstrip`), and whether it counts (`single_word`), is decided
+afterwards.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class AddedTokens:
 
     **Arguments:**
 
-    - `tokens`: in the order of the file. Content that `lookup` does not know gets the next free id.
+    - `tokens`: in the order of the file. Content unknown to `lookup` gets the next free id.
     - `lookup`: the model's id of a string, or `None`.
     - `model_size`: the number of tokens in the model.
     - `normalize`: the tokenizer's normaliser.
@@ -47,7 +48,7 @@ class AddedTokens:
     ) -> None:
         self.ids: dict[str, int] = {}
         self.by_id: dict[int, AddedToken] = {}
-        self.decoded: dict[int, str] = {}  # what the decoder is given: the normalised form where there is one
+        self.decoded: dict[int, str] = {}  # what the decoder gets: the normalised form if there is one
         special: set[str] = set()
         next_id = model_size
         for token in tokens:
@@ -75,7 +76,7 @@ class _Matcher:
     """Finds the tokens of one kind in a text."""
 
     def __init__(self, patterns: list[tuple[str, int]], tokens: AddedTokens) -> None:
-        # Normalisation can make two tokens the same, where `tokenizers` takes either, or leave nothing of one.
+        # Normalisation can make two tokens equal, of which `tokenizers` takes either, or make one empty.
         self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
         self._find = _finder(list(self._ids))
@@ -113,7 +114,7 @@ def _is_word(text: str, index: int) -> bool:
 
 
 def _skip_space(text: str, index: int, step: int, end: int) -> int:
-    """From the boundary `index` over white space, to the left (-1) or right (1), at most to the boundary `end`."""
+    """Move from the boundary `index` over white space, left (-1) or right (1), to the boundary `end` at most."""
     space = named_set("rust_whitespace")
     while index != end and text[index if step > 0 else index - 1] in space:
         index += step
@@ -125,17 +126,17 @@ _MOST_IN_A_REGEX = 2000
 
 
 def _finder(contents: list[str]) -> _Finder:
-    """Finds the leftmost of some texts, and of those the longest, then continues after it."""
+    """Finds the leftmost occurrence of several texts, the longest of equals, then continues after it."""
     if not contents:
         return lambda text: iter(())
-    if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives
+    if len(contents) > _MOST_IN_A_REGEX:  # compile time grows with the square of the alternatives
         return _TokenTrie(contents).find
     pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
     return lambda text: (match.span() for match in pattern.finditer(text))
 
 
 class _TokenTrie:
-    """Texts by their characters, for more of them than a regex takes."""
+    """A trie, for more texts than a regex can hold."""
 
     def __init__(self, contents: Iterable[str]) -> None:
         self._root: dict[str, Any] = {}

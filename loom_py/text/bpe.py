@@ -1,7 +1,7 @@
 """Byte-pair encoding: the lowest-ranked pair merges first, the leftmost of equals (Sennrich et al. 2016).
 
-Short words are merged by repeated searches for the lowest rank, which is fastest in the interpreter, long ones by a
-heap over a linked list, in n·log n. A cache of bounded size keeps words.
+Short words are merged by repeated searches for the lowest rank, which is fastest in the interpreter; long ones by a
+heap over a linked list, in O(n log n). A bounded cache keeps the ids of words.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class BPE:
     def _with_unknown(self, chars: Sequence[str], ids: list[int | None]) -> list[int]:
         """Unknown characters as bytes or as the unknown token; without either they are dropped."""
         out: list[int] = []
-        pending: int | None = None  # an unknown token not yet written, so that neighbours can fuse with it
+        pending: int | None = None  # an unknown token not yet emitted, so that neighbours can fuse with it
         for char, token_id in zip(chars, ids, strict=True):
             if token_id is not None:
                 if pending is not None:

@@ -1,4 +1,4 @@
-"""Chat templates: messages to the prompt a model was trained on, written by its own Jinja2 template.
+"""Chat templates: a model's own Jinja2 template turns messages into the prompt format it was trained on.
 
 The environment is the one `transformers` builds (immutable sandbox, trimmed blocks, loop controls, `tojson` without
 HTML escapes, `raise_exception`, `strftime_now`), narrowed and metered by `template_sandbox`.
@@ -30,8 +30,8 @@ class ChatTemplate:
     - `name`: where the template comes from, for errors.
     - `variant`: which of several templates, by name.
 
-    A template that cannot be used (too long, an unknown filter, no variant of that name) does not keep its model from
-    loading: `problem` holds the `TemplateError` with the line, and `render` raises it.
+    An unusable template (too long, an unknown filter, no variant of that name) does not keep its model from loading:
+    `problem` holds the `TemplateError` with the line, and `render` raises it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ChatTemplate:
             raise TemplateError(
                 f"the template has {len(self.text)} characters, more than {MAX_TEMPLATE}",
                 where=self.name,
-                remedy="No model needs so long a template; the file is damaged or hostile.",
+                remedy="No model needs a template this long; the file is damaged or hostile.",
             )
         try:
             from .template_sandbox import Sandbox
@@ -103,7 +103,7 @@ class ChatTemplate:
             raise self._error(error) from None
 
     def _error(self, error: Exception) -> TemplateError:
-        """Whatever the engine or the template raised, as a `TemplateError` with the line."""
+        """An error of the engine or the template as a `TemplateError` with the line."""
         from jinja2.exceptions import SecurityError, TemplateSyntaxError
 
         from .template_sandbox import BudgetError, RaisedByTemplate
@@ -126,7 +126,7 @@ class ChatTemplate:
         )
 
     def _line(self, trace: TracebackType | None) -> int | None:
-        """The template's line of the innermost frame that belongs to it."""
+        """The line of the innermost frame in the template."""
         line = None
         template = getattr(self, "_template", None)
         while trace is not None and template is not None:
@@ -137,7 +137,7 @@ class ChatTemplate:
 
 
 def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) -> str:
-    """The text of the template asked for."""
+    """The text of the requested template."""
     if isinstance(source, str):
         return source
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
@@ -162,7 +162,7 @@ def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) 
 
 
 def _check_messages(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """A plain copy, so that the template sees nothing but dicts, lists and strings."""
+    """A plain copy, so that the template sees only dicts, lists and strings."""
     if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)):
         raise InputError(f"must be a list of messages, but is {type(messages).__name__}", where="messages")
     if len(messages) > MAX_MESSAGES:
@@ -190,7 +190,7 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """A copy made of JSON's types alone; anything else is an `InputError`."""
+    """A copy of JSON types only; anything else is an `InputError`."""
     if depth > _MAX_NESTING:
         raise InputError(f"is nested more than {_MAX_NESTING} deep", where=where)
     if value is None or type(value) in (str, bool, int):

@@ -86,7 +86,7 @@ class CodeSet:
         return zip(self.edges[::2], self.edges[1::2], strict=True)
 
     def pattern(self) -> str:
-        """A character class for the standard library's `re`, with every range written out."""
+        """A character class for the standard library's `re`, with every range spelled out."""
         if not self.edges:
             return r"[^\x00-\U0010ffff]"
         return "[" + "".join(rf"\U{lo:08x}-\U{hi - 1:08x}" for lo, hi in self.runs()) + "]"

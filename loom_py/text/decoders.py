@@ -1,7 +1,7 @@
-"""Decoders of `tokenizer.json`: from tokens back to text, piece by piece, so that a whole decode is a finished stream.
+"""Decoders of `tokenizer.json`: tokens back to text, piece by piece; decoding a whole text is a finished stream.
 
-Every step takes tokens as they come and returns what is settled; `finish` returns what it still held back. A step
-behind `Fuse` or `ByteLevel` sees one long token in fragments, and learns it from `fused`.
+Every step takes tokens as they arrive and returns the text that is final; `finish` returns what it still held back. A
+step after `Fuse` or `ByteLevel` sees one long token in fragments; `fused` tells it so.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .tokenizer_fields import MAX_ID, read_character, unsupported
 
 
 class DecodeStep(ABC):
-    """One decoder at work on one stream."""
+    """One decoder applied to one stream."""
 
     @abstractmethod
     def feed(self, tokens: list[str]) -> list[str]:
-        """The text that these tokens complete."""
+        """The text that is final after these tokens."""
 
     def finish(self) -> list[str]:
         """The text still held back."""
@@ -76,7 +76,7 @@ def _byte_token(token: str) -> int | None:
 
 
 class EachStep(DecodeStep):
-    """A function of every token by itself."""
+    """A function applied to every token separately."""
 
     def __init__(self, change: Callable[[str], str]) -> None:
         self._change = change
@@ -86,7 +86,7 @@ class EachStep(DecodeStep):
 
 
 class WholeStep(DecodeStep):
-    """A function of the fused text that needs all of it; nothing comes out before the end."""
+    """A function of the whole fused text; returns nothing before the end."""
 
     def __init__(self, change: Callable[[str], str]) -> None:
         self._change = change
@@ -101,7 +101,7 @@ class WholeStep(DecodeStep):
 
 
 class FusedReplaceStep(DecodeStep):
-    """A literal replacement in the fused text. Holds back what may be the beginning of a match."""
+    """A literal replacement in the fused text. Holds back what may begin a match."""
 
     def __init__(self, pattern: str, content: str) -> None:
         self._pattern = pattern
@@ -121,7 +121,7 @@ class FusedReplaceStep(DecodeStep):
 
 
 class FusedStripStep(DecodeStep):
-    """Up to `start` times `content` off the front of the fused text and up to `stop` times off its end."""
+    """Removes `content` up to `start` times from the front of the fused text and up to `stop` times from its end."""
 
     def __init__(self, content: str, start: int, stop: int) -> None:
         self._content = content
@@ -151,7 +151,7 @@ def _leading(text: str, char: str, limit: int) -> int:
 
 
 class MetaspaceStep(DecodeStep):
-    """The space mark becomes a space, and nothing in the first token where one was put in front."""
+    """The space mark becomes a space; in the first token it is dropped if the encoder put it there."""
 
     def __init__(self, replacement: str, scheme: str, fused: bool) -> None:
         self._replacement = replacement
@@ -167,7 +167,7 @@ class MetaspaceStep(DecodeStep):
 
 
 class SuffixStep(DecodeStep):
-    """`BPEDecoder`: the end-of-word suffix becomes a space, and nothing in the last token, which is held back."""
+    """`BPEDecoder`: the end-of-word suffix becomes a space; it is dropped in the last token, which is held back."""
 
     def __init__(self, suffix: str) -> None:
         self._suffix = suffix
@@ -183,7 +183,7 @@ class SuffixStep(DecodeStep):
 
 
 class WordPieceStep(DecodeStep):
-    """A continuing token loses its prefix, any other gets a space in front; then spaces before punctuation go."""
+    """A continuing token loses its prefix, others get a leading space; then spaces before punctuation go."""
 
     _CLEAN = (
         (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),

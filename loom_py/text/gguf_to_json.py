@@ -1,6 +1,6 @@
 """The tokenizer in a GGUF file's metadata, written as Hugging Face's `tokenizer.json` and `tokenizer_config.json`.
 
-The metadata is checked by `Tokenizer.from_gguf` first; what follows only says the same in the other vocabulary.
+`Tokenizer.from_gguf` checks the metadata first; the rest only translates it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STEPS: dict[str, list[dict[str, Any]]] = {
 
 
 def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`tokenizer.json` giving the ids that the GGUF file's tokenizer gives.
+    """A `tokenizer.json` that gives the same ids as the GGUF file's tokenizer.
 
     Raises `TokenizerError` with the metadata key for a tokenizer that is damaged or not a byte-level BPE.
     """
@@ -104,7 +104,7 @@ def _pair(merge: str) -> list[str]:
 
 
 def _template(metadata: Mapping[str, Any], pre: str) -> dict[str, Any] | None:
-    """A post-processor that puts the beginning or end token around a text, where the file asks for it."""
+    """A post-processor that adds the beginning or end token to a text if the file asks for it."""
     tokens: list[str] = metadata["tokenizer.ggml.tokens"]
     single: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}]
     second: list[dict[str, Any]] = [{"Sequence": {"id": "B", "type_id": 1}}]

@@ -13,12 +13,12 @@ from .regex_syntax import PatternError
 from .tokenizer_fields import read_pattern, unsupported
 from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_accents
 
-# Takes a text; returns it normalised, and whether its first character still stems from the first of the original.
+# text → the normalised text, and whether its first character still comes from the first one of the original
 Normalizer = Callable[[str], tuple[str, bool]]
 
 
 MAX_GROWTH = 32
-"""How many times as long as the text its normalised form may be; no Unicode normal form makes more than 18 of one."""
+"""Most characters of the normalised text per character of the original; Unicode's normal forms need at most 18."""
 _ALLOWANCE = 1000
 
 

@@ -1,4 +1,4 @@
-"""What a tokenizer is made of, as its file's reader hands it over."""
+"""The parts of a tokenizer, as the reader of its file returns them."""
 
 from __future__ import annotations
 

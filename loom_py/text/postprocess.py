@@ -12,7 +12,7 @@ def build_post_processor(node: Fields | None) -> list[list[int] | None]:
         return [None]
     kind = node.string("type")
     match kind:
-        case "ByteLevel":  # trims offsets, which are not kept here
+        case "ByteLevel":  # it only trims offsets, which are not kept here
             return [None]
         case "TemplateProcessing":
             return _template(node)

@@ -1,7 +1,7 @@
-"""Pre-tokenisers of `tokenizer.json`: a text becomes the words that BPE works on one by one.
+"""Pre-tokenisers of `tokenizer.json`: they split a text into the words that BPE encodes one by one.
 
-A step takes the list of pieces so far, and whether the first of them starts where the text starts (only `Metaspace`
-asks), and returns the same. Empty pieces vanish between steps, as in `tokenizers`.
+A step takes the pieces so far and whether the first of them begins the text (which only `Metaspace` uses), and
+returns the same. Empty pieces vanish between steps, as in `tokenizers`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LLAMA3_PATTERN = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
-# What llama.cpp does for files that name no pre-tokeniser: four patterns, one after the other.
+# llama.cpp's default for files that name no pre-tokeniser: four patterns, one after the other.
 GGUF_DEFAULT_PATTERNS = (
     r"[\p{P}\$\+<=>\^~\|]+",
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
@@ -91,7 +91,7 @@ def map_bytes(pieces: list[str], at_start: bool) -> Pieces:
 
 
 def split(regex: Regex, behavior: Behavior, *, invert: bool = False) -> PreTokenizer:
-    """Cut every piece at the matches; `behavior` says where the matched texts go."""
+    """Cut every piece at the matches; `behavior` says what becomes of the matched texts."""
 
     def one(text: str) -> list[str]:
         if behavior == "Isolated" and (whole := regex.pieces(text)) is not None:

@@ -42,7 +42,7 @@ class _Letters(dict[int, int]):
 
 
 class Regex:
-    """A compiled pattern. `source` is Oniguruma syntax, or a tree made by hand. Raises `PatternError`."""
+    """A compiled pattern. `source` is Oniguruma syntax or a syntax tree. Raises `PatternError`."""
 
     def __init__(self, source: str | Node) -> None:
         self._node = parse(source) if isinstance(source, str) else source

@@ -23,7 +23,7 @@ _FOLDING_PAIRS = ("ss", "st", "ff", "fi", "fl")
 
 
 class PatternError(Exception):
-    """A pattern that cannot be read. The caller turns it into a `TokenizerError` with the JSON path."""
+    """A pattern that cannot be read. The caller raises a `TokenizerError` with the JSON path from it."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Parser:
 
     def sequence(self) -> Node:
         items: list[Node] = []
-        literal = ""  # letters so far without a gap, to notice foldings that join two of them
+        literal = ""  # letters so far without a gap: a folding can join two of them
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
             start = self.at
             item = self.repeated()
@@ -218,7 +218,7 @@ class _Parser:
             if self.take(")"):
                 if self.at != len(flags) + 3:
                     raise self.refuse("an option in the middle of a pattern")
-                return None  # stays on to the end of the group, where `choice` resets it
+                return None  # in force until the end of the group, where `choice` resets it
             self.at += 1
         inner = self.choice()
         if not self.take(")"):
@@ -323,7 +323,7 @@ class _Parser:
             raise self.refuse(f"'\\{self.pattern[self.at - 1]}' in a class")
         several = len(low.edges) != 2 or low.edges[1] != low.edges[0] + 1
         if several or not self.peek("-") or self.pattern[self.at + 1 : self.at + 2] in ("]", ""):
-            return low  # behind a whole class such as \w, a hyphen stands for itself
+            return low  # after a whole class such as \w, a hyphen stands for itself
         self.at += 1
         char = self.next()
         high = self.escaped(self.next()) if char == "\\" else None if char == "[" else CodeSet.of(char)
@@ -332,7 +332,7 @@ class _Parser:
         return CodeSet((low.edges[0], high.edges[1]))
 
     def fold(self, chars: CodeSet) -> CodeSet:
-        """With both cases where `(?i` is on. Only ASCII letters, and classes that hold all letters, fold safely."""
+        """With both cases while `(?i` is on. Only ASCII letters, and classes that hold all letters, fold safely."""
         if not self.ignore_case:
             return chars
         letters = tables.category("L")

@@ -12,8 +12,8 @@ class StreamDecoder:
 
     **Arguments:**
 
-    - `token_of`: the token the decoders are given for an id, `None` to leave it out; raises `InputError` for an
-      unknown id, of which it is also given the position.
+    - `token_of`: (id, position) → the token for the decoders, `None` to leave it out; raises `InputError` for an
+      unknown id.
     - `factories`: makers of the decoders.
     """
 
@@ -24,11 +24,11 @@ class StreamDecoder:
         self._finished = False
 
     def add(self, token_id: int) -> str:
-        """The text that this id settles; often empty while a character is incomplete."""
+        """The text that is final after this id; often empty while a character is incomplete."""
         return self.add_all((token_id,))
 
     def add_all(self, ids: Sequence[int]) -> str:
-        """The text that these ids settle. An unknown id is an `InputError` and changes nothing."""
+        """The text that is final after these ids. An unknown id is an `InputError` and changes nothing."""
         tokens: list[str] = []
         for i, token_id in enumerate(ids, self._position):
             token = self._token_of(token_id, i)
@@ -42,7 +42,7 @@ class StreamDecoder:
         return "".join(tokens)
 
     def finish(self) -> str:
-        """What is still held back; an incomplete character becomes U+FFFD. A second call returns nothing."""
+        """The text still held back; an incomplete character becomes U+FFFD. A second call returns nothing."""
         tokens: list[str] = []
         if self._finished:
             return ""

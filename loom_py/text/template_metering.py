@@ -1,4 +1,4 @@
-"""Rewrites a parsed template so that it pays for what it does; `template_sandbox` keeps the account.
+"""Rewrites a parsed template so that it counts its work against the budget of `template_sandbox`.
 
 Nesting is bounded before that: parser and compiler recurse, and in a page a stack overflow ends Python.
 """
@@ -24,7 +24,7 @@ _IGNORED = frozenset(("comment", "comment_begin", "comment_end", "data", "lineco
 
 
 def check_nesting(tokens: Iterable[tuple[int, str, str]]) -> None:
-    """Refuses what would make the parser recurse too deeply, or build a tree that is too deep even to be freed.
+    """Refuses tokens that would make the parser recurse too deeply, or build a tree that is too deep even to be freed.
 
     Takes `(line, type, text)` from the lexer. Every operator and every opened bracket may nest one level deeper than
     what stands before it in its brackets; a comma resets the count.
@@ -59,7 +59,7 @@ def check_nesting(tokens: Iterable[tuple[int, str, str]]) -> None:
 
 
 def metered(tree: nodes.Template) -> nodes.Template:
-    """The tree with its payments. Raises `TemplateSyntaxError` where it is too deep."""
+    """The tree with metering added. Raises `TemplateSyntaxError` where it is too deep."""
     _check_depth(tree)
     tree = Metering().visit(tree)
     _check_depth(tree)
@@ -75,7 +75,7 @@ def _check_depth(tree: nodes.Template) -> None:
 
 
 class Generation(Extension):
-    """`{% generation %}` marks the assistant's words for training; here it only encloses them."""
+    """`{% generation %}` marks the assistant's words for training; here it has no effect."""
 
     tags = {"generation"}  # noqa: RUF012
 
@@ -86,7 +86,7 @@ class Generation(Extension):
 
 
 class Metering(NodeTransformer):
-    """Puts a payment in front of every statement, and measured functions in place of what can grow."""
+    """Charges a step before every statement, and replaces operations whose result can grow by measured ones."""
 
     def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> nodes.Node:
         if isinstance(node, (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):

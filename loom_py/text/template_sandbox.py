@@ -52,19 +52,19 @@ _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
 _OWN_TYPES = (LoopContext, Macro, Namespace, Cycler, Joiner)  # Jinja's helpers; public attributes only
 _REMOVED_FILTERS = ("filesizeformat", "forceescape", "pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr")
 _CONSTANT_FILTERS = frozenset(("count", "d", "default", "first", "last", "length"))
-"""They look at no entry but the first or last one, so a long list costs them nothing."""
+"""These look only at the first or last entry, so a long list costs nothing."""
 _SIZED_FILTERS = ("batch", "center", "format", "indent", "round", "slice", "tojson", "truncate")
 _WIDE_FORMAT = re.compile(r"\d{5}|\{[^{}]*\{|%[^a-zA-Z%]*\*")
 _FIELD = re.compile(r"%|\{")
 _NUMBER = re.compile(r"\d+")
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _BACKWARDS = frozenset(("rfind", "rindex", "rpartition", "rsplit"))
-"""They compare the needle afresh at every place, unlike those that search forwards."""
+"""These compare the needle again at every position, unlike forward searches."""
 _STRIPS = frozenset(("lstrip", "rstrip", "strip"))
 
 
 class BudgetError(Exception):
-    """The template exceeds its budget. No template can catch this."""
+    """The template exceeds its budget. Templates cannot catch this."""
 
 
 class RaisedByTemplate(Exception):
@@ -126,7 +126,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 if isinstance(entry, str):
                     chars += len(entry)
                 elif isinstance(entry, Namespace):
-                    # Jinja2 offers no other way to what a namespace holds.
+                    # Jinja2 offers no other access to a namespace's attributes.
                     below.append(entry._Namespace__attrs)  # type: ignore[attr-defined]
                 elif isinstance(entry, dict):
                     below += entry
@@ -146,7 +146,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return value
 
     def text(self, value: Any) -> str:
-        """As a string, if that stays small."""
+        """As a string, if it stays within the limits."""
         self.weigh(value)
         text = value if isinstance(value, str) else str(value)
         self._spend(1 + (len(text) >> 8))
@@ -184,7 +184,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         if __obj is __self.spend:
             return __self._spend(*args)
-        if getattr(__obj, "__self__", None) is __self:  # put there by the rewriting; a template cannot name them
+        if getattr(__obj, "__self__", None) is __self:  # inserted by the rewriting; a template cannot name them
             return __obj(*args)
         __self._spend(2)
         __self._depth += 1
@@ -229,12 +229,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
             self.check_format(pattern, [*args, *kwargs.values()])
             return wrapped(*args, **kwargs)
 
-        # A mark on the function, which the call of it looks for.
+        # A mark on the function, which `call` looks for.
         checked.checked_format = value.__name__ == "format"  # type: ignore[attr-defined]
         return checked
 
     def _meter(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter that pays, refuses absurd widths, and hands lazy results out item by item."""
+        """A filter that is charged for, refuses absurd widths, and yields lazy results item by item."""
 
         @functools.wraps(function)
         def paid(*args: Any, **kwargs: Any) -> Any:
@@ -280,7 +280,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         _check_length(len(pattern) + fields * longest + widths)
 
     def _pay_search(self, comparisons: int) -> None:
-        """For what compares character by character without an index: about 100 comparisons cost as much as a step."""
+        """Charge for a search without an index: about 100 character comparisons cost one step."""
         self._spend(1 + comparisons // 100)
 
     def check_method(self, name: str, owner: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -374,7 +374,7 @@ def _tojson(
         return encoder.encode(value)
     parts: list[str] = []
     length = 0
-    for part in encoder.iterencode(value):  # what indentation adds depends on every entry's depth
+    for part in encoder.iterencode(value):  # indentation adds an amount that depends on every entry's depth
         length += len(part)
         _check_length(length)
         parts.append(part)

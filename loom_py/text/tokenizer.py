@@ -1,8 +1,8 @@
 """A tokenizer: text to ids and back, from `tokenizer.json` or from GGUF metadata.
 
-Ids are those of Hugging Face's `tokenizers`, whose order of work this follows: added tokens are cut out, the rest is
+Ids equal those of Hugging Face's `tokenizers`, in the same order of steps: added tokens are cut out, the rest is
 normalised, split into words, encoded by BPE, and put into the post-processor's template. A file's `truncation` and
-`padding` are not applied: they belong to whoever makes batches.
+`padding` are not applied: they are up to the code that makes batches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Tokenizer:
         self._decoder = parts.decoder
         steps = list(parts.pre_tokenizer)
         self._maps_bytes = bool(steps) and steps[-1] is map_bytes
-        self._steps = steps[:-1] if self._maps_bytes else steps  # bytes are mapped word by word, behind the cache
+        self._steps = steps[:-1] if self._maps_bytes else steps  # bytes are mapped word by word, after the cache
         self._words: dict[str, tuple[int, ...]] = {}
         self._tokens: dict[int, str] = {i: token for token, i in parts.model.vocab.items()}
         self._tokens.update(parts.added.decoded)
@@ -57,7 +57,7 @@ class Tokenizer:
 
     @property
     def special_ids(self) -> frozenset[int]:
-        """Ids of the special tokens, which `decode` leaves out unless told otherwise."""
+        """Ids of the special tokens, which `decode` leaves out by default."""
         return self._added.special_ids
 
     def token_to_id(self, token: str) -> int | None:
@@ -101,7 +101,7 @@ class Tokenizer:
         return [token_id for part in frame for token_id in (ids if part is None else part)]
 
     def _encode_part(self, text: str, at_start: bool, ids: list[int]) -> None:
-        """Appends the ids of a text without added tokens."""
+        """Append the ids of a text that holds no added tokens."""
         pieces = [text] if text else []
         for step in self._steps:
             pieces, at_start = step(pieces, at_start)

@@ -1,4 +1,4 @@
-"""What the readers of `tokenizer.json`'s parts share: the rules of the file, and three shapes that recur in it."""
+"""Shared by the readers of `tokenizer.json`'s parts: the rules of the file, and three forms that recur in it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ RULES = Rules(
     error=TokenizerError,
     remedy="The file is damaged or not a tokenizer.json; fetch or export it again.",
     exact=True,
-    max_depth=17,  # a part of the file, and sixteen sequences in one another: no tokenizer needs more
+    max_depth=17,  # one part of the file and sixteen nested sequences: no tokenizer needs more
 )
 MAX_ID = 2**32 - 1
 
 
 def unsupported(f: Fields, what: str, *steps: str | int) -> LoomError:
-    """The error for a tokenizer that is well described and uses something this package does not have."""
+    """The error for a valid tokenizer that uses something this package does not have."""
     return f.error(f"{what} is not supported", *steps, remedy="Use a model whose tokenizer does without it.")
 
 

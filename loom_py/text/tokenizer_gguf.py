@@ -1,7 +1,7 @@
 """Reads the tokenizer in a GGUF file's metadata into the parts of a `Tokenizer`.
 
 GGUF stores a byte-level BPE as its vocabulary, merges and token types, and names how the text is split
-(`tokenizer.ggml.pre`). What `tokenizer.json` would say about splitting is known for each of those names.
+(`tokenizer.ggml.pre`). For each of those names this file holds what `tokenizer.json` would say about splitting.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _merges(source: _Metadata) -> list[tuple[str, str]]:
 
 
 def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
-    """Control tokens are special; user-defined ones are searched in the text as well, but decoded."""
+    """Control tokens are special; user-defined ones are also searched in the text, but `decode` keeps them."""
     types = source.array("token_type", optional=True)
     if types and len(types) != len(tokens):
         source.fail("token_type", f"has {len(types)} entries for {len(tokens)} tokens")
@@ -172,7 +172,7 @@ def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
 
 
 def _template(source: _Metadata, pre: str, count: int) -> list[list[int] | None]:
-    """Beginning and end of text around the ids, where the file asks for them."""
+    """The beginning and end tokens around the ids, if the file asks for them."""
     template: list[list[int] | None] = [None]
     for flag, key, default, place in (
         ("add_bos_token", "bos_token_id", pre == "llama-bpe", 0),

@@ -1,4 +1,4 @@
-"""Unicode classes, case and normalisation exactly as `tokenizers` has them, on every Python version.
+"""Unicode classes, case and normalisation exactly as in `tokenizers`, on every Python version.
 
 The tables were measured on `tokenizers` (see `tools/make_unicode_tables.py`) and are unpacked when first asked for,
 so importing costs nothing.
@@ -83,7 +83,7 @@ def property_set(name: str) -> CodeSet:
 
 @cache
 def _lowercase_map() -> dict[int, str]:
-    table = {0x130: "i\u0307"}  # the only character that grows
+    table = {0x130: "i\u0307"}  # the only character whose lower case is longer
     numbers = iter(_numbers("LOWERCASE_RUNS"))
     start = 0
     for step, count, stride, offset in zip(numbers, numbers, numbers, numbers, strict=True):
@@ -107,7 +107,7 @@ def _active_runs() -> re.Pattern[str]:
 def normalize(form: NormalForm, text: str) -> str:
     """A Unicode normal form by the tables of `tokenizers`.
 
-    Characters those tables do not know are left alone and separate their neighbours. Runs of the others go to
+    Characters that are not in those tables stay unchanged and separate their neighbours. Runs of the others go to
     `unicodedata`: for assigned characters Unicode never changes normalisation, so every Python agrees on them.
     """
     if text.isascii():

@@ -27,9 +27,9 @@ def astar(
     - `start`, `goal`: (row, column).
     - `cost`: (rows, columns) cost of entering each cell, at least 0; None for 1 everywhere.
 
-    Returns the cells from start to goal and the sum of their costs without the start's; None without a path. The
-    heuristic is the Manhattan distance times the least cost, which never overestimates. Equal paths:
-    always the same one.
+    Returns the cells from start to goal and the sum of their costs without the start's; None if there is no path.
+    The heuristic is the Manhattan distance times the least cost, which never overestimates. Of several cheapest
+    paths it is always the same one.
     """
     walls = np.asarray(blocked)
     if walls.ndim != 2 or walls.dtype.kind not in "biuf" or not np.isin(walls, (0, 1)).all():

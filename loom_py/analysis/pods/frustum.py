@@ -1,4 +1,4 @@
-"""Frustum culling: which boxes may a camera see."""
+"""Frustum culling: which boxes a camera may see."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def stft(signal: ArrayLike, window: int = 1024, hop: int | None = None) -> Spect
 def istft(spectrogram: Spectrogram) -> NDArray[Any]:
     """The signal of least squares error (Griffin & Lim 1984): Σ_t w·frame_t / Σ_t w², (length,) float64.
 
-    Samples that no frame weighs (the first, where the window is 0, and a tail shorter than a hop) are 0.
+    Samples of weight 0 (the first, where the window is 0, and a tail shorter than a hop) are 0.
     """
     s = spectrogram
     frames = np.fft.irfft(s.values, n=s.window, axis=1)

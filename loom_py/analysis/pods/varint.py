@@ -22,7 +22,7 @@ def encode_varints(values: ArrayLike) -> bytes:
         raise InputError("is negative", where=f"values[{int(np.argmax(v < 0))}]", remedy="Use delta_pack.")
     v = v.astype(np.uint64)
     shifts = np.arange(0, 7 * MAX_BYTES, 7, dtype=np.uint64)
-    groups = v[:, None] >> shifts  # (n, 10): what is left at each byte
+    groups = v[:, None] >> shifts  # (n, 10): the bits that remain at each byte
     present = groups > 0
     present[:, 0] = True
     more = np.zeros_like(present)
@@ -54,7 +54,7 @@ def decode_varints(data: bytes | bytearray | memoryview, where: str = "varints")
 def delta_pack(values: ArrayLike) -> bytes:
     """Encode signed 64-bit whole numbers as their differences, zigzag (0, −1, 1, −2 … → 0, 1, 2, 3 …), as varints.
 
-    Sorted or slowly changing lists become about a byte a number. Differences wrap around at 64 bits, so every list
+    Sorted or slowly changing lists take about one byte per number. Differences wrap around at 64 bits, so every list
     round-trips.
     """
     v = _integers(values, "values")
