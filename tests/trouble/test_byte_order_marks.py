@@ -14,7 +14,8 @@ from loom_py.formats.safetensors import SafetensorsIndex
 from loom_py.formats.source import BytesSource
 from loom_py.generation.loading import load_model
 from loom_py.models.registry import read_decoder_file
-from loom_py.network.loading import build_network_from_json, load_bundle
+from loom_py.network.loading import build_network_from_json
+from loom_py.network.model_bundle import load_bundle_from_string
 from loom_py.text.chat_template import ChatTemplate
 from loom_py.text.tokenizer import Tokenizer
 from tests.browser import tiny_checkpoint
@@ -27,8 +28,8 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "tokenizer.json": lambda data: Tokenizer.from_json(BytesSource(data, "tokenizer.json")),
     "tokenizer.json as text": lambda data: Tokenizer.from_json(data.decode()),
     "index": lambda data: SafetensorsIndex(BytesSource(data, "index.json"), {}),
-    "bundle": load_bundle,
-    "bundle as text": lambda data: load_bundle(data.decode()),
+    "bundle": load_bundle_from_string,
+    "bundle as text": lambda data: load_bundle_from_string(data.decode()),
     "configuration as text": lambda data: build_network_from_json(data.decode()),
     "program": load_program,
 }

@@ -19,7 +19,8 @@ from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
 from loom_py.generation.loading import load_model, load_tokenizer
 from loom_py.models.registry import read_decoder_file
-from loom_py.network.loading import load_bundle, load_model_from_string
+from loom_py.network.loading import load_model_from_string
+from loom_py.network.model_bundle import load_bundle_from_string
 from loom_py.text.tokenizer import Tokenizer
 from tests.browser import tiny_checkpoint
 from tests.cli.conftest import Run, run  # noqa: F401 (a fixture)
@@ -89,7 +90,7 @@ READERS: dict[str, Callable[[BytesSource], object]] = {
     "model.safetensors.index.json": lambda source: SafetensorsIndex(source, {}),
     "config.json": read_decoder_file,
     "tokenizer.json": Tokenizer.from_json,
-    "bundle.json": lambda source: load_bundle(bytes(source.read(0, source.size))),
+    "bundle.json": lambda source: load_bundle_from_string(bytes(source.read(0, source.size))),
     "bundle of one": lambda source: load_model_from_string(bytes(source.read(0, source.size)), "a"),
 }
 
