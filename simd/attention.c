@@ -1,5 +1,6 @@
 /* Causal grouped-query attention over a key–value cache with a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
  * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
+ * With `window` > 0 a row sees that many positions only, itself the last; with `cap` > 0 scores s are cap · tanh(s / cap).
  *
  * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
  * end, rows of all heads, and asked for a few rows ahead: memory is what limits long contexts.
@@ -7,7 +8,7 @@
  */
 #include "vecmath.h"
 
-#define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/decoder.py */
+#define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/attention.py */
 #define BLOCK 8   /* positions whose values are added up at a time, and asked for ahead */
 #define AHEAD 12  /* positions that keys are asked for ahead */
 #define ROWS 48   /* query rows of one piece of work, many tokens */
@@ -16,9 +17,18 @@
 typedef struct {
     f32 *y;
     const f32 *q, *keys, *values;
-    u32 position, tokens, heads, kv, size, group, capacity;
-    f32 scale;
+    u32 position, tokens, heads, kv, size, group, capacity, window;
+    f32 scale, cap;
 } Attention;
+
+/* The first position that the last of `length` may look at. */
+static inline u32 window_start(u32 length, u32 window) { return window && length > window ? length - window : 0; }
+
+/* n scores, rounded up to 4, in place */
+static inline void cap_scores(f32 *scores, u32 n, f32 cap) {
+    v128 by = wasm_f32x4_splat(cap);
+    for (u32 i = 0; i < n; i += 4) store4(scores + i, wasm_f32x4_mul(by, tanh4(wasm_f32x4_div(load4(scores + i), by))));
+}
 
 static int attention_of(const Word *w, Attention *a) {
     f64 at = number(w[4]);
@@ -33,6 +43,8 @@ static int attention_of(const Word *w, Attention *a) {
                      .size = w[8].u,
                      .group = w[6].u / w[7].u,
                      .capacity = w[9].u,
+                     .window = w[10].u,
+                     .cap = w[11].f,
                      .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
     return at >= 0 && at + a->tokens <= w[9].u;
 }
@@ -152,29 +164,33 @@ static f32 exponents(f32 *scores, u32 count, f32 *most) {
     return sum4(sum);
 }
 
-/* parts (chunks, heads, D + 2), q, keys, values, position slot, T = 1, heads, kv, D, capacity: of each chunk of positions
- * Σ e^(s − max) · value, max and Σ e^(s − max). */
+/* parts (chunks, heads, D + 2), q, keys, values, position slot, T = 1, heads, kv, D, capacity, window, cap: of each chunk of
+ * positions that the window reaches Σ e^(s − max) · value, max and Σ e^(s − max). */
 KERNEL(attention_parts) {
     Attention a;
     if (!attention_of(w, &a)) return;
-    u32 length = a.position + 1, chunks = (length + CHUNK - 1) / CHUNK, stride = a.size + 2;
+    u32 length = a.position + 1, begin = window_start(length, a.window), stride = a.size + 2;
+    u32 first = begin / CHUNK, chunks = (length + CHUNK - 1) / CHUNK - first;
     f32 *scores = (f32 *)t->scratch;
     for (Range r = pieces(chunks, 1); take(t, &r);)
         for (u32 chunk = r.start; chunk < r.end; chunk++) {
-            u32 from = chunk * CHUNK, count = min_u32(CHUNK, length - from);
+            u32 from = (first + chunk) * CHUNK, count = min_u32(CHUNK, length - from);
+            if (from < begin) count -= begin - from, from = begin;
             f32 *parts = a.y + (size_t)chunk * a.heads * stride;
             scores_of(&a, from, count, scores);
             for (u32 h = 0; h < a.heads; h++) {
                 f32 *end = parts + h * stride + a.size;
+                if (a.cap > 0) cap_scores(scores + h * CHUNK, count, a.cap);
                 end[1] = exponents(scores + h * CHUNK, count, end);
             }
             mix_of(&a, scores, from, count, parts, stride);
         }
 }
 
-/* y (heads, D), parts, position slot, heads, D: the parts joined. */
+/* y (heads, D), parts, position slot, heads, D, window: the parts joined. */
 KERNEL(attention_join) {
-    u32 heads = w[3].u, size = w[4].u, stride = size + 2, chunks = ((u32)number(w[2]) + CHUNK) / CHUNK;
+    u32 heads = w[3].u, size = w[4].u, stride = size + 2, length = (u32)number(w[2]) + 1;
+    u32 chunks = (length + CHUNK - 1) / CHUNK - window_start(length, w[5].u) / CHUNK;
     for (Range r = pieces(heads, heads); take(t, &r);)
         for (u32 h = r.start; h < r.end; h++) {
             const f32 *parts = floats(w[1]) + (size_t)h * stride;
@@ -236,7 +252,7 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
         for (u32 i = 0; i < size; i++) q[r * wide + i] = from[i] * a->scale;
     }
     u32 length = a->position + (first + count - 1) / a->group + 1;
-    for (u32 start = 0; start < length; start += SPAN) {
+    for (u32 start = window_start(a->position + first / a->group + 1, a->window); start < length; start += SPAN) {
         u32 span = min_u32(SPAN, length - start), across = (span + 7) & ~7u;
         for (u32 p = 0; p < span; p++) {
             size_t from = ((size_t)(start + p) * a->kv + kv) * size;
@@ -248,9 +264,12 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
         for (u32 r = 0; r < rows; r++) {
             f32 *s = scores + r * SPAN;
             u32 seen = r < count ? a->position + (first + r) / a->group + 1 : 0; /* positions this row may look at */
-            u32 n = seen > start ? min_u32(span, seen - start) : 0;
+            u32 n = seen > start ? min_u32(span, seen - start) : 0, begin = window_start(seen, a->window);
+            u32 skip = begin > start ? min_u32(n, begin - start) : 0;
+            if (a->cap > 0) cap_scores(s, across, a->cap);
             for (u32 p = n; p < across; p++) s[p] = -__builtin_inff();
-            if (!n) {
+            for (u32 p = 0; p < skip; p++) s[p] = -__builtin_inff();
+            if (n == skip) {
                 memset(s, 0, across * sizeof(f32));
                 continue;
             }
@@ -281,7 +300,7 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
     }
 }
 
-/* y, q, keys, values, position slot, T, heads, kv, D, capacity */
+/* y, q, keys, values, position slot, T, heads, kv, D, capacity, window, cap */
 KERNEL(attention) {
     Attention a;
     if (!attention_of(w, &a)) return;

@@ -1,10 +1,11 @@
 // Causal grouped-query attention over a cache, with the running softmax of FlashAttention (Dao et al. 2022).
 // q, out (T, heads, D); keys, values (capacity, kv, D). Row t sees cache rows 0 ... position + t.
+// With `window` > 0 a row sees the last `window` of them only; with `cap` > 0 scores s are cap tanh(s / cap).
 // A workgroup takes one query row and head and a piece of the cache; tiles of keys and values go through workgroup memory.
 // `whole` writes the result; where few queries would leave the GPU idle, `part` leaves (maximum, sum, D weighted values)
 // of each of `parts` pieces, and `join` puts them together.
 
-struct P { heads: u32, kv: u32, size: u32, position: u32, parts: u32, scale: f32 }
+struct P { heads: u32, kv: u32, size: u32, position: u32, parts: u32, scale: f32, window: u32, cap: f32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> dynamics: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> q: array<f32>;
@@ -19,6 +20,9 @@ var<workgroup> tile: array<f32, TILE_FLOATS>;
 var<workgroup> query: array<f32, LARGEST_HEAD>;
 var<workgroup> scores: array<f32, GROUP>;
 var<workgroup> sum: array<vec4<f32>, GROUP>;  // of each invocation's elements: at lane, lane + 64, + 128, + 192
+
+// The first row that the last of `end` may see.
+fn window_start(end: u32) -> u32 { return select(0u, end - p.window, p.window > 0u && end > p.window); }
 
 // (maximum, sum of weights) over rows `start ... end - 1`; the weighted values are in `sum`.
 fn run(row: u32, head: u32, start: u32, end: u32, lane: u32) -> vec2<f32> {
@@ -40,6 +44,8 @@ fn run(row: u32, head: u32, start: u32, end: u32, lane: u32) -> vec2<f32> {
         if (lane < count) {
             score = 0.0;
             for (var d = 0u; d < p.size; d++) { score += query[d] * tile[lane * pitch + d]; }
+            // Beyond 20 the hyperbolic tangent is 1 to the last bit, and some drivers overflow in it.
+            if (p.cap > 0.0) { score = p.cap * tanh(clamp(score / p.cap, -20.0, 20.0)); }
         }
         scores[lane] = score;
         workgroupBarrier();
@@ -67,7 +73,8 @@ fn run(row: u32, head: u32, start: u32, end: u32, lane: u32) -> vec2<f32> {
 
 @compute @workgroup_size(64)
 fn whole(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let result = run(group.y, group.x, 0u, dynamics[p.position].y + group.y + 1u, lane);
+    let end = dynamics[p.position].y + group.y + 1u;
+    let result = run(group.y, group.x, window_start(end), end, lane);
     for (var j = 0u; j * GROUP + lane < p.size; j++) {
         out[(group.y * p.heads + group.x) * p.size + j * GROUP + lane] = sum[lane][j] / result.y;
     }
@@ -76,8 +83,10 @@ fn whole(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
 @compute @workgroup_size(64)
 fn part(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let end = dynamics[p.position].y + group.y + 1u;
-    let length = (end + p.parts - 1u) / p.parts;
-    let result = run(group.y, group.x, min(group.z * length, end), min((group.z + 1u) * length, end), lane);
+    let start = window_start(end);
+    let length = (end - start + p.parts - 1u) / p.parts;
+    let first = min(start + group.z * length, end);
+    let result = run(group.y, group.x, first, min(first + length, end), lane);
     let at = ((group.y * p.heads + group.x) * p.parts + group.z) * (p.size + 2u);
     for (var j = 0u; j * GROUP + lane < p.size; j++) { out[at + 2u + j * GROUP + lane] = sum[lane][j]; }
     if (lane == 0u) {

@@ -37,13 +37,24 @@ def layer_norm(ops: Ops, weights: Tensors, name: str, x: Tensor, eps: float) -> 
 
 
 def cached_attention(
-    ops: Ops, chunk: Chunk, layer: int, q: Tensor, k: Tensor, v: Tensor, frequencies: NDArray[Any] | None
+    ops: Ops,
+    chunk: Chunk,
+    layer: int,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    frequencies: NDArray[Any] | None,
+    *,
+    window: int = 0,
+    cap: float = 0.0,
 ) -> Tensor:
     """Causal grouped-query attention of each sequence over its own cache, which `k` and `v` are added to.
 
     - `q`: (T, heads, D); `k`, `v`: (T, kv_heads, D).
     - `frequencies`: of the rotary embedding of queries and keys (Su et al. 2021), (D/2,), or fewer where it turns only
       the first part of a head; None for none.
+    - `window`: positions that a token sees, itself the last; 0 for all.
+    - `cap`: where scores level off; 0 for nowhere.
 
     **Returns:** (T, heads · D).
     """
@@ -62,7 +73,7 @@ def cached_attention(
         ops.cache_write(kept["values"], new_values, position)
         if frequencies is not None:
             queries = _rotated(ops, queries, position, frequencies)
-        mixed.append(ops.attention(queries, kept["keys"], kept["values"], position))
+        mixed.append(ops.attention(queries, kept["keys"], kept["values"], position, window=window, cap=cap))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
 
@@ -75,8 +86,13 @@ def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any]) -> T
     return ops.concat([first, ops.narrow(x, 2, turned, size - turned)], 2)
 
 
-def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor) -> Tensor:
-    """`down(silu(gate(x)) · up(x))` (SwiGLU, Shazeer 2020) with the weights `<block>.{gate,up,down}_proj`."""
+def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor, activation: str = "silu") -> Tensor:
+    """`down(f(gate(x)) · up(x))` (SwiGLU and others, Shazeer 2020) with the weights `<block>.{gate,up,down}_proj`."""
     gate = linear(ops, weights, f"{block}.gate_proj", x)
     up = linear(ops, weights, f"{block}.up_proj", x)
-    return linear(ops, weights, f"{block}.down_proj", ops.silu_mul(gate, up))
+    return linear(ops, weights, f"{block}.down_proj", gated(ops, activation, gate, up))
+
+
+def gated(ops: Ops, activation: str, gate: Tensor, up: Tensor) -> Tensor:
+    """`f(gate) · up`."""
+    return ops.silu_mul(gate, up) if activation == "silu" else ops.mul(ops.activate(activation, gate), up)

@@ -59,17 +59,28 @@ def activation(fields: Fields, key: str, default: str) -> str:
     return ACTIVATIONS[name]
 
 
-def refuse_window(fields: Fields, default: int = 1 << 62) -> None:
-    """Raises `ModelError` for attention over a window that is smaller than the context.
+def read_windows(fields: Fields, layers: int, *, pattern: int = 0, used: bool = True, default: int = 0) -> list[int]:
+    """How many positions a token sees in each layer, `sliding_window`; 0 for all of them.
 
-    - `default`: `max_position_embeddings` where the field is absent.
+    Layers are told apart by `layer_types`; where that is absent every `pattern`th sees all positions.
+
+    - `pattern`: 0 where all layers have the window.
+    - `used`: whether `use_sliding_window` is taken for granted.
+    - `default`: the window where the file does not even say null.
     """
-    if not fields.has("sliding_window") or not fields.boolean("use_sliding_window", default=True):
-        return
-    window = fields.integer("sliding_window")
-    if window < fields.integer("max_position_embeddings", default=default):
-        message = f"sliding-window attention over {window} positions is not supported"
-        raise unsupported(fields, "sliding_window", message)
+    window = fields.integer("sliding_window", default=default if "sliding_window" not in fields.values else None)
+    if not window or not fields.boolean("use_sliding_window", default=used):
+        return [0] * layers
+    kinds = fields.array("layer_types", default=None)
+    if kinds is None:
+        return [window if not pattern or (i + 1) % pattern else 0 for i in range(layers)]
+    if len(kinds) != layers:
+        raise fields.error(f"expected {layers} words, one a layer, got {len(kinds)}", "layer_types")
+    for i, kind in enumerate(kinds):
+        if kind not in ("sliding_attention", "full_attention"):
+            message = f"the layer {shown(kind)} is not supported"
+            raise ModelError(message, where=fields.at("layer_types", i))
+    return [window if kind == "sliding_attention" else 0 for kind in kinds]
 
 
 def attention_shape(fields: Fields, hidden: int, kv_heads: int | None = None) -> tuple[int, int, int]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from .blocks import cached_attention, layer_norm, linear, projection, vectors
-from .config import activation, token_ids, unsupported
+from .config import activation, token_ids
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, RowOrder, Tensors, Weight, keys_and_values
 from .registry import Family
-from .rope import inverse_frequencies, read_rope
+from .rope import inverse_frequencies, read_rope, rotary_size
 
 BODY = "gpt_neox"
 TOKENS, HEAD = f"{BODY}.embed_in.weight", "embed_out.weight"
@@ -31,7 +31,8 @@ class GPTNeoX:
             raise fields.error(f"{width} does not divide into {self.heads} attention heads", "hidden_size")
         self.size = width // self.heads
         theta, scaling = read_rope(fields)
-        self.frequencies = inverse_frequencies(_rotary_size(fields, self.size), theta, scaling)
+        turned = rotary_size(fields, self.size, key="rotary_pct", default=0.25)
+        self.frequencies = inverse_frequencies(turned, theta, scaling)
         self.inner = fields.integer("intermediate_size", default=24576, maximum=1 << 22)
         self.activation = activation(fields, "hidden_act", "gelu")
         self.eps = fields.number("layer_norm_eps", default=1e-5, above=0, maximum=1.0)
@@ -93,17 +94,6 @@ class GPTNeoX:
 
     def _norm(self, ops: Ops, w: Tensors, name: str, x: Tensor) -> Tensor:
         return layer_norm(ops, w, name, x, self.eps)
-
-
-def _rotary_size(fields: Fields, head_size: int) -> int:
-    """How many numbers of a head are rotated: `rotary_pct`, or in `rope_parameters` (transformers 5)."""
-    part = fields.number("rotary_pct", default=0.25, above=0, maximum=1.0)
-    if fields.has("rope_parameters"):
-        part = fields.object("rope_parameters").number("partial_rotary_factor", default=part, above=0, maximum=1.0)
-    turned = int(head_size * part)
-    if turned % 2 or not turned:
-        raise unsupported(fields, "rotary_pct", f"rotary embeddings over {turned} numbers of a head are not supported")
-    return turned
 
 
 def _by_heads(heads: int, size: int) -> RowOrder:

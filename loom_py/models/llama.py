@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from .blocks import cached_attention, gated_mlp, linear, projection
-from .config import attention_shape, token_ids, unsupported
+from .config import activation, attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
 from .registry import Family
-from .rope import RopeScaling, gguf_rope, inverse_frequencies, read_rope, unpermute_rope_rows
+from .rope import RopeScaling, gguf_rope, inverse_frequencies, read_rope, rotary_size, unpermute_rope_rows
 
 EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
 
@@ -35,24 +35,28 @@ class LlamaConfig:
     rms_norm_eps: float
     rope_theta: float
     rope_scaling: RopeScaling | None
+    rotary_size: int
     max_position_embeddings: int
     tie_word_embeddings: bool
     attention_bias: bool
     mlp_bias: bool
+    activation: str
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
     model_type: str
 
     @classmethod
-    def read(cls, fields: Fields) -> LlamaConfig:
-        """From `config.json`. Raises `FormatError` or `ModelError` with the field's path."""
-        _refuse_unsupported(fields)
+    def read(cls, fields: Fields, *, tied: bool = False, act: str = "silu", act_key: str = "hidden_act") -> LlamaConfig:
+        """From `config.json`. Raises `FormatError` or `ModelError` with the field's path.
+
+        **Arguments:** what is taken for granted where the file does not say it, and the field of the activation.
+        """
+        if fields.boolean("rope_interleaved"):
+            raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
         hidden = fields.integer("hidden_size", maximum=1 << 20)
         heads, kv_heads, head_dim = attention_shape(fields, hidden)
-        if head_dim % 2:
-            raise fields.error(f"must be even for rotary embeddings, but is {head_dim}", "head_dim")
         vocab = fields.integer("vocab_size", maximum=1 << 24)
-        theta, scaling = read_rope(fields)
+        theta, scaling = read_rope(fields, "full_attention")
         return cls(
             vocab_size=vocab,
             hidden_size=hidden,
@@ -64,25 +68,16 @@ class LlamaConfig:
             rms_norm_eps=fields.number("rms_norm_eps", default=1e-6, maximum=1.0, above=0),
             rope_theta=theta,
             rope_scaling=scaling,
+            rotary_size=rotary_size(fields, head_dim),
             max_position_embeddings=fields.integer("max_position_embeddings", default=2048),
-            tie_word_embeddings=fields.boolean("tie_word_embeddings"),
+            tie_word_embeddings=fields.boolean("tie_word_embeddings", default=tied),
             attention_bias=fields.boolean("attention_bias"),
             mlp_bias=fields.boolean("mlp_bias"),
+            activation=activation(fields, act_key, act),
             bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
             eos_token_ids=token_ids(fields, "eos_token_id", vocab),
             model_type=fields.string("model_type", default="llama"),
         )
-
-
-def _refuse_unsupported(fields: Fields) -> None:
-    """Raises `ModelError` for what would load and then compute something else than the checkpoint's authors did."""
-    act = fields.string("hidden_act", default="silu")
-    if act not in ("silu", "swish"):
-        raise unsupported(fields, "hidden_act", f"the activation {act[:60]!r} is not supported, only 'silu' is")
-    if fields.number("partial_rotary_factor", default=1.0, above=0) != 1.0:
-        raise unsupported(fields, "partial_rotary_factor", "rotary embeddings over part of a head are not supported")
-    if fields.boolean("rope_interleaved"):
-        raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
 
 
 class Llama:
@@ -94,10 +89,12 @@ class Llama:
 
     interleaved_in_gguf = True
     """Whether GGUF lays the rows of a rotary pair side by side."""
+    score_cap = 0.0
+    """Where attention's scores level off; 0 for nowhere."""
 
     def __init__(self, config: LlamaConfig) -> None:
         self.config = config
-        self.frequencies = inverse_frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
+        self.frequencies = inverse_frequencies(config.rotary_size, config.rope_theta, config.rope_scaling)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -121,17 +118,21 @@ class Llama:
         hidden = c.hidden_size
         yield Weight(EMBEDDING, (c.vocab_size, hidden), gguf="token_embd.weight")
         for i in range(c.num_hidden_layers):
-            block, blk = f"model.layers.{i}", f"blk.{i}"
-            yield Weight(f"{block}.input_layernorm.weight", (hidden,), gguf=f"{blk}.attn_norm.weight")
-            yield from self.attention_weights(f"{block}.self_attn", blk)
-            yield Weight(f"{block}.post_attention_layernorm.weight", (hidden,), gguf=f"{blk}.ffn_norm.weight")
-            yield from self.mlp_weights(f"{block}.mlp", blk)
+            yield from self.block_weights(f"model.layers.{i}", f"blk.{i}")
         yield Weight(FINAL_NORM, (hidden,), gguf="output_norm.weight")
         if not c.tie_word_embeddings:
             yield Weight(HEAD, (c.vocab_size, hidden), gguf="output.weight")
 
+    def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
+        """Of the layer `block`, which GGUF calls `blk`."""
+        size = (self.config.hidden_size,)
+        yield Weight(f"{block}.input_layernorm.weight", size, gguf=f"{blk}.attn_norm.weight")
+        yield from self.attention_weights(f"{block}.self_attn", blk)
+        yield Weight(f"{block}.post_attention_layernorm.weight", size, gguf=f"{blk}.ffn_norm.weight")
+        yield from self.mlp_weights(f"{block}.mlp", blk)
+
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
-        """Of the attention `module` of a layer, which GGUF calls `blk`."""
+        """Of the attention `module` of a layer."""
         c = self.config
         queries, keys = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
         q_order = k_order = None
@@ -159,10 +160,14 @@ class Llama:
         return [keys_and_values(c.num_key_value_heads, c.head_dim)] * c.num_hidden_layers
 
     def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
-        x = ops.embedding(chunk.ids, weights[EMBEDDING])
+        x = self.embed(ops, weights, chunk.ids)
         for layer in range(self.config.num_hidden_layers):
             x = self.block(ops, weights, layer, x, chunk)
         return ops.rms_norm(chunk.answered(ops, x), weights[FINAL_NORM], self.config.rms_norm_eps)
+
+    def embed(self, ops: Ops, weights: Tensors, ids: Tensor) -> Tensor:
+        """ids (T,) → (T, hidden)."""
+        return ops.embedding(ids, weights[EMBEDDING])
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         return ops.linear(hidden, weights[EMBEDDING if self.config.tie_word_embeddings else HEAD])
@@ -171,11 +176,16 @@ class Llama:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
         block, eps = f"model.layers.{layer}", self.config.rms_norm_eps
         h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], eps)
-        q, k, v = self.heads(ops, weights, f"{block}.self_attn", h)
-        mixed = cached_attention(ops, chunk, layer, q, k, v, self.layer_frequencies(layer))
-        x = ops.add(x, linear(ops, weights, f"{block}.self_attn.o_proj", mixed))
+        x = ops.add(x, self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk))
         h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], eps)
         return ops.add(x, self.mlp(ops, weights, f"{block}.mlp", h))
+
+    def attention(self, ops: Ops, weights: Tensors, module: str, layer: int, h: Tensor, chunk: Chunk) -> Tensor:
+        """The attention `module` of a layer for h (T, hidden) → like h."""
+        q, k, v = self.heads(ops, weights, module, h)
+        frequencies, window = self.layer_frequencies(layer), self.layer_window(layer)
+        mixed = cached_attention(ops, chunk, layer, q, k, v, frequencies, window=window, cap=self.score_cap)
+        return linear(ops, weights, f"{module}.o_proj", mixed)
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (T, heads, D), keys and values (T, kv_heads, D) of the attention `module` for h (T, hidden)."""
@@ -189,11 +199,15 @@ class Llama:
         )
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
-        return gated_mlp(ops, weights, module, h)
+        return gated_mlp(ops, weights, module, h, self.config.activation)
 
     def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
         """The rotary frequencies of a layer; None for one without rotary embeddings."""
         return self.frequencies
+
+    def layer_window(self, layer: int) -> int:
+        """How many positions a token of a layer sees; 0 for all."""
+        return 0
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
@@ -205,7 +219,8 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     size = gguf.integer("attention.key_length", hidden // heads)
     if gguf.integer("attention.value_length", size) != size:
         raise gguf.unsupported("values of another size than keys are not supported", "attention.value_length")
-    if gguf.integer("rope.dimension_count", size) != size:
+    rotary = gguf.integer("rope.dimension_count", size)
+    if rotary != size and gguf.architecture == "llama":  # the order of whose rows depends on it
         raise gguf.unsupported("rotary embeddings over part of a head are not supported", "rope.dimension_count")
     theta, scaling = gguf_rope(gguf, size)
     return {
@@ -221,6 +236,7 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
         "max_position_embeddings": gguf.integer("context_length", 2048),
         "rms_norm_eps": gguf.decimal("attention.layer_norm_rms_epsilon", 1e-6, maximum=1.0),
         "rope_theta": theta,
+        "partial_rotary_factor": rotary / size,
         "rope_scaling": None if scaling is None else scaling.to_json(),
         "tie_word_embeddings": "output.weight" not in gguf.tensors,
         "attention_bias": "blk.0.attn_q.bias" in gguf.tensors,

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from ..schema.fields import Fields
-from .config import refuse_window
-from .llama import Llama
+from .config import read_windows
+from .llama import Llama, LlamaConfig
 from .registry import Family
 
 
-def _read(fields: Fields) -> Llama:
-    refuse_window(fields, default=4096 * 32)
-    return Llama.read(fields)
+class Mistral(Llama):
+    """A `Decoder`; `windows[i]` is how many positions layer i sees, 0 for all."""
+
+    default_window = 4096
+    """Where the file says nothing; 0 for all positions."""
+
+    def __init__(self, config: LlamaConfig, windows: list[int]) -> None:
+        super().__init__(config)
+        self.windows = windows
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        config = LlamaConfig.read(fields)
+        return cls(config, read_windows(fields, config.num_hidden_layers, default=cls.default_window))
+
+    def layer_window(self, layer: int) -> int:
+        return self.windows[layer]
 
 
-FAMILY = Family(model_types=("mistral",), decoder=_read)
+FAMILY = Family(model_types=("mistral",), decoder=Mistral.read)

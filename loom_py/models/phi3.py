@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 from ..runtime import Ops, Tensor
-from ..schema.fields import Fields
 from . import llama
 from .blocks import linear, projection
-from .config import refuse_window
 from .gguf_config import GGUFConfig
-from .llama import Llama
+from .mistral import Mistral
 from .protocols import Tensors, Weight
 from .registry import Family
 
 
-class Phi3(Llama):
+class Phi3(Mistral):
     """A `Decoder`."""
 
     interleaved_in_gguf = False
-
-    @classmethod
-    def read(cls, fields: Fields) -> Self:
-        refuse_window(fields)
-        return super().read(fields)
+    default_window = 0
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         c = self.config

@@ -40,6 +40,7 @@ class Weight:
 
     - `name`: Hugging Face's, which programs use too.
     - `shape`: as the forward wants it; matrices are (out, in).
+    - `offset`: what is added to Hugging Face's numbers; GGUF's are the sums. Vectors only.
     - `transposed`: Hugging Face stores (in, out), as GPT-2 does.
     - `gguf`: its name in GGUF, empty where that format has none.
     - `gguf_order`: how GGUF's rows come into the order of `shape`; None where they are in it.
@@ -48,6 +49,7 @@ class Weight:
     name: str
     shape: tuple[int, ...]
     transposed: bool = False
+    offset: float = 0.0
     gguf: str = ""
     gguf_order: RowOrder | None = None
 

@@ -8,22 +8,23 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .config import refuse_window
 from .gguf_config import GGUFConfig
-from .llama import Llama
+from .llama import LlamaConfig
+from .mistral import Mistral
 from .protocols import Tensors, Weight
+from .qwen2 import qwen_windows
 from .registry import Family
 
 
-class Qwen3(Llama):
+class Qwen3(Mistral):
     """A `Decoder`."""
 
     interleaved_in_gguf = False
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        refuse_window(fields)
-        return super().read(fields)
+        config = LlamaConfig.read(fields)
+        return cls(config, qwen_windows(fields, config.num_hidden_layers))
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)

@@ -56,13 +56,32 @@ def inverse_frequencies(size: int, theta: float, scaling: RopeScaling | None = N
     return keep * frequencies + (1 - keep) * frequencies / scaling.factor
 
 
-def read_rope(fields: Fields) -> tuple[float, RopeScaling | None]:
-    """`rope_theta` and the scaling, from the root (transformers 4) or from `rope_parameters` (transformers 5)."""
+def rotary_size(fields: Fields, head_size: int, *, key: str = "partial_rotary_factor", default: float = 1.0) -> int:
+    """How many numbers of a head are rotated: a part of them, given at the root or in `rope_parameters`."""
+    part = fields.number(key, default=default, maximum=1.0, above=0)
+    if fields.has("rope_parameters"):
+        part = fields.object("rope_parameters").number("partial_rotary_factor", default=part, maximum=1.0, above=0)
+    size = int(head_size * part)
+    if part == 1.0 and size % 2:
+        raise fields.error(f"must be even for rotary embeddings, but is {size}", "head_dim")
+    if size % 2 or not size:
+        what = f"{size} of a head's {head_size} numbers"
+        raise ModelError(f"rotary embeddings turn pairs and cannot turn {what}", where=fields.at(key))
+    return size
+
+
+def read_rope(fields: Fields, layers: str = "") -> tuple[float, RopeScaling | None]:
+    """`rope_theta` and the scaling, from the root (transformers 4) or from `rope_parameters` (transformers 5).
+
+    - `layers`: of which `layer_types`, where `rope_parameters` has an object for each.
+    """
     theta = fields.number("rope_theta", default=10000.0, maximum=1e12, above=0)
     key = next((key for key in ("rope_parameters", "rope_scaling") if fields.has(key)), None)
     if key is None:
         return theta, None
     inner = fields.object(key)
+    if layers and inner.has(layers):
+        inner = inner.object(layers)
     theta = inner.number("rope_theta", default=theta, maximum=1e12, above=0)
     # `type` is the older spelling
     kind = inner.string("rope_type", default=None) or inner.string("type", default="default")

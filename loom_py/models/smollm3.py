@@ -8,26 +8,26 @@ from numpy.typing import NDArray
 
 from ..schema.fields import Fields
 from . import llama
-from .config import refuse_window
+from .config import read_windows
 from .gguf_config import GGUFConfig
-from .llama import Llama, LlamaConfig
+from .llama import LlamaConfig
+from .mistral import Mistral
 from .registry import Family
 
 INTERVAL = 4
 """Every so manyth layer has none; GGUF's reader takes that for granted."""
 
 
-class SmolLM3(Llama):
+class SmolLM3(Mistral):
     """A `Decoder`; `rotary[i]` says whether layer i has rotary embeddings."""
 
-    def __init__(self, config: LlamaConfig, rotary: list[bool]) -> None:
-        super().__init__(config)
+    def __init__(self, config: LlamaConfig, windows: list[int], rotary: list[bool]) -> None:
+        super().__init__(config, windows)
         self.rotary = rotary
 
     @classmethod
     def read(cls, fields: Fields) -> SmolLM3:
-        refuse_window(fields)
-        config = LlamaConfig.read(fields)
+        config = LlamaConfig.read(fields, tied=True)
         layers = config.num_hidden_layers
         flags = fields.integers("no_rope_layers", default=None, maximum=1)
         if flags is None:
@@ -35,7 +35,8 @@ class SmolLM3(Llama):
             flags = [int((i + 1) % interval != 0) for i in range(layers)]
         elif len(flags) != layers:
             raise fields.error(f"expected {layers} numbers, one a layer, got {len(flags)}", "no_rope_layers")
-        return cls(config, [flag == 1 for flag in flags])  # despite the field's name, 1 is a layer with them
+        rotary = [flag == 1 for flag in flags]  # despite the field's name, 1 is a layer with them
+        return cls(config, read_windows(fields, layers, used=False), rotary)
 
     def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
         return self.frequencies if self.rotary[layer] else None

@@ -32,6 +32,7 @@ class _Stored:
     info: TensorInfo
     order: RowOrder | None
     transposed: bool
+    offset: float
 
 
 class CheckpointWeights:
@@ -60,7 +61,8 @@ class CheckpointWeights:
                     where=f"{checkpoint.name} at byte {info.offset}",
                 )
             order = weight.gguf_order if layout == "gguf" else None
-            self._stored[weight.name] = _Stored(info, order, transposed)
+            offset = weight.offset if layout == "hugging_face" else 0.0
+            self._stored[weight.name] = _Stored(info, order, transposed, offset)
 
     def __iter__(self) -> Iterator[str]:
         """The model's names, in the order of use."""
@@ -81,7 +83,8 @@ class CheckpointWeights:
     def widened(self, name: str) -> NDArray[np.float32]:
         """float32 in the model's order."""
         stored = self._stored[name]
-        return _ordered(stored, self.checkpoint.load(stored.info.name))
+        weight = _ordered(stored, self.checkpoint.load(stored.info.name))
+        return weight + np.float32(stored.offset) if stored.offset else weight
 
     def numbers(self, name: str) -> NDArray[np.float32]:
         """float32, contiguous. Raises `ModelError` for NaN or infinity."""

@@ -47,7 +47,9 @@ class Ops:
         raise NotImplementedError
 
     # --- attention
-    def attention(self, q: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
+    def attention(
+        self, q: Tensor, keys: Tensor, values: Tensor, position: int, *, window: int = 0, cap: float = 0.0
+    ) -> Tensor:
         """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads,
         D). *Dynamic*: `position`.
         """

@@ -30,6 +30,7 @@ ARCHITECTURES = {
     "qwen2": "qwen2",
     "qwen3": "qwen3",
     "phi3": "phi3",
+    "gemma3": "gemma3",
     "gpt2": "gpt2",
     "gpt-neox": "gptneox",
 }
@@ -107,9 +108,12 @@ class Case:
         else:
             writer.add_layer_norm_eps(self._first("layer_norm_epsilon", "layer_norm_eps"))
         if rope:
-            writer.add_rope_freq_base(rope["rope_theta"])
+            writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
             size = c.get("head_dim") or width // heads
             writer.add_rope_dimension_count(int(size * rope.get("partial_rotary_factor", 1.0)))
+        if c.get("sliding_window"):
+            writer.add_sliding_window(c["sliding_window"])
+            writer.add_sliding_window_pattern(c["sliding_window_pattern"])
         if "use_parallel_residual" in c:
             writer.add_parallel_residual(c["use_parallel_residual"])
         writer.add_vocab_size(c["vocab_size"])

@@ -120,10 +120,12 @@ BAD: list[tuple[dict[str, Any], str, type[LoomError]]] = [
     ({"rope_scaling": {"type": "yarn", "factor": 2}}, "rope_scaling.type", ModelError),
     ({"model_type": "gpt3"}, "model_type", ModelError),
     ({"model_type": 7}, "model_type", FormatError),
-    ({"hidden_act": "gelu"}, "hidden_act", ModelError),
+    ({"hidden_act": "quick_gelu"}, "hidden_act", ModelError),
     ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config", ModelError),
-    ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", ModelError),
-    ({"model_type": "mistral", "sliding_window": 64}, "sliding_window", ModelError),
+    ({"partial_rotary_factor": 0.01}, "partial_rotary_factor", ModelError),
+    ({"partial_rotary_factor": 1.5}, "partial_rotary_factor", FormatError),
+    ({"model_type": "mistral", "sliding_window": 0}, "sliding_window", FormatError),
+    ({"model_type": "mistral", "sliding_window": 8, "layer_types": ["full_attention"]}, "layer_types", FormatError),
 ]
 
 

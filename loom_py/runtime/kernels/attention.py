@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like
+from ..abstract import Abstract, alike, like, misfit
 from ..kernel import Array, kernel
 from .softmax import softmax, softmax_grad
 
@@ -23,25 +23,39 @@ def _ungrouped(a: Array, steps: int) -> Array:
     return np.moveaxis(split, -2, -4).reshape(*batch, steps, kv_heads * (rows // steps), size)
 
 
-def _probabilities(q: Array, k: Array, steps: int, causal: bool) -> Array:
+def _probabilities(q: Array, k: Array, steps: int, causal: bool, window: int = 0, cap: float = 0.0) -> Array:
     """softmax(q kᵀ / √D): q (…, kv, group·T, D), k (…, kv, D, L) → (…, kv, group·T, L); the last T positions ask."""
     scores = (q * q.dtype.type(q.shape[-1] ** -0.5)) @ k
+    if cap:
+        scores = scores.dtype.type(cap) * np.tanh(scores / scores.dtype.type(cap))
     length: int = k.shape[-1]
-    if causal and steps > 1:
-        future = np.arange(length)[None, :] > np.arange(length - steps, length)[:, None]
-        scores.reshape(*scores.shape[:-2], -1, steps, length)[..., future] = -np.inf
+    if causal and (steps > 1 or 0 < window < length):
+        seen, asking = np.arange(length)[None, :], np.arange(length - steps, length)[:, None]
+        hidden = seen > asking
+        if window:
+            hidden |= seen <= asking - window
+        scores.reshape(*scores.shape[:-2], -1, steps, length)[..., hidden] = -np.inf
     return softmax(scores)
 
 
-@kernel(shapes=like("q"), dynamic=("position",))
-def attention(q: Array, keys: Array, values: Array, position: int) -> Array:
+def _windowed(q: Array, window: int = 0, cap: float = 0.0, **_: object) -> Abstract:
+    if window < 0 or not cap >= 0:
+        raise misfit(f"window {window} and cap {cap} must not be negative")
+    return alike(q)
+
+
+@kernel(shapes=_windowed, dynamic=("position",))
+def attention(q: Array, keys: Array, values: Array, position: int, *, window: int = 0, cap: float = 0.0) -> Array:
     """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads, D).
 
-    Query heads share key–value heads in groups (Ainslie et al. 2023); row t sees cache rows 0 … position + t.
+    Query heads share key–value heads in groups (Ainslie et al. 2023); row t sees cache rows 0 … position + t, or with
+    `window` > 0 the last `window` of them (Beltagy et al. 2020). With `cap` > 0 scores s become cap · tanh(s / cap)
+    (Gemma Team 2024).
     """
-    length = position + q.shape[0]
-    p = _probabilities(_grouped(q, keys.shape[1]), keys[:length].transpose(1, 2, 0), q.shape[0], causal=True)
-    return _ungrouped(p @ values[:length].transpose(1, 0, 2), q.shape[0])
+    steps, length = q.shape[0], position + q.shape[0]
+    start = max(0, position + 1 - window) if window else 0
+    k, v = keys[start:length].transpose(1, 2, 0), values[start:length].transpose(1, 0, 2)
+    return _ungrouped(_probabilities(_grouped(q, keys.shape[1]), k, steps, True, window, cap) @ v, steps)
 
 
 def _attended(q: Array, k: Array, **_: object) -> tuple[Abstract, Abstract]:

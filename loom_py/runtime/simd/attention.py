@@ -22,11 +22,13 @@ def attention(e: Encoder, d: Dispatch) -> None:
     if max(2 * 48 * wide + 2 * 64 * wide + 48 * 64, heads * CHUNK) > SCRATCH_FLOATS:
         raise DeviceError(f"{heads} heads of {size} elements are too many", where="simd", remedy="Run it on NumPy.")
     y, position = e.at(d.outputs[0]), e.slot(a["position"])
+    window = a.get("window", 0)
     operands = e.at(a["q"]), e.at(a["keys"]), e.at(a["values"]), position, steps, heads, kv, size, capacity
+    operands += window, e.f32(a.get("cap", 0.0))
     if steps == 1:
         parts = e.scratch(4 * -(-capacity // CHUNK) * heads * (size + 2))
         e.emit("attention_parts", parts, *operands)
-        e.emit("attention_join", y, parts, position, heads, size)
+        e.emit("attention_join", y, parts, position, heads, size, window)
     else:
         e.emit("attention", y, *operands)
 

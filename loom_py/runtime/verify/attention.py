@@ -19,7 +19,12 @@ def attention(n: Numbers) -> Cases:
     ]:
         cache = {"keys": n.normal(rows, kv, width), "values": n.normal(rows, kv, width)}
         label = f"{size(rows, steps, heads, kv, width)}-{position}"
-        yield label, {"q": n.normal(steps, heads, width, scale=2), **cache, "position": position}
+        operands = {"q": n.normal(steps, heads, width, scale=2), **cache, "position": position}
+        yield label, operands
+        for window in (w for w in (1, 5, 64, 200) if w < rows):
+            yield f"{label}-window-{window}", {**operands, "window": window}
+        yield f"{label}-cap", {**operands, "cap": 1.5}
+        yield f"{label}-window-cap", {**operands, "window": 7, "cap": 20.0}
 
 
 ATTENTIONS = [(1, 1, 1, 1, 2), (2, 3, 2, 2, 2), (2, 5, 4, 2, 6), (1, 33, 3, 1, 16), (3, 20, 6, 3, 64)]

@@ -25,6 +25,7 @@ def attention(e: Encoder, d: Dispatch) -> None:
     parts = max(1, min(WANTED_GROUPS // (steps * heads), capacity // PIECE))
     numbers: dict[str, Any] = {
         "heads": heads, "kv": kv, "size": size, "position": e.slot(a["position"]), "parts": parts, "scale": size**-0.5,
+        "window": a.get("window", 0), "cap": a.get("cap", 0.0),
     }  # fmt: skip
     operands = {"q": a["q"], "keys": a["keys"], "values": a["values"]}
     if parts == 1:

@@ -1,0 +1,119 @@
+"""Gemma 2 (Gemma Team 2024): norms before and after each half of a block, windows in every other layer, soft caps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from ..runtime import Ops, Tensor
+from ..schema.fields import Fields
+from . import gemma
+from .config import read_windows
+from .gemma import Gemma, gemma_config
+from .gguf_config import GGUFConfig
+from .llama import LlamaConfig
+from .protocols import Chunk, Tensors, Weight
+from .registry import Family
+
+
+class SandwichGemma(Gemma):
+    """What Gemma 2 and 3 share.
+
+    - `windows`: how many positions each layer sees, 0 for all.
+    - `query_scale`: what products of queries and keys are multiplied with.
+    """
+
+    def __init__(self, config: LlamaConfig, windows: list[int], query_scale: float) -> None:
+        super().__init__(config)
+        self.windows = windows
+        self.query_factor = query_scale * config.head_dim**0.5
+
+    def layer_window(self, layer: int) -> int:
+        return self.windows[layer]
+
+    def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
+        size = (self.config.hidden_size,)
+        for name, gguf in (
+            ("input_layernorm", "attn_norm"),
+            ("post_attention_layernorm", "post_attention_norm"),
+            ("pre_feedforward_layernorm", "ffn_norm"),
+            ("post_feedforward_layernorm", "post_ffw_norm"),
+        ):
+            yield Weight(f"{block}.{name}.weight", size, gguf=f"{blk}.{gguf}.weight")
+        yield from self.attention_weights(f"{block}.self_attn", blk)
+        yield from self.mlp_weights(f"{block}.mlp", blk)
+
+    def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
+        """x + norm(attention(norm(x))), then + norm(mlp(norm(·))); x (T, hidden)."""
+        block, eps = f"model.layers.{layer}", self.config.rms_norm_eps
+
+        def norm(name: str, x: Tensor) -> Tensor:
+            return ops.rms_norm(x, weights[f"{block}.{name}.weight"], eps)
+
+        h = self.attention(ops, weights, f"{block}.self_attn", layer, norm("input_layernorm", x), chunk)
+        x = ops.add(x, norm("post_attention_layernorm", h))
+        h = self.mlp(ops, weights, f"{block}.mlp", norm("pre_feedforward_layernorm", x))
+        return ops.add(x, norm("post_feedforward_layernorm", h))
+
+    def scaled(self, ops: Ops, q: Tensor) -> Tensor:
+        """Queries so that attention's own division makes the family's scale of them."""
+        return q if self.query_factor == 1.0 else ops.scale(q, self.query_factor)
+
+
+class Gemma2(SandwichGemma):
+    """A `Decoder`; `logit_cap` is where logits level off, 0 for nowhere."""
+
+    def __init__(
+        self, config: LlamaConfig, windows: list[int], query_scale: float, score_cap: float, logit_cap: float
+    ) -> None:
+        super().__init__(config, windows, query_scale)
+        self.score_cap, self.logit_cap = score_cap, logit_cap
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        config = gemma_config(fields)
+        return cls(
+            config,
+            read_windows(fields, config.num_hidden_layers, pattern=2, default=4096),
+            fields.number("query_pre_attn_scalar", default=256.0, above=0) ** -0.5,
+            _cap(fields, "attn_logit_softcapping", 50.0),
+            _cap(fields, "final_logit_softcapping", 30.0),
+        )
+
+    def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().heads(ops, weights, module, h)
+        return self.scaled(ops, q), k, v
+
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        """cap · tanh(logits / cap)."""
+        y, cap = super().logits(ops, weights, hidden), self.logit_cap
+        return ops.scale(ops.activate("tanh", ops.scale(y, 1 / cap)), cap) if cap else y
+
+
+def query_divisor(config: dict[str, Any], largest: int) -> int:
+    """`query_pre_attn_scalar`, which GGUF does not have.
+
+    It is the size of a head, except in the model with the most layers, where it is the width a head.
+    """
+    if config["num_hidden_layers"] == largest:
+        return config["hidden_size"] // config["num_attention_heads"]
+    return config["head_dim"]
+
+
+def _cap(fields: Fields, key: str, default: float) -> float:
+    """0 where the file says null, the default where it says nothing."""
+    return fields.number(key, default=default if key not in fields.values else None, above=0) or 0.0
+
+
+def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
+    config = {**gemma.gguf_config(gguf), "model_type": "gemma2"}
+    return {
+        **config,
+        "query_pre_attn_scalar": query_divisor(config, 46),
+        "sliding_window": gguf.integer("attention.sliding_window", 4096),
+        "attn_logit_softcapping": gguf.decimal("attn_logit_softcapping", 50.0),
+        "final_logit_softcapping": gguf.decimal("final_logit_softcapping", 30.0),
+    }
+
+
+FAMILY = Family(model_types=("gemma2",), decoder=Gemma2.read, architectures=("gemma2",), gguf_config=gguf_config)

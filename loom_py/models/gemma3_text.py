@@ -1,0 +1,83 @@
+"""Gemma 3 (Gemma Team 2025), text: Gemma 2 with normalised queries and keys, no soft caps, and two rotary bases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from ..runtime import Ops, Tensor
+from ..schema.fields import Fields
+from . import gemma
+from .config import read_windows, unsupported
+from .gemma import gemma_config
+from .gemma2 import SandwichGemma, query_divisor
+from .gguf_config import GGUFConfig
+from .llama import LlamaConfig
+from .protocols import Tensors, Weight
+from .registry import Family
+from .rope import inverse_frequencies, read_rope
+
+PATTERN = 6
+"""Every so manyth layer sees all positions."""
+
+
+class Gemma3(SandwichGemma):
+    """A `Decoder`; layers with a window rotate by frequencies of their own."""
+
+    def __init__(
+        self, config: LlamaConfig, windows: list[int], query_scale: float, window_frequencies: NDArray[Any]
+    ) -> None:
+        super().__init__(config, windows, query_scale)
+        self.window_frequencies = window_frequencies
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        for key in ("attn_logit_softcapping", "final_logit_softcapping"):
+            if fields.has(key):
+                raise unsupported(fields, key, "soft caps are not supported in this family")
+        if fields.boolean("use_bidirectional_attention"):
+            raise unsupported(fields, "use_bidirectional_attention", "attention to later tokens is not supported")
+        config = gemma_config(fields)
+        pattern = fields.integer("sliding_window_pattern", "_sliding_window_pattern", default=PATTERN)
+        size = fields.number("query_pre_attn_scalar", default=256.0, above=0)
+        if fields.has("rope_parameters") and fields.object("rope_parameters").has("sliding_attention"):
+            theta, scaling = read_rope(fields, "sliding_attention")
+        else:
+            theta, scaling = fields.number("rope_local_base_freq", default=10000.0, maximum=1e12, above=0), None
+        return cls(
+            config,
+            read_windows(fields, config.num_hidden_layers, pattern=pattern, default=4096),
+            size**-0.5,
+            inverse_frequencies(config.rotary_size, theta, scaling),
+        )
+
+    def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
+        yield from super().attention_weights(module, blk)
+        for name in ("q_norm", "k_norm"):
+            yield Weight(f"{module}.{name}.weight", (self.config.head_dim,), gguf=f"{blk}.attn_{name}.weight")
+
+    def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().heads(ops, weights, module, h)
+        eps = self.config.rms_norm_eps
+        q = ops.rms_norm(q, weights[f"{module}.q_norm.weight"], eps)
+        return self.scaled(ops, q), ops.rms_norm(k, weights[f"{module}.k_norm.weight"], eps), v
+
+    def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
+        return self.window_frequencies if self.windows[layer] else self.frequencies
+
+
+def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
+    config = {**gemma.gguf_config(gguf), "model_type": "gemma3_text"}
+    return {
+        **config,
+        "query_pre_attn_scalar": query_divisor(config, 62),
+        "rope_theta": gguf.decimal("rope.freq_base", 1e6, maximum=1e12),
+        "rope_local_base_freq": gguf.decimal("rope.freq_base_swa", 10000.0, maximum=1e12),
+        "sliding_window": gguf.integer("attention.sliding_window", 1024),
+        "sliding_window_pattern": gguf.integer("attention.sliding_window_pattern", PATTERN),
+    }
+
+
+FAMILY = Family(model_types=("gemma3_text",), decoder=Gemma3.read, architectures=("gemma3",), gguf_config=gguf_config)
