@@ -1,7 +1,7 @@
 """Tensors without values: tracing a large model needs shapes and dtypes only, so nothing is computed.
 
 A kernel's declaration names its *shape rule*: a function of the kernel's arguments, by name, that gives its results as
-`Abstract`, raising `InputError` where operands do not fit. Rules that many kernels share are made here.
+`Abstract`, raising `InputError` where operands do not fit. This file makes the rules that many kernels share.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Abstract:
 
 
 Shapes = Callable[..., Abstract | tuple[Abstract, ...] | None]
-"""The arguments of a kernel, by name → its results."""
+"""Kernel arguments by name → the results."""
 
 
 def is_abstract(operands: Iterable[Any]) -> bool:
-    """Whether one of a kernel's arguments has no values."""
+    """Whether one of a kernel's arguments is `Abstract`."""
 
     def without_values(x: Any) -> bool:
         return any(isinstance(part, Abstract) for part in (x if is_sequence(x) else (x,)))

@@ -1,4 +1,4 @@
-"""Checks that every device makes before it binds a program to its tensors."""
+"""Checks of every device before it binds a program to tensors."""
 
 from __future__ import annotations
 

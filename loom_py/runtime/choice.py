@@ -16,7 +16,7 @@ from .pending import finished
 NUMPY = "numpy"
 NAMES = ("auto", NUMPY, "simd", "webgpu")
 GPU_OPERATIONS = 5e8
-"""Multiply-adds a replay from which a real GPU is worth its latency; below, the CPU is done before it answers."""
+"""Multiply-adds per replay from which a hardware GPU is worth its latency; below, the CPU finishes earlier."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Devices:
         ]
 
     def candidates(self, operations: float, preference: str | None = None) -> Iterator[Choice]:
-        """Choices from best to worst for work of that many multiply-adds a replay; the last one is NumPy."""
+        """Choices from best to worst for a replay of that many multiply-adds; the last one is NumPy."""
         preference = preference or self.preference
         if preference == NUMPY:
             yield Choice(NUMPY, "asked for")
@@ -92,7 +92,7 @@ class Devices:
         yield Choice(NUMPY, before + (no_simd or "no other device"))
 
     def _live(self, name: str) -> Device | None:
-        """A device that is open and was not lost."""
+        """A device that is open and not lost."""
         device = self._open.get(name)
         return None if device is None or device.lost else device
 
@@ -102,18 +102,18 @@ class Devices:
 
 
 devices = Devices()
-"""Those of this process (or page)."""
+"""The devices of this process (or page)."""
 
 
 def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
-    """Natively: open a device if need be and prefer it from now on → every device's facts.
+    """Natively: open a device unless it is open, and prefer it from now on → every device's facts.
 
     **Arguments:**
 
     - `name`: `numpy`, `simd` (needs the extra `simd`), `webgpu` (needs the extra `gpu`), or `auto`.
     - `threads`: of the simd device, 1 … 16.
 
-    Raises `DeviceError` when that device cannot be opened; a GPU that was lost is opened again.
+    Raises `DeviceError` when that device cannot be opened; a lost GPU is reopened.
     """
     devices.prefer(name)
     for wanted in ("simd", "webgpu") if name == "auto" else (name,):
@@ -134,7 +134,7 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
 
 
 def _open(name: str, threads: int) -> Device:
-    """Open a native device; each is imported when it is first wanted."""
+    """Open a native device; its module is imported on first use."""
     if name == "simd":
         from .simd import SimdDevice
 

@@ -22,7 +22,7 @@ Key = TypeVar("Key")
 
 
 class Executable(Protocol):
-    """A compiled program with its memory. Replays of it follow one another; its state stays on the device."""
+    """A compiled program with its memory. Replays run one after another; the state stays on the device."""
 
     @property
     def program(self) -> Program: ...
@@ -50,7 +50,7 @@ class Executable(Protocol):
         ...
 
     def last(self, names: Sequence[str]) -> Pending[Values]:
-        """Outputs of the last replay, whether they were kept or not."""
+        """Outputs of the last replay, kept or not."""
         ...
 
     def free(self) -> None:
@@ -69,17 +69,17 @@ class Device(Protocol):
 
     @property
     def kernels(self) -> Collection[str]:
-        """The kernels that it has, of the vocabulary `runtime.ops.Ops`."""
+        """Names of its kernels, from the vocabulary `runtime.ops.Ops`."""
         ...
 
     @property
     def activations(self) -> Sequence[Activations]:
-        """What it can multiply quantised weights with, the preferred first."""
+        """Forms of activations that it multiplies with quantised weights, the preferred one first."""
         ...
 
     @property
     def gpu(self) -> bool:
-        """Whether a real GPU computes, not one that the CPU emulates."""
+        """Whether a hardware GPU computes, not one that the CPU emulates."""
         ...
 
     def info(self) -> Facts:
@@ -89,19 +89,19 @@ class Device(Protocol):
     # --- loss ---------------------------------------------------------------------------------------------------
     @property
     def lost(self) -> str:
-        """Why the device is gone; empty while it is there."""
+        """Why the device was lost; empty while it works."""
         ...
 
     @property
     def generation(self) -> int:
-        """Grows with each `reopen`: what programs had left in tensors before is gone then."""
+        """Grows with each `reopen`, which discards what programs have computed into tensors."""
         ...
 
     def reopen(self) -> Generator[Waiting, None, None]:
-        """Put a new device in the place of a lost one; without effect if it is not lost.
+        """Replace a lost device by a new one; no effect if it is not lost.
 
-        Tensors and programs stay valid. Tensors hold what was uploaded or written last; what programs computed is gone.
-        Raises `DeviceLost` where no new device is to be had.
+        Tensors and programs stay valid. Tensors hold the data last uploaded or written; results of programs are lost.
+        Raises `DeviceLost` if no new device is available.
         """
         ...
 
@@ -111,7 +111,7 @@ class Device(Protocol):
         ...
 
     def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
-        """A matrix of weights, its elements stored as in a file. Raises `DeviceError` for a storage it does not have.
+        """A matrix of weights, stored as in a file. Raises `DeviceError` for a storage that the device lacks.
 
         **Arguments:**
 
@@ -138,11 +138,11 @@ class Device(Protocol):
         ...
 
     def read(self, tensors: Mapping[str, DeviceTensor]) -> Pending[Values]:
-        """Several downloads in one."""
+        """Download several tensors at once."""
         ...
 
     def free(self, tensor: DeviceTensor) -> None:
-        """Give a tensor's memory back."""
+        """Free a tensor's memory."""
         ...
 
     # --- programs -----------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Device(Protocol):
 
         **Arguments:**
 
-        - `state`: a tensor for each of `program.state`, shared with other programs.
+        - `state`: a tensor for each of `program.state`; programs may share them.
         - `tables`: input name → rows (N, *shape): `run_many` takes the input from row `row`, a dynamic number.
         - `keep`: the most steps of one `run_many`, whose outputs (or only those named in `kept`) are kept.
         - `activations`: one of `self.activations`.
@@ -172,7 +172,7 @@ class Device(Protocol):
         ...
 
     def close(self) -> None:
-        """Give everything back; the device cannot be used afterwards."""
+        """Free everything; the device cannot be used afterwards."""
         ...
 
 

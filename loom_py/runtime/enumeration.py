@@ -1,8 +1,8 @@
 """Enumerations that Python shares with C and WGSL: activations, losses, storages of weights.
 
 They have one numbering, the order in which their members are declared beside the kernels. `tools/simd.py` compiles it
-into the kernels in C, which tell it back by name; `webgpu/shaders.py` writes it into shaders. Both refuse code that
-leaves a member out.
+into the kernels in C, which return it by name; `webgpu/shaders.py` writes it into shaders. Both refuse code that
+omits a member.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def erf(x: Array) -> Array:
     """2/√π ∫₀ˣ e^(−t²) dt; the dtype of `x` is kept.
 
     float64: to a few units in the last place. float32: within 6e-7, by the shorter formula 7.1.26 of Abramowitz &
-    Stegun, since small arrays cost by the call.
+    Stegun, since small arrays cost mainly by the number of calls.
     """
     if x.dtype == np.float32:
         a = np.abs(x)

@@ -1,4 +1,4 @@
-"""The declaration of a kernel: what anyone has to know of it, once, on its NumPy function.
+"""The declaration of a kernel: everything others need to know about it, once, on its NumPy function.
 
     @kernel(shapes=like("x"), dynamic=("position",))
     def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array: ...
@@ -31,7 +31,7 @@ class Kernel:
     - `function`: the oracle, on NumPy.
     - `parameters`: names of its arguments in order.
     - `shapes`: its results' shapes and dtypes from those of its operands.
-    - `in_place`: the operands that it changes; everything else that it gives is a new tensor.
+    - `in_place`: the operands that it changes; all its results are new tensors.
     - `dynamic`: the numbers that may change from replay to replay.
     - `view`: the operand whose elements its result shares, if any.
     - `gradient`: from its arguments, results and their gradients to the gradients of its operands, through `Ops`.
@@ -49,7 +49,7 @@ class Kernel:
 
 
 def results(returned: Any) -> tuple[Any, ...]:
-    """What a kernel returned, as a tuple: none, one or several tensors."""
+    """A kernel's results as a tuple: none, one or several tensors."""
     if is_tuple(returned):
         return returned
     return () if returned is None else (returned,)

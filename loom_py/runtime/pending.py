@@ -1,7 +1,7 @@
 """Results that arrive later, and long work that has to wait for them.
 
 A page cannot block Python until a GPU answers. Work that needs an answer is therefore a generator: it yields
-`Waiting(promise)`, and whoever drives it goes on once the promise has settled.
+`Waiting(promise)`, and its driver resumes it once the promise has settled.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Pending(Protocol[T_co]):
-    """A device's answer, there already or on its way."""
+    """A device's result, available or on its way."""
 
     @property
     def promise(self) -> object | None:
-        """The JavaScript promise to wait for; None if the answer is there, or can be waited for in `result`."""
+        """The JavaScript promise to wait for; None if the result is available, or `result` can wait for it."""
         ...
 
     def result(self) -> T_co:
-        """The answer. Only after `promise` has settled; raises what went wrong."""
+        """The result. Call only after `promise` has settled; raises the failure, if any."""
         ...
 
 
 @dataclass(frozen=True)
 class Done(Generic[T_co]):
-    """A `Pending` that is there."""
+    """A `Pending` whose result is available."""
 
     value: T_co
     promise: object | None = None
@@ -42,7 +42,7 @@ class Done(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Waiting:
-    """Yielded by long work that cannot go on before a JavaScript promise has settled."""
+    """Yielded by long work that cannot continue before a JavaScript promise has settled."""
 
     promise: object
 
@@ -55,7 +55,7 @@ def settle(pending: Pending[T]) -> Generator[Waiting, None, T]:
 
 
 def finished(steps: Generator[Waiting, None, T]) -> T:
-    """Drive long work to its end. Raises `DeviceError` where it would have to wait for a promise."""
+    """Run long work to completion. Raises `DeviceError` where it would have to wait for a promise."""
     try:
         next(steps)
     except StopIteration as stop:

@@ -1,7 +1,7 @@
 """Philox 2×32-10, a counter-based generator: the same numbers on every device, in any order.
 
-J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. One 32-bit multiplication a round, so that
-shaders without 64-bit integers can compute it too.
+J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. One 32-bit multiplication per round, which
+shaders without 64-bit integers can compute too.
 """
 
 from __future__ import annotations

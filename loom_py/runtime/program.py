@@ -1,7 +1,7 @@
 """A `Program`: a whole unit of work (a forward pass, a training step) as a flat list of kernel calls.
 
-It is what tracing yields and devices replay: buffers with shapes, dtypes and lifetimes, *dispatches* in order, and
-names for what goes in, what comes out, what stays from one replay to the next, and the few numbers that change.
+Tracing records it and devices replay it: buffers with shapes, dtypes and lifetimes, *dispatches* in order, and names
+for the inputs, the outputs, the state that stays from one replay to the next, and the few numbers that change.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Dyn:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """One kernel call: arguments by the kernel's own parameter names, buffers that it makes, buffers it changes."""
+    """One kernel call: arguments by the kernel's parameter names, buffers it writes, buffers it changes in place."""
 
     kernel: str
     arguments: Mapping[str, Any]
@@ -78,7 +78,7 @@ class Dispatch:
             yield from (operand.index for operand in operands if isinstance(operand, Ref))
 
     def ref(self, name: str) -> Ref:
-        """The argument of that name, which is a tensor."""
+        """The argument `name`, which is a tensor."""
         operand: Ref = self.arguments[name]
         return operand
 
@@ -120,13 +120,13 @@ class Program:
         return spans
 
     def root(self, index: int) -> int:
-        """The buffer that owns the bytes of `index`."""
+        """The buffer that owns the bytes of buffer `index`."""
         while self.buffers[index].source not in (-1, index):
             index = self.buffers[index].source
         return index
 
     def offset(self, index: int) -> int:
-        """Elements from where its root begins."""
+        """Offset from the beginning of its root, in elements."""
         offset = 0
         while self.buffers[index].source not in (-1, index):
             offset += self.buffers[index].offset

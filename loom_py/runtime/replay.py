@@ -16,7 +16,7 @@ from .tensor import Array, Values
 
 
 def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str, Array], **dynamics: float) -> Values:
-    """Outputs by name; `state` is changed in place. Numbers that are not given have the values of the recording."""
+    """Outputs by name; `state` is changed in place. Numbers that are not given keep their recorded values."""
     buffers = program.buffers
     values: dict[int, Array] = dict(program.constants)
     values |= {index: np.asarray(inputs[name]) for name, index in program.inputs.items()}
@@ -26,7 +26,7 @@ def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str
     def value(index: int) -> Array:
         if index not in values:
             b = buffers[index]
-            if b.source in (-1, index):  # its parts are made in place
+            if b.source in (-1, index):  # its parts are written in place
                 values[index] = np.empty(b.shape, b.dtype)
             else:
                 values[index] = value(b.source).reshape(-1)[b.offset : b.offset + b.size].reshape(b.shape)

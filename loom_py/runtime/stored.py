@@ -1,4 +1,4 @@
-"""Weights that live on a device only; tracing needs no more of them than their shape."""
+"""Weights that live on a device only; tracing needs only their shapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tensor import DeviceTensor
 
 @dataclass(frozen=True)
 class StoredWeight:
-    """A weight in a device's memory, as it was stored in a file; `linear` and `embedding` take it as it is."""
+    """A weight in a device's memory, stored as in its file; `linear` and `embedding` accept it."""
 
     tensor: DeviceTensor
 

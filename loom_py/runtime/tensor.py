@@ -18,7 +18,7 @@ Values = dict[str, Array]
 
 @dataclass(frozen=True)
 class DeviceTensor:
-    """A tensor in a device's memory. `dtype` is a NumPy name, or how weights are stored: `F16`, `Q4_1`, …"""
+    """A tensor in a device's memory. `dtype` is a NumPy name, or a storage of weights: `F16`, `Q4_1`, …"""
 
     address: int
     shape: tuple[int, ...]
@@ -35,13 +35,13 @@ class DeviceTensor:
 
 
 def narrowed(array: ArrayLike, dtypes: Mapping[str, str]) -> Array:
-    """The array as a device keeps it: contiguous, its dtype replaced by `dtypes` where that names it."""
+    """The array as a device keeps it: contiguous, its dtype replaced as `dtypes` says."""
     array = np.asarray(array)
     return np.ascontiguousarray(array, dtypes.get(array.dtype.name, array.dtype))
 
 
 def fitting(tensor: DeviceTensor, array: ArrayLike, dtypes: Mapping[str, str]) -> Array:
-    """`narrowed`, to overwrite a tensor with. Raises `InputError` if shape or dtype differ."""
+    """`narrowed` values to overwrite a tensor with. Raises `InputError` if shape or dtype differ."""
     values = narrowed(array, dtypes)
     if values.shape != tensor.shape or values.dtype.name != tensor.dtype:
         got = f"{values.shape} {values.dtype}"

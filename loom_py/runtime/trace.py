@@ -1,7 +1,7 @@
 """Recording: run layer code once with `TracingOps`, get a `Program`.
 
 Tracing runs the NumPy kernels as it records them, so that every shape and dtype is known without a second description
-of each kernel. Tensors are `Traced`: an array that remembers its buffer and refuses to be looked at by a Python branch.
+of each kernel. Tensors are `Traced`: an array that remembers its buffer and refuses to give a Python branch its value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TraceError(LoomError, TypeError):
 
 
 class Dynamic(float):
-    """A number that changes from replay to replay, known by `name`; plain arithmetic on it would freeze its value."""
+    """A number called `name` that changes from replay to replay; plain arithmetic on it would freeze its value."""
 
     name: str
     value: float
@@ -43,15 +43,15 @@ class Dynamic(float):
 
 
 class Counter(Dynamic):
-    """A count that a layer uses and then raises, once a replay: whoever replays gives the next value."""
+    """A count that a layer uses and then increments, once per replay: the caller of a replay gives the next value."""
 
-    # Where floats give a float, a counter gives what no kernel of this program may use.
+    # Where floats return a float, a counter returns what no kernel of this program may use.
     def __add__(self, other: Any) -> AdvancedCounter:  # type: ignore[override]
         return AdvancedCounter(self.value + other)
 
 
 class AdvancedCounter(float):
-    """A counter that was raised: it can be compared and put back, but no kernel of this program may use it."""
+    """An incremented counter: it can be compared and stored, but no kernel of this program may use it."""
 
     def __add__(self, other: Any) -> AdvancedCounter:
         return AdvancedCounter(float(self) + other)
@@ -87,9 +87,9 @@ class TracingOps(Ops):
         self._kept: list[Any] = []  # arrays whose id() is a key above must not be collected
 
     def tensor(self, value: NDArray[Any] | Abstract, kind: Kind, name: str, *, copy: bool = True) -> Traced:
-        """A named buffer: `input` or `state`. Tracing changes state, so it works on a copy unless told not to.
+        """A named buffer: `input` or `state`. Tracing changes state, so by default it works on a copy.
 
-        Whatever an `Abstract` goes into is not computed either.
+        Results that depend on an `Abstract` are not computed either.
         """
         traced = self._new(value.copy() if copy and isinstance(value, np.ndarray) else value, kind, name)
         (self.program.inputs if kind == "input" else self.program.state)[name] = traced.index
@@ -101,7 +101,7 @@ class TracingOps(Ops):
         return Dynamic(name, value)
 
     def counter(self, name: str, value: int) -> Counter:
-        """A dynamic number that layers may raise once."""
+        """A dynamic number that layers may increment once."""
         self.program.dynamics[name] = value
         return Counter(name, value)
 
@@ -148,7 +148,7 @@ class TracingOps(Ops):
         return tensors if isinstance(returned, tuple) else tensors[0] if tensors else None
 
     def _argument(self, value: Any) -> tuple[Any, Any]:
-        """(what is recorded, what the kernel is called with)."""
+        """(the recorded argument, the value that the kernel is called with)."""
         if isinstance(value, Traced):
             return Ref(value.index), value.concrete
         if is_array(value):

@@ -9,8 +9,8 @@ from ..program import Dispatch
 from .encode import Encoder, encodes
 from .matmul import product
 
-CHUNK = 128  # positions of one piece of work, as in simd/attention.c
-SCRATCH_FLOATS = 65536  # of a thread
+CHUNK = 128  # positions per piece of work, as in simd/attention.c
+SCRATCH_FLOATS = 65536  # per thread
 
 
 @encodes("attention")

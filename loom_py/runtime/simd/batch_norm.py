@@ -21,7 +21,7 @@ def batch_norm(e: Encoder, d: Dispatch) -> None:
 
 @encodes("batch_norm_grad")
 def batch_norm_grad(e: Encoder, d: Dispatch) -> None:
-    """First the sums over each channel, which are the gradients of gamma and beta, then gx by them."""
+    """First the sums over each channel, which are the gradients of gamma and beta, then gx from them."""
     a = d.arguments
     gx, ggamma, gbeta = (e.at(output) for output in d.outputs)
     x, mean, variance, gamma, gy = (e.at(a[name]) for name in ("x", "mean", "variance", "gamma", "gy"))

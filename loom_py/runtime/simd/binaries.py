@@ -10,7 +10,7 @@ BINARIES = Path(__file__).parent / "bin"
 
 
 def binary(*, relaxed: bool, shared: bool) -> Path:
-    """The file of a binary. Raises `DeviceError` when this package was not built with it."""
+    """The file of a binary. Raises `DeviceError` if the package was built without it."""
     path = BINARIES / f"loom{'-relaxed' if relaxed else ''}{'-threads' if shared else ''}.wasm"
     if not path.is_file():
         raise DeviceError(

@@ -10,7 +10,7 @@ from .shape import clear
 
 @encodes("token_ids")
 def token_ids(e: Encoder, d: Dispatch) -> None:
-    """Replaying stops where an input is no token id, before anything is changed by it."""
+    """Replaying stops at an invalid token id, before anything has changed."""
     x, report = d.arguments["x"], e.report()
     e.emit("token_ids", e.at(d.outputs[0]), e.at(x), e.size(x), d.arguments["vocab_size"], report)
     e.emit("stop_if", report)

@@ -1,7 +1,7 @@
 """From a `Program` to the words that `simd/program.c` walks: [kernel, length, words…] for each dispatch.
 
-Every kernel's layout of words stands above its function in C; the functions registered here write it. Parameters that
-may be dynamic are given by the address of a float64 *slot*, whether they are or not.
+The comment above each kernel in C describes its words; the functions registered here write them. Parameters that may
+be dynamic are always given by the address of a float64 *slot*.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..program import Dispatch, Dyn, Program, Ref
 Encode = Callable[["Encoder", Dispatch], None]
 EncodeRun = Callable[["Encoder", Sequence[Dispatch]], None]
 KERNELS: dict[str, EncodeRun] = {}
-"""Kernel of the vocabulary → what writes the words of one or more calls in a row."""
+"""Kernel of the vocabulary → the function that writes the words of one or more calls in a row."""
 MERGED: set[str] = set()
-"""Kernels of which calls in a row that differ in nothing but their tensors make one instruction."""
+"""Kernels whose calls in a row become one instruction if they differ only in their tensors."""
 
 
 def encodes(*names: str) -> Callable[[Encode], Encode]:
@@ -42,7 +42,7 @@ def encodes(*names: str) -> Callable[[Encode], Encode]:
 
 
 def encodes_runs(name: str) -> Callable[[EncodeRun], EncodeRun]:
-    """Register the encoder of a kernel whose calls in a row make one instruction; they change different tensors."""
+    """Register the encoder of a kernel whose calls in a row become one instruction; they change different tensors."""
 
     def add(function: EncodeRun) -> EncodeRun:
         KERNELS[name] = function
@@ -53,7 +53,7 @@ def encodes_runs(name: str) -> Callable[[EncodeRun], EncodeRun]:
 
 
 class Encoder:
-    """Collects words. Device memory is asked for through `allocate(nbytes)` and `constant(array)`."""
+    """Collects words. `allocate(nbytes)` and `constant(array)` reserve device memory."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Encoder:
         self.activations = activations
         """`f32`, or `q16`: what quantised weights are multiplied with (simd/linear.h)."""
         self.shared: dict[Any, int] = {}
-        """Addresses of what several dispatches use and the first of them makes."""
+        """Addresses of data that several dispatches use and the first of them makes."""
         self.words = array("I")
         self.storage = storage
         """Buffer index → how its elements are stored, where that is not its dtype."""
@@ -95,7 +95,7 @@ class Encoder:
             KERNELS[run[0].kernel](self, run)
 
     def _runs(self) -> Iterator[list[Dispatch]]:
-        """Dispatches one by one, or several in a row that one instruction can do."""
+        """Dispatches, singly or as runs that one instruction can do."""
         run: list[Dispatch] = []
         for d in self.program.dispatches:
             if run and not (d.kernel in MERGED and self._alike(run, d)):
@@ -107,7 +107,7 @@ class Encoder:
 
     @staticmethod
     def _alike(run: list[Dispatch], d: Dispatch) -> bool:
-        """Whether a call has the kernel and the numbers of a run, and touches none of the tensors that it changes."""
+        """Whether a call has a run's kernel and numbers, and uses none of the tensors that the run changes."""
 
         def numbers(of: Dispatch) -> dict[str, Any]:
             return {name: value for name, value in of.arguments.items() if not isinstance(value, Ref)}
@@ -142,7 +142,7 @@ class Encoder:
         return int(np.prod(self.shape(operand), dtype=np.int64))
 
     def wanted(self, output: int) -> bool:
-        """Whether anyone reads a result."""
+        """Whether a result is read."""
         return self.program.root(output) in self._read
 
     def stored(self, operand: Ref) -> str:
@@ -159,7 +159,7 @@ class Encoder:
         return self._numbers[number]
 
     def constant(self, operand: Ref, dtype: str) -> int:
-        """Address of a constant's copy in a dtype of one's choice. Raises `DeviceError` if it is no constant."""
+        """Address of a constant's copy in `dtype`. Raises `DeviceError` if it is no constant."""
         key = operand.index, dtype
         if key not in self._converted:
             if operand.index not in self.program.constants:
@@ -168,18 +168,18 @@ class Encoder:
         return self._converted[key]
 
     def table(self, values: NDArray[Any]) -> int:
-        """Address of a constant made here."""
+        """Address of a constant with these values."""
         return self._constant(values)
 
     def report(self) -> int:
-        """Address of four words in which a kernel says what was wrong with an input, and all 0 otherwise."""
+        """Address of four words in which a kernel reports an invalid input; all 0 otherwise."""
         if not self._report:
             self._report = self._constant(np.zeros(4, np.uint32))
         return self._report
 
     @property
     def report_at(self) -> int:
-        """That address; 0 if no kernel asked for it."""
+        """Address of the report; 0 if no kernel uses it."""
         return self._report
 
     # --- words --------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class Encoder:
         return Scratch(offset)
 
     def place_scratch(self, address: int) -> None:
-        """Fill in where the scratch memory is."""
+        """Fill in the address of the scratch memory."""
         for at, offset in self._scratch_at:
             self.words[at] = address + offset
 

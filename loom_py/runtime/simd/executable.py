@@ -1,4 +1,4 @@
-"""A program compiled for the `simd` device: words in its memory, and everything they name."""
+"""A program compiled for the `simd` device: words in its memory, and all data that they refer to."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SimdExecutable:
             self._inputs[name] = DeviceTensor(addresses[index], *self._kind(index))
         for buffer in buffers:
             if buffer.index not in addresses:
-                root = addresses.get(program.root(buffer.index), 0)  # 0: nobody needs it any more
+                root = addresses.get(program.root(buffer.index), 0)  # 0: no longer in use
                 itemsize = np.dtype(DTYPES.get(buffer.dtype, buffer.dtype)).itemsize
                 addresses[buffer.index] = root + program.offset(buffer.index) * itemsize
         self._dynamics = ["row", *program.dynamics]
@@ -152,7 +152,7 @@ class SimdExecutable:
             self._check_report()
 
     def _check_report(self) -> None:
-        """Raise what a kernel found wrong with an input; replaying stopped there."""
+        """Raise the error that a kernel reported about an input; replaying stopped there."""
         report = np.zeros(4, np.uint32)
         self._host.read(self._report, report)
         wrong, at, value, limit = report

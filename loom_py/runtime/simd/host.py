@@ -16,10 +16,10 @@ class Host(Protocol):
     relaxed: bool
     """Whether the kernels use relaxed SIMD."""
     base: int
-    """The first byte of memory that is free for tensors."""
+    """Address of the first byte of memory that is free for tensors."""
 
     def size(self) -> int:
-        """Bytes of memory."""
+        """Size of the memory in bytes."""
         ...
 
     def grow(self, size: int) -> bool:
@@ -39,7 +39,7 @@ class Host(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop the threads and forget the memory."""
+        """Stop the threads and free the memory."""
         ...
 
 

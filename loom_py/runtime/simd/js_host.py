@@ -10,14 +10,14 @@ from ..tensor import Array
 
 
 class JsView(Protocol):
-    """A `Uint8Array` over the kernels' memory, as Pyodide shows it."""
+    """A `Uint8Array` over the kernels' memory, seen through Pyodide."""
 
     def assign(self, source: Array, /) -> None: ...
     def assign_to(self, target: Array, /) -> None: ...
 
 
 class JsSimdHost(Protocol):
-    """A `SimdHost` of `web/simd_host.js`."""
+    """A `SimdHost` of `web/devices/simd_host.js`."""
 
     threads: int
     relaxed: bool

@@ -19,7 +19,7 @@ MAX_NORM = 65536
 
 
 def storage(e: Encoder, weight: Ref) -> int:
-    """Number of a weight's storage. Raises `DeviceError` for one that the kernels do not know."""
+    """Number of a weight's storage. Raises `DeviceError` for one that the kernels lack."""
     name = e.stored(weight)
     if name not in STORAGES:
         raise DeviceError(f"weights stored as {name} are not supported", where="simd")
@@ -27,7 +27,7 @@ def storage(e: Encoder, weight: Ref) -> int:
 
 
 def digits_bytes(want: int, k: int) -> int:
-    """As in simd/linear.h, for one token."""
+    """Bytes of one token's digits, as in simd/linear.h."""
     blocks = k // BLOCK
     return (2 * k + 8 * blocks if want & DIGITS16 else 0) + (2 * k + 4 * blocks if want & DIGITS14 else 0)
 

@@ -11,7 +11,7 @@ CHUNK = 4096
 
 @encodes("loss")
 def loss(e: Encoder, d: Dispatch) -> None:
-    """Sums of some rows at a time, then their sum, unless one piece is all."""
+    """Sum runs of rows, then their sums, unless a single piece covers all rows."""
     y, target = d.arguments["y"], d.arguments["target"]
     width = e.shape(y)[-1]
     rows = e.size(y) // width

@@ -11,7 +11,7 @@ from .encode import Encoder, encodes
 
 TILE_ROWS = 240  # as in simd/matmul.c
 PIECE = 100_000
-"""Multiply-adds that are worth a thread's while."""
+"""Fewest multiply-adds that are worth sharing with a thread."""
 MAX_PIECES = 32
 ADD, BIAS_PER_ROW = 1, 2
 Offsets = Sequence[tuple[int, int, int]]
@@ -32,7 +32,7 @@ def product(
     offsets: Offsets = ((0, 0, 0),),
     chain: int = 1,
 ) -> None:
-    """One `matmul` instruction: y (M, N) = a (M, K) b (K, N), many of them.
+    """One `matmul` instruction: many products y (M, N) = a (M, K) b (K, N).
 
     **Arguments:**
 
@@ -74,7 +74,7 @@ def matmul(e: Encoder, d: Dispatch) -> None:
 
 @encodes("mix")
 def mix(e: Encoder, d: Dispatch) -> None:
-    """Each sample's row of weights times its parts."""
+    """Multiply each sample's row of weights by its parts."""
     weights, parts = d.arguments["weights"], d.arguments["parts"]
     batch, k, f = e.shape(parts)
     offsets = [(i * f, i * k, i * k * f) for i in range(batch)]

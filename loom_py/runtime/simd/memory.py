@@ -1,4 +1,4 @@
-"""First-fit allocation in a host's linear memory, and arrays to and from there."""
+"""First-fit allocation in a host's linear memory, and copies of arrays to and from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .host import Host
 ALIGNMENT = 64
 GROWTH = 1 << 20
 DTYPES = {"float64": "float32", "int64": "int32"}
-"""NumPy dtype → what it is on the device, where that differs."""
+"""NumPy dtype → dtype on the device, where that differs."""
 
 
 class Memory:
@@ -27,7 +27,7 @@ class Memory:
 
     @property
     def used(self) -> int:
-        """Bytes in blocks."""
+        """Bytes of all allocated blocks."""
         return sum(self._sizes.values())
 
     def allocate(self, nbytes: int) -> int:
@@ -52,7 +52,7 @@ class Memory:
         return address
 
     def free(self, address: int) -> None:
-        """Give a block back. Raises `DeviceError` for an address that is none."""
+        """Free a block. Raises `DeviceError` for an address that is not a block's."""
         size = self._sizes.pop(address, None)
         if size is None:
             raise DeviceError(f"{address} is not an allocated address", where="simd")

@@ -14,12 +14,12 @@ from .encode import Encoder, encodes, encodes_runs
 CHUNK = 4096
 """Floats of a weight that one thread changes at a time."""
 ALONE = 16384
-"""Floats that one thread does faster than several."""
+"""Most floats that one thread processes faster than several."""
 Tensors = Sequence[Any]
 
 
 def _chunks(e: Encoder, tensors: Sequence[Tensors]) -> tuple[int, int, int]:
-    """Words for tensors that belong together (weight, gradient, slots): their chunks, how many, how many a piece."""
+    """Chunks of tensors that belong together (weight, gradient, slots): address, number, chunks per piece."""
     table: list[list[int]] = []
     for together in tensors:
         addresses = [e.at(t) for t in together]
@@ -49,7 +49,7 @@ def clip_by_value(e: Encoder, d: Dispatch) -> None:
 
 
 def step(e: Encoder, run: Sequence[Dispatch]) -> None:
-    """The updates of several weights in one list; their numbers are all the same."""
+    """The updates of several weights in one list; they share all their numbers."""
     kernel, arguments = run[0].kernel, run[0].arguments
     update = UPDATES[kernel]
     chunks = _chunks(e, [[d.arguments.get(name) for name in ("w", "g", *update.slots)] for d in run])

@@ -20,7 +20,7 @@ def lstm_sequence(e: Encoder, d: Dispatch) -> None:
 
 
 def _before(e: Encoder, d: Dispatch) -> tuple[int | Scratch, int]:
-    """(where the step before each is, (B, T, H); what the kernel is told to fill: nothing for a single step)."""
+    """(address of h_{t−1} for every step, (B, T, H); the same where the kernel fills it, 0 for a single step)."""
     _, steps, _ = e.shape(d.arguments["h"])
     if steps == 1:
         return e.at(d.arguments["h0"]), 0
@@ -29,7 +29,7 @@ def _before(e: Encoder, d: Dispatch) -> tuple[int | Scratch, int]:
 
 
 def _weights_grad(e: Encoder, d: Dispatch, before: int) -> None:
-    """gW_hh = Σ over samples and steps gz_t h_{t−1}ᵀ."""
+    """gW_hh = Σ over samples and steps of gz_t h_{t−1}ᵀ."""
     gz, gw = d.outputs[0], d.outputs[1]
     (m, n), k = e.shape(gw), e.size(gz) // e.shape(gz)[2]
     product(e, e.at(gw), e.at(gz), before, (m, n, k), left=(1, m), right=(n, 1))

@@ -9,7 +9,7 @@ from .encode import Encoder, encodes
 
 
 def angles(e: Encoder, d: Dispatch, steps: int) -> int:
-    """Address of cos and sin for rows from `position` on, made once for all layers of a program."""
+    """Address of cos and sin for rows from `position` on, computed once for all layers of a program."""
     frequencies, position = d.arguments["inverse_frequencies"], d.arguments["position"]
     key = ("angles", frequencies.index, str(position), steps)
     if key not in e.shared:

@@ -37,7 +37,7 @@ def assign(e: Encoder, d: Dispatch) -> None:
 
 
 def _blocks(e: Encoder, operand: Any, axis: int) -> tuple[int, int]:
-    """(how many blocks there are before an axis, bytes of one step along it)."""
+    """(number of blocks before an axis, bytes of one step along it)."""
     shape = e.shape(operand)
     return int(np.prod(shape[:axis])), 4 * int(np.prod(shape[axis + 1 :]))
 

@@ -43,7 +43,7 @@ def sparsemax(e: Encoder, d: Dispatch) -> None:
 
 @encodes("entmax")
 def entmax(e: Encoder, d: Dispatch) -> None:
-    """α = 1 is softmax and α = 2 sparsemax, as in the oracle."""
+    """α = 1 is softmax and α = 2 sparsemax, as on NumPy."""
     alpha = d.arguments["alpha"]
     if alpha == 1:
         softmax(e, d)
@@ -61,7 +61,7 @@ def entmax_grad(e: Encoder, d: Dispatch) -> None:
 
 
 def _lists(e: Encoder, lists: list[list[int]]) -> tuple[int, int]:
-    """Lists of numbers as (address of where each starts, address of all of them)."""
+    """Lists of numbers as (address of their starts, address of all numbers)."""
     starts = np.cumsum([0, *map(len, lists)])
     return e.table(starts.astype(np.int32)), e.table(np.array([m for members in lists for m in members], np.int32))
 

@@ -1,4 +1,4 @@
-"""The kernels outside a browser, by wasmtime: the same binaries, for tests and for Python users."""
+"""The kernels outside a browser, run by wasmtime: the same binaries, for tests and for Python users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_PAGES = 65535
 
 
 class _SharedMemory(wasmtime.SharedMemory):
-    """wasmtime-py 50 passes a pointer too many when such a memory is imported."""
+    """wasmtime-py 50 passes one pointer too many when a shared memory is imported."""
 
     def _as_extern(self) -> Any:
         try:

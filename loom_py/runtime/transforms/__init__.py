@@ -3,9 +3,9 @@
 A transform never changes the program it is given, keeps the names of inputs, outputs, state and dynamic parameters, and
 may drop a dispatch only by one rule:
 
-- *nobody can tell that it ran* (`remove_dead_code` says when that is), or
+- its effect is not observable (as `remove_dead_code` defines it), or
 - another dispatch now makes its results (`fuse`), or
-- the results already are where they belong (`simplify`).
+- the results are already where they belong (`simplify`).
 """
 
 from .dead_code import remove_dead_code

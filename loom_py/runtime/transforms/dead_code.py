@@ -1,4 +1,4 @@
-"""Dropping dispatches whose effect nobody can observe."""
+"""Drop dispatches whose effect cannot be observed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..program import Dispatch, Program
 
 
 def remove_dead_code(program: Program) -> Program:
-    """The program with only those dispatches that somebody can tell ran.
+    """The program with only those dispatches whose effect can be observed.
 
     A dispatch stays if it
 

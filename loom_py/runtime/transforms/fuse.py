@@ -5,7 +5,7 @@
     linear → add                                    linear_add
     rope(k) → cache_write, cache_write(v), rope(q)  rope_cache
 
-A step is taken only where nobody else reads the tensors in between; what does not fit stays as it is.
+Dispatches are joined only if no other dispatch reads the tensors in between; all others stay as they are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fuse(program: Program) -> Program:
 
 
 Rewriting = tuple[dict[int, Dispatch], set[int]]
-"""Position → the dispatch that stands there now, and positions whose work it does."""
+"""Position → the dispatch that replaces the one there, and the positions whose work it does."""
 
 
 def _norm_linear(program: Program, uses: Uses) -> Rewriting:
@@ -51,7 +51,7 @@ def _norm_linear(program: Program, uses: Uses) -> Rewriting:
         if uses.changed_between(operands, at, readers[-1]):
             continue
         if any(uses.maker(o.index) >= at for o in operands if isinstance(o, Ref)):
-            continue  # a weight that is computed after the norm
+            continue  # the weight is computed after the norm
         arguments = {name: d.arguments[name] for name in ("x", "gamma", "eps")}
         arguments["weights"] = tuple(y.arguments["weight"] for y in linears)
         arguments["biases"] = tuple(y.arguments.get("bias") for y in linears)

@@ -1,7 +1,7 @@
 """Turning copies into views, for devices whose tensors lie in one linear memory.
 
-There a slice whose elements are contiguous is an address, a concatenation of such slices needs no copy if its parts are
-made in place, and zeros that nobody changes are written once.
+There a slice of contiguous elements is an address, a concatenation of such slices needs no copy if its parts are
+written in place, and zeros that nothing changes are written once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def simplify(program: Program) -> Program:
 
 
 class _Views:
-    """Makes buffers parts of others, in `program` itself. A buffer and its views must never be seen to differ."""
+    """Makes buffers parts of others, changing `program`. No dispatch may see a buffer and its views differ."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -43,7 +43,7 @@ class _Views:
             self._members.setdefault(program.root(b.index), set()).add(b.index)
 
     def replaces(self, at: int, d: Dispatch) -> bool:
-        """Make a view (or a constant) of what the dispatch at this position would copy, if that is safe."""
+        """Replace the dispatch at this position, a copy, by a view (or a constant), if that is safe."""
         match d.kernel:
             case "zeros":
                 return self._constant(d.outputs[0])
@@ -74,12 +74,12 @@ class _Views:
         return [at for index in members for at in self._uses.changes(index)]
 
     def _join(self, index: int, source: int, offset: int) -> None:
-        """Buffer `index`, so far a root, becomes part of `source`."""
+        """Make buffer `index`, so far a root, part of `source`."""
         self._program.buffers[index] = replace(self._program.buffers[index], source=source, offset=offset)
         self._members[self._program.root(source)] |= self._members.pop(index)
 
     def _view(self, at: int, index: int, source: int, offset: int) -> bool:
-        """A slice. Neither may be read once the other has changed."""
+        """Make a slice a view. Neither buffer may be read once the other has changed."""
         buffers, root = self._program.buffers, self._program.root(source)
         if buffers[index].dtype != buffers[root].dtype:
             return False
@@ -95,7 +95,7 @@ class _Views:
         return True
 
     def _parts(self, at: int, d: Dispatch) -> bool:
-        """A concatenation: its parts are made where they belong."""
+        """Write the parts of a concatenation where they belong."""
         whole, parts = d.outputs[0], [ref.index for ref in d.arguments["parts"] if isinstance(ref, Ref)]
         axis = self._axis(whole, d)
         unit = self._unit(whole, axis)
@@ -117,7 +117,7 @@ class _Views:
         return True
 
     def _constant(self, index: int) -> bool:
-        """Zeros that stay zero."""
+        """Make zeros that are never changed a constant."""
         if self._changes(self._members[self._program.root(index)]):
             return False
         buffer = self._program.buffers[index]

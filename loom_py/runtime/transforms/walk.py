@@ -1,4 +1,4 @@
-"""What transforms ask of a program (who makes, reads and changes a buffer), and how they rewrite operands."""
+"""Queries of transforms (which dispatches make, read and change a buffer), and rewriting of operands."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..program import Dispatch, Program, Ref
 
 
 class Uses:
-    """Makers, readers and changes of each buffer, as positions in `program.dispatches`.
+    """The dispatches that make, read and change each buffer, as positions in `program.dispatches`.
 
-    They are counted by buffer, not by storage: a reshape is a reader of its source. Outputs are read after everything,
-    at the position `end`.
+    Buffers are distinct even where they share storage: a reshape is a reader of its source. Outputs are read after
+    all dispatches, at the position `end`.
     """
 
     def __init__(self, program: Program) -> None:
@@ -34,11 +34,11 @@ class Uses:
             self._readers.setdefault(index, []).append(self.end)
 
     def maker(self, index: int) -> int:
-        """The dispatch that makes a buffer; −1 for one that is there from the start."""
+        """The dispatch that makes a buffer; −1 for one that exists from the start."""
         return self._maker.get(index, -1)
 
     def readers(self, index: int) -> list[int]:
-        """The dispatches that read a buffer, in order; one that reads it twice stands there twice."""
+        """The dispatches that read a buffer, in order; one that reads it twice appears twice."""
         return self._readers.get(index, [])
 
     def changes(self, index: int) -> list[int]:
@@ -50,7 +50,7 @@ class Uses:
         return max((self.readers(index)[-1] for index in indices if self.readers(index)), default=-1)
 
     def read_only_by(self, index: int, readers: Iterable[int]) -> bool:
-        """Whether nobody but these dispatches reads a buffer."""
+        """Whether only these dispatches read a buffer."""
         return set(self.readers(index)) <= set(readers)
 
     def changed_between(self, operands: Iterable[Any], start: int, end: int) -> bool:
@@ -64,7 +64,7 @@ class Uses:
 
 
 def replace_operands(dispatch: Dispatch, buffers: Mapping[int, int]) -> Dispatch:
-    """The same call on other buffers, by old index → new index; those that are not named stay."""
+    """The same call on other buffers, by old index → new index; other buffers stay."""
 
     def new(index: int) -> int:
         return buffers.get(index, index)
@@ -81,7 +81,7 @@ def map_refs(value: Any, new: Callable[[int], int]) -> Any:
 
 
 def renumber(program: Program) -> Program:
-    """The program without temporaries and constants that nobody names any more, the others numbered from 0."""
+    """The program without temporaries and constants that are no longer used, the others numbered from 0."""
     named = {i for d in program.dispatches for i in (*d.outputs, *d.reads(), *d.changes)}
     named |= {*program.inputs.values(), *program.outputs.values(), *program.state.values()}
     sources = {index for i in named for index in _chain(program, i)}

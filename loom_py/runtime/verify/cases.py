@@ -1,7 +1,7 @@
 """Random cases for every kernel of the vocabulary: sizes of 1, odd ones, and larger than a tile.
 
-A family file registers one generator a kernel with `@cases`; the numbers come from a generator seeded by its name, so
-a case is the same in every run. Arrays are float32 (or integers); the reference runs on the same values in float64.
+A family file registers one generator per kernel with `@cases`; the random numbers are seeded by the kernel's name, so
+cases are the same in every run. Arrays are float32 (or integers); the reference runs on the same values in float64.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Case:
     """One call of a kernel.
 
     - `arguments`: by name; arrays (and lists of arrays) become tensors, everything else goes to the kernel as it is.
-    - `constants`: arrays that layers hand over as they are (masks, frequencies).
+    - `constants`: arguments that layers pass as plain arrays (masks, frequencies).
     """
 
     kernel: str

@@ -1,4 +1,4 @@
-"""Running cases on a device and comparing: ‖out − ref‖ / ‖ref‖."""
+"""Run cases on a device and compare with float64: ‖out − ref‖ / ‖ref‖."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from . import cases
 from .cases import Case
 
 LIMIT = 1e-5
-"""Largest error that is rounding."""
+"""Largest error that counts as rounding."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """All cases of one kernel: the largest error, and what went wrong first (empty for nothing)."""
+    """All cases of one kernel: the largest error, and the first fault (empty if there is none)."""
 
     kernel: str
     cases: int
@@ -41,7 +41,7 @@ class Checked:
 
 
 def check_device(device: Device) -> Generator[Checked | Waiting, None, list[Checked]]:
-    """Every kernel that the device has, one after another; ends early only if the device is lost."""
+    """Check every kernel of the device, one after another; ends early only if the device is lost."""
     kernels = [kernel for kernel in cases.GENERATORS if kernel in device.kernels]
     checks: list[Checked] = []
     for kernel in kernels:
@@ -62,7 +62,7 @@ def check_device(device: Device) -> Generator[Checked | Waiting, None, list[Chec
 
 
 def _compare(case: Case, values: dict[str, Any]) -> tuple[str, float]:
-    """(what is wrong, the largest error)."""
+    """(the first fault, the largest error)."""
     worst = 0.0
     for name, ref in reference(case).items():
         if values[name].shape != ref.shape or not np.isfinite(values[name]).all():
@@ -72,7 +72,7 @@ def _compare(case: Case, values: dict[str, Any]) -> tuple[str, float]:
 
 
 def reference(case: Case) -> dict[str, Any]:
-    """Results and changed tensors, by NumPy in float64."""
+    """Results and changed tensors, computed by NumPy in float64."""
 
     def wide(value: Any) -> Any:
         if is_list(value):
@@ -92,7 +92,7 @@ def reference(case: Case) -> dict[str, Any]:
 
 
 def on_device(device: Device, case: Case) -> Generator[Waiting, None, dict[str, Any]]:
-    """The same by a device, run twice from the same start: what it answers must not depend on what it did before."""
+    """The same from a device, run twice from the same state: a result must not depend on earlier work."""
     ops: Any = TracingOps(str(case))
     changed = KERNELS[case.kernel].in_place
     inputs: dict[str, Any] = {}

@@ -16,7 +16,7 @@ SHAPES = [(1, 1), (1, 2), (3, 5), (2, 4, 7), (64, 10), (37, 1001)]
 
 
 def outputs(n: Numbers, name: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """An output and a target that suit a loss."""
+    """A valid output and target for a loss."""
     rows, width = int(np.prod(shape[:-1])), shape[-1]
     match name:
         case "cross_entropy":

@@ -1,4 +1,4 @@
-"""Cases of `kernels/recurrent.py`; the gradients get what a real forward pass left."""
+"""Cases of `kernels/recurrent.py`; the gradients get the results of a real forward pass."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from .encode import Encoder, encodes
 
 LARGEST_HEAD = 256
 WANTED_GROUPS = 128
-"""Workgroups of attention below which a cache is worked on in pieces."""
+"""Fewer workgroups than this, and a cache is processed in pieces."""
 PIECE = 64
-"""Least positions of a piece."""
+"""Fewest positions of a piece."""
 
 
 @encodes("attention")

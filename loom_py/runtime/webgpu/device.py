@@ -50,7 +50,7 @@ class WebGPUDevice:
         return DeviceTensor(place(self.host, values).buffer, values.shape, values.dtype.name)
 
     def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
-        """See `Device`. The bytes are rearranged as `storage.py` says: nothing is lost, nothing grows."""
+        """See `Device`. The bytes are rearranged as `storage.py` describes, without loss or growth."""
         words, storage = rearranged(rows, storage, shape)
         return DeviceTensor(place(self.host, words).buffer, shape, storage)
 
@@ -106,7 +106,7 @@ class WebGPUDevice:
         kept: Sequence[str] | None = None,
         activations: Activations = "f32",
     ) -> WebGPUExecutable:
-        """See `Device`. Activations are float32, whatever is asked for."""
+        """See `Device`. Activations are float32, whatever is requested."""
         require_support(self.name, program, KERNELS)
         return WebGPUExecutable(
             self.host, program, state, tables or {}, keep, program.outputs if kept is None else kept

@@ -23,7 +23,7 @@ from .plan import Number, Plan, Slice, aligned, padded
 
 Encode = Callable[["Encoder", Dispatch], None]
 KERNELS: dict[str, Encode] = {}
-"""Kernel of the vocabulary → what makes its dispatches."""
+"""Kernel of the vocabulary → the function that makes its dispatches."""
 
 MAX_GROUPS = 65535
 
@@ -48,11 +48,11 @@ class Sized:
 
 
 class Encoder:
-    """Makes the dispatches of a program, and gives its temporaries buffers that are used again when they are free.
+    """Makes the dispatches of a program, and assigns its temporaries buffers, which are reused when they are free.
 
     **Arguments:**
 
-    - `places`: buffer index → where state, inputs and constants are.
+    - `places`: buffer index → the location of state, inputs and constants.
     - `storage`: buffer index → how its elements are stored, where that is not its dtype.
     - `constant`: keeps an array on the device for as long as the plan lives.
     - `limits`: the host's.
@@ -78,7 +78,7 @@ class Encoder:
         self._uniforms: dict[bytes, int] = {}
         self._spans = program.lifetimes()
         self._free: list[int] = []
-        self._busy: dict[int, list[int]] = {}  # dispatch → own buffers that are free after it
+        self._busy: dict[int, list[int]] = {}  # dispatch → the plan's own buffers that are free after it
         self._at = 0
 
     def encode(self) -> Plan:
@@ -112,7 +112,7 @@ class Encoder:
         return Slice(buffer, size, kind="own")
 
     def scratch(self, nbytes: int) -> Slice:
-        """Memory for the dispatches of this kernel call only."""
+        """Memory that only the dispatches of this kernel call use."""
         return self._own(nbytes, self._at)
 
     def temporary(self, shape: tuple[int, ...]) -> Sized:
@@ -120,14 +120,14 @@ class Encoder:
         return Sized(self.scratch(4 * prod(shape)), shape)
 
     def keep(self, key: Any, make: Callable[[], NDArray[Any]]) -> Slice:
-        """A constant made here, once for each key."""
+        """A constant with these values, made once for each key."""
         if key not in self._kept:
             self._kept[key] = self._constant(make())
         return self._kept[key]
 
     # --- operands -----------------------------------------------------------------------------------------------
     def place(self, operand: Any) -> Slice:
-        """Where a tensor is."""
+        """The location of a tensor."""
         if isinstance(operand, Sized):
             return operand.place
         return self._places[operand.index if isinstance(operand, Ref) else int(operand)]
@@ -154,7 +154,7 @@ class Encoder:
 
     # --- numbers ------------------------------------------------------------------------------------------------
     def slot(self, value: Any, key: str = "", derive: Callable[[Any], Any] | None = None) -> int:
-        """Slot of a number, dynamic or not, or of `derive(number)`; `key` tells different derivations apart."""
+        """Slot of a number, dynamic or not, or of `derive(number)`; `key` distinguishes derivations."""
         request = (str(value), key)
         if request not in self._numbers:
             self._numbers[request] = len(self.plan.slots)
@@ -165,7 +165,7 @@ class Encoder:
     def vector(self, value: Any, key: str, length: int, derive: Callable[[Any], Any]) -> Slice:
         """`length` floats computed from a number at each replay: `derive` takes (steps,) to (steps, length).
 
-        They are a constant where the number does not change.
+        If the number is not dynamic, they are a constant.
         """
         if not isinstance(value, Dyn):
             return self.keep((key, value), lambda: np.asarray(derive(np.array([value])), np.float32))
@@ -185,7 +185,7 @@ class Encoder:
         constants: Mapping[str, float] | None = None,
         **values: Any,
     ) -> None:
-        """One dispatch: buffers and numbers by the names that the shader gives them."""
+        """One dispatch: buffers and numbers by their names in the shader."""
         source = shaders.shader(shader)
         x, y, z = (*((groups,) if isinstance(groups, int) else groups), 1, 1)[:3]
         if max(x, y, z) > MAX_GROUPS:
@@ -231,7 +231,7 @@ class Encoder:
         return value if isinstance(value, Slice) else self.place(value)
 
     def _check(self, shader: str, bound: list[tuple[int, Slice]], layout: list[list[Any]]) -> None:
-        """WebGPU's own rules, said in words: no buffer both read and written, no binding beyond the limit."""
+        """Check WebGPU's own rules first: no buffer both read and written, no binding beyond the limit."""
         access = {binding: kind for binding, kind in layout}
         written = {(s.buffer, s.kind) for b, s in bound if access[b] == "write"}
         others = [(s.buffer, s.kind) for b, s in bound if access[b] == "read"]

@@ -99,7 +99,7 @@ class WebGPUExecutable:
         return self.submit(inputs, **dynamics).result()
 
     def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Readback:
-        """One replay whose outputs are fetched later; several may be under way."""
+        """One replay whose outputs are fetched later; several may be in flight."""
         for name, value in inputs.items():
             tensor = self._inputs[name]
             values = np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape)
@@ -129,7 +129,7 @@ class WebGPUExecutable:
         self._host.replay(self._handle, self.plan.row(dynamics, steps), steps, indices, keep)
 
     def free(self) -> None:
-        """Give back everything but the state."""
+        """Free everything but the state."""
         if self._handle is not None:
             self._host.drop(self._handle)
             self._handle = None

@@ -1,6 +1,6 @@
-"""Where shaders run: an adapter's device with its buffers and queue. In a page JavaScript has it, natively wgpu-py.
+"""Where shaders run: an adapter's device with its buffers and queue, held by JavaScript or natively by wgpu-py.
 
-Buffers, plans and readings are named by small integers, so that nothing of the GPU's crosses into Python.
+Buffers, plans and readings are named by small integers, so that no GPU object crosses into Python.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Host(Protocol):
 
     @property
     def adapter(self) -> Mapping[str, Any]:
-        """What the adapter says of itself: vendor, architecture, device, description, type, backend."""
+        """The adapter's description of itself: vendor, architecture, device, description, type, backend."""
         ...
 
     @property
@@ -42,12 +42,12 @@ class Host(Protocol):
 
     @property
     def generation(self) -> int:
-        """How many devices there were; what an earlier one computed is gone."""
+        """Number of devices so far; the results of earlier ones are lost."""
         ...
 
     @property
     def lost(self) -> str:
-        """Why the device is gone; empty while it is there."""
+        """Why the device was lost; empty while it works."""
         ...
 
     def create(self, nbytes: int) -> int:
@@ -57,37 +57,37 @@ class Host(Protocol):
     def destroy(self, buffer: int) -> None: ...
 
     def used(self) -> tuple[int, int]:
-        """Bytes in the buffers made and not destroyed, and their number."""
+        """Bytes of the buffers created and not destroyed, and their number."""
         ...
 
     def write(self, buffer: int, offset: int, data: Array, *, keep: bool = False) -> None:
         """Copy a contiguous array of whole 4-byte words into a buffer, in the order of the calls.
 
-        With `keep` a copy stays with the host and is written again by `reopen`.
+        With `keep` the host keeps a copy, which `reopen` writes again.
         """
         ...
 
     def reopen(self) -> object | None:
-        """Put a new device in the place of a lost one: a promise to wait for, or None if it is there.
+        """Replace a lost device by a new one; returns a promise to wait for, or None if it is ready.
 
         Buffers and plans keep their numbers; buffers that were not kept are zeros.
         """
         ...
 
     def lose(self, reason: str) -> None:
-        """Lose the device on purpose: what a test does."""
+        """Lose the device on purpose, for tests."""
         ...
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
-        """From the start of one buffer to the start of another."""
+        """Copy from the start of one buffer to the start of another."""
         ...
 
     def read(self, pieces: Sequence[tuple[int, int, int]]) -> Reading:
-        """Ask for (buffer, offset, bytes) …, one after another, as they are after everything submitted so far."""
+        """Read (buffer, offset, bytes) …, one after another, as they are after all work submitted so far."""
         ...
 
     def plan(self, spec: str, uniforms: bytes) -> int:
-        """Make pipelines and bind groups of `Plan.spec()`; compiling goes on in the background where it can."""
+        """Create the pipelines and bind groups of `Plan.spec()`, compiling in the background where possible."""
         ...
 
     def replay(self, plan: int, rows: Array, steps: int, indices: Sequence[int], keep: bool) -> None:
@@ -102,7 +102,7 @@ class Host(Protocol):
         ...
 
     def drop(self, plan: int) -> None:
-        """Forget a plan."""
+        """Free a plan."""
         ...
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from ..tensor import Array
 
 
 class JsBytes(Protocol):
-    """A `Uint8Array`, as Pyodide shows it."""
+    """A `Uint8Array`, seen through Pyodide."""
 
     length: int
 
@@ -21,7 +21,7 @@ class JsBytes(Protocol):
 
 
 class JsPendingRead(Protocol):
-    """What `WebGPUHost.read` returns; `bytes` or `error` are set once `promise` has settled."""
+    """The result of `WebGPUHost.read`; `bytes` or `error` is set once `promise` has settled."""
 
     promise: object
     bytes: JsBytes | None
@@ -30,7 +30,7 @@ class JsPendingRead(Protocol):
 
 
 class JsWebGPUHost(Protocol):
-    """A `WebGPUHost` of `web/device_webgpu.js`."""
+    """A `WebGPUHost` of `web/devices/webgpu_host.js`."""
 
     generation: int
     lost: str
@@ -119,7 +119,7 @@ class JsHost:
         return str(self._js.lost)
 
     def check(self) -> None:
-        """Raise what went wrong since the last call."""
+        """Raise an error that occurred since the last call."""
         if self.lost:
             raise DeviceLost(self.lost, where="webgpu", remedy="Try again, or choose another device.")
         failure = str(self._js.failure())

@@ -19,7 +19,7 @@ from .plan import ALIGNMENT, Slice, padded
 from .storage import BLOCK, GROUP, KINDS, QUANTS, SCALES, element_bytes, scales_start
 
 FEW = 8
-"""Most rows of activations that are multiplied one by one."""
+"""Most rows of activations that are multiplied one at a time."""
 ACROSS = 32768
 ROWS, TILE = 4, 64
 
@@ -35,7 +35,7 @@ class Part:
 
 
 def grouped(e: Encoder, weight: Ref) -> bool:
-    """Whether rows are whole groups of eight, as the fast shaders want."""
+    """Whether rows are whole groups of eight, as the fast shaders need."""
     return e.shape(weight)[-1] % GROUP == 0
 
 

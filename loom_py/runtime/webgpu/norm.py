@@ -20,7 +20,7 @@ def norm(e: Encoder, d: Dispatch) -> None:
 
 
 def normalised(e: Encoder, x: Any, gamma: Any, eps: float) -> Sized:
-    """RMSNorm into memory of this dispatch."""
+    """RMSNorm into scratch memory of this dispatch."""
     width = e.size(gamma)
     out = e.temporary(e.shape(x))
     e.run("norm", "rms", e.size(x) // width, width=width, eps=eps, x=x, gamma=gamma, out=out)

@@ -42,7 +42,7 @@ def clip_by_value(e: Encoder, d: Dispatch) -> None:
 
 
 def _derived(e: Encoder, d: Dispatch, name: str, function: Callable[..., float]) -> Any:
-    """A number computed from others: a slot of its own where one of them is dynamic."""
+    """A number computed from others; it gets a slot of its own if one of them is dynamic."""
     given = {parameter: d.arguments[parameter] for parameter in inspect.signature(function).parameters}
     dynamic = [parameter for parameter in given if parameter in KERNELS[d.kernel].dynamic]
     if not dynamic:
@@ -53,7 +53,7 @@ def _derived(e: Encoder, d: Dispatch, name: str, function: Callable[..., float])
 
 @encodes(*UPDATES)
 def step(e: Encoder, d: Dispatch) -> None:
-    """The entry point of the kernel's name, with `_and_<slot>` for each optional slot that is there."""
+    """The entry point: the kernel's name, with `_and_<slot>` for each optional slot in use."""
     update, dynamic = UPDATES[d.kernel], KERNELS[d.kernel].dynamic
     slots = {name: d.arguments[name] for name in update.slots if d.arguments.get(name) is not None}
     numbers: dict[str, Any] = {name: d.arguments[name] for name in update.numbers}

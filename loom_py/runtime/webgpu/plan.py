@@ -5,7 +5,7 @@ words, workgroups), buffers that it owns, and the row of dynamic numbers.
 
 A dynamic number is a *slot* of the row, two words: the number as float32, and as 32-bit integer. What is computed from
 dynamic numbers alone (AdamW's corrections) is a slot too, computed in Python in float64. Numbers that do not change are
-slots as well, so that a shader need not know the difference.
+slots as well, so that shaders treat both alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def aligned(nbytes: int) -> int:
 
 @dataclass(frozen=True)
 class Slice:
-    """Bytes of a buffer: one of the host's, one that the plan makes for itself, or a vector of the dynamic row."""
+    """A range of bytes in a buffer: one of the host's, one of the plan's own, or a vector of the dynamic row."""
 
     buffer: int
     nbytes: int
@@ -58,7 +58,7 @@ Encoded = tuple[int, tuple[int, int, int], int, list[tuple[int, Slice]]]
 
 @dataclass
 class Plan:
-    """What was encoded; `own` are sizes of the buffers to be made.
+    """The encoded program; `own` are the sizes of the buffers to create.
 
     The dynamic row holds the slots, then each vector from the next multiple of 256 bytes on.
     """
@@ -97,7 +97,7 @@ class Plan:
         )
 
     def _starts(self) -> list[int]:
-        """Where each vector begins, and at last the end, in bytes."""
+        """Byte offset of each vector, and the end of the last one."""
         starts = [aligned(8 * len(self.slots))]
         for length, _ in self.vectors:
             starts.append(aligned(starts[-1] + 4 * length))

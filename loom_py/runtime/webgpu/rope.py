@@ -13,7 +13,7 @@ from .plan import Slice
 
 
 def angles(e: Encoder, frequencies: Ref, position: Any, steps: int, inverse: bool) -> Slice:
-    """cos and sin for `steps` rows from `position` on: made in float64, in Python, since shaders have no float64."""
+    """cos and sin for `steps` rows from `position` on, computed in float64 in Python, since shaders have no float64."""
     values = np.asarray(e.value(frequencies), np.float64)
 
     def turn(positions: Any) -> Any:
@@ -26,7 +26,7 @@ def angles(e: Encoder, frequencies: Ref, position: Any, steps: int, inverse: boo
 
 
 def rotation(e: Encoder, x: Ref, position: int = 0, capacity: int = 0) -> dict[str, Any]:
-    """Numbers of `rope.wgsl` for x (…, T, heads, D)."""
+    """The numbers of `rope.wgsl` for x (…, T, heads, D)."""
     *_, steps, heads, size = e.shape(x)
     n = e.size(x) // 2
     return {

@@ -1,8 +1,8 @@
-"""The WGSL files: where they are, what they bind, and how the pieces of a shader are joined.
+"""The WGSL files: their folder, what they bind, and how the pieces of a shader are joined.
 
 A file declares its storage buffers as `@group(0) @binding(N) var<storage, read|read_write> name: …` and the numbers it
 is given as `struct P { name: u32|i32|f32, … }` in the uniform buffer at binding 0. Both are read from the source, so
-that nothing is said twice. A line `//: include other` is replaced by the text of `other.wgsl`, and a line
+that Python does not repeat them. A line `//: include other` is replaced by the text of `other.wgsl`, and a line
 `//: enumeration name CONSTANT` by an override constant and the numbers of the enumeration's members, in capitals. Every
 `switch CONSTANT` must then have a case for every member.
 """
@@ -48,7 +48,7 @@ def names() -> list[str]:
 
 @cache
 def shader(name: str) -> Shader:
-    """Read one. Raises `DeviceError` if it is not there."""
+    """Read one. Raises `DeviceError` if it is missing."""
     joined = _text(name)
     source = _ENUMERATION.sub(lambda match: _constants(match[1], match[2]), joined)
     plain = _COMMENT.sub("", source)
@@ -60,7 +60,7 @@ def shader(name: str) -> Shader:
 
 
 def _constants(enumeration: str, constant: str) -> str:
-    """The text that stands for an enumeration."""
+    """The declarations that replace an enumeration's line."""
     members = ENUMERATIONS[enumeration]
     return f"override {constant}: u32;\n" + "\n".join(f"const {m.upper()}: u32 = {i}u;" for i, m in enumerate(members))
 

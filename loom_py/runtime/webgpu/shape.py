@@ -1,4 +1,4 @@
-"""Dispatches of `wgsl/shape.wgsl`: moving elements about."""
+"""Dispatches of `wgsl/shape.wgsl`, which move elements."""
 
 from __future__ import annotations
 

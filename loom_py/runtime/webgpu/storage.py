@@ -1,6 +1,6 @@
-"""How weights lie in buffers: the bytes of a file, rearranged into whole words without losing any.
+"""The layout of weights in buffers: the bytes of a file, rearranged into whole words without loss.
 
-A block storage becomes its quants, block after block, and from the next multiple of 256 bytes on its scales:
+A tensor in blocks is stored as its quants, block after block, and from the next multiple of 256 bytes on its scales:
 
 | storage | quants of a block | scales of a block |
 |---|---|---|
@@ -51,16 +51,16 @@ def scales_bytes(shape: tuple[int, ...], storage: str) -> int:
 
 
 def buffer_bytes(shape: tuple[int, ...], storage: str) -> int:
-    """Bytes of a tensor as it lies in its buffer."""
+    """Bytes of a tensor in its buffer."""
     if storage not in KINDS:
         return 4 * prod(shape)
     return scales_start(shape, storage) + scales_bytes(shape, storage) or quants_bytes(shape, storage)
 
 
 def rearranged(rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> tuple[NDArray[Any], str]:
-    """Rows as in a file (rows, bytes) → words for a buffer, and the storage they are now in.
+    """Rows as in a file (rows, bytes) → words for a buffer, and their storage there.
 
-    Raises `DeviceError` for a storage that the shaders do not know.
+    Raises `DeviceError` for a storage that the shaders lack.
     """
     if storage not in KINDS:
         raise DeviceError(f"weights stored as {storage} are not supported", where="webgpu")

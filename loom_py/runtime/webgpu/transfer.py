@@ -14,13 +14,13 @@ from .plan import Slice, padded
 from .storage import SCALES
 
 DTYPES = {"float64": "float32", "int64": "int32", "bool": "int32", "uint8": "int32"}
-"""NumPy dtype → what it is on the device, where that differs."""
+"""NumPy dtype → dtype on the device, where that differs."""
 PACKED = (*SCALES, "F16", "BF16")
-"""Storages whose buffers hold no plain array."""
+"""Storages whose buffers do not hold a plain array."""
 
 
 def place(host: Host, values: Array) -> Slice:
-    """A new buffer with these words, written again after a loss. Raises `DeviceError` for more than a buffer holds."""
+    """A new buffer with these words, restored after a loss. Raises `DeviceError` for more than a buffer can hold."""
     size = padded(values.nbytes)
     limit = host.limits["maxBufferSize"]
     if size > limit:
@@ -35,7 +35,7 @@ def place(host: Host, values: Array) -> Slice:
 
 
 def read(host: Host, tensors: Mapping[str, DeviceTensor]) -> Readback:
-    """Ask for tensors, as they are after everything submitted so far. Raises `DeviceError` for packed storages."""
+    """Read tensors as they are after all work submitted so far. Raises `DeviceError` for packed storages."""
     packed = [f"{name} is stored as {t.dtype}" for name, t in tensors.items() if t.dtype in PACKED]
     if packed:
         raise DeviceError(packed[0], where="webgpu", remedy="Read it from its file.")

@@ -1,4 +1,4 @@
-"""Shaders outside a browser, by wgpu-py: the same WGSL and the same plans, for tests and for Python users."""
+"""Shaders outside a browser, run by wgpu-py: the same WGSL and the same plans, for tests and for Python users."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ...errors import DeviceError, DeviceLost
 from ..tensor import Array
 
 FEATURES = ("shader-f16", "subgroup", "timestamp-query")
-"""Taken where they are there."""
+"""Features to use where the adapter has them."""
 
 MAX_DISPATCHES = 4096
-"""In one submit: more would keep others from the GPU."""
+"""Dispatches per submit: more would keep other programs from the GPU."""
 
 STORAGE_USAGE = 0x80 | 0x08 | 0x04  # STORAGE | COPY_DST | COPY_SRC
 READ_USAGE = 0x01 | 0x08  # MAP_READ | COPY_DST
@@ -30,7 +30,7 @@ def camel(name: str) -> str:
 
 
 def adapters() -> list[Any]:
-    """All that wgpu-py finds, the best first. Raises `DeviceError` where it is not installed."""
+    """All adapters that wgpu-py finds, the best first. Raises `DeviceError` if wgpu-py is not installed."""
     try:
         os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # EGL complains without one
         import wgpu  # pyright: ignore[reportMissingTypeStubs]
@@ -44,7 +44,7 @@ def adapters() -> list[Any]:
 
 
 def describe(adapter: Any) -> dict[str, Any]:
-    """What an adapter says of itself."""
+    """An adapter's description of itself."""
     info = adapter.info
     return {
         "vendor": info["vendor"],
@@ -59,12 +59,12 @@ def describe(adapter: Any) -> dict[str, Any]:
 
 
 def described(adapter: Any) -> tuple[dict[str, Any], list[str], dict[str, int]]:
-    """(what it says of itself, features, limits in WebGPU's spelling)."""
+    """(the adapter's description, features, limits in WebGPU's spelling)."""
     return describe(adapter), sorted(adapter.features), {camel(k): v for k, v in adapter.limits.items()}
 
 
 class WgpuReading:
-    """See `Reading`: it waits when asked."""
+    """See `Reading`; `result` waits."""
 
     promise = None
 
@@ -81,7 +81,7 @@ class WgpuReading:
 
 
 class WgpuHost:
-    """See `Host`. `limits` may be made smaller than the adapter's, to see what then happens."""
+    """See `Host`. Tests set `limits` below the adapter's."""
 
     def __init__(self, adapter: Any = None, *, limits: Mapping[str, int] | None = None) -> None:
         if adapter is None:
