@@ -48,7 +48,7 @@ D(silu) {
     return mul4(s, add4(one(), mul4(z, sub4(one(), s))));
 }
 
-/* The normal distribution's Φ(z), by the tail of |z|, so that nothing is lost far on the left. */
+/* The normal distribution's Φ(z), from the tail of |z|, which keeps its precision for very negative z. */
 static inline v128 normal_cdf(v128 z) {
     v128 tail = mul4(splat(0.5f), erfc4(mul4(abs4(z), splat(0.70710678f))));
     return select4(positive(z), sub4(one(), tail), tail);
@@ -104,7 +104,7 @@ D(hard_swish) {
     return select4(wasm_f32x4_ge(z, splat(3)), one(), middle);
 }
 
-/* EACH_ACTIVATION (enumerations.h) has what kernels/activation.py declares: f_name and d_name must stand above. */
+/* EACH_ACTIVATION (enumerations.h) lists what kernels/activation.py declares: f_name and d_name must precede it. */
 #define NUMBER(name) ACTIVATION_##name,
 enum { EACH_ACTIVATION(NUMBER) };
 

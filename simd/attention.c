@@ -3,15 +3,15 @@
  * With `window` > 0 a row sees that many positions only, itself the last; with `cap` > 0 scores s are cap · tanh(s / cap).
  *
  * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
- * end, rows of all heads, and asked for a few rows ahead: memory is what limits long contexts.
+ * end, rows of all heads, and prefetched a few rows ahead: memory limits long contexts.
  * Many tokens: query rows in tiles, each over all its positions.
  */
 #include "vecmath.h"
 
-#define CHUNK 128 /* positions of one piece of work, one token; mirrored in loom_py/runtime/simd/attention.py */
-#define BLOCK 8   /* positions whose values are added up at a time, and asked for ahead */
-#define AHEAD 12  /* positions that keys are asked for ahead */
-#define ROWS 48   /* query rows of one piece of work, many tokens */
+#define CHUNK 128 /* positions per piece of work, one token; mirrored in loom_py/runtime/simd/attention.py */
+#define BLOCK 8   /* positions whose values are added up, and prefetched, at a time */
+#define AHEAD 12  /* positions that keys are prefetched ahead */
+#define ROWS 48   /* query rows per piece of work, many tokens */
 #define SPAN 64   /* positions at a time, many tokens */
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
     f32 scale, cap;
 } Attention;
 
-/* The first position that the last of `length` may look at. */
+/* The first position that the last of `length` may attend to. */
 static inline u32 window_start(u32 length, u32 window) { return window && length > window ? length - window : 0; }
 
 /* n scores, rounded up to 4, in place */
@@ -60,7 +60,7 @@ static int attention_of(const Word *w, Attention *a) {
     default: CALL(4);            \
     }
 
-/* Memory is touched, so that it is there when it is needed. */
+/* Prefetch by touching the memory. */
 static inline void ask_for(const f32 *rows, u32 count) {
     const volatile f32 *from = rows;
     ROLLED for (u32 i = 0; i < count; i += 16) (void)from[i];
@@ -263,7 +263,7 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
             for (u32 p = 0; p < across; p += 8) product4(q + r * wide, wide, keys + p, SPAN, size, scores + r * SPAN + p, SPAN, 0);
         for (u32 r = 0; r < rows; r++) {
             f32 *s = scores + r * SPAN;
-            u32 seen = r < count ? a->position + (first + r) / a->group + 1 : 0; /* positions this row may look at */
+            u32 seen = r < count ? a->position + (first + r) / a->group + 1 : 0; /* positions that this row may attend to */
             u32 n = seen > start ? min_u32(span, seen - start) : 0, begin = window_start(seen, a->window);
             u32 skip = begin > start ? min_u32(n, begin - start) : 0;
             if (a->cap > 0) cap_scores(s, across, a->cap);

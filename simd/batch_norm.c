@@ -1,8 +1,8 @@
-/* Batch norm: x (B, C, S). Sums over a channel are taken in double precision. With one position a channel four channels
- * go side by side, otherwise four positions. */
+/* Batch norm: x (B, C, S). Sums over a channel are taken in double precision. With one position per channel a vector holds
+ * four channels, otherwise four positions. */
 #include "vecmath.h"
 
-#define CHANNELS 16 /* a piece of work where S = 1 */
+#define CHANNELS 16 /* channels per piece of work where S = 1 */
 
 static inline v128 by_count(Wide s, f64 n) {
     v128 low = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_div(s.low, wasm_f64x2_splat(n)));

@@ -10,7 +10,7 @@ static Shape shape_at(const Word *w) {
 }
 /* Where tap (u, v) of window (i, j) reads, or −1 in the padding. */
 static inline i32 pixel(const Shape *s, u32 u, u32 v, u32 i, u32 j) {
-    u32 row = i * s->sh + u - s->ph, column = j * s->sw + v - s->pw; /* below 0 wraps to something large */
+    u32 row = i * s->sh + u - s->ph, column = j * s->sw + v - s->pw; /* below 0 it wraps to a large number */
     return row < s->height && column < s->width ? (i32)(row * s->width + column) : -1;
 }
 #define GRAIN(s) (1 + 8192 / ((s).kh * (s).kw * (s).oh * (s).ow + 1))

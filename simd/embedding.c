@@ -1,9 +1,9 @@
-/* Token ids out of floats, rows of a table, and the gradient of a table that was looked up. */
+/* Token ids from floats, rows of a table, and the gradient of a table by rows. */
 #include "linear.h"
 #include "vecmath.h"
 
 /* ids (int32), x, n, vocabulary, report: x are whole numbers below `vocabulary`. The first that is not is written to
- * the report [1, its place, its value, vocabulary], and 0 used for it. */
+ * the report as [1, its index, its value, vocabulary], and 0 is used for it. */
 KERNEL(token_ids) {
     if (t->index) return;
     i32 *ids = ints(w[0]);
@@ -49,7 +49,7 @@ static void widen_row(u32 storage, const u8 *table, u32 row, u32 k, f32 *y) {
     }
 }
 
-/* y (T, K), ids (T) int32, table (rows, K), storage, T, K, rows: rows of a table; NaN for an id that is none. */
+/* y (T, K), ids (T) int32, table (rows, K), storage, T, K, rows: rows of a table; NaN for an invalid id. */
 KERNEL(embedding) {
     u32 k = w[5].u;
     for (Range r = pieces(w[4].u, 4); take(t, &r);)

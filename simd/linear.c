@@ -6,7 +6,7 @@
 #include "linear.h"
 #include "norm.h"
 
-/* Five words a matrix. */
+/* Five words per matrix. */
 typedef struct {
     Word y, weight, storage, rows, bias;
 } Matrix;
@@ -52,7 +52,7 @@ static u32 all_groups(const Matrix *m, u32 count, int pair) {
     for (u32 i = 1; i < count && !pair; i++) total += groups_of(m + i);
     return total;
 }
-/* Pieces of about equal work: some eight to a thread, but none under some ten thousand products. */
+/* Pieces of about equal work: about eight per thread, none below about ten thousand products. */
 static u32 grain_of(u32 groups, u32 k, u32 tokens, u32 threads) {
     u32 least = 16384 / (k * GROUP * tokens / 4 + 1) + 1;
     u32 grain = groups / (threads * 8);
@@ -60,7 +60,7 @@ static u32 grain_of(u32 groups, u32 k, u32 tokens, u32 threads) {
 }
 
 /* x (K), K, gamma (or 0), eps (immediate), want, residual (or 0), pair, count, then y, weight, storage, rows, bias of each.
- * One token: every thread makes the digits (and the norm) for itself, which is quicker than waiting for another. */
+ * One token: every thread computes the digits (and the norm) itself, which is faster than waiting for another. */
 KERNEL(linear_vector) {
     const f32 *x = floats(w[0]), *gamma = floats(w[2]), *residual = w[5].u ? floats(w[5]) : 0;
     u32 k = w[1].u, want = w[4].u, pair = w[6].u, count = w[7].u;

@@ -22,7 +22,7 @@ _Static_assert(STORAGES == 6, "the functions of this family know these storages 
 
 #define GROUP 8   /* rows repacked together */
 #define TILE 4    /* tokens multiplied together */
-#define CHUNK 128 /* tokens whose results wait in scratch memory */
+#define CHUNK 128 /* tokens whose results are held in scratch memory */
 #define BLOCK 32
 #define MAX_K 16384
 
@@ -44,7 +44,7 @@ typedef struct {
     f32 *scale14;
 } Digits;
 
-/* How many bytes the digits of a tile take, and where its parts lie. Mirrored in loom_py/runtime/simd/linear.py. */
+/* Size in bytes of the digits of a tile, and the offsets of its parts. Mirrored in loom_py/runtime/simd/linear.py. */
 static inline u32 digits_bytes(u32 want, u32 k, u32 width) {
     u32 blocks = k / BLOCK;
     return ((want & WANT16 ? 2 * k + 8 * blocks : 0) + (want & WANT14 ? 2 * k + 4 * blocks : 0)) * width;

@@ -167,7 +167,7 @@ static void vector_q8(const u8 *w, const Digits *d, u32 k, f32 *out) {
             h0 = dot_bytes(h0, v0, f), h1 = dot_bytes(h1, v1, f);
             f = four(a + 4);
             l0 = dot_bytes(l0, v0, f), l1 = dot_bytes(l1, v1, f);
-            n0 = dot_bytes(n0, v0, half), n1 = dot_bytes(n1, v1, half); /* what the 8192 above comes to */
+            n0 = dot_bytes(n0, v0, half), n1 = dot_bytes(n1, v1, half); /* the share of the 8192 above */
         }
         v128 s0 = wasm_i32x4_add(wasm_i32x4_shl(wasm_i32x4_sub(h0, n0), 7), l0);
         v128 s1 = wasm_i32x4_add(wasm_i32x4_shl(wasm_i32x4_sub(h1, n1), 7), l1);

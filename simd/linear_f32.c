@@ -1,7 +1,7 @@
 /* Products of weights in any storage with float activations: weights widened in registers, float sums. */
 #include "linear.h"
 
-#define AHEAD 1024 /* bytes that memory is asked for ahead, one token */
+#define AHEAD 1024 /* bytes that memory is prefetched ahead, one token */
 
 /* Four elements of a row in an element storage. */
 static inline __attribute__((always_inline)) v128 widen4(u32 storage, const u8 *row, u32 i) {
@@ -19,7 +19,7 @@ static inline u32 element_bytes(u32 storage) { return storage == F32 ? 4 : 2; }
 
 /* --- eight rows times one token ----------------------------------------------------------------------------------- */
 
-/* One row after the other: memory likes one stream, and is asked for what comes soon, up to `end`. */
+/* One row after the other, since memory is fastest as one stream, prefetched up to `end`. */
 static inline __attribute__((always_inline)) void vector_rows(u32 storage, const u8 *w, u32 count, const f32 *x, u32 k,
                                                               f32 *out, const u8 *end) {
     u32 size = element_bytes(storage);

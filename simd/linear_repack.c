@@ -1,4 +1,4 @@
-/* Blocks as files have them → groups of eight rows (linear.h). Nothing is lost, nothing is computed. */
+/* Blocks as in files → groups of eight rows (linear.h), bit for bit. */
 #include "linear.h"
 
 /* Rows first … first+count of a matrix, `raw` bytes as in the file, become groups of `to`; `first` is a multiple of 8,
@@ -33,5 +33,5 @@ __attribute__((export_name("repack"))) void repack(u8 *to, const u8 *raw, u32 st
     }
 }
 
-/* Bytes from one place to another. */
+/* Copy bytes. */
 __attribute__((export_name("move"))) void move(u8 *to, const u8 *from, u32 size) { memmove(to, from, size); }

@@ -2,7 +2,7 @@
  *
  * A kernel gets the words of its instruction: byte addresses of tensors in linear memory, sizes, float immediates. Its
  * comment lists them in order. Thread 0 runs every kernel; where `take` finds more than one piece of work it calls the
- * others, who run the same function from its beginning. So what stands before `take` must not change anything, and each
+ * others, which run the same function from its beginning. So code before `take` must not change anything, and each
  * kernel has one loop over pieces. Sums never depend on the number of threads, so neither does any result.
  */
 #pragma once
@@ -33,11 +33,11 @@ typedef union {
 #define SCRATCH_BYTES (256 * 1024)
 
 typedef struct {
-    u32 index, count;   /* this thread, of how many */
-    u32 step;           /* which replay of the program this is, in a run of many */
+    u32 index, count;   /* number of this thread, and of all threads */
+    u32 step;           /* number of this replay in a run of many */
     u32 stopped;        /* a kernel has reported a fault: the run ends */
     u32 open;           /* thread 0: the others have been called to this kernel */
-    const Word *kernel; /* thread 0: the instruction under way */
+    const Word *kernel; /* thread 0: the current instruction */
     u8 *scratch;        /* SCRATCH_BYTES of this thread, 16-byte aligned */
 } Team;
 
@@ -60,7 +60,7 @@ static inline i32 max_i32(i32 a, i32 b) { return a > b ? a : b; }
 u32 claim(Team *t);
 
 /* `for (Range r = pieces(total, grain); take(t, &r);)` runs over [0, total) in pieces of `grain`, each taken by one
- * thread. Where the whole is not worth sharing, give a grain of at least `total`: then thread 0 does it alone. */
+ * thread. If the work is not worth sharing, pass a grain of at least `total`: then thread 0 does it alone. */
 typedef struct {
     u32 total, grain, start, end;
 } Range;

@@ -2,7 +2,7 @@
 #include "enumerations.h"
 #include "vecmath.h"
 
-/* EACH_LOSS (enumerations.h) has what kernels/loss.py declares; -Wswitch refuses a switch that leaves one out. */
+/* EACH_LOSS (enumerations.h) lists what kernels/loss.py declares; -Wswitch refuses a switch that omits one. */
 #define NUMBER(name) LOSS_##name,
 typedef enum { EACH_LOSS(NUMBER) } Loss;
 
@@ -81,7 +81,7 @@ static f64 value_sum(Loss which, const f32 *y, const f32 *target, u32 n, f32 del
     return sum_wide(s);
 }
 
-/* loss, partial sums (double, one a piece), y, target, rows, width, which, delta (immediate), rows a piece, 1 / values
+/* loss, partial sums (double, one per piece), y, target, rows, width, which, delta (immediate), rows per piece, 1 / values
  * (slot). A single piece gives the loss itself. */
 KERNEL(loss) {
     u32 rows = w[4].u, n = w[5].u, each = w[8].u;

@@ -1,6 +1,6 @@
-/* y = op(a) op(b) + bias, many at once if wanted.
+/* y = op(a) op(b) + bias, one product or many.
  *
- * Blocks of 4 × 8 results live in registers: 8 sums, 2 pieces of b and 1 of a leave room among 16. Each panel of 8
+ * Blocks of 4 × 8 results live in registers: 8 sums, 2 vectors of b and 1 of a fit into 16. Each panel of 8
  * columns of b is packed for one block of K; a is read in place where its rows are contiguous and packed where its
  * columns are. Every result is the sum over k in order within each block, then over the blocks, whatever the tiles:
  * neither tiles nor threads change a bit.
@@ -11,7 +11,7 @@
 #define ROWS 4
 #define PANEL 8 /* columns of a panel of b */
 #define BLOCK 256
-#define TILE_ROWS 240 /* at most: what fits the scratch memory packed, beside one panel of b */
+#define TILE_ROWS 240 /* upper limit: what fits the scratch memory, packed, beside one panel of b */
 #define INLINE static inline __attribute__((always_inline))
 
 enum { ADD = 1, BIAS_PER_ROW = 2 };
@@ -40,7 +40,7 @@ INLINE void sums(const u32 R, const f32 *a, u32 ar, u32 ac, const f32 *b, u32 bk
     }
 }
 
-/* Where a block of sums goes, and what it is added to. */
+/* The destination of a block of sums, and what it is added to. */
 typedef struct {
     f32 *y;
     const f32 *row_bias, *column_bias;
@@ -77,7 +77,7 @@ INLINE void put(const u32 R, const Place *p, v128 s[ROWS][2]) {
     }
 }
 
-/* Two copies of the inner loop, since a stride that is known is cheaper: a in place, and packed. */
+/* Two copies of the inner loop, since a constant stride is faster: a in place, and packed. */
 #define MICRO(R)                                                                                 \
     static void in_place##R(const f32 *a, u32 ar, const f32 *b, u32 bk, u32 k, const Place *p) { \
         v128 s[ROWS][2];                                                                         \
@@ -186,7 +186,7 @@ static void outer(const Product *p) {
     }
 }
 
-/* One row, or an outer product: no blocks. Returns 0 where blocks are better. */
+/* One row, or an outer product, without blocks. Returns 0 where blocks are faster. */
 static int simple(const Product *p) {
     int plain = !(p->flags & BIAS_PER_ROW && p->bias);
     if (p->k == 1 && p->bc == 1 && !p->bias && !(p->flags & ADD)) {

@@ -1,4 +1,4 @@
-/* Products of one vector with a matrix: what is left of a matrix product when there is one row, and a recurrent step. */
+/* Products of one vector with a matrix: a matrix product of one row, and a recurrent step. */
 #pragma once
 #include "loom.h"
 

@@ -1,4 +1,4 @@
-/* Rows of input tables, rows of kept results, and plain copies: what replaying needs beside the kernels of a program. */
+/* Rows of input tables, rows of kept results, and plain copies, which replaying needs besides a program's kernels. */
 #include "loom.h"
 
 /* to, from, bytes of a row, index slot (dynamic), rows: row `index` of a table becomes the operand. */

@@ -14,7 +14,7 @@ KERNEL(gumbel) {
         }
 }
 
-/* y, x, n, seed, the first word that is kept, factor (all immediate), step (slot, mod 2³²) */
+/* y, x, n, seed, the smallest word that is kept, factor (all immediate), step (slot, mod 2³²) */
 KERNEL(dropout) {
     const f32 *x = floats(w[1]);
     u32 n = w[2].u, step = (u32)(u64)number(w[6]);

@@ -46,7 +46,7 @@ KERNEL(layer_norm) {
         }
 }
 
-/* gx, spreads (rows × 2, made here), x, gamma, gy, rows, n, ε (slot), whether centred (layer norm) or not (RMS norm)
+/* gx, spreads (rows × 2, written here), x, gamma, gy, rows, n, ε (slot), whether centred (layer norm) or not (RMS norm)
  * gx = r (gn − mean(gn) − m mean(gn·m)), gn = gy·gamma, m the normalised x; without mean(gn) for RMS norm */
 KERNEL(norm_grad) {
     const f32 *gamma = floats(w[3]);

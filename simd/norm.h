@@ -1,4 +1,4 @@
-/* A row's RMSNorm, which products with weights do on the way. */
+/* A row's RMSNorm, which products with weights compute on the way. */
 #pragma once
 #include "vecmath.h"
 

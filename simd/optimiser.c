@@ -7,8 +7,8 @@ typedef struct {
     f32 *s, *u; /* slots, where the optimiser has them */
 } Chunk;
 
-/* Every kernel's first words: chunks, how many, chunks a piece. An update's further words are the slots of its numbers, in
- * the order of the parameters in kernels/optimiser.py. */
+/* Every kernel's first words: chunks, their number, chunks per piece. An update's further words are the slots of its numbers,
+ * in the order of the parameters in kernels/optimiser.py. */
 #define EACH_CHUNK                                       \
     for (Range r = pieces(w[1].u, w[2].u); take(t, &r);) \
         for (const Chunk *c = (const Chunk *)floats(w[0]) + r.start, *e = c + (r.end - r.start); c < e; c++)

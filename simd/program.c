@@ -23,8 +23,8 @@ static const char NAMES[] =
 #undef K
     ENUMERATION_LINES;
 
-/* The kernels' names in the order of their numbers, one a line, then `enumeration:` and `enumeration:member` for each
- * member in the order of theirs; and how many bytes that is. */
+/* The kernels' names in the order of their numbers, one per line, then `enumeration:` and `enumeration:member` for each
+ * member in the order of theirs; and the size in bytes. */
 __attribute__((export_name("names"))) const char *names(void) { return NAMES; }
 __attribute__((export_name("names_size"))) u32 names_size(void) { return sizeof NAMES - 1; }
 
@@ -37,5 +37,5 @@ void dispatch(const Word *w, Team *t) {
     }
 }
 
-/* report: ends the run if a kernel wrote something there. */
+/* report: ends the run if a kernel has written to it. */
 KERNEL(stop_if) { t->stopped = ints(w[0])[0] != 0; }

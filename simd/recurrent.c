@@ -5,7 +5,7 @@
 #include "vecmath.h"
 #include "matmul_vector.h"
 
-/* Samples that are worth a thread's while. */
+/* Fewest samples that are worth sharing with a thread. */
 static u32 samples(u32 steps, u32 size) { return 1 + 16384 / (steps * size * size + 1); }
 
 /* h, zx, w_hh, h0, batch, steps, size: h_t = tanh(zx_t + W h_{t−1}) */
@@ -80,7 +80,7 @@ KERNEL(lstm_sequence) {
 }
 
 /* gz, gh0, gc0, before (or 0), h, c, gates, w_hh, h0, c0, gh, batch, steps, size, whether gh0 is wanted: else scratch;
- * gc0 is scratch too where nobody reads it */
+ * gc0 is scratch too where it is not read */
 KERNEL(lstm_sequence_grad) {
     u32 steps = w[12].u, n = w[13].u;
     for (Range r = pieces(w[11].u, samples(steps, 2 * n)); take(t, &r);)

@@ -1,6 +1,6 @@
 /* The next token from logits: repetition penalty, temperature, top-k, top-p, min-p, one draw. float64 throughout.
  *
- * Only as many tokens are put in order as the draw needs: those within a few nats of the best first, then those below.
+ * Only as many tokens are sorted as the draw needs: those within a few nats of the best first, then those below.
  */
 #include "loom.h"
 #include "noise.h"
@@ -22,7 +22,7 @@ static void sift(Candidate *c, u32 at, u32 n) {
     }
     c[at] = moving;
 }
-/* Heapsort, best first: no memory, no bad case. */
+/* Heapsort, best first: no memory, no quadratic worst case. */
 static void sort(Candidate *c, u32 n) {
     for (u32 i = n / 2; i-- > 0;) sift(c, i, n);
     for (u32 i = n; i-- > 1;) {
@@ -69,7 +69,7 @@ static f64 uniform(u32 seed, u32 step) { return (f64)(((f32)(philox(seed, step, 
 static u32 best(const f32 *scores, u32 n) {
     u32 at = 0, i = 0;
     f32 most = scores[0];
-    for (; i + 16 <= n; i += 16) { /* whole groups that hold nothing better are passed over */
+    for (; i + 16 <= n; i += 16) { /* groups without a better token are skipped */
         v128 m = wasm_f32x4_pmax(wasm_f32x4_pmax(load4(scores + i), load4(scores + i + 4)),
                                  wasm_f32x4_pmax(load4(scores + i + 8), load4(scores + i + 12)));
         if (!wasm_v128_any_true(wasm_f32x4_gt(m, wasm_f32x4_splat(most)))) continue;
@@ -81,7 +81,7 @@ static u32 best(const f32 *scores, u32 n) {
     return at;
 }
 
-#define NATS 4.0 /* tokens whose scores are this close are put in order together */
+#define NATS 4.0 /* tokens whose scores are this close are sorted together */
 
 /* token (1) int32, logits (V), seen (V) bytes, V, temperature, top_k, top_p, min_p, penalty, seed, step (slots),
  * scores (V), candidates (V), running sums (V) float64: scratch memory */
@@ -119,7 +119,7 @@ KERNEL(sample) {
     }
     if (top_p < 1e-9) top_p = 1e-9;
     f64 draw = uniform((u32)(u64)number(w[9]), (u32)(u64)number(w[10]));
-    /* With nothing to cut off, the sum of what is kept is known beforehand, and the draw may end the search. */
+    /* Without a cut-off the total is known beforehand, and the draw may end the search. */
     f64 target = top_k == n && top_p >= 1 && min_p == 0 ? draw * all : __builtin_inf();
     f32 above = __builtin_inff();
     for (f64 below = NATS; from < top_k && running <= target; below += NATS) {
@@ -145,7 +145,7 @@ KERNEL(sample) {
         if (limit == -__builtin_inff()) break;
         above = limit;
     }
-    if (top_k < n) { /* the probabilities are those among the k best */
+    if (top_k < n) { /* probabilities are relative to the k best */
         all = running;
         u32 keep = 0;
         for (; keep < from; keep++) {
@@ -161,7 +161,7 @@ chosen:
     ints(w[0])[0] = (i32)c[i].id;
 }
 
-/* seen (V) bytes, ids (T), T, V: flags of ids that have been there. */
+/* seen (V) bytes, ids (T), T, V: flags of ids that have occurred. */
 KERNEL(mark) {
     if (t->index) return;
     for (u32 i = 0; i < w[2].u; i++) {

@@ -1,4 +1,4 @@
-/* Moving elements about, whatever they are. */
+/* Copies of elements of any type. */
 #include "loom.h"
 
 /* to, from (0 for zeros), to's stride, from's stride, bytes of a block, blocks */

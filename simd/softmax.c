@@ -21,7 +21,7 @@ static void softmax_row(f32 *y, const f32 *x, u32 n, f32 scale) {
         s = add4(s, e);
         store4(y + i, e);
     }
-    if (i < n) { /* lanes beyond the end hold −∞ and add nothing */
+    if (i < n) { /* lanes beyond the end hold −∞ and contribute 0 */
         v128 e = exp4(mul4(sub4(load_part(x + i, n - i, -__builtin_inff()), top), factor));
         s = add4(s, e);
         store_part(y + i, n - i, e);
@@ -77,7 +77,7 @@ KERNEL(masked_softmax) {
         }
 }
 
-/* y, x, rows, n: max(x − τ, 0). τ by Michelot's method: the mean excess of those still in, until nobody leaves. */
+/* y, x, rows, n: max(x − τ, 0). τ by Michelot's method: the mean excess over the support, until no value leaves it. */
 KERNEL(sparsemax) {
     u32 n = w[3].u;
     for (Range r = pieces(w[2].u, ROWS_OF(4 * n)); take(t, &r);)

@@ -1,11 +1,11 @@
-/* The team: thread 0 is whoever calls `run`; the others wait in `serve`.
+/* The team: thread 0 is the caller of `run`; the others wait in `serve`.
  *
  * Thread 0 walks the program alone. When a kernel has more than one piece of work, its first `take` opens it: the others
- * enter, take pieces, and leave. Behind the kernel thread 0 closes it and waits only for those that are inside, so a
- * thread that sleeps, or that the system has put aside, holds nobody up, and a small kernel costs nothing.
+ * enter, take pieces, and leave. After the kernel thread 0 closes it and waits only for those that are inside, so a
+ * thread that sleeps, or is not scheduled, delays no other, and a small kernel costs nothing.
  *
- * `opened` counts openings and closings: odd is open. A helper announces itself in `inside` and then looks again whether
- * the kernel is still open; thread 0 closes it and then looks whether anyone is inside. One of the two sees the other.
+ * `opened` counts openings and closings: odd is open. A helper announces itself in `inside` and then checks again whether
+ * the kernel is still open; thread 0 closes it and then checks whether any helper is inside. One of the two sees the other.
  * A helper without work spins for a while, since the next kernel usually opens within microseconds, and then sleeps.
  */
 #include "threads.h"
@@ -29,7 +29,7 @@ static struct {
 static inline u32 load(u32 *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
 static inline u32 add(u32 *p, u32 n) { return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST); }
 
-/* Counting the sleepers before looking again means that no wake-up is lost. */
+/* Counting the sleepers before checking again means that no wake-up is lost. */
 static void wait_while(u32 old) {
     for (u32 spins = 0; load(&shared.opened) == old; spins++) {
         if (spins < SPINS) continue;

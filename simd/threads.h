@@ -2,7 +2,7 @@
 #pragma once
 #include "loom.h"
 
-/* After a kernel of thread 0: nobody else is at work on it any more. */
+/* Called after a kernel by thread 0; returns when no other thread works on it any more. */
 void close_kernel(Team *t);
 /* One instruction on this thread (program.c). */
 void dispatch(const Word *w, Team *t);

@@ -60,7 +60,7 @@ static inline v128 expm1_4(v128 x) {
     return fma4(scale, exp_reduced(d.r), sub4(scale, splat(1)));
 }
 
-/* e^x with 0 for what would be subnormal: such numbers are slow, and nothing next to the largest, which is 1. */
+/* e^x with 0 for what would be subnormal: such numbers are slow, and negligible beside the largest, which is 1. */
 static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, splat(-87))); }
 /* x / (1 + e^−x) */
 static inline v128 silu4(v128 x) {
@@ -97,7 +97,7 @@ static inline v128 log4(v128 x) {
     v128 y = fma4(n, splat(1.42860677e-6f), log_reduced(sub4(m, splat(1))));
     return fma4(n, splat(0.693145751953125f), y);
 }
-/* ln(1 + x) for 0 ≤ x ≤ 1: the rounding of 1 + x is put right afterwards */
+/* ln(1 + x) for 0 ≤ x ≤ 1: the rounding of 1 + x is corrected afterwards */
 static inline v128 log1p4(v128 x) {
     v128 u = add4(x, splat(1));
     v128 lost = sub4(x, sub4(u, splat(1)));
@@ -133,7 +133,7 @@ static inline void store_part(f32 *p, u32 n, v128 v) {
     if (n > 1) p[1] = wasm_f32x4_extract_lane(v, 1);
     if (n > 2) p[2] = wasm_f32x4_extract_lane(v, 2);
 }
-/* Floats i … of n, four or what is left: the tail of a loop in the same arithmetic as its body. */
+/* Floats i … of n, four or the rest: the tail of a loop in the same arithmetic as its body. */
 static inline v128 load_some(const f32 *p, u32 i, u32 n) {
     return i + 4 <= n ? load4(p + i) : load_part(p + i, n - i, 0);
 }

@@ -2,8 +2,8 @@
 // q, out (T, heads, D); keys, values (capacity, kv, D). Row t sees cache rows 0 ... position + t.
 // With `window` > 0 a row sees the last `window` of them only; with `cap` > 0 scores s are cap tanh(s / cap).
 // A workgroup takes one query row and head and a piece of the cache; tiles of keys and values go through workgroup memory.
-// `whole` writes the result; where few queries would leave the GPU idle, `part` leaves (maximum, sum, D weighted values)
-// of each of `parts` pieces, and `join` puts them together.
+// `whole` writes the result; where few queries would leave the GPU idle, `part` writes (maximum, sum, D weighted values)
+// of each of `parts` pieces, and `join` combines them.
 
 struct P { heads: u32, kv: u32, size: u32, position: u32, parts: u32, scale: f32, window: u32, cap: f32 }
 @group(0) @binding(0) var<uniform> p: P;

@@ -1,4 +1,4 @@
-// Batch norm (Ioffe & Szegedy 2015): x (rows, channels, size). A workgroup takes a channel where sums are taken.
+// Batch norm (Ioffe & Szegedy 2015): x (rows, channels, size). Sums take one workgroup per channel.
 //: include workgroup
 
 struct P { rows: u32, channels: u32, size: u32, eps: f32, share: f32 }

@@ -1,5 +1,5 @@
 // Rows of a table in any storage: out (ids, width) = table[ids]. The table may be bound in parts: this one has
-// rows `first ... first + rows - 1`, and ids of other parts are left alone. Groups of eight elements.
+// rows `first ... first + rows - 1`, and ids of other parts are skipped. Groups of eight elements.
 
 struct P { count: u32, eights: u32, first: u32, rows: u32 }
 @group(0) @binding(0) var<uniform> p: P;

@@ -1,6 +1,6 @@
 // Few rows times a matrix of weights in any storage: out (T, stride) = f(x) weights' + bias + residual.
 // Sixteen invocations share a row of weights and read it side by side, eight elements each; a workgroup has four rows.
-// NORM: x is normalised on the way, x / rms(x) * gamma; the factor follows from the sum of squares met anyway.
+// NORM: x is normalised on the way, x / rms(x) * gamma, with the sum of squares from the same pass.
 // ADD: with residual. The matrix may be bound in parts: this one has `rows` rows from `first` on.
 
 struct P { eights: u32, rows: u32, first: u32, stride: u32, has_bias: u32, eps: f32 }

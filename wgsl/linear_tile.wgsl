@@ -23,7 +23,7 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let t0 = group.y * TILE;
     var sum = array<vec4<f32>, 4>();
     for (var g0 = 0u; g0 < p.eights; g0 += STEP) {
-        // A task: four rows of half a group, turned round into four vectors.
+        // A task: four rows of half a group, transposed into four vectors.
         for (var i = lane; i < 64u * STEP; i += 256u) {
             let g = i % (2u * STEP) / 2u;
             let high = i % 2u;

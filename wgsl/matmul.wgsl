@@ -1,4 +1,4 @@
-// out (m, n) = a (m, k) b (k, n) + bias (n); strides say which way round the operands lie.
+// out (m, n) = a (m, k) b (k, n) + bias (n); strides say whether the operands are transposed.
 // `simple`: one element an invocation. `tiled`: 64 x 64 a workgroup, 4 x 4 an invocation, k in steps of 16.
 
 struct P { m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, has_bias: u32 }
@@ -31,7 +31,7 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let col0 = group.x * TILE;
     var sum = array<vec4<f32>, 4>();
     for (var k0 = 0u; k0 < p.k; k0 += DEPTH) {
-        // One vector of four rows (or columns) of each operand; neighbours read neighbours, whichever way it lies.
+        // One vector of four rows (or columns) of each operand; neighbours read neighbours, transposed or not.
         let ak = select(lane / 16u, lane % 16u, p.a_col == 1u);
         let ar = select(lane % 16u, lane / 16u, p.a_col == 1u);
         let bk = select(lane / 16u, lane % 16u, p.b_col != 1u);

@@ -1,6 +1,6 @@
 // Updates in place of the weights w (n) by the gradient g: one entry point for each kernel, by its name. Tensors and numbers
 // have the names of the kernel's parameters (kernels/optimiser.py), or of what is derived from them there. Dynamic numbers,
-// and those derived from them, are places in `dynamics`; the others are given as they are.
+// and those derived from them, are indices into `dynamics`; the others are values.
 
 struct P {
     n: u32, learning_rate: u32, momentum: f32, fresh: f32, nesterov: u32,

@@ -1,5 +1,5 @@
 // Sum over the middle of x (outer, length, inner) -> out (outer, inner).
-// `columns`: one element an invocation. `rows`: one a workgroup, for few results over long axes.
+// `columns`: one element per invocation. `rows`: one per workgroup, for few results over long axes.
 //: include workgroup
 
 struct P { outer: u32, length: u32, inner: u32 }

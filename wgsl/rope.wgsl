@@ -32,7 +32,7 @@ fn rotate(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     }
 }
 
-// As `rotate`, to rows `position ...` of a cache; v goes to the other as it is.
+// As `rotate`, to rows `position ...` of a cache; v goes to the other cache unchanged.
 @compute @workgroup_size(64)
 fn rotate_write(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let start = dynamics[p.position].y * p.heads * 2u * p.half;

@@ -1,6 +1,6 @@
 // The next token from logits (n), as the NumPy kernel `sample` describes. `score` makes keys: the penalised score as an
 // integer of the same order. `choose`, one workgroup, then walks down the tokens in order (key down, index up) without
-// sorting: a place in that order is found bit by bit, from how many tokens, or how much probability, lie before it.
+// sorting: a position in that order is found bit by bit, from the number of tokens, or the probability, before it.
 //: include philox
 
 struct P { n: u32, temperature: u32, top_k: u32, top_p: u32, min_p: u32, penalty: u32, seed: u32, step: u32 }
@@ -25,12 +25,12 @@ fn score(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     for (var i = id.x; i < p.n; i += groups.x * GROUP) {
         var s = logits[i];
         if (seen[i] != 0u) { s = select(s * penalty, s / penalty, s > 0.0); }
-        let bits = select(bitcast<u32>(s), 0u, s == 0.0);  // no difference between 0 and -0
+        let bits = select(bitcast<u32>(s), 0u, s == 0.0);  // treats -0 as 0
         out[i] = select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
     }
 }
 
-// Which tokens still count: those down to (key, index), and at least `floor` as likely as the first.
+// The cut: tokens down to (key, index) that are at least `floor` times as likely as the first.
 struct Cut { key: u32, index: u32, peak: f32, temperature: f32, floor: f32 }
 
 fn mass(key: u32, c: Cut) -> f32 {
@@ -64,7 +64,7 @@ fn before(c: Cut, key: u32, index: u32, counting: bool, lane: u32) -> f32 {
 
 fn enough(value: f32, limit: f32, beyond: bool) -> bool { return value > limit || (!beyond && value == limit); }
 
-// The first place at which `before` reaches `limit`, or goes beyond it.
+// The first position at which `before` reaches or exceeds `limit`.
 fn walk(c: Cut, limit: f32, beyond: bool, counting: bool, lane: u32) -> vec2<u32> {
     var key = 0u;
     for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {

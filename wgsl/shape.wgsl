@@ -1,4 +1,4 @@
-// Runs of elements copied from one place to another, whatever they are: for each of `outer` rows,
+// Copies of runs of elements of any type: for each of `outer` rows,
 // out[row * to_stride + to + j] = x[row * from_stride + from + j], j < run. Also: fill with one number.
 
 struct P { outer: u32, run: u32, from_stride: u32, start: u32, to_stride: u32, to: u32, value: f32 }

@@ -1,12 +1,12 @@
-// Weights in the storage they came in, eight neighbouring elements (a group) at a time. STORAGE says how a matrix lies
-// in words, as loom_py/runtime/webgpu/storage.py laid it out: float32; float16 and bfloat16 in pairs; Q8_0, Q4_0, Q4_1 as
+// Weights in their original storage, eight neighbouring elements (a group) at a time. STORAGE says how a matrix is stored
+// in words, as loom_py/runtime/webgpu/storage.py writes it: float32; float16 and bfloat16 in pairs; Q8_0, Q4_0, Q4_1 as
 // blocks of 32, that is four groups, with the quants together (8 words a block, or 4) and the scales (d, or d and m, as
 // float16) apart from them. The defaults below are never reached.
 //: enumeration storage STORAGE
 
 struct Eight { low: vec4<f32>, high: vec4<f32> }
 
-// Where a group is among the vectors of quants: the first, or the only one.
+// Index of a group's first (or only) vector of quants.
 fn vector_of(group: u32) -> u32 {
     switch STORAGE {
         case F32 { return 2u * group; }
