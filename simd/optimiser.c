@@ -16,7 +16,27 @@ typedef struct {
 #define GET(p) load_some(p, i, n)
 #define PUT(p, v) store_some(p, i, n, v)
 
-/* ‖g‖²: float32 within 64 values, double between them */
+/* ‖g‖² in double precision */
+static f64 square_wide(const Chunk *c) {
+    Wide s = {zero4(), zero4()};
+    for (u32 i = 0; i < c->n; i += 4) s = add_product(s, load_some(c->g, i, c->n), load_some(c->g, i, c->n));
+    return sum_wide(s);
+}
+
+static int all_zero(const Chunk *c) {
+    v128 bits = zero4();
+    const f32 *g = c->g;
+    u32 n = c->n, i = 0;
+    for (; i + 16 <= n; i += 16) {
+        v128 low = wasm_v128_or(load4(g + i), load4(g + i + 4));
+        bits = wasm_v128_or(bits, wasm_v128_or(low, wasm_v128_or(load4(g + i + 8), load4(g + i + 12))));
+    }
+    for (; i < n; i += 4) bits = wasm_v128_or(bits, load_some(g, i, n));
+    return !wasm_v128_any_true(bits);
+}
+
+/* ‖g‖²: float32 within 64 values, double between them; all double where a square overflows, or may have been lost among
+ * the subnormal numbers */
 static f64 square(const Chunk *c) {
     const f32 *g = c->g;
     u32 n = c->n, i = 0;
@@ -35,7 +55,9 @@ static f64 square(const Chunk *c) {
         v128 v = load_some(g, i, n);
         rest = fma4(v, v, rest);
     }
-    return total + sum4(rest);
+    total += sum4(rest);
+    if (total > 1e-30 && total <= 3.4e38) return total;
+    return total == 0 && all_zero(c) ? 0 : square_wide(c);
 }
 
 /* chunks, how many, chunks a piece, squares (double, one a chunk): ‖g‖² of each */
@@ -55,8 +77,10 @@ KERNEL(clip_by_norm) {
     f64 norm = __builtin_sqrt(total);
     if (!t->index) *floats(w[4]) = (f32)norm;
     if (!(norm > limit)) return;
-    v128 factor = splat((f32)(limit / norm));
-    EACH_CHUNK EACH_FOUR PUT(c->g, mul4(GET(c->g), factor));
+    /* In two steps where the factor is too small for a float. */
+    f64 factor = limit / norm, before = factor < 0x1p-126 ? 0x1p-100 : 1;
+    v128 first = splat((f32)before), second = splat((f32)(factor / before));
+    EACH_CHUNK EACH_FOUR PUT(c->g, mul4(mul4(GET(c->g), first), second));
 }
 
 /* chunks, how many, chunks a piece, limit (slot) */

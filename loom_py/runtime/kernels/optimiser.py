@@ -11,6 +11,7 @@ has the tensors and the numbers by name.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -41,6 +42,9 @@ class Update:
 UPDATES: dict[str, Update] = {}
 """Kernel → how it is called."""
 MOST_SLOTS = 2  # as `Chunk` in simd/optimiser.c
+SMALLEST_NORMAL = 2.0**-126
+PRECISE = 1e-30
+"""A sum of squares above this has lost nothing that matters to squares below float32's normal numbers."""
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
@@ -63,12 +67,30 @@ def update(
 
 @kernel(shapes=always((), "float64"), in_place=("grads",))
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
-    """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before."""
-    norm = np.sqrt(sum(float(np.vdot(g, g)) for g in grads))
+    """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before.
+
+    The squares neither overflow nor vanish. A device without float64 counts subnormal gradients as 0.
+    """
+    norm = _norm(grads)
     if norm > max_norm:
+        factor = max_norm / norm
+        first = 2.0**-100 if factor < SMALLEST_NORMAL else 1.0  # the factor itself may be too small for float32
         for g in grads:
-            g *= g.dtype.type(max_norm / norm)
-    return norm
+            if first != 1:
+                g *= g.dtype.type(first)
+            g *= g.dtype.type(factor / first)
+    return np.float64(norm)
+
+
+def _norm(grads: Sequence[Array]) -> float:
+    """‖grads‖₂; measured in units of the largest value where squares overflow or are lost."""
+    total = sum(float(np.vdot(g, g)) for g in grads)
+    if PRECISE < total < math.inf or math.isnan(total):
+        return math.sqrt(total)
+    unit = max((float(np.abs(g).max(initial=0)) for g in grads), default=0.0)
+    if not 0 < unit < math.inf:
+        return unit
+    return unit * math.sqrt(sum(float(np.square(g / np.float64(unit)).sum()) for g in grads))
 
 
 @kernel(shapes=nothing, in_place=("grads",))

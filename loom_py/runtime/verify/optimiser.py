@@ -21,6 +21,10 @@ def clip_by_norm(n: Numbers) -> Cases:
             grads = [n.normal(*shape) for shape in WEIGHTS[-count:]]
             yield f"{count}-{limit:g}", {"grads": grads, "max_norm": limit}
     yield "zeros", {"grads": [np.zeros(3, np.float32)], "max_norm": 1.0}
+    for scale in (1e20, 1e30, 1e-16, 1e-20, 1e-30):  # their squares are no float32
+        yield f"{scale:g}", {"grads": [n.normal(*shape, scale=scale) for shape in WEIGHTS], "max_norm": scale / 8}
+    mixed = [n.normal(33, scale=scale) for scale in (1e-16, 1.0, 1e16)]
+    yield "mixed", {"grads": mixed, "max_norm": 1.0}
 
 
 @cases("clip_by_value")

@@ -20,17 +20,17 @@ LARGEST = 3.4028234e38
 def clip_by_norm(e: Encoder, d: Dispatch) -> None:
     grads = d.arguments["grads"]
     counts = [min(e.elements(e.size(g), 8 * GROUP), 256) for g in grads]
-    parts, factor = e.scratch(4 * sum(counts)), e.scratch(4)
+    parts, factors = e.scratch(12 * sum(counts)), e.scratch(8)
     at = 0
     for g, count in zip(grads, counts, strict=True):
         e.run("optimiser_clip", "squares", count, n=e.size(g), part=at, limit=0.0, x=g, parts=parts)
         at += count
     limit = min(float(d.arguments["max_norm"]), LARGEST)
-    e.run("optimiser_clip", "norm", 1, n=at, part=0, limit=limit, x=parts, parts=factor, out=d.outputs[0])
+    e.run("optimiser_clip", "norm", 1, n=at, part=0, limit=limit, x=parts, parts=factors, out=d.outputs[0])
     if limit < LARGEST:
         for g in grads:
             e.run(
-                "optimiser_clip", "apply", e.elements(e.size(g), GROUP), n=e.size(g), part=0, limit=0.0, x=factor, g=g
+                "optimiser_clip", "apply", e.elements(e.size(g), GROUP), n=e.size(g), part=0, limit=0.0, x=factors, g=g
             )
 
 

@@ -112,7 +112,7 @@ class Plan:
         for i, slot in enumerate(self.slots):
             value = np.broadcast_to(np.asarray(slot(dynamics), np.float64), (steps,))
             words[:, 2 * i] = value.astype(np.float32).view(np.uint32)
-            whole = np.nan_to_num(value, posinf=0, neginf=0).astype(np.int64)
+            whole = np.where(np.abs(value) < 2.0**63, value, 0).astype(np.int64)
             words[:, 2 * i + 1] = (whole & 0xFFFFFFFF).astype(np.uint32)
         for start, (length, vector) in zip(self._starts(), self.vectors, strict=False):
             words[:, start // 4 : start // 4 + length].view(np.float32)[...] = vector(dynamics)
