@@ -55,3 +55,8 @@ def number(
     if fault := range_fault(plain, minimum=minimum, maximum=maximum, above=above):
         raise InputError(fault, where=where)
     return float(value)
+
+
+def all_finite(a: NDArray[Any]) -> bool:
+    """Whether all values are finite: one dot product decides, or each value if that overflows."""
+    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())

@@ -16,6 +16,7 @@ from ..training.optimisers import Optimiser, read_optimiser
 from ..training.result import TrainingResult
 from ..training.state import TrainingState
 from ..training.step import flat
+from ..values import number
 
 
 class Trainable(TrainableGrid):
@@ -25,6 +26,7 @@ class Trainable(TrainableGrid):
         """Plain SGD with the gradients of the last backward pass: w ← w − lr·g, for all parameters."""
         if self.gradient_trees is None:
             raise InputError("update_weights needs a backward pass first")
+        learning_rate = number(learning_rate, "learning_rate")
         self.check_not_training()
         for w, g in zip(flat(self.params), flat(self.gradient_trees), strict=True):
             self.ops.sgd_step(w, g, learning_rate)

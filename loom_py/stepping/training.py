@@ -15,6 +15,7 @@ from ..progress import to_end
 from ..schema.fields import LOOSE, Fields, Json
 from ..schema.options import option, read_options
 from ..training.config import as_batch
+from ..training.divergence import Start
 from ..training.grid import TrainableGrid
 from ..training.losses import TARGETS, Loss, resolve_loss
 from ..training.optimisers import Optimiser, read_optimiser
@@ -129,14 +130,19 @@ def stepping_steps(
     on, as with `train`. Closing the generator keeps the updates made so far.
     """
     run = _Run(network, config, data, total_steps)
-    while run.tick < total_steps:
-        run.advance()
-        if run.tick % run.config.log_every == 0 or run.tick == total_steps:
-            progress = run.log()
-            if progress is not None or every_tick:
-                yield progress
-        elif every_tick:
-            yield None
+    try:
+        while run.tick < total_steps:
+            run.advance()
+            if run.tick % run.config.log_every == 0 or run.tick == total_steps:
+                progress = run.log()
+                if progress is not None or every_tick:
+                    yield progress
+            elif every_tick:
+                yield None
+        run.before.check_weights(f"tick {run.tick}")
+    except BaseException:
+        run.before.keep_finite()
+        raise
     return run.result()
 
 
@@ -171,6 +177,7 @@ class _Run:
         for i, (x, target) in enumerate(self.samples):
             self._fits(x, target, i)
         network.check_not_training()
+        self.before = Start(network, "train_with_stepping")
         training = network.training_state  # from here on the network changes
         training.use(network.ops, self.plan.optimiser, flat(network.params))
         if spans:
@@ -215,6 +222,10 @@ class _Run:
     def advance(self) -> None:
         """One tick, and an update once enough gradients are accumulated."""
         x, target = self._sample()
+        with np.errstate(all="ignore"):  # a training that diverges is stopped
+            self._advance(x, target)
+
+    def _advance(self, x: Array, target: Array) -> None:
         self.state.set_input(x)
         self.state.step_forward()
         self.tick += 1
@@ -224,9 +235,7 @@ class _Run:
         y, ops, cfg = self.state.output(), self.network.ops, self.config
         due = due.reshape(y.shape)
         loss = float(self.plan.loss.value(ops, y, due))
-        if not np.isfinite(loss):
-            remedy = "Lower the learning rate, clip gradients, or scale the inputs."
-            raise InputError(f"the loss is {loss} in tick {self.tick}", where="train_with_stepping", remedy=remedy)
+        self.before.check_loss(loss, f"tick {self.tick}")
         self.window.append(loss)
         self.right += int(np.argmax(y) == np.argmax(due))
         self.state.step_backward(self.plan.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)

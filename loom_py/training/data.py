@@ -34,7 +34,8 @@ def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
         if x.shape not in shapes:  # one dry run a shape tells the output's
             try:
                 params = [with_buffers(p, np.copy) for p in network.params]
-                y, _, _ = network.trace_forward(network.ops, params, x, training=True)
+                with np.errstate(all="ignore"):  # only the shape matters
+                    y, _, _ = network.trace_forward(network.ops, params, x, training=True)
             except InputError as error:
                 raise InputError(error.message, where=f"batches[{i}].Input", remedy=error.remedy) from error
             shapes[x.shape] = y.shape

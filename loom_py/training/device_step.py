@@ -20,7 +20,7 @@ from ..runtime.trace import TraceError
 from .data import Data
 from .grid import TrainableGrid
 from .step import StepPlan
-from .trace import trace_training_step
+from .trace import trace_loss, trace_training_step
 
 MOST_RECORDED = 8
 """Most programs kept with a network."""
@@ -81,7 +81,9 @@ class DeviceUpdates:
         self._state: dict[str, DeviceTensor] = {}
         self._pulled: Values = {}
         self._carried: list[str] = []
+        self._plan, self._data = plan, data
         self._executables: dict[Shapes, Executable] = {}
+        self._measuring: dict[Shapes, Executable] = {}
         self._place = [0] * len(data)  # row of each batch in its shape's table
         self._shapes: list[Shapes] = [(x.shape, t.shape) for x, t in data]
         self._drawn = 0
@@ -96,7 +98,7 @@ class DeviceUpdates:
             self._host = self._host_state()
             self._state = {name: device.upload(a) for name, a in self._host.items()}
             for shapes, program in programs.items():
-                self._executables[shapes] = self._compile(program, shapes, data)
+                self._executables[shapes] = self._compile(program, shapes)
         except BaseException:
             self.free()
             raise
@@ -109,30 +111,34 @@ class DeviceUpdates:
             named |= {f"{slot}.{i}": a for i, a in enumerate(tensors)}
         return named
 
-    def _compile(self, program: Program, shapes: Shapes, data: Data) -> Executable:
+    def _compile(self, program: Program, shapes: Shapes, kept: tuple[str, ...] = ("loss", "norm")) -> Executable:
         members = [i for i, s in enumerate(self._shapes) if s == shapes]
         for row, i in enumerate(members):
             self._place[i] = row
         tables = {
-            "x": np.stack([data[i][0] for i in members]),
-            "target": np.stack([data[i][1] for i in members]),
+            "x": np.stack([self._data[i][0] for i in members]),
+            "target": np.stack([self._data[i][1] for i in members]),
         }
         # Carried state depends on the number of samples, so every shape of batch has its own.
-        carried = [name for name in program.state if name.startswith("carried.")]
         mine = dict(self._state)
-        for name in carried:
+        for name in [name for name in program.state if name.startswith("carried.")]:
             buffer = program.buffers[program.state[name]]
             key = f"{name} {shapes}"
-            mine[name] = self._state[key] = self._device.upload(np.zeros(buffer.shape, buffer.dtype))
-            self._carried.append(key)
-        return self._device.compile(program, mine, tables=tables, keep=LONGEST_RUN, kept=("loss", "norm"))
+            if key not in self._state:
+                self._state[key] = self._device.upload(np.zeros(buffer.shape, buffer.dtype))
+                self._carried.append(key)
+            mine[name] = self._state[key]
+        return self._device.compile(program, mine, tables=tables, keep=LONGEST_RUN, kept=kept)
 
     def begin_epoch(self, drawn: int) -> None:
         """Reset carried state; noise continues with draw number `drawn`."""
+        self._reset_carried()
+        self._drawn = drawn
+
+    def _reset_carried(self) -> None:
         for key in self._carried:
             tensor = self._state[key]
             self._device.write(tensor, np.zeros(tensor.shape, tensor.dtype))
-        self._drawn = drawn
 
     def run(
         self, rows: Sequence[int], rates: Sequence[float], step: int
@@ -159,6 +165,25 @@ class DeviceUpdates:
             at = end
         self._drawn += len(rows)
         return losses, norms
+
+    def measure(self) -> Generator[Waiting, None, float]:
+        """The mean of all batches' losses with the weights as they are, in evaluation passes in order."""
+        self.push()
+        self._reset_carried()
+        losses = np.empty(len(self._data))
+        for at, (batch, shapes) in enumerate(zip(self._data, self._shapes, strict=True)):
+            if shapes not in self._measuring:
+                program = trace_loss(self._network, self._plan.loss, *batch)
+                reason = self._device.supports(program)
+                if reason is not None:
+                    raise DeviceError(reason, where=self._device.name)
+                self._measuring[shapes] = self._compile(program, shapes, kept=("loss",))
+            executable = self._measuring[shapes]
+            dynamics = {"row": [self._place[at]], "draw": [self._drawn + at]}
+            used = {name: values for name, values in dynamics.items() if name in {"row", *executable.program.dynamics}}
+            out = yield from self._answer(partial(executable.submit_many, used, 1))
+            losses[at] = out["loss"][0]
+        return float(losses.mean())
 
     def _answer(self, ask: Callable[[], Pending[Values]]) -> Generator[Waiting, None, Values]:
         """Wait for the device's answer; `DeviceLost` if it was lost or reopened meanwhile."""
@@ -196,6 +221,9 @@ class DeviceUpdates:
 
     def free(self) -> None:
         """Free the device's memory."""
+        for executable in self._measuring.values():
+            executable.free()
+        self._measuring.clear()
         release(self._device, self._state, self._executables)
 
 

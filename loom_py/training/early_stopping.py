@@ -11,6 +11,7 @@ import numpy as np
 from ..nn.layer import Array
 from ..schema.fields import LOOSE, Fields
 from ..schema.options import check_options, option, read_options
+from .evaluation import DeviationMetrics
 from .grid import TrainableGrid
 from .state import TrainingState
 
@@ -25,7 +26,8 @@ class EarlyStopping:
 
     - `monitor`: `"loss"`, measured every epoch, smaller is better; or `"validation_score"`, measured whenever
       validation runs, larger is better.
-    - `restore_best`: end with the network as it was after its best epoch, optimiser state included.
+    - `restore_best`: end with the network as it was after its best epoch, optimiser state included. Where losses are
+      monitored, that of an epoch is then measured after it, in evaluation passes over all batches.
     """
 
     patience: int = option(10, minimum=1)
@@ -51,31 +53,37 @@ class Watch:
     def __init__(self, rules: EarlyStopping, network: TrainableGrid) -> None:
         self.rules, self.network = rules, network
         self.best, self.best_epoch, self._waited = math.inf, 0, 0
+        self.best_metrics: DeviationMetrics | None = None
         self._kept: tuple[list[Array], TrainingState] | None = None
 
-    def stops(self, epoch: int, loss: float, score: float | None) -> bool:
-        """Whether to stop after this epoch; `score` is None in epochs without validation."""
+    @property
+    def measures(self) -> bool:
+        """Whether losses must be of the network as it is after an epoch, not of its way there."""
+        return self.rules.restore_best and self.rules.monitor == "loss"
+
+    def stops(self, epoch: int, loss: float, metrics: DeviationMetrics | None) -> bool:
+        """Whether to stop after this epoch; `metrics` is None in epochs without validation."""
+        value = loss
         if self.rules.monitor == "validation_score":
-            if score is None:
+            if metrics is None:
                 return False
-            value = -score
-        else:
-            value = loss
+            value = -metrics.score
         if value < self.best - self.rules.min_delta:
-            self.best, self.best_epoch, self._waited = value, epoch, 0
+            self.best, self.best_epoch, self.best_metrics, self._waited = value, epoch, metrics, 0
             if self.rules.restore_best:
-                weights = [np.copy(w) for w in self._tensors()]
-                self._kept = weights, self.network.training_state.copy()
+                self._kept = [np.copy(w) for w in self._tensors()], self.network.training_state.copy()
             return False
         self._waited += 1
         return self._waited >= self.rules.patience
 
-    def restore(self) -> None:
-        """Restore the best epoch if `restore_best`."""
-        if self._kept is not None:
-            weights, self.network.training_state = self._kept
-            for w, best in zip(self._tensors(), weights, strict=True):
-                w[...] = best
+    def restore(self) -> bool:
+        """Restore the best epoch if `restore_best` → whether it was."""
+        if self._kept is None:
+            return False
+        weights, self.network.training_state = self._kept
+        for w, best in zip(self._tensors(), weights, strict=True):
+            w[...] = best
+        return True
 
     def _tensors(self) -> list[Array]:
         return [*self.network.parameters.values(), *self.network.buffers.values()]

@@ -7,7 +7,9 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from ..errors import DeviceError, InputError
+import numpy as np
+
+from ..errors import DeviceError
 from ..formats.files import replace_file
 from ..progress import Bar, to_end
 from ..runtime.choice import NUMPY, Choice
@@ -16,6 +18,7 @@ from .config import TrainingConfig, as_config
 from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
 from .device_run import DeviceRun
 from .device_step import choose_updates
+from .divergence import Start
 from .early_stopping import Watch
 from .evaluation import DeviationMetrics, evaluate, samples
 from .grid import TrainableGrid
@@ -23,7 +26,7 @@ from .losses import Loss, resolve_loss
 from .optimisers import read_optimiser
 from .result import TrainingProgress, TrainingResult
 from .schedulers import read_scheduler
-from .step import StepPlan, flat, train_step
+from .step import StepPlan, evaluation_loss, flat, train_step
 
 
 def training_steps(
@@ -85,6 +88,7 @@ def training_work(
             for progress in run.updates(epoch):
                 if isinstance(progress, Waiting) or (every_step and progress is not None):
                     yield progress
+            yield from run.measure()
             progress = run.finish_epoch(epoch)
             yield progress
             if any([callback(progress) is True for callback in cfg.callbacks]):
@@ -92,7 +96,10 @@ def training_work(
             if run.stop_reason:
                 break
         yield from run.last_gradients()
-        return run.result()
+        return (yield from run.result())
+    except BaseException:
+        run.start.keep_finite()
+        raise
     finally:
         network.in_training = False
         run.free()
@@ -141,6 +148,7 @@ class _Run:
         for i, row in enumerate(self.validation[0]):
             check_input(network, row, f"config.ValidationInputs[{i}]")
         # from here on the network changes; everything above only checks
+        self.start = Start(network, "train")
         network.training_state.use(network.ops, optimiser, flat(network.params))
         if spans_run:
             network.training_state.scheduler = None
@@ -158,7 +166,7 @@ class _Run:
         self._preference, self._ahead = preference or ("webgpu" if config.use_gpu else None), ahead
         self._observed = network.observed
         self._choose()
-        self.start = time.perf_counter_ns()
+        self.started = time.perf_counter_ns()
 
     def _choose(self) -> None:
         """Choose the device; the network keeps the choice with its reason."""
@@ -235,7 +243,7 @@ class _Run:
         self.losses += means
         self.rates += rates[count - 1 :: count]
         for i, loss in enumerate(means, epoch + 1):
-            self._check_loss(i, loss)
+            self.start.check_loss(loss, f"epoch {i}")
         return self._progress(epoch + several, means[-1], losses=tuple(means))
 
     def last_gradients(self) -> Generator[Waiting, None, None]:
@@ -259,19 +267,20 @@ class _Run:
             batches = [self.data[i] for i in order[first : first + cfg.accumulation_steps]]
             self.lr = self.scheduler.lr(state.schedule_step)
             last = group == self.groups - 1
-            losses, norm, network.gradient_trees = train_step(
-                network,
-                network.ops,
-                self.plan,
-                network.params,
-                self.weights,
-                state.slots,
-                batches,
-                lr=self.lr,
-                step=state.step + 1,
-                states=self.states,
-                want_norm=last,
-            )
+            with np.errstate(all="ignore"):  # a training that diverges is stopped at the end of the epoch
+                losses, norm, network.gradient_trees = train_step(
+                    network,
+                    network.ops,
+                    self.plan,
+                    network.params,
+                    self.weights,
+                    state.slots,
+                    batches,
+                    lr=self.lr,
+                    step=state.step + 1,
+                    states=self.states,
+                    want_norm=last,
+                )
             state.step += 1
             state.schedule_step += 1
             self.step += 1
@@ -290,36 +299,57 @@ class _Run:
     def finish_epoch(self, epoch: int) -> TrainingProgress:
         """The work between epochs: checks, validation, early stopping, a checkpoint."""
         cfg, loss = self.config, self.losses[-1]
-        self._check_loss(epoch, loss)
+        self.start.check_loss(loss, f"epoch {epoch}")
         if cfg.verbose:
             print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {loss:.6f}")
-        score = None
+        metrics = None
         if cfg.evaluate_every_n and self.validation[0] and epoch % cfg.evaluate_every_n == 0:
-            self.metrics = evaluate(self.network, *self.validation)
-            score = self.metrics.score
+            self.metrics = metrics = m = evaluate(self.network, *self.validation)
             if cfg.verbose:
-                m = self.metrics
                 print(
                     f"  Validation Score: {m.score:.1f}/100, Avg Deviation: {m.average_deviation:.1f}%, "
                     f"Failures: {m.failures}/{m.total_samples}"
                 )
-        if self.watch is not None and self.watch.stops(epoch, loss, score):
+        if self.watch is not None and self.watch.stops(epoch, loss, metrics):
             self.stop_reason = "early stopping"
-        progress = self._progress(epoch, loss, validation_score=score)
+        progress = self._progress(epoch, loss, validation_score=None if metrics is None else metrics.score)
         every = cfg.checkpoint_every_n or bool(cfg.checkpoint_path or cfg.on_checkpoint)
         return self._checkpoint(progress) if every and epoch % every == 0 else progress
 
-    def result(self) -> TrainingResult:
+    def measure(self) -> Generator[Waiting, None, None]:
+        """Where early stopping may restore this epoch, its loss is that of the network after it."""
+        if self.watch is not None and self.watch.measures:
+            self.losses[-1] = yield from self._loss_now()
+
+    def _loss_now(self) -> Generator[Waiting, None, float]:
+        """The mean of the batches' losses in evaluation passes with the weights as they are."""
+        if self.device is not None:
+            return (yield from self.device.updates.measure())
+        network, states = self.network, EpochStates(self.network)
+        states.begin_epoch(network.training_state.epoch, len(self.data))
+        with np.errstate(all="ignore"):
+            losses = [
+                float(evaluation_loss(network, network.ops, self.plan.loss, network.params, x, t, states.of(len(x))))
+                for x, t in self.data
+            ]
+        return sum(losses) / len(losses)
+
+    def result(self) -> Generator[Waiting, None, TrainingResult]:
         """The measurements; restores the network's best epoch if early stopping says so."""
-        elapsed = time.perf_counter_ns() - self.start
-        best = self.config.initial_epoch + 1 + self.losses.index(min(self.losses))
+        elapsed = time.perf_counter_ns() - self.started
+        best_loss = min(self.losses)
+        best = self.config.initial_epoch + 1 + self.losses.index(best_loss)
         if self.watch is not None:
             best = self.watch.best_epoch or best
-            self.watch.restore()
+            if self.watch.restore():
+                if self.metrics is not None:
+                    self.metrics = self.watch.best_metrics or evaluate(self.network, *self.validation)
+                best_loss = self.watch.best if self.watch.measures else (yield from self._loss_now())
+        self.start.check_weights(f"epoch {self.config.initial_epoch + len(self.losses)}")
         samples_seen = sum(x.shape[0] for x, _ in self.data) * len(self.losses)
         return TrainingResult(
             final_loss=self.losses[-1],
-            best_loss=min(self.losses),
+            best_loss=best_loss,
             total_time=elapsed,
             avg_throughput=samples_seen / max(elapsed, 1) * 1e9,
             loss_history=self.losses,
@@ -329,15 +359,6 @@ class _Run:
             best_epoch=best,
             stop_reason=self.stop_reason,
         )
-
-    @staticmethod
-    def _check_loss(epoch: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss} in epoch {epoch}",
-                where="train",
-                remedy="Lower the learning rate, clip gradients, or scale the inputs.",
-            )
 
     def _progress(self, epoch: int, loss: float, **more: Any) -> TrainingProgress:
         return TrainingProgress(
@@ -353,6 +374,7 @@ class _Run:
     def _checkpoint(self, progress: TrainingProgress) -> TrainingProgress:
         """Save the network with its training state to the file, the callback, or the event."""
         cfg = self.config
+        self.start.check_weights(f"epoch {progress.epoch}")
         text = self.network.checkpoint()
         if cfg.checkpoint_path:
             replace_file(cfg.checkpoint_path.replace("{epoch}", str(progress.epoch)), text.encode())

@@ -54,6 +54,9 @@ class TrainingProgress:
 class TrainingResult:
     """Losses are epoch means of the batch losses, each taken before its update; `total_time` in nanoseconds.
 
+    Where early stopping restores the best epoch by its loss, losses are measured after each epoch instead. Whatever it
+    monitors, `best_loss` and `eval_metrics` are then those of the restored network.
+
     - `avg_throughput`: samples a second.
     - `lr_history`: learning rate of each epoch's last update.
     - `steps`: updates made.

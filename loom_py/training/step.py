@@ -104,3 +104,17 @@ def train_step(
     norm = clip(ops, plan, tensors, want_norm)
     plan.optimiser.step(ops, weights, tensors, slots, lr, step)
     return losses, norm, grads
+
+
+def evaluation_loss(
+    network: Grid,
+    ops: Ops,
+    loss: Loss,
+    params: list[Params],
+    x: Tensor,
+    target: Tensor,
+    states: list[State] | None = None,
+) -> Tensor:
+    """The loss of one batch in an evaluation pass, on any device."""
+    y, _, _ = network.trace_forward(ops, params, x, states)
+    return loss.value(ops, y, target)

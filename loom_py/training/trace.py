@@ -10,7 +10,8 @@ from ..nn.grid import Grid
 from ..nn.layer import BUFFERS, Params, State, leaves
 from ..runtime.program import Program
 from ..runtime.trace import Traced, TraceError, TracingOps
-from .step import StepPlan, flat, train_step
+from .losses import Loss
+from .step import StepPlan, evaluation_loss, flat, train_step
 
 
 class _OneBatch:
@@ -97,6 +98,18 @@ def _output_gradients(ops: TracingOps, gradients: list[Any]) -> None:
             ops.output(path, g)
 
 
+@np.errstate(all="ignore")  # the values may be those of a training that diverges
+def trace_loss(network: Grid, loss: Loss, x: Any, target: Any) -> Program:
+    """`x` (B, I), `target` (B, O) → `loss`, in an evaluation pass; state and counts as in `trace_forward`."""
+    ops = TracingOps("loss")
+    rows = ops.tensor(np.asarray(x, network.dtype), "input", "x")
+    wanted = ops.tensor(np.asarray(target, network.dtype), "input", "target")
+    states = _states(ops, network, len(rows))
+    ops.output("loss", evaluation_loss(network, ops, loss, _params(ops, network), rows, wanted, states))
+    return ops.program
+
+
+@np.errstate(all="ignore")
 def trace_training_step(
     network: Grid, plan: StepPlan, x: Any, target: Any, *, lr: float = 0.01, step: int = 1
 ) -> Program:

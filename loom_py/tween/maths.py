@@ -9,15 +9,11 @@ import numpy as np
 
 from ..nn.layer import Array, Layer
 from ..nn.options import options
+from ..values import all_finite
 from .config import TweenConfig
 
 LIMIT = 10.0
 """Largest absolute value of a chain gradient."""
-
-
-def all_finite(a: Array) -> bool:
-    """Whether all values are finite: one dot product decides, or each value if that overflows."""
-    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
 
 
 def safe(a: Any, limit: float) -> Any:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from loom_py import Network, build_network_from_json
+from loom_py.errors import InputError
 from loom_py.runtime import choice
 from loom_py.runtime.device import Device
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 from loom_py.training.config import TrainingConfig
+from loom_py.training.loop import training_steps
 
 Devices = dict[str, Device]
 
@@ -28,14 +31,14 @@ def opened() -> Iterator[Devices]:
 
 
 @pytest.fixture(params=["numpy", "simd", "webgpu"])
-def device(request: pytest.FixtureRequest, opened: Devices, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def device(request: pytest.FixtureRequest, opened: Devices, monkeypatch: pytest.MonkeyPatch) -> str:
     """The device that trainings of the test run on."""
     own = choice.Devices()
     for opened_device in opened.values():
         own.add(opened_device)
     own.prefer(request.param)
     monkeypatch.setattr("loom_py.training.device_step.devices", own)
-    yield request.param
+    return request.param
 
 
 def net(*layers: dict[str, Any], **weights: list[float]) -> Network:
@@ -56,7 +59,7 @@ def pair(x: list[float], target: list[float]) -> list[dict[str, Any]]:
     return [{"Input": x, "Target": target}]
 
 
-# --- clipping by norm (found by fuzzing) --------------------------------------------------------------------------------
+# --- clipping by norm (found by fuzzing) ------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("x", "clip"),
     [(1e10, 1.0), (1e15, 1.0), (3e18, 1e-3), (1e-13, 1e-26), (1e-13, 1e-30), (1.0, 1e-10)],
@@ -92,3 +95,133 @@ def test_the_norm_is_reported(device: str, x: float, norm: float) -> None:
     config = TrainingConfig(epochs=1, learning_rate=1e-30, callbacks=[lambda p: norms.append(p.gradient_norm)])
     one(0.5).train(pair([x], [0]), config)
     np.testing.assert_allclose(norms, [norm], rtol=1e-5)
+
+
+# --- divergence (found by fuzzing) ------------------------------------------------------------------------------------
+DIVERGING: dict[str, tuple[float, str, float, dict[str, Any]]] = {
+    "the weight": (1.0, "linear", 1e19, {"LearningRate": 10}),
+    "the loss": (1.0, "linear", 1e25, {"LearningRate": 1e-30}),
+    "in the last of many epochs": (1.0, "linear", 1.0, {"LearningRate": 1e10, "Epochs": 5}),
+    "a weight behind a unit that is off": (1.0, "relu", 1e19, {"LearningRate": 10, "Epochs": 3}),
+    "the optimiser's mean of squares": (1.0, "linear", 1e12, {"LearningRate": 0.01, "Optimizer": "adamw"}),
+    "with a schedule": (1.0, "linear", 1e19, {"LearningRate": 10, "Scheduler": "cosine"}),
+    "while the best is kept": (
+        *(1.0, "linear", 1e19),
+        {"LearningRate": 10, "EarlyStopping": {"RestoreBest": True}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+def test_a_training_that_diverges_is_an_error_and_changes_nothing(device: str, name: str) -> None:
+    w, activation, x, options = DIVERGING[name]
+    network = one(w, activation)
+    network.train(pair([1.0], [1.0]), {"Epochs": 2, "LearningRate": 0.01, "Optimizer": "adamw"})
+    before = network.checkpoint()
+    with pytest.raises(
+        InputError, match=r"train: the (loss is|weights are not finite).*learning rate.*as it was before"
+    ):
+        network.train(pair([x], [0]), {"Epochs": 1, **options})
+    assert network.get_device()["device"] == device
+    assert network.checkpoint() == before
+    network.train(pair([1.0], [1.0]), {"Epochs": 2, "LearningRate": 0.01})
+
+
+def test_no_checkpoint_is_written_of_weights_that_are_not_finite(device: str, tmp_path: Path) -> None:
+    """The last good one stays."""
+    file = tmp_path / "last.json"
+    file.write_text("good")
+    with pytest.raises(InputError, match="the weights are not finite after epoch 1"):
+        one(1).train(
+            pair([1e19], [0]), {"Epochs": 1, "LearningRate": 10, "CheckpointEveryN": 1, "CheckpointPath": str(file)}
+        )
+    assert file.read_text() == "good"
+
+
+def test_a_training_that_is_stopped_leaves_finite_weights(device: str) -> None:
+    """Stopped between the update that went wrong and the end of the epoch that would have said so."""
+    network = one(1)
+    batches = pair([1e19], [0]) + pair([1.0], [0]) * 20
+    steps = training_steps(network, batches, {"Epochs": 3, "LearningRate": 10}, every_step=True)
+    next(steps)
+    steps.close()
+    assert [*network.parameters["layers.0.kernel"].flat] == [1]
+
+
+def test_stepping_that_diverges_changes_nothing() -> None:
+    """In its last tick too, after which no loss is computed."""
+    for ticks in (1, 2, 50):
+        network = one(1)
+        before = network.checkpoint()
+        with pytest.raises(InputError, match=r"train_with_stepping: the .*as it was before"):
+            network.train_with_stepping({"LearningRate": 10}, pair([1e19], [0]), ticks)
+        assert network.checkpoint() == before
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
+def test_an_update_by_hand_takes_no_rate_that_is_no_number(rate: float) -> None:
+    network = one(1)
+    network.backward(network.forward([2.0]))
+    for update in (network.update_weights, network.apply_gradients):
+        with pytest.raises(InputError, match="learning_rate: expected a finite number"):
+            update(rate)
+    assert [*network.parameters["layers.0.kernel"].flat] == [1]
+
+
+# --- early stopping that restores the best (found by a newcomer) ------------------------------------------------------
+def loss_of(network: Network, batches: list[dict[str, Any]]) -> float:
+    """The mean of the batches' squared errors, as a user computes it."""
+    errors = [network.forward(b["Input"]).ravel() - np.ravel(b["Target"]) for b in batches]
+    return float(np.mean([np.mean(e**2) for e in errors]))
+
+
+DROPPING = [
+    {"type": "dense", "input_size": 1, "output_size": 8, "activation": "tanh"},
+    {"type": "dropout", "rate": 0.5},
+    {"type": "dense", "output_size": 1, "activation": "linear"},
+]
+RESTORING: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]] = {
+    "one batch, too high a rate": ([], pair([2.0], [1.0]), {"LearningRate": 0.3}),
+    "three batches": ([], pair([2.0], [1.0]) + pair([1.0], [-1.0]) + pair([-1.0], [2.0]), {"LearningRate": 0.3}),
+    "batches of unequal size": ([], pair([2.0], [1.0]) + pair([1.0, 3.0], [-1.0, 2.0]), {"LearningRate": 0.1}),
+    "dropout": (DROPPING, pair([2.0, 1.0], [1.0, -1.0]), {"LearningRate": 0.3}),
+    "validation": (
+        *(DROPPING, pair([2.0, 1.0], [1.0, -1.0])),
+        {"LearningRate": 0.3, "Monitor": "validation_score", "EvaluateEveryN": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESTORING)
+def test_the_best_loss_is_the_restored_networks(device: str, name: str) -> None:
+    layers, batches, options = RESTORING[name]
+    network = net(*layers) if layers else one(1.0)
+    config = {"Epochs": 8, **options}
+    stopping = {"Patience": 2, "RestoreBest": True, "Monitor": config.pop("Monitor", "loss")}
+    samples = {"ValidationInputs": [[2.0], [1.0]], "ValidationTargets": [1.0, -1.0]} if "validation" in name else {}
+    result = network.train(batches, {**config, **samples, "EarlyStopping": stopping})
+    assert network.get_device()["device"] == device
+    assert result.best_loss == pytest.approx(loss_of(network, batches), rel=1e-4)
+    if samples:
+        assert result.eval_metrics is not None
+        score = network.evaluate_network(samples["ValidationInputs"], samples["ValidationTargets"]).score
+        assert result.eval_metrics.score == pytest.approx(score, rel=1e-4)
+    else:
+        assert result.best_loss == min(result.loss_history) == result.loss_history[result.best_epoch - 1]
+
+
+def test_what_a_network_carries_is_measured_as_it_trains(device: str) -> None:
+    """A recurrent network's epoch, its state handed from batch to batch, is measured as a whole."""
+    layers = [
+        {"type": "rnn", "input_size": 1, "hidden_size": 3, "seq_length": 2},
+        {"type": "dense", "output_size": 1, "activation": "linear"},
+    ]
+    batches = pair([2.0, 1.0], [1.0]) + pair([0.5, 1.0], [-1.0])
+    stopping = {"Patience": 9, "RestoreBest": True}
+    network = net(*layers)
+    result = network.train(batches, {"Epochs": 3, "LearningRate": 0.1, "EarlyStopping": stopping})
+    again = network.train(batches, {"Epochs": 1, "LearningRate": 0.0})
+    assert network.get_device()["device"] == ("simd" if device == "webgpu" else device), (
+        "the GPU has no recurrent kernels"
+    )
+    assert result.best_loss == pytest.approx(again.final_loss, rel=1e-4)

@@ -79,7 +79,7 @@ def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
             if first != 1:
                 g *= g.dtype.type(first)
             g *= g.dtype.type(factor / first)
-    return np.float64(norm)
+    return np.asarray(norm)
 
 
 def _norm(grads: Sequence[Array]) -> float:
