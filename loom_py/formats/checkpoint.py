@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import FormatError, InputError
 from .dtypes import STORAGE
-from .quant import can_widen, widen
+from .quant import can_widen, readable_types, widen
 from .source import Source
 
 CHUNK_BYTES = 1 << 20  # stored bytes widened at a time, which keeps temporaries at a few megabytes
@@ -137,7 +137,7 @@ class TensorStore:
             raise FormatError(
                 f"the tensor {name} is stored as {info.dtype}, which this package cannot widen",
                 where=info.where,
-                remedy="Use a file in F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or Q2_K to Q6_K.",
+                remedy=f"Use a file in which all tensors are of these types: {readable_types()}.",
             )
         blocks = info.numel // kind.block
         out: NDArray[Any] = np.empty((blocks, kind.block), target)

@@ -15,6 +15,14 @@ elements in `size` bytes. All numbers are little-endian; `d`, `m` and `dmin` are
 | Q4_K | 256   | d, dmin, 12 scale bytes, 128 nibble bytes                    | d · s · q − dmin · m, by 32      |
 | Q5_K | 256   | d, dmin, 12 scale bytes, 32 high-bit bytes, 128 nibble bytes | d · s · q − dmin · m, by 32      |
 | Q6_K | 256   | 128 nibble bytes, 64 bytes, 16 int8 scales, d                | d · s · (q − 32), by 16          |
+| IQ4_NL | 32  | d, 16 nibble bytes                                           | d · k(q)                         |
+| IQ4_XS | 256 | d, 2 bytes, 4 bytes, 128 nibble bytes                        | d · (s − 32) · k(q), by 32       |
+| MXFP4 | 32   | e, 16 nibble bytes                                           | 2^(e − 128) · f(q)               |
+| TQ1_0 | 256  | 48 bytes, 4 bytes, d                                         | d · (q − 1)                      |
+| TQ2_0 | 256  | 64 bytes, d                                                  | d · (q − 1)                      |
+
+k maps sixteen codes to −127, −104, −83, −65, −49, −35, −22, −10, 1, 13, 25, 38, 53, 69, 89, 113; f is twice the
+four-bit float E2M1: 0, 1, 2, 3, 4, 6, 8, 12 and their negatives.
 
 Where the elements of a block lie ("low" is bits 0–3 of a byte, "high" bits 4–7):
 
@@ -28,6 +36,11 @@ Where the elements of a block lie ("low" is bits 0–3 of a byte, "high" bits 4�
   nibble of byte j mod 8 (low for j < 8, else high), top two from bit 2⌊j/4⌋ of byte 8 + j mod 4.
 - *Q6_K*: for each half h of 128: nibble byte 64h+i holds elements 128h+i (low) and 128h+64+i (high), i < 64; the top
   two bits of element 128h+32k+l are bits 2k, 2k+1 of byte 32h+l of the 64.
+- *IQ4_NL, MXFP4*: as the other blocks of 32. *IQ4_XS*: each 32 elements likewise, in 16 bytes; the 6-bit scale s_j has
+  its low four bits in nibble j of the 4 bytes, its top two in bits 2j, 2j+1 of the 16-bit word before them.
+- *TQ2_0*: as Q2_K. *TQ1_0*: a byte holds five base-3 digits (the last 4 bytes four) as a fraction of 256: digit n of
+  byte b is ⌊3 · (3ⁿ b mod 256) / 256⌋. Bytes 0–31 hold elements 32n+l, bytes 32–47 elements 160+16n+l, the last four
+  elements 240+4n+l.
 """
 
 from __future__ import annotations
@@ -73,6 +86,12 @@ GGML_TYPES: dict[int, str] = {
     20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64",
     29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
 }  # fmt: skip
-"""GGUF's type number → name. 4, 5, 31–33 and 36–38 were withdrawn."""
+"""GGUF's type number → name."""
+
+WITHDRAWN_TYPES: dict[int, str] = {
+    4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8",
+    38: "IQ4_NL_8_8",
+}  # fmt: skip
+"""Numbers that llama.cpp once wrote and no longer reads."""
 
 SAFETENSORS_TYPES = frozenset(_ELEMENTS)

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import FormatError
 from ..schema.foreign import HEAD_BYTES, TRUNCATED, foreign
 from .checkpoint import TensorInfo, TensorStore
-from .dtypes import GGML_TYPES, STORAGE
+from .dtypes import GGML_TYPES, STORAGE, WITHDRAWN_TYPES
 from .source import Source
 
 MAGIC = b"GGUF"
@@ -128,7 +128,7 @@ class GGUFFile(TensorStore):
 
     Raises `FormatError` (file and byte offset) unless the file is complete and consistent.
 
-    - `version`: 2 or 3.  `alignment`: of the data, in bytes.  `data_offset`: where the data starts.
+    - `version`: 2 or 3.  `alignment`: of the data, in bytes.  `data_offset`, `end`: where the data starts and ends.
     """
 
     def __init__(self, source: Source) -> None:
@@ -146,15 +146,15 @@ class GGUFFile(TensorStore):
         self.alignment = _alignment(self._metadata, reader)
         infos = _read_infos(reader, tensors)
         self.data_offset = -(-reader.position // self.alignment) * self.alignment
-        self._place(infos, reader)
+        self.end = self._place(infos, reader)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
         """Key → int, float, bool, str, or a list of them, in the order of the file."""
         return MappingProxyType(self._metadata)
 
-    def _place(self, infos: list[tuple[TensorInfo, int]], reader: _Reader) -> None:
-        """Resolve tensor offsets after checking alignment, overlap and the end of the file."""
+    def _place(self, infos: list[tuple[TensorInfo, int]], reader: _Reader) -> int:
+        """Resolve tensor offsets after checking alignment, overlap and the end of the file; where the data ends."""
         needed = max((self.data_offset + info.offset + info.nbytes for info, _ in infos if info.nbytes), default=0)
         if needed > self.source.size:
             message = f"is truncated: its tensors end at byte {needed}, the file at {self.source.size}"
@@ -172,6 +172,7 @@ class GGUFFile(TensorStore):
             placed[info.name] = TensorInfo(info.name, info.shape, info.dtype, start, info.nbytes, self.name)
         for info, _ in infos:
             self._tensors[info.name] = (placed[info.name], self.source)
+        return end
 
 
 def _check_version(reader: _Reader) -> int:
@@ -261,7 +262,7 @@ def _read_infos(reader: _Reader, count: int) -> list[tuple[TensorInfo, int]]:
         shape = tuple(reversed(reader.numbers("Q", axes)))
         number, offset = reader.scalar("I"), reader.scalar("Q")
         if number not in GGML_TYPES:
-            raise reader.error(f"{name} has the unknown tensor type {number}", at)
+            raise _unknown_type(reader, name, number, at)
         kind = STORAGE[GGML_TYPES[number]]
         if max(shape, default=0) > MAX_EXTENT or math.prod(n for n in shape if n) > MAX_EXTENT:
             raise reader.error(f"the shape {list(shape)} of {name} overflows", at)
@@ -271,3 +272,13 @@ def _read_infos(reader: _Reader, count: int) -> list[tuple[TensorInfo, int]]:
         nbytes = math.prod(shape) // kind.block * kind.size
         infos.append((TensorInfo(name, shape, kind.name, offset, nbytes), at))
     return infos
+
+
+def _unknown_type(reader: _Reader, name: str, number: int, at: int) -> FormatError:
+    if number in WITHDRAWN_TYPES:
+        kind = WITHDRAWN_TYPES[number]
+        plain = kind[: -len("_4_4")] if kind.count("_") > 2 else "Q4_0"
+        remedy = f"Choose the {plain} file of the same model."
+        return reader.error(f"{name} is stored as {kind}, which was withdrawn from GGUF", at, remedy)
+    remedy = "The file is damaged, or newer than this package: choose another quantisation of the model."
+    return reader.error(f"{name} has the unknown tensor type {number}", at, remedy)

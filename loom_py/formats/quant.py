@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import STORAGE
+from .dtypes import GGML_TYPES, STORAGE
 
+_INTEGERS = ("I8", "I16", "I32", "I64")
 REQUANTISED_BYTES = 1 << 18  # of stored bytes at a time
 Bytes = NDArray[Any]  # uint8
 Floats = NDArray[np.float32]
@@ -22,6 +23,11 @@ Floats = NDArray[np.float32]
 def can_widen(dtype: str) -> bool:
     """Whether elements stored as `dtype` (a name of `dtypes.STORAGE`) can become numbers here."""
     return dtype in _DECODERS or dtype in _PLAIN
+
+
+def readable_types() -> str:
+    """The storages of GGUF that can become numbers, as a list for a remedy."""
+    return ", ".join(name for name in GGML_TYPES.values() if name not in _INTEGERS and can_widen(name))
 
 
 def widen(stored: NDArray[Any], dtype: str, out: Floats) -> None:
@@ -209,6 +215,61 @@ def _e5m2(blocks: Bytes, out: Floats) -> None:
     out[...] = _E5M2[blocks]
 
 
+_CODES = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32)
+_E2M1 = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
+
+
+def _looked_up(packed: Bytes, table: Floats, out: Floats) -> None:
+    """Elements by their nibbles' places in a table, 32 in each 16 bytes."""
+    q = np.empty(out.shape, np.uint8)
+    _nibbles(packed, 16, q)
+    np.take(table, q, out=out)
+
+
+def _iq4_nl(blocks: Bytes, out: Floats) -> None:
+    _looked_up(blocks[:, 2:], _CODES, out)
+    out *= _half(blocks, 0)
+
+
+def _iq4_xs(blocks: Bytes, out: Floats) -> None:
+    low = np.empty((len(blocks), 8), np.uint8)
+    _nibbles_in_turn(blocks[:, 4:8], low)
+    words = np.ascontiguousarray(blocks[:, 2:4]).view("<u2")
+    high = (words >> np.arange(0, 16, 2, dtype=np.uint16)) & 3
+    scales = (low | (high.astype(np.uint8) << 4)).astype(np.float32) - 32
+    _looked_up(blocks[:, 8:], _CODES, out)
+    _scaled(out, _half(blocks, 0) * scales)
+
+
+def _nibbles_in_turn(packed: Bytes, out: NDArray[Any]) -> None:
+    """Each byte gives its low nibble, then its high one."""
+    out[:, ::2] = packed & 15
+    out[:, 1::2] = packed >> 4
+
+
+def _mxfp4(blocks: Bytes, out: Floats) -> None:
+    _looked_up(blocks[:, 1:], _E2M1, out)
+    out *= np.ldexp(np.float32(1), blocks[:, :1].astype(np.int32) - 128)
+
+
+_POWERS_OF_3 = np.array([1, 3, 9, 27, 81], np.uint8)[:, None]
+
+
+def _tq1_0(blocks: Bytes, out: Floats) -> None:
+    n = len(blocks)
+    for start, stop, digits, at in ((0, 32, 5, 0), (32, 48, 5, 160), (48, 52, 4, 240)):
+        q = blocks[:, None, start:stop] * _POWERS_OF_3[:digits]  # modulo 256
+        out[:, at : at + digits * (stop - start)] = ((q.astype(np.uint16) * 3) >> 8).reshape(n, -1)
+    out -= 1
+    out *= _half(blocks, 52)
+
+
+def _tq2_0(blocks: Bytes, out: Floats) -> None:
+    out[...] = _two_bits(blocks[:, :64]).reshape(-1, 256)
+    out -= 1
+    out *= _half(blocks, 64)
+
+
 _DECODERS: dict[str, Callable[[Bytes, Floats], None]] = {
     "BF16": _bf16,
     "F8_E4M3": _e4m3,
@@ -223,4 +284,9 @@ _DECODERS: dict[str, Callable[[Bytes, Floats], None]] = {
     "Q4_K": _q4_k,
     "Q5_K": _q5_k,
     "Q6_K": _q6_k,
+    "IQ4_NL": _iq4_nl,
+    "IQ4_XS": _iq4_xs,
+    "MXFP4": _mxfp4,
+    "TQ1_0": _tq1_0,
+    "TQ2_0": _tq2_0,
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint, TensorInfo
 from ..formats.dtypes import STORAGE
-from ..formats.quant import requantise
+from ..formats.quant import can_widen, readable_types, requantise
 from ..runtime import Tensor
 from ..runtime.device import Device
 from ..runtime.stored import StoredWeight
@@ -44,7 +44,8 @@ class CheckpointWeights:
     - `layout`: whose names the checkpoint uses. Hugging Face's may lack the first word of the path or have one more
       (`model.`, `transformer.`), as checkpoints of a body without its head and the reverse do.
 
-    Raises `ModelError` for a weight that is missing or has another shape, before anything is read.
+    Raises `ModelError` for weights that are missing, of another shape, or stored in a way that cannot be read, before
+    any is read.
     """
 
     def __init__(self, checkpoint: Checkpoint, weights: Iterable[Weight], layout: Layout) -> None:
@@ -63,6 +64,18 @@ class CheckpointWeights:
             order = weight.gguf_order if layout == "gguf" else None
             offset = weight.offset if layout == "hugging_face" else 0.0
             self._stored[weight.name] = _Stored(info, order, transposed, offset)
+        self._check_types()
+
+    def _check_types(self) -> None:
+        types = [stored.info.dtype for stored in self._stored.values()]
+        unreadable = sorted({dtype for dtype in types if not can_widen(dtype)})
+        if unreadable:
+            count = sum(dtype in unreadable for dtype in types)
+            raise ModelError(
+                f"{count} of {len(types)} weights are stored as {', '.join(unreadable)}, which cannot be read",
+                where=self.checkpoint.name,
+                remedy=f"Choose a file of the model whose weights are of these types only: {readable_types()}.",
+            )
 
     def __iter__(self) -> Iterator[str]:
         """The model's names, in the order of use."""

@@ -13,9 +13,27 @@ from hypothesis import strategies as st
 from loom_py.formats.dtypes import GGML_TYPES, STORAGE
 from loom_py.formats.quant import can_widen, widen
 
-BLOCK_TYPES = ["BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
+BLOCK_TYPES = [
+    "BF16",
+    "Q4_0",
+    "Q4_1",
+    "Q5_0",
+    "Q5_1",
+    "Q8_0",
+    "Q2_K",
+    "Q3_K",
+    "Q4_K",
+    "Q5_K",
+    "Q6_K",
+    "IQ4_NL",
+    "IQ4_XS",
+    "MXFP4",
+    "TQ1_0",
+    "TQ2_0",
+]
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
-          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}  # fmt: skip
+          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "TQ1_0": [52],
+          "TQ2_0": [64]}  # fmt: skip
 """Where the float16 scales of a block lie."""
 
 
@@ -94,4 +112,4 @@ def test_float8() -> None:
 
 def test_which_can_be_widened() -> None:
     assert all(can_widen(name) for name in [*BLOCK_TYPES, "F32", "F16", "F64", "I8", "BOOL", "F8_E4M3"])
-    assert not any(can_widen(name) for name in ("IQ2_XXS", "Q8_K", "TQ1_0", "MXFP4"))
+    assert not any(can_widen(name) for name in ("IQ2_XXS", "IQ3_S", "IQ1_M", "Q8_K"))
