@@ -54,6 +54,7 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
         "max_position_embeddings": facts.max_position_embeddings,
         "device": model.device,
         "activations": model.activations,
+        "notices": list(model.notices),
     }
 
 

@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace) -> LanguageModel:
     steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
     with Bar("loading", 0, "B") as bar:
-        return to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))[0]
+        model = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))[0]
+    for notice in model.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    return model
 
 
 def _generate(args: argparse.Namespace, model: LanguageModel, options: GenerationOptions) -> int:

@@ -88,6 +88,21 @@ class FileSource:
             self.close()
 
 
+class Span:
+    """A part of another source, from an offset on, as a source of its own."""
+
+    def __init__(self, source: Source, start: int, size: int) -> None:
+        check_range(source, start, size)
+        self._source = source
+        self._start = start
+        self.name = source.name
+        self.size = size
+
+    def read(self, offset: int, length: int) -> memoryview:
+        check_range(self, offset, length)
+        return self._source.read(self._start + offset, length)
+
+
 def open_source(data: Source | bytes | bytearray | memoryview | str | os.PathLike[str], name: str = "") -> Source:
     """A `Source` for a path, a bytes-like object, or a source itself."""
     if isinstance(data, (bytes, bytearray, memoryview)):

@@ -28,6 +28,8 @@ class LanguageModel:
     - `model`, `tokenizer`: the decoder with its weights, and its tokenizer.
     - `template`: the chat template, or None for a base model.
     - `eos_ids`: tokens that end a text.
+
+    `notices`: what the user should know about the model's files, in sentences.
     """
 
     name: str
@@ -35,6 +37,7 @@ class LanguageModel:
     tokenizer: Tokenizer
     template: ChatTemplate | None
     eos_ids: frozenset[int]
+    notices: tuple[str, ...] = ()
     _cache: Cache | None = None
     _cached: list[int] = field(default_factory=list[int])
 

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import Any, get_args
 from numpy.typing import NDArray
 
 from ..errors import InputError, LoomError, ModelError
-from ..formats.gguf import GGUFFile
+from ..formats.checkpoint import Checkpoint
+from ..formats.gguf_split import open_gguf
 from ..formats.narrow import FloatType, narrowed
 from ..formats.source import Source
 from ..schema.fields import Fields
@@ -50,7 +51,7 @@ class ConvertReport:
 
 
 def convert_gguf(
-    source: Source,
+    source: Source | Sequence[Source],
     directory: str | os.PathLike[str],
     *,
     dtype: FloatType = "float32",
@@ -62,7 +63,7 @@ def convert_gguf(
 
     **Arguments:**
 
-    - `source`: a GGUF file of a family in this folder.
+    - `source`: a GGUF file of a family in this folder, or all parts of one.
     - `directory`: where to write; created if it does not exist. An earlier conversion is replaced, other contents only
       with `overwrite` (and never a directory that holds directories).
     - `dtype`: of the weights; float32 holds exactly the numbers of the file.
@@ -77,9 +78,9 @@ def convert_gguf(
     write = _safetensors_writer()
     target = Path(directory).absolute()
     _check_target(target, overwrite)
-    file = GGUFFile(source)
+    file = open_gguf([source] if isinstance(source, Source) else source)
     config = gguf_config(file.metadata, file)
-    plan = list(read_decoder(config, source.name).weights())
+    plan = list(read_decoder(config, file.name).weights())
     weights = CheckpointWeights(file, plan, "gguf")
     _refuse_others(file, weights, config)
     documents = _documents(file, config, dtype)
@@ -108,7 +109,7 @@ def convert_gguf(
         if len(shards) > 1:
             places = {name: shard for shard, names in shards.items() for name in names}
             documents[INDEX] = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
-        documents[MARKER] = {"converter": "loom_py", "source": source.name, "dtype": dtype, "files": []}
+        documents[MARKER] = {"converter": "loom_py", "source": file.name, "dtype": dtype, "files": []}
         documents[MARKER]["files"] = sorted([*documents, *shards])
         for name, value in documents.items():
             text = json.dumps(value, ensure_ascii=False, indent=2)
@@ -123,7 +124,7 @@ def convert_gguf(
     return ConvertReport(str(target), files, len(plan), parameters, dtype)
 
 
-def _refuse_others(file: GGUFFile, weights: CheckpointWeights, config: dict[str, Any]) -> None:
+def _refuse_others(file: Checkpoint, weights: CheckpointWeights, config: dict[str, Any]) -> None:
     """Raises `ModelError` for a tensor that the conversion would leave out."""
     expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS}
     for name in file.names():
@@ -132,7 +133,7 @@ def _refuse_others(file: GGUFFile, weights: CheckpointWeights, config: dict[str,
             raise ModelError(message, where=file.info(name).where)
 
 
-def _documents(file: GGUFFile, config: dict[str, Any], dtype: str) -> dict[str, Any]:
+def _documents(file: Checkpoint, config: dict[str, Any], dtype: str) -> dict[str, Any]:
     """The JSON files, by name."""
     ids = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if config.get(key) is not None}
     return {

@@ -43,7 +43,7 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
     tokens = [*SPECIALS, *to_byte_characters("".join(map(chr, range(128)))), *_high_bytes()]
     tokens += [merge.replace(" ", "") for merge in MERGES]
     weights: dict[str, NDArray[np.float32]] = {}
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=metadata.get("tensors_a_part", 0))
     writer.add_block_count(LAYERS)
     writer.add_context_length(128)
     writer.add_embedding_length(HIDDEN)
