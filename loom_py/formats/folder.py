@@ -118,17 +118,21 @@ def _in_folder(paths: Sequence[str], asked: str, indexed: Sequence[str], place: 
 
 def _weights(names: dict[str, str], asked: str, indexed: Sequence[str], place: str, notices: list[str]) -> list[str]:
     """The weight files of the Hugging Face layout in a folder; without `place`, only whether there are any."""
-    found = [name for name in names if name.lower().endswith(".safetensors")]
+    candidates = [name for name in names if name.lower().endswith(".safetensors")]
     for pattern, what in ((_ADAPTER, "is an adapter and is not applied"), (_STATE, "is the state of a training")):
-        left = [name for name in found if pattern.search(_stem(name)) and names[name] != asked]
+        left = [name for name in candidates if pattern.search(_stem(name)) and names[name] != asked]
         notices += [f"{name} {what}." for name in left]
-        found = [name for name in found if name not in left]
+        candidates = [name for name in candidates if name not in left]
     if asked:
         return [asked]
-    if SINGLE in found:
+    if SINGLE in candidates:
         chosen = [SINGLE]
     elif INDEX in names:
-        chosen = [name for name in found if name in indexed] if indexed else [n for n in found if not _COPY.match(n)]
+        chosen = (
+            [name for name in candidates if name in indexed]
+            if indexed
+            else [n for n in candidates if not _COPY.match(n)]
+        )
         if indexed and place and (missing := [name for name in indexed if name not in names]):
             raise ModelError(
                 f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing, which {INDEX} names",
@@ -136,14 +140,14 @@ def _weights(names: dict[str, str], asked: str, indexed: Sequence[str], place: s
                 remedy="Give all files of the model.",
             )
     else:
-        chosen = [name for name in found if not _COPY.match(name)] or found
+        chosen = [name for name in candidates if not _COPY.match(name)] or candidates
         if len(chosen) > 1 and place:
             raise ModelError(
                 f"{len(chosen)} .safetensors files without {INDEX}",
                 where=place,
                 remedy=f"Add the index, or name the one to load: {_listed(chosen)}.",
             )
-    notices += [f"{name} is left alone beside {chosen[0]}." for name in found if chosen and name not in chosen]
+    notices += [f"{name} is left alone beside {chosen[0]}." for name in candidates if chosen and name not in chosen]
     return [names[name] for name in chosen]
 
 
@@ -172,11 +176,11 @@ def _tagged(paths: Sequence[str], tag: str, place: str) -> Choice:
     word = re.compile(rf"(^|[-_.]){re.escape(tag)}([-_.]|$)", re.IGNORECASE)
     notices: list[str] = []
     ggufs = _ggufs(paths, notices)
-    found = [group for group in ggufs if _name(group[0]) == tag or word.search(_stem(part_stem(group[0])))]
-    if len(found) == 1:
-        return Choice(tuple(found[0]))
-    if found:
-        raise _several([group[0] for group in found], place)
+    candidates = [group for group in ggufs if _name(group[0]) == tag or word.search(_stem(part_stem(group[0])))]
+    if len(candidates) == 1:
+        return Choice(tuple(candidates[0]))
+    if candidates:
+        raise _several([group[0] for group in candidates], place)
     raise ModelError(
         f"no .gguf file is tagged {tag!r}",
         where=place,

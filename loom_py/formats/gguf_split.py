@@ -103,7 +103,7 @@ def _by_number(parts: Sequence[GGUFFile]) -> dict[int, GGUFFile]:
     for part in parts:
         if _count(part) <= 1:
             raise FormatError(
-                f"is a GGUF of its own and not one of {count} parts",
+                f"is a whole GGUF and not one of {count} parts",
                 where=part.name,
                 remedy="Choose one model: a whole .gguf, or the parts of one.",
             )

@@ -93,7 +93,7 @@ def test_parts_given_twice_and_of_other_models_are_named(parts: Parts, tmp_path:
     with pytest.raises(FormatError, match="is one of 2 parts, and m-00001-of-00003"):
         open_gguf([first, FileSource(tmp_path / "o-00002-of-00002.gguf")])
     whole = write_tiny_gguf(tmp_path / "whole.gguf")
-    with pytest.raises(FormatError, match="is a GGUF of its own"):
+    with pytest.raises(FormatError, match="is a whole GGUF"):
         open_gguf([first, FileSource(whole.path)])
     assert other.tokens == whole.tokens
 
