@@ -187,9 +187,11 @@ KERNEL(attention_parts) {
         }
 }
 
-/* y (heads, D), parts, position slot, heads, D, window: the parts joined. */
+/* y (heads, D), parts, position slot, heads, D, window, capacity: the parts joined. */
 KERNEL(attention_join) {
-    u32 heads = w[3].u, size = w[4].u, stride = size + 2, length = (u32)number(w[2]) + 1;
+    f64 at = number(w[2]);
+    if (!(at >= 0 && at < w[6].u)) return;
+    u32 heads = w[3].u, size = w[4].u, stride = size + 2, length = (u32)at + 1;
     u32 chunks = (length + CHUNK - 1) / CHUNK - window_start(length, w[5].u) / CHUNK;
     for (Range r = pieces(heads, heads); take(t, &r);)
         for (u32 h = r.start; h < r.end; h++) {

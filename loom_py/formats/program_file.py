@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.audit import Limits, Unsound, audit
 from ..runtime.kernel import KERNELS
 from ..runtime.kernels.softmax import Tree
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
 from ..schema.fields import FILE, Fields, is_number, json_type
 from ..schema.strict import parse_json
-from .dtypes import STORAGE
 
 FORMAT, VERSION = "loomProgram", 1
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
@@ -61,15 +61,18 @@ def dump_program(program: Program) -> str:
     return json.dumps(record, allow_nan=False)
 
 
-def load_program(text: str | bytes, where: str = "program") -> Program:
-    """The reverse of `dump_program`, fully checked; a `FormatError` names the JSON path."""
+def load_program(text: str | bytes, where: str = "program", *, limits: Limits | None = None) -> Program:
+    """The reverse of `dump_program`. Everything is checked (`runtime.audit`); a `FormatError` names the JSON path.
+
+    Raise `limits` for a large program of one's own: by default a replay takes seconds at most.
+    """
     f = Fields(parse_json(text, where=where), file=where, rules=FILE)
     if f.string("fmt") != FORMAT or f.integer("version", minimum=0) != VERSION:
         raise f.error("is not a program of a known version", "fmt", remedy=f"Expected {FORMAT} {VERSION}.")
     program = Program(f.string("name"))
     for i, b in enumerate(f.objects("buffers", required=True)):
         dtype, kind = b.string("dtype"), b.string("kind")
-        if dtype not in DTYPES and dtype not in STORAGE:
+        if dtype not in DTYPES:
             raise b.error(f"unknown dtype {dtype[:40]!r}", "dtype")
         if kind not in KINDS:
             raise b.error(f"unknown kind {kind[:40]!r}", "kind")
@@ -77,8 +80,6 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
         shape = _shape(b, "shape")
         # `kind` is one of the literals, as checked above.
         program.buffers.append(Buffer(i, shape, dtype, kind, b.string("name"), source, offset))  # type: ignore[arg-type]
-    for b in program.buffers:
-        _check_view(f, program.buffers, b)
     _named(f, program)
     for dispatch in f.objects("dispatches", required=True):
         program.dispatches.append(_dispatch(dispatch, program))
@@ -92,24 +93,11 @@ def load_program(text: str | bytes, where: str = "program") -> Program:
     missing = [b.index for b in program.buffers if b.kind == "constant" and b.index not in program.constants]
     if missing:
         raise f.error(f"buffer {missing[0]} is a constant without values", "constants")
+    try:
+        audit(program, limits)
+    except Unsound as fault:
+        raise f.error(fault.message, *fault.steps, remedy=fault.remedy) from None
     return program
-
-
-def _check_view(f: Fields, buffers: list[Buffer], view: Buffer) -> None:
-    """A buffer that shares another's storage lies inside it, and no buffer is part of itself."""
-    if view.source in (-1, view.index):
-        return
-    if view.source >= len(buffers):
-        raise f.error(f"is none of the {len(buffers)} buffers", "buffers", view.index, "source")
-    source = buffers[view.source]
-    if source.dtype != view.dtype or view.offset + math.prod(view.shape) > math.prod(source.shape):
-        raise f.error(f"does not lie inside buffer {source.index}", "buffers", view.index)
-    seen = {view.index}
-    while source.source not in (-1, source.index):
-        if source.index in seen or source.source >= len(buffers):
-            raise f.error("is part of itself", "buffers", view.index, "source")
-        seen.add(source.index)
-        source = buffers[source.source]
 
 
 def _named(f: Fields, program: Program) -> None:

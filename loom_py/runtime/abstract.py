@@ -6,7 +6,7 @@ A kernel's declaration names its *shape rule*: a function of the kernel's argume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -58,30 +58,17 @@ def misfit(problem: str) -> InputError:
     return InputError(problem, where="tracing")
 
 
-def like(*names: str) -> Shapes:
-    """The rule of a kernel whose results have the shapes and dtypes of these operands."""
-
-    def rule(**arguments: Any) -> Abstract | tuple[Abstract, ...]:
-        results = [alike(arguments[name]) for name in names]
-        return tuple(results) if len(results) > 1 else results[0]
-
-    return rule
+def axis_of(operand: Any, axis: int) -> int:
+    """An axis counted from the front. Raises `InputError` if the operand has none of that number."""
+    if not -operand.ndim <= axis < operand.ndim:
+        raise misfit(f"{tuple(operand.shape)} has no axis {axis}")
+    return axis % operand.ndim
 
 
-def same(*names: str) -> Shapes:
-    """The rule of a kernel whose operands and result have one shape."""
-
-    def rule(**arguments: Any) -> Abstract:
-        operands = [arguments[name] for name in names]
-        if any(tuple(o.shape) != tuple(operands[0].shape) for o in operands):
-            raise misfit(f"shapes differ: {', '.join(str(tuple(o.shape)) for o in operands)}")
-        return alike(operands[0])
-
-    return rule
-
-
-def filled(shape: Iterable[int], like: Any, **_: Any) -> Abstract:
+def filled(shape: Sequence[int], like: Any, **_: Any) -> Abstract:
     """The rule of a kernel that makes a tensor of a shape, with the dtype of another."""
+    if any(n < 1 for n in shape):
+        raise misfit(f"{tuple(shape)} has no elements")
     return alike(like, shape)
 
 
@@ -92,7 +79,3 @@ def always(shape: tuple[int, ...], dtype: str) -> Shapes:
         return Abstract(shape, np.dtype(dtype))
 
     return rule
-
-
-def nothing(**_: Any) -> None:
-    """The rule of a kernel that only changes its operands."""

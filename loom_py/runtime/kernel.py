@@ -1,6 +1,6 @@
 """The declaration of a kernel: everything others need to know about it, once, on its NumPy function.
 
-    @kernel(shapes=like("x"), dynamic=("position",))
+    @kernel(shapes=signature("x * T H 2F, inverse_frequencies:float64 F", "x"), dynamic=("position",))
     def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array: ...
 
 `NumpyOps` and `TracingOps` take their methods from `KERNELS`; `ops.py` (for type checkers) and `docs/kernels.md` are

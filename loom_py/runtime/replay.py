@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..errors import InputError
 from . import kernels  # noqa: F401  # pyright: ignore[reportUnusedImport]  (declares the vocabulary)
 from .guards import is_tuple
 from .kernel import KERNELS, results
 from .program import Dyn, Program, Ref
 from .tensor import Array, Values
 
+Given = TypeVar("Given", bound=ArrayLike)
+
+
+def _given(program: Program, values: Mapping[str, Given], name: str, index: int) -> Given:
+    if name not in values:
+        raise InputError("is missing", where=name)
+    if np.shape(values[name]) != program.buffers[index].shape:
+        raise InputError(f"expected {program.buffers[index].shape}, got {np.shape(values[name])}", where=name)
+    return values[name]
+
 
 def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str, Array], **dynamics: float) -> Values:
-    """Outputs by name; `state` is changed in place. Numbers that are not given keep their recorded values."""
+    """Outputs by name; `state` is changed in place. Numbers that are not given keep their recorded values.
+
+    Raises `InputError` for an input or state that is missing or has another shape than the program's.
+    """
     buffers = program.buffers
     values: dict[int, Array] = dict(program.constants)
-    values |= {index: np.asarray(inputs[name]) for name, index in program.inputs.items()}
-    values |= {index: state[name] for name, index in program.state.items()}
+    values |= {index: np.asarray(_given(program, inputs, name, index)) for name, index in program.inputs.items()}
+    values |= {index: _given(program, state, name, index) for name, index in program.state.items()}
     numbers = {**program.dynamics, **dynamics}
 
     def value(index: int) -> Array:
@@ -36,7 +50,8 @@ def replay(program: Program, inputs: Mapping[str, ArrayLike], state: Mapping[str
         if isinstance(argument, Ref):
             return value(argument.index)
         if isinstance(argument, Dyn):
-            return numbers[argument.name]
+            number = numbers[argument.name]
+            return int(number) if float(number).is_integer() else number  # positions and counts index arrays
         return [resolve(operand) for operand in argument] if is_tuple(argument) else argument
 
     for d in program.dispatches:

@@ -29,6 +29,11 @@ class DeviceTensor:
         return len(self.shape)
 
     @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of a tensor of a NumPy dtype."""
         return prod(self.shape) * np.dtype(self.dtype).itemsize

@@ -11,11 +11,11 @@ FILES = {
 
 from __future__ import annotations
 
-from ..abstract import same
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
-@kernel(shapes=same("a", "b"), dynamic=("t",))
+@kernel(shapes=signature("a *, b *", "a"), dynamic=("t",))
 def blend(a: Array, b: Array, t: float) -> Array:
     """`a + t (b − a)`, equal shapes."""
     return a + a.dtype.type(t) * (b - a)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..abstract import like, same
 from ..enumeration import enumeration
 from ..erf import erf
 from ..kernel import Array, kernel
+from ..signature import signature
 
 SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017
 SELU_SCALE = 1.0507009873554805
@@ -132,25 +132,25 @@ ACTIVATIONS: dict[str, Activation] = {
 enumeration("activation", ACTIVATIONS)
 
 
-@kernel(shapes=like("z"))
+@kernel(shapes=signature("z *", "z", members={"name": ACTIVATIONS}, cost="128 *"))
 def activate(name: str, z: Array) -> Array:
     """`f(z)` for an activation of the list below."""
     return ACTIVATIONS[name].f(z)
 
 
-@kernel(shapes=like("z"))
+@kernel(shapes=signature("z *, g *", "z", members={"name": ACTIVATIONS}, cost="128 *"))
 def activate_grad(name: str, z: Array, g: Array) -> Array:
     """`g · f′(z)`."""
     return g * ACTIVATIONS[name].derivative(z)
 
 
-@kernel(shapes=same("gate", "up"))
+@kernel(shapes=signature("gate *, up *", "gate", cost="128 *"))
 def silu_mul(gate: Array, up: Array) -> Array:
     """`gate · σ(gate) · up` (SwiGLU, Shazeer 2020)."""
     return gate * sigmoid(gate) * up
 
 
-@kernel(shapes=like("gate", "up"))
+@kernel(shapes=signature("gate *, up *, g *", "gate", "up", cost="128 *"))
 def silu_mul_grad(gate: Array, up: Array, g: Array) -> tuple[Array, Array]:
     """→ (ggate, gup)."""
     return g * up * _silu_grad(gate), g * gate * sigmoid(gate)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like, misfit
+from ..abstract import Abstract, alike, misfit
 from ..kernel import Array, kernel
+from ..signature import signature
+from .rope import require_room
 from .softmax import softmax, softmax_grad
 
 
@@ -38,13 +40,27 @@ def _probabilities(q: Array, k: Array, steps: int, causal: bool, window: int = 0
     return softmax(scores)
 
 
-def _windowed(q: Array, window: int = 0, cap: float = 0.0, **_: object) -> Abstract:
-    if window < 0 or not cap >= 0:
-        raise misfit(f"window {window} and cap {cap} must not be negative")
+def _groups(heads: int, kv_heads: int) -> int:
+    if heads % kv_heads:
+        raise misfit(f"{heads} heads cannot share {kv_heads} key-value heads")
+    return heads // kv_heads
+
+
+def _cached(q: Array, keys: Array, position: int, **_: object) -> Abstract:
+    _groups(q.shape[1], keys.shape[1])
+    require_room(position, q.shape[0], keys.shape[0])
     return alike(q)
 
 
-@kernel(shapes=_windowed, dynamic=("position",))
+@kernel(
+    shapes=signature(
+        "q T H D, keys C K D, values C K D",
+        rule=_cached,
+        ranges={"window": {"minimum": 0, "maximum": 2**31 - 1}, "cap": {"minimum": 0}},
+        cost="2 T H C D + 64 T H C",
+    ),
+    dynamic=("position",),
+)
 def attention(q: Array, keys: Array, values: Array, position: int, *, window: int = 0, cap: float = 0.0) -> Array:
     """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads, D).
 
@@ -59,19 +75,36 @@ def attention(q: Array, keys: Array, values: Array, position: int, *, window: in
 
 
 def _attended(q: Array, k: Array, **_: object) -> tuple[Abstract, Abstract]:
+    return alike(q), _attended_probabilities(q, k)
+
+
+def _attended_probabilities(q: Array, k: Array) -> Abstract:
     batch, steps, heads, _size = q.shape
     kv_heads = k.shape[2]
-    return alike(q), alike(q, (batch, kv_heads, heads // kv_heads * steps, k.shape[1]))
+    return alike(q, (batch, kv_heads, _groups(heads, kv_heads) * steps, steps))
 
 
-@kernel(shapes=_attended)
+@kernel(shapes=signature("q B T H D, k B T K D, v B T K D", rule=_attended, cost="2 B T T H D + 64 B T T H + 1000 B H"))
 def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]:
     """Attention inside each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → y like q, and probabilities."""
     p = _probabilities(_grouped(q, k.shape[2]), k.transpose(0, 2, 3, 1), q.shape[1], causal)
     return _ungrouped(p @ v.transpose(0, 2, 1, 3), q.shape[1]), p
 
 
-@kernel(shapes=like("q", "k", "v"))
+def _attended_gradients(q: Array, k: Array, v: Array, probabilities: Array, **_: object) -> tuple[Abstract, ...]:
+    expected = _attended_probabilities(q, k).shape
+    if tuple(probabilities.shape) != expected:
+        raise misfit(f"probabilities is {tuple(probabilities.shape)}, expected {expected}")
+    return alike(q), alike(k), alike(v)
+
+
+@kernel(
+    shapes=signature(
+        "q B T H D, k B T K D, v B T K D, probabilities B K _ T, gy B T H D",
+        rule=_attended_gradients,
+        cost="4 B T T H D + 64 B T T H + 1000 B H",
+    )
+)
 def attend_grad(q: Array, k: Array, v: Array, probabilities: Array, gy: Array) -> tuple[Array, Array, Array]:
     """→ (gq, gk, gv): gv = pᵀ gy; gs = softmax′(gy vᵀ); gq = gs k / √D; gk = gsᵀ q / √D, both summed over a group."""
     kv_heads, steps, scale = k.shape[2], q.shape[1], q.dtype.type(q.shape[3] ** -0.5)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like
 from ..kernel import Array, kernel
+from ..signature import signature
+from .norm import EPS
 
 
-def _channels(x: Array) -> tuple[Abstract, Abstract]:
-    return alike(x, (x.shape[1],)), alike(x, (x.shape[1],))
-
-
-@kernel(shapes=_channels)
+@kernel(shapes=signature("x B C S", "C", "C", cost="16 B C S"))
 def batch_statistics(x: Array) -> tuple[Array, Array]:
     """Mean and population variance of each channel: x (B, C, S) → (C,), (C,)."""
     mean = x.mean(axis=(0, 2), dtype=np.float64)
@@ -20,13 +17,22 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
-@kernel(shapes=like("x"))
+@kernel(shapes=signature("x B C S, mean C, variance C, gamma C, beta C", "x", ranges=EPS, cost="16 B C S"))
 def batch_norm(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, eps: float) -> Array:
     """`(x − mean) / sqrt(variance + eps) · gamma + beta`, x (B, C, S), the others (C,) (Ioffe & Szegedy 2015)."""
     return _normalised(x, mean, variance, eps) * gamma[:, None] + beta[:, None]
 
 
-@kernel(shapes=like("x", "gamma", "gamma"))
+@kernel(
+    shapes=signature(
+        "x B C S, mean C, variance C, gamma C, gy B C S",
+        "x",
+        "gamma",
+        "gamma",
+        ranges=EPS,
+        cost="64 B C S",
+    )
+)
 def batch_norm_grad(
     x: Array, mean: Array, variance: Array, gamma: Array, eps: float, gy: Array, own: bool
 ) -> tuple[Array, Array, Array]:

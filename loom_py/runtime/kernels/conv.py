@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..abstract import Abstract, alike
+from ..abstract import Abstract, alike, misfit
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
 def _pad(x: Array, padding: tuple[int, int]) -> Array:
@@ -20,12 +23,17 @@ def _windows(x: Array, size: tuple[int, int], stride: tuple[int, int]) -> Array:
     return view.transpose(0, 2, 3, 1, 4, 5)
 
 
+MAX_PADDING = 65536
+
+
 def _filtered(x: Array, kernel: Array, *, stride: tuple[int, int], padding: tuple[int, int], **_: Array) -> Abstract:
-    sizes = zip(x.shape[2:], kernel.shape[2:], stride, padding, strict=True)
+    sizes = [*zip(x.shape[2:], kernel.shape[2:], stride, padding, strict=True)]
+    if any(s < 1 or not 0 <= p <= MAX_PADDING or n + 2 * p < k for n, k, s, p in sizes):
+        raise misfit(f"no convolution of {tuple(x.shape)} by {tuple(kernel.shape)}, stride {stride}, padding {padding}")
     return alike(x, (x.shape[0], kernel.shape[0], *((n + 2 * p - k) // s + 1 for n, k, s, p in sizes)))
 
 
-@kernel(shapes=_filtered)
+@kernel(shapes=signature("x B C H W, kernel F C U V, bias F", rule=_filtered, cost="8 B C H W U V F + 1000 B"))
 def conv2d(x: Array, kernel: Array, bias: Array, *, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
     """`y[b,f,i,j] = Σ_{c,u,v} x[b, c, i·s+u−p, j·s+v−p] k[f,c,u,v] + bias[f]` (cross-correlation).
 
@@ -37,11 +45,18 @@ def conv2d(x: Array, kernel: Array, bias: Array, *, stride: tuple[int, int], pad
     return np.ascontiguousarray(y.reshape(batch, high, wide, -1).transpose(0, 3, 1, 2))
 
 
-def _filter_gradients(x: Array, kernel: Array, **_: object) -> tuple[Abstract, Abstract, Abstract]:
+def _filter_gradients(x: Array, kernel: Array, gy: Array, **window: Any) -> tuple[Abstract, Abstract, Abstract]:
+    expected = _filtered(x, kernel, **window).shape
+    if tuple(gy.shape) != expected:
+        raise misfit(f"gy is {tuple(gy.shape)}, expected {expected}")
     return alike(x), alike(kernel), alike(kernel, kernel.shape[:1])
 
 
-@kernel(shapes=_filter_gradients)
+@kernel(
+    shapes=signature(
+        "x B C H W, kernel F C U V, gy B F _ _", rule=_filter_gradients, cost="16 B C H W U V F + 1000 B + 1000 U V"
+    )
+)
 def conv2d_grad(
     x: Array, kernel: Array, gy: Array, *, stride: tuple[int, int], padding: tuple[int, int]
 ) -> tuple[Array, Array, Array]:

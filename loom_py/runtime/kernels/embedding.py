@@ -9,13 +9,17 @@ import numpy as np
 from ...errors import InputError
 from ..abstract import FLOAT32, Abstract, alike
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
 def _ids(x: Any, vocab_size: int) -> Abstract:
     return Abstract(tuple(x.shape), np.dtype(np.int64))
 
 
-@kernel(shapes=_ids)
+VOCABULARY = {"vocab_size": {"minimum": 1, "maximum": 2**31 - 1}}
+
+
+@kernel(shapes=signature("x *", rule=_ids, ranges=VOCABULARY))
 def token_ids(x: Array, vocab_size: int) -> Array:
     """Floats that are whole numbers in `0 … vocab_size − 1` → integer ids; anything else is an `InputError`."""
     ids = x.astype(np.int64)
@@ -26,13 +30,24 @@ def token_ids(x: Array, vocab_size: int) -> Array:
     return ids
 
 
+def _has_unknown(ids: Array, vocab_size: int) -> bool:
+    """Whether an id lies outside the table; as unsigned numbers, negative ones lie far beyond it."""
+    return bool(ids.view(f"u{ids.itemsize}").max() >= vocab_size)
+
+
 def _rows(ids: Array, table: Array) -> Abstract:
     return Abstract((*ids.shape, table.shape[1]), np.result_type(table.dtype, FLOAT32))
 
 
-@kernel(shapes=_rows)
+@kernel(shapes=signature("ids:int *, table V D", rule=_rows))
 def embedding(ids: Array, table: Array) -> Array:
-    """Rows of `table` (V, D), in any storage the device knows, at integer `ids` (…,) → (…, D)."""
+    """Rows of `table` (V, D), in any storage the device knows, at integer `ids` (…,) → (…, D).
+
+    An id that is none gives NaN; a GPU leaves what was there.
+    """
+    if _has_unknown(ids, len(table)):
+        known = (ids >= 0) & (ids < len(table))
+        return np.where(known[..., None], np.take(table, np.where(known, ids, 0), axis=0), np.float32(np.nan))
     return np.take(table, ids, axis=0)
 
 
@@ -40,9 +55,12 @@ def _table_gradient(ids: Any, vocab_size: int, gy: Any) -> Abstract:
     return alike(gy, (vocab_size, gy.shape[-1]))
 
 
-@kernel(shapes=_table_gradient)
+@kernel(shapes=signature("ids:int *, gy * D", rule=_table_gradient, ranges=VOCABULARY, cost="256 gy"))
 def embedding_grad(ids: Array, vocab_size: int, gy: Array) -> Array:
-    """Rows of gy (…, D) added up by id → (V, D)."""
+    """Rows of gy (…, D) added up by id → (V, D); an id that is none adds nothing."""
     table = np.zeros((vocab_size, gy.shape[-1]), gy.dtype)
+    if _has_unknown(ids, vocab_size):
+        known = (ids >= 0) & (ids < vocab_size)
+        ids, gy = ids[known], gy[known]
     np.add.at(table, ids, gy)
     return table

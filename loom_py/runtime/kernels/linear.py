@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..abstract import Abstract, alike, like, misfit
+from ..abstract import Abstract, misfit
 from ..enumeration import enumeration
 from ..kernel import Array, kernel
+from ..signature import signature
 from .activation import silu_mul
-from .norm import rms_norm
+from .norm import EPS, rms_norm
 
 STORAGES = enumeration("storage", ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"))
 """How a device may keep a matrix of weights, named as in GGUF: the ones in blocks come last."""
@@ -21,13 +22,10 @@ STORAGE_NUMBERS: dict[str, int] = {
 """Storage, or the NumPy dtype that is one → its number in C and WGSL."""
 
 
-def _linear(x: Array, weight: Array, bias: Array | None = None, **_: Array) -> Abstract:
-    if x.shape[-1] != weight.shape[1] or (bias is not None and tuple(bias.shape) != (weight.shape[0],)):
-        raise misfit(f"{tuple(x.shape)} does not fit weights {tuple(weight.shape)}")
-    return alike(x, (*x.shape[:-1], weight.shape[0]))
+LINEAR = signature("x * I, weight O I, bias O", "* O", cost="* I O")
 
 
-@kernel(shapes=_linear)
+@kernel(shapes=LINEAR)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """`x @ weightᵀ + bias`: x (…, I), weight (O, I) in any storage the device knows, bias (O,) → (…, O).
 
@@ -39,11 +37,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     return y
 
 
-def _linears(x: Array, weights: Sequence[Array], biases: Sequence[Array | None], **_: object) -> tuple[Abstract, ...]:
-    return tuple(_linear(x, weight, bias) for weight, bias in zip(weights, biases, strict=True))
+def _linears(x: Any, weights: Sequence[Any], biases: Sequence[Any], **_: object) -> tuple[Abstract, ...]:
+    if len(weights) != len(biases):
+        raise misfit(f"{len(weights)} weights and {len(biases)} biases")
+    products = [LINEAR(x=x, weight=weight, bias=bias) for weight, bias in zip(weights, biases, strict=True)]
+    return tuple(product for product in products if isinstance(product, Abstract))
 
 
-@kernel(shapes=_linears)
+@kernel(
+    shapes=signature(
+        "x * I, gamma I, weights _ I, biases _",
+        rule=_linears,
+        ranges=EPS,
+        cost="* weights + 64 * I",
+    )
+)
 def norm_linear(
     x: Array, gamma: Array, eps: float, weights: Sequence[Array], biases: Sequence[Array | None]
 ) -> tuple[Array, ...]:
@@ -52,11 +60,14 @@ def norm_linear(
     return tuple(linear(h, weight, bias) for weight, bias in zip(weights, biases, strict=True))
 
 
-def _gated(x: Any, gate: Any, **_: Any) -> Abstract:
-    return _linear(x, gate)
-
-
-@kernel(shapes=_gated)
+@kernel(
+    shapes=signature(
+        "x * I, gamma I, gate O I, up O I, gate_bias O, up_bias O",
+        "* O",
+        ranges=EPS,
+        cost="2 * I O + 64 * O + 64 * I",
+    )
+)
 def norm_gate_up(
     x: Array,
     gamma: Array,
@@ -71,7 +82,7 @@ def norm_gate_up(
     return silu_mul(linear(h, gate, gate_bias), linear(h, up, up_bias))
 
 
-@kernel(shapes=like("residual"))
+@kernel(shapes=signature("x * I, weight O I, bias O, residual * O", "residual", cost="* I O"))
 def linear_add(x: Array, weight: Array, bias: Array | None, residual: Array) -> Array:
     """`residual + linear(x, weight, bias)`."""
     return residual + linear(x, weight, bias)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like
 from ..enumeration import enumeration
 from ..kernel import Array, kernel
+from ..signature import signature
 from .activation import sigmoid
 
 EPSILON = 1e-7
@@ -142,17 +141,13 @@ LOSSES: dict[str, Loss] = {
 enumeration("loss", LOSSES)
 
 
-def _scalar(y: Any, **_: Any) -> Abstract:
-    return alike(y, ())
-
-
-@kernel(shapes=_scalar)
+@kernel(shapes=signature("y * N, target * N", "", members={"name": LOSSES}, cost="64 * N"))
 def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """A loss of the list below: the mean over all values, a scalar; `delta` is Huber's."""
     return LOSSES[name].value(y, target, delta)
 
 
-@kernel(shapes=like("y"))
+@kernel(shapes=signature("y * N, target * N", "y", members={"name": LOSSES}, cost="64 * N"))
 def loss_grad(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """Its gradient with respect to `y`."""
     return LOSSES[name].gradient(y, target, delta)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..abstract import Abstract, alike, like, misfit
+from ..abstract import Abstract, alike, misfit
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
 def _product(
@@ -17,7 +18,11 @@ def _product(
     return alike(a, (m, n))
 
 
-@kernel(shapes=_product)
+def _multiplications(a: Any, b: Any, transpose_b: bool = False, **_: Any) -> int:
+    return a.size * b.shape[0 if transpose_b else 1]
+
+
+@kernel(shapes=signature("a R S, b _ _, bias _", rule=_product, cost=_multiplications))
 def matmul(
     a: Array, b: Array, bias: Array | None = None, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> Array:
@@ -28,17 +33,13 @@ def matmul(
     return y
 
 
-def _mixed(weights: Any, parts: Any) -> Abstract:
-    return alike(parts, (parts.shape[0], parts.shape[2]))
-
-
-@kernel(shapes=_mixed)
+@kernel(shapes=signature("weights B K, parts B K F", "B F", cost="2 B K F"))
 def mix(weights: Array, parts: Array) -> Array:
     """`Σ_k w_k part_k`: weights (B, K), parts (B, K, F) → (B, F)."""
     return (weights[:, None, :] @ parts)[:, 0]
 
 
-@kernel(shapes=like("weights", "parts"))
+@kernel(shapes=signature("weights B K, parts B K F, g B F", "weights", "parts"))
 def mix_grad(weights: Array, parts: Array, g: Array) -> tuple[Array, Array]:
     """→ (gweights (B, K) = ⟨g, part_k⟩, gparts (B, K, F) = w_k g)."""
     return (parts @ g[:, :, None])[:, :, 0], weights[:, :, None] * g[:, None, :]

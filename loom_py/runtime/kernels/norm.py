@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like, misfit
 from ..kernel import Array, kernel
+from ..signature import signature
+
+EPS = {"eps": {"minimum": 0}}
 
 
-def _normed(x: Array, gamma: Array, **_: object) -> Abstract:
-    if tuple(gamma.shape) != tuple(x.shape[-1:]):
-        raise misfit(f"{tuple(x.shape)} does not fit gamma {tuple(gamma.shape)}")
-    return alike(x)
-
-
-@kernel(shapes=_normed)
+@kernel(shapes=signature("x * N, gamma N", "x", ranges=EPS, cost="16 * N"))
 def rms_norm(x: Array, gamma: Array, eps: float) -> Array:
     """`x / sqrt(mean(x²) + eps) · gamma` over the last axis (Zhang & Sennrich 2019)."""
     return x * _inverse_root(x, eps) * gamma
 
 
-@kernel(shapes=like("x", "gamma"))
+@kernel(shapes=signature("x * N, gamma N, gy * N", "x", "gamma", ranges=EPS, cost="64 * N"))
 def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array]:
     """→ (gx, ggamma).
 
@@ -32,14 +28,14 @@ def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array,
     return r * (gn - n * np.mean(gn * n, axis=-1, keepdims=True)), _rows(gy * n)
 
 
-@kernel(shapes=_normed)
+@kernel(shapes=signature("x * N, gamma N, beta N", "x", ranges=EPS, cost="16 * N"))
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
     """`(x − mean) / sqrt(var + eps) · gamma + beta` over the last axis, population variance (Ba et al. 2016)."""
     centred = x - x.mean(axis=-1, keepdims=True)
     return centred * _inverse_root(centred, eps) * gamma + beta
 
 
-@kernel(shapes=like("x", "gamma", "gamma"))
+@kernel(shapes=signature("x * N, gamma N, gy * N", "x", "gamma", "gamma", ranges=EPS, cost="64 * N"))
 def layer_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array, Array, Array]:
     """→ (gx, ggamma, gbeta).
 

@@ -19,8 +19,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..abstract import always, nothing
+from ..abstract import always
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 
 def update(
-    *, dynamic: tuple[str, ...], derived: Mapping[str, Callable[..., float]] = MappingProxyType({})
+    *,
+    dynamic: tuple[str, ...],
+    derived: Mapping[str, Callable[..., float]] = MappingProxyType({}),
+    ranges: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Callable[[Function], Function]:
     """Declare a function as an optimiser's kernel."""
 
@@ -60,12 +64,14 @@ def update(
         if [*hints][: 2 + len(slots)] != ["w", "g", *slots] or len(slots) > MOST_SLOTS:
             raise TypeError(f"{function.__name__} must take w, g, at most {MOST_SLOTS} slots, then numbers")
         UPDATES[function.__name__] = Update(slots, optional, tuple(hints)[2 + len(slots) :], derived)
-        return kernel(shapes=nothing, in_place=("w", *slots), dynamic=dynamic)(function)
+        operands = ", ".join(f"{name} *" for name in ("w", "g", *slots))
+        shapes = signature(operands, ranges=ranges, cost="256 *")
+        return kernel(shapes=shapes, in_place=("w", *slots), dynamic=dynamic)(function)
 
     return declare
 
 
-@kernel(shapes=always((), "float64"), in_place=("grads",))
+@kernel(shapes=signature("grads *", rule=always((), "float64"), cost="64 grads"), in_place=("grads",))
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before.
 
@@ -93,7 +99,7 @@ def _norm(grads: Sequence[Array]) -> float:
     return unit * math.sqrt(sum(float(np.square(g / np.float64(unit)).sum()) for g in grads))
 
 
-@kernel(shapes=nothing, in_place=("grads",))
+@kernel(shapes=signature("grads *", cost="64 grads"), in_place=("grads",))
 def clip_by_value(grads: Sequence[Array], limit: float) -> None:
     """Every value into `−limit … limit`."""
     for g in grads:
@@ -126,6 +132,7 @@ def sgd_momentum_step(
         "correction1": lambda step, beta1: 1 / (1 - beta1**step),
         "correction2": lambda step, beta2: 1 / (1 - beta2**step),
     },
+    ranges={"step": {"minimum": 1}, "beta1": {"minimum": 0, "below": 1}, "beta2": {"minimum": 0, "below": 1}},
 )
 def adamw_step(
     w: Array,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like
 from ..kernel import Array, kernel
+from ..signature import signature
 from .activation import sigmoid
 
 
-@kernel(shapes=like("zx"))
+@kernel(shapes=signature("zx B T H, w_hh H H, h0 B H", "zx", cost="B T H H + 64 B T H + 1000 T"))
 def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
     """`h_t = tanh(zx_t + W_hh h_{t−1})` (Elman 1990): zx (B, T, H), w_hh (H, H), h0 (B, H) → h (B, T, H)."""
     h = np.empty_like(zx)
@@ -20,7 +20,9 @@ def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
     return h
 
 
-@kernel(shapes=like("h", "w_hh", "h0"))
+@kernel(
+    shapes=signature("h B T H, w_hh H H, h0 B H, gh B T H", "h", "w_hh", "h0", cost="2 B T H H + 64 B T H + 1000 T")
+)
 def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Array, Array, Array]:
     """Backpropagation through time → (gzx (B, T, H), gw_hh (H, H), gh0 (B, H)).
 
@@ -36,12 +38,15 @@ def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Arra
     return gz, gw, carried
 
 
-def _lstm(zx: Array, h0: Array, **_: object) -> tuple[Abstract, Abstract, Abstract]:
-    states = alike(zx, (*zx.shape[:2], h0.shape[1]))
-    return states, states, alike(zx)
-
-
-@kernel(shapes=_lstm)
+@kernel(
+    shapes=signature(
+        "zx B T 4H, w_hh 4H H, h0 B H, c0 B H",
+        "B T H",
+        "B T H",
+        "zx",
+        cost="4 B T H H + 400 B T H + 4000 T",
+    )
+)
 def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, Array, Array]:
     """zx (B, T, 4H), w_hh (4H, H), h0, c0 (B, H) → h (B, T, H), c (B, T, H), gates i, f, g, o (B, T, 4H).
 
@@ -64,7 +69,16 @@ def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, 
     return h, c, gates
 
 
-@kernel(shapes=like("gates", "w_hh", "h0", "c0"))
+@kernel(
+    shapes=signature(
+        "h B T H, c B T H, gates B T 4H, w_hh 4H H, h0 B H, c0 B H, gh B T H",
+        "gates",
+        "w_hh",
+        "h0",
+        "c0",
+        cost="8 B T H H + 400 B T H + 4000 T",
+    )
+)
 def lstm_sequence_grad(
     h: Array, c: Array, gates: Array, w_hh: Array, h0: Array, c0: Array, gh: Array
 ) -> tuple[Array, Array, Array, Array]:

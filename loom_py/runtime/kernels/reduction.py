@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ..abstract import Abstract, alike
+from ..abstract import Abstract, alike, axis_of
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
 def _without_axis(x: Array, axis: int) -> Abstract:
-    return alike(x, (n for i, n in enumerate(x.shape) if i != axis % x.ndim))
+    along = axis_of(x, axis)
+    return alike(x, (n for i, n in enumerate(x.shape) if i != along))
 
 
-@kernel(shapes=_without_axis)
+@kernel(shapes=signature("x *", rule=_without_axis, cost="16 *"))
 def sum(x: Array, axis: int) -> Array:
     """Sum over one axis, which disappears."""
     return x.sum(axis=axis)

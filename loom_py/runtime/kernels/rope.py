@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import like, nothing
+from ..abstract import Abstract, alike, misfit
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
-@kernel(shapes=like("x"), dynamic=("position",))
+@kernel(
+    shapes=signature(
+        "x * T H 2F, inverse_frequencies:float64 F",
+        "x",
+        ranges={"position": {"minimum": 0}},
+        cost="16 * T H F + 256 T F",
+    ),
+    dynamic=("position",),
+)
 def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array:
     """`(a, b) → (a cos − b sin, b cos + a sin)`, angle = p · f_i, pairs (i, i + D/2) (Su et al. 2021; Llama's layout).
 
@@ -24,13 +33,36 @@ def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool =
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
 
 
-@kernel(shapes=nothing, in_place=("cache",), dynamic=("position",))
+def require_room(position: int, steps: int, capacity: int) -> None:
+    """Raises `InputError` unless rows `position … position + steps` lie in a cache."""
+    if not 0 <= position <= capacity - steps:
+        raise misfit(f"{steps} rows from {position} do not fit a cache of {capacity}")
+
+
+def _written(cache: Array, x: Array, position: int) -> None:
+    require_room(position, x.shape[0], cache.shape[0])
+
+
+@kernel(shapes=signature("cache C *, x T *", rule=_written, cost="64 x"), in_place=("cache",), dynamic=("position",))
 def cache_write(cache: Array, x: Array, position: int) -> None:
     """Rows `position …` of cache (C, heads, D) become x (T, heads, D)."""
     cache[position : position + x.shape[0]] = x
 
 
-@kernel(shapes=like("q"), in_place=("keys", "values"), dynamic=("position",))
+def _rotated(q: Array, keys: Array, position: int, **_: object) -> Abstract:
+    require_room(position, q.shape[0], keys.shape[0])
+    return alike(q)
+
+
+@kernel(
+    shapes=signature(
+        "q T H 2F, k T K 2F, v T K 2F, keys C K 2F, values C K 2F, inverse_frequencies:float64 F",
+        rule=_rotated,
+        cost="16 T H F + 16 T K F + 256 T F",
+    ),
+    in_place=("keys", "values"),
+    dynamic=("position",),
+)
 def rope_cache(
     q: Array, k: Array, v: Array, keys: Array, values: Array, position: int, inverse_frequencies: Array
 ) -> Array:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..abstract import always, nothing
+from ..abstract import always
 from ..kernel import Array, kernel
 from ..philox import uniform
+from ..signature import signature
 
 
-@kernel(shapes=nothing, in_place=("seen",))
+@kernel(shapes=signature("seen:flag V, ids:int T"), in_place=("seen",))
 def mark(seen: Array, ids: Array) -> None:
-    """Flags seen (V,) at integer ids (T,) become 1."""
-    seen[ids] = 1
+    """Flags seen (V,) at integer ids (T,) become 1; ids that are none do nothing."""
+    seen[ids[(ids >= 0) & (ids < len(seen))]] = 1
 
 
 @kernel(
-    shapes=always((1,), "int64"),
+    shapes=signature(
+        "logits V, seen:flag V",
+        rule=always((1,), "int64"),
+        ranges={
+            "temperature": {"minimum": 0},
+            "top_k": {"minimum": 0, "maximum": 2**31 - 1},
+            "top_p": {"minimum": 0, "maximum": 1},
+            "min_p": {"minimum": 0, "maximum": 1},
+            "repetition_penalty": {"above": 0},
+        },
+        cost="512 V",
+    ),
     dynamic=("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "step"),
 )
 def sample(

@@ -7,31 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from ..abstract import Abstract, alike, like
+from ..abstract import Abstract, alike, misfit
+from ..guards import is_array
 from ..kernel import Array, kernel
+from ..signature import signature
 
 
-@kernel(shapes=like("x"))
+@kernel(shapes=signature("x * N", "x", cost="64 * N"))
 def softmax(x: Array) -> Array:
     """`e^(x − max) / Σ`."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-@kernel(shapes=like("y"))
+@kernel(shapes=signature("y * N, g * N", "y", cost="16 * N"))
 def softmax_grad(y: Array, g: Array) -> Array:
     """`y · (g − Σ g·y)`, given the output `y`."""
     return y * (g - (g * y).sum(axis=-1, keepdims=True))
 
 
-@kernel(shapes=like("x"))
+def _masked(x: Array, mask: Any) -> Abstract:
+    if is_array(mask) and not mask.any():
+        raise misfit("the mask leaves nothing")
+    return alike(x)
+
+
+@kernel(shapes=signature("x * N, mask:flag N", rule=_masked, cost="64 * N"))
 def masked_softmax(x: Array, mask: Array) -> Array:
     """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits it."""
     e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-@kernel(shapes=like("x"))
+@kernel(shapes=signature("x * N", "x", cost="512 * N"))
 def sparsemax(x: Array) -> Array:
     """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad`, α = 2."""
     x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
@@ -43,7 +51,7 @@ def sparsemax(x: Array) -> Array:
     return np.maximum(x - tau, 0)
 
 
-@kernel(shapes=like("x"))
+@kernel(shapes=signature("x * N", "x", ranges={"alpha": {"minimum": 1}}, cost="8192 * N"))
 def entmax(x: Array, alpha: float) -> Array:
     """`p_i = max((α−1) x_i − τ, 0)^(1/(α−1))` with τ such that Σ p = 1, α ≥ 1 (Peters et al. 2019).
 
@@ -65,7 +73,7 @@ def entmax(x: Array, alpha: float) -> Array:
     return (p / p.sum(axis=-1, keepdims=True)).astype(x.dtype)
 
 
-@kernel(shapes=like("y"))
+@kernel(shapes=signature("y * N, g * N", "y", ranges={"alpha": {"minimum": 1}}, cost="128 * N"))
 def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
     """`s ⊙ (g − Σ s·g / Σ s)` with s = y^(2−α) on the support, 0 off it."""
     support = y > 0
@@ -100,10 +108,30 @@ def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:
 
 
 def _leaves(x: Any, tree: Tree) -> Abstract:
+    _require_tree(tree)
+    if x.shape[1] not in (tree.nodes, len(tree.paths)):
+        raise misfit(f"{tuple(x.shape)} fits neither {tree.nodes} nodes nor {len(tree.paths)} leaves")
     return alike(x, (x.shape[0], len(tree.paths)))
 
 
-@kernel(shapes=_leaves)
+def _tree_cost(x: Any, tree: Tree, **_: object) -> int:
+    lists = tree.nodes * (tree.paths.size + int(tree.groups.max()))  # who is below whom, and in which group
+    return 16 * lists + 128 * x.shape[0] * (tree.nodes + tree.paths.size)
+
+
+def _require_tree(tree: Tree) -> None:
+    """Raises `InputError` unless every group has members and every path leads through nodes."""
+    groups, paths = tree.groups, tree.paths
+    if groups.ndim != 1 or paths.ndim != 2 or not groups.size or not paths.size:
+        raise misfit(f"groups {groups.shape} and paths {paths.shape} make no tree")
+    numbers = np.unique(groups)
+    if groups.dtype.kind != "i" or not np.array_equal(numbers, np.arange(numbers.size)):
+        raise misfit("the groups of a tree must be numbered from 0 without gaps")
+    if paths.dtype.kind != "i" or paths.min() < 0 or paths.max() > tree.nodes:
+        raise misfit(f"the paths of a tree must lead through its nodes 0 … {tree.nodes}")
+
+
+@kernel(shapes=signature("x B _", rule=_leaves, cost=_tree_cost))
 def tree_softmax(x: Array, tree: Tree) -> Array:
     """Products of sibling softmaxes down a tree (Morin & Bengio 2005): x (B, N) or (B, F) → (B, F), sums to 1.
 
@@ -113,7 +141,13 @@ def tree_softmax(x: Array, tree: Tree) -> Array:
     return np.exp(_leaf_sums(_group_log_softmax(z, tree), tree))
 
 
-@kernel(shapes=like("x"))
+def _tree_gradient(x: Any, y: Any, tree: Tree, **_: Any) -> Abstract:
+    if tuple(y.shape) != _leaves(x, tree).shape:
+        raise misfit(f"y is {tuple(y.shape)}, expected {_leaves(x, tree).shape}")
+    return alike(x)
+
+
+@kernel(shapes=signature("x B _, y B F, g B F", rule=_tree_gradient, cost=_tree_cost))
 def tree_softmax_grad(x: Array, y: Array, g: Array, tree: Tree) -> Array:
     """→ gx: the chain rule back through the product and the group softmaxes."""
     z, mean = _node_logits(x, tree)

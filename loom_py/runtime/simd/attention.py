@@ -28,7 +28,7 @@ def attention(e: Encoder, d: Dispatch) -> None:
     if steps == 1:
         parts = e.scratch(4 * -(-capacity // CHUNK) * heads * (size + 2))
         e.emit("attention_parts", parts, *operands)
-        e.emit("attention_join", y, parts, position, heads, size, window)
+        e.emit("attention_join", y, parts, position, heads, size, window, capacity)
     else:
         e.emit("attention", y, *operands)
 

@@ -118,7 +118,7 @@ class SimdDevice:
         kept: Sequence[str] | None = None,
         activations: Activations = "f32",
     ) -> SimdExecutable:
-        require_support(self.name, program, KERNELS)
+        require_support(self, program)
         names = program.outputs if kept is None else kept
         return SimdExecutable(self.memory, self.codes, program, state, tables or {}, keep, names, activations)
 

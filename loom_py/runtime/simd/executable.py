@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InputError
-from ..binding import bound_state, require_steps, table_rows
+from ..binding import bound_state, input_values, require_dynamics, require_steps, table_rows
 from ..device import Activations
 from ..pending import Done
 from ..program import Program
@@ -114,9 +114,9 @@ class SimdExecutable:
 
     # --- replaying ----------------------------------------------------------------------------------------------
     def run(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Values:
-        for name, value in inputs.items():
-            tensor = self._inputs[name]
-            self._host.write(tensor.address, np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape))
+        require_dynamics(self.program, dynamics)
+        for name, values in input_values(self.program, self._inputs, inputs).items():
+            self._host.write(self._inputs[name].address, values)
         for name, value in dynamics.items():
             self._values[self._dynamics.index(name)] = value
         self._host.write(self._slots, self._values)
@@ -128,6 +128,7 @@ class SimdExecutable:
 
     def run_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Values:
         require_steps(steps, self.keep)
+        require_dynamics(self.program, dynamics)
         table = np.empty((steps, len(self._dynamics)))
         table[:] = self._values
         for name, value in dynamics.items():

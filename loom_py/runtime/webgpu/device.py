@@ -94,7 +94,8 @@ class WebGPUDevice:
 
     # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:
-        return refusal(program, KERNELS)
+        parts = [b for b in program.buffers if b.size < program.buffers[program.root(b.index)].size]
+        return f"buffer {parts[0].index} is part of another" if parts else refusal(program, KERNELS)
 
     def compile(
         self,
@@ -107,7 +108,7 @@ class WebGPUDevice:
         activations: Activations = "f32",
     ) -> WebGPUExecutable:
         """See `Device`. Activations are float32, whatever is requested."""
-        require_support(self.name, program, KERNELS)
+        require_support(self, program)
         return WebGPUExecutable(
             self.host, program, state, tables or {}, keep, program.outputs if kept is None else kept
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import DeviceError
-from ..binding import bound_state, require_steps, table_rows
+from ..binding import bound_state, input_values, require_dynamics, require_steps, table_rows
 from ..program import Program
 from ..tensor import Array, DeviceTensor, Values, narrowed
 from ..transforms import remove_dead_code
@@ -100,10 +100,9 @@ class WebGPUExecutable:
 
     def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Readback:
         """One replay whose outputs are fetched later; several may be in flight."""
-        for name, value in inputs.items():
-            tensor = self._inputs[name]
-            values = np.ascontiguousarray(value, tensor.dtype).reshape(tensor.shape)
-            self._host.write(tensor.address, 0, values)
+        require_dynamics(self.program, dynamics)
+        for name, values in input_values(self.program, self._inputs, inputs).items():
+            self._host.write(self._inputs[name].address, 0, values)
         self._dynamics |= dynamics
         self._replay(self._dynamics, 1, (), keep=False)
         return read(self._host, self._outputs)
@@ -113,6 +112,7 @@ class WebGPUExecutable:
 
     def submit_many(self, dynamics: Mapping[str, ArrayLike], steps: int) -> Readback:
         require_steps(steps, self.keep)
+        require_dynamics(self.program, dynamics)
         indices = np.broadcast_to(np.asarray(dynamics.get("row", 0), np.int64), (steps,)).tolist()
         self._replay({**self._dynamics, **dynamics}, steps, indices, keep=True)
         return read(
