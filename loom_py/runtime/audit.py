@@ -151,9 +151,9 @@ class _Audit:
         except InputError as error:
             raise Unsound(f"{dispatch.kernel}: {error.message}", *place, "arguments") from None
         buffers = [self._program.buffers[index] for index in dispatch.outputs]
-        made = [(tuple(r.shape), r.dtype.name) for r in inferred]
-        if [(b.shape, b.dtype) for b in buffers] != made:
-            raise Unsound(f"{dispatch.kernel} makes {_shapes(made)}", *place, "outputs")
+        expected = [(tuple(r.shape), r.dtype.name) for r in inferred]
+        if [(b.shape, b.dtype) for b in buffers] != expected:
+            raise Unsound(f"{dispatch.kernel} makes {_shapes(expected)}", *place, "outputs")
         self._check_writes(kernel, dispatch, operands, at)
         cost = kernel.shapes.work(arguments) if isinstance(kernel.shapes, Signature) else 0
         self._work += DISPATCH + ELEMENT * sum(b.size for b in buffers) + cost
@@ -243,8 +243,8 @@ def _operands(values: Any) -> Iterator[Ref]:
         yield from (part for part in (value if is_tuple(value) else (value,)) if isinstance(part, Ref))
 
 
-def _shapes(made: Sequence[tuple[tuple[int, ...], str]]) -> str:
-    return " and ".join(f"{shape} {dtype}" for shape, dtype in made) or "nothing"
+def _shapes(tensors: Sequence[tuple[tuple[int, ...], str]]) -> str:
+    return " and ".join(f"{shape} {dtype}" for shape, dtype in tensors) or "nothing"
 
 
 # --- kinds of arguments, by their annotation ---------------------------------------------------------------------

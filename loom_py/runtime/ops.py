@@ -122,7 +122,7 @@ class Ops:
         raise NotImplementedError
 
     def embedding_grad(self, ids: Tensor, vocab_size: int, gy: Tensor) -> Tensor:
-        """Rows of gy (…, D) added up by id → (V, D)."""
+        """Rows of gy (…, D) added up by id → (V, D); an id that is none adds nothing."""
         raise NotImplementedError
 
     # --- linear
@@ -316,7 +316,7 @@ class Ops:
 
     # --- sampling
     def mark(self, seen: Tensor, ids: Tensor) -> None:
-        """Flags seen (V,) at integer ids (T,) become 1. *In place*: `seen`."""
+        """Flags seen (V,) at integer ids (T,) become 1; ids that are none do nothing. *In place*: `seen`."""
         raise NotImplementedError
 
     def sample(
@@ -338,7 +338,7 @@ class Ops:
 
     # --- shape
     def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
-        """The same elements in row-major order under another shape; no copy."""
+        """The same elements in row-major order under another shape, of which one extent may be −1; no copy."""
         raise NotImplementedError
 
     def zeros(self, shape: Sequence[int], like: Tensor) -> Tensor:

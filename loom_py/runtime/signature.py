@@ -67,8 +67,8 @@ class Signature:
         for name, limits in self.ranges.items():
             if name in arguments and (fault := range_fault(arguments[name], **limits)):
                 raise misfit(f"{name}: {fault}")
-        for name, known in self.members.items():
-            if arguments[name] not in known:
+        for name, choices in self.members.items():
+            if arguments[name] not in choices:
                 raise misfit(f"{name}: unknown value {arguments[name]!r:.60}")
         if self.rule is not None:
             return self.rule(**arguments)

@@ -18,13 +18,15 @@ async ([code, texts, seed, count, slice]) => {
     const { pyodide } = await boot();
     pyodide.FS.writeFile("mutations.py", code);
     pyodide.FS.writeFile("programs.json", texts);
-    pyodide.runPython("import sys; sys.path.insert(0, '.')\\nimport json, mutations\\n" +
-        "texts = json.load(open('programs.json'))\\nfrom loom_py.runtime.choice import devices");
+    pyodide.runPython(
+        "import json, sys; sys.path.insert(0, '.')\\nimport mutations\\nfrom loom_py.runtime.choice import devices\\n" +
+        "texts = json.load(open('programs.json'))");
     const outcomes = [];
     for (let at = 0; at < count; at += slice) {
         const rows = pyodide.runPython(`json.dumps([
             [n, kind, '' if outcome in mutations.GOOD else text, outcome]
-            for n, kind, text, outcome in mutations.campaign(texts, ${seed}, range(${at}, ${at + slice}), devices.get('simd'))])`);
+            for n, kind, text, outcome in mutations.campaign(texts, ${seed}, range(${at}, ${at + slice}),
+                devices.get('simd'))])`);
         outcomes.push(...JSON.parse(rows));
         await new Promise((resolve) => setTimeout(resolve));
     }

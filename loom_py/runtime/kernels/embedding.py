@@ -46,8 +46,8 @@ def embedding(ids: Array, table: Array) -> Array:
     An id that is none gives NaN; a GPU leaves what was there.
     """
     if _has_unknown(ids, len(table)):
-        known = (ids >= 0) & (ids < len(table))
-        return np.where(known[..., None], np.take(table, np.where(known, ids, 0), axis=0), np.float32(np.nan))
+        valid = (ids >= 0) & (ids < len(table))
+        return np.where(valid[..., None], np.take(table, np.where(valid, ids, 0), axis=0), np.float32(np.nan))
     return np.take(table, ids, axis=0)
 
 
@@ -60,7 +60,7 @@ def embedding_grad(ids: Array, vocab_size: int, gy: Array) -> Array:
     """Rows of gy (…, D) added up by id → (V, D); an id that is none adds nothing."""
     table = np.zeros((vocab_size, gy.shape[-1]), gy.dtype)
     if _has_unknown(ids, vocab_size):
-        known = (ids >= 0) & (ids < vocab_size)
-        ids, gy = ids[known], gy[known]
+        valid = (ids >= 0) & (ids < vocab_size)
+        ids, gy = ids[valid], gy[valid]
     np.add.at(table, ids, gy)
     return table
