@@ -27,7 +27,7 @@ from . import mutations
 from .programs import programs
 
 Record = dict[str, Any]
-FAR = base64.b64encode(np.array([0, 0, 2**31])).decode()
+FAR = base64.b64encode(np.array([0, 0, 2**31]).tobytes()).decode()
 
 
 def small() -> Program:
