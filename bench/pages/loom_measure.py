@@ -26,8 +26,8 @@ class _Ids:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
 
-    def encode(self, text: str, **_: Any) -> list[int]:
-        return json.loads(text)
+    def encode_prompt(self, prompt: object, *_: Any) -> list[int]:
+        return json.loads(str(prompt))
 
 
 def by_ids(handle: int) -> None:

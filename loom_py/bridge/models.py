@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import InputError
@@ -13,13 +13,12 @@ from ..generation.language_model import LanguageModel
 from ..generation.loading import LoadProgress
 from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
+from ..schema.fields import json_type
 from ..schema.strict import parse_json
+from ..text.prompt import Prompt
 from .files import JsSource, Reader
-from .objects import is_live, keep, take
+from .objects import keep, take
 from .tasks import Task
-
-_generating: dict[int, int] = {}
-"""Model handle → its last generation task."""
 
 
 def load_start(readers: Iterable[Reader], activations: str | None = None) -> int:
@@ -60,21 +59,20 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
 
 def chat_start(handle: int, messages: str, options: str) -> int:
     """Handle of a task that answers a conversation `[{role, content}, …]`; its events are prefill steps and tokens."""
-    model = _idle_model(handle)
+    model = take(handle, LanguageModel)
+    settings, parse_special = _settings(options)
     value = parse_json(messages, where="messages")
     if not isinstance(value, list) or not all(isinstance(m, dict) and isinstance(m.get("role"), str) for m in value):
         raise InputError("expected an array of {role, content}", where="messages")
-    return _generation(handle, model.events(model.chat_prompt(value), generation_options(options), chat=True))
+    prompt = model.chat_prompt(value, parse_special=bool(parse_special))
+    return keep(Task(model.events(prompt, settings), _generation_event))
 
 
 def complete_start(handle: int, prompt: str, options: str) -> int:
     """Handle of a task that continues a text; its events are prefill steps and tokens."""
-    return _generation(handle, _idle_model(handle).events(prompt, generation_options(options)))
-
-
-def _generation(handle: int, events: Iterator[Any]) -> int:
-    _generating[handle] = task = keep(Task(events, _generation_event))
-    return task
+    settings, parse_special = _settings(options)
+    parts = Prompt.of(prompt, parse_special=parse_special is not False)
+    return keep(Task(take(handle, LanguageModel).events(parts, settings), _generation_event))
 
 
 def _generation_event(event: Any) -> dict[str, Any]:
@@ -83,17 +81,17 @@ def _generation_event(event: Any) -> dict[str, Any]:
     return {"id": int(event.id), "text": event.text, "finishReason": event.finish_reason}
 
 
-def _idle_model(handle: int) -> LanguageModel:
-    """The model, if it is not generating: it has one key–value cache."""
-    model = take(handle, LanguageModel)
-    if is_live(_generating.get(handle, 0)):
-        raise InputError("the model is generating already", remedy="Wait for the answer, or stop it first.")
-    return model
-
-
-def generation_options(text: str) -> GenerationOptions:
-    """`GenerationOptions` from JSON with JavaScript's names (`maxTokens`, `topP`, …)."""
+def _settings(text: str) -> tuple[GenerationOptions, bool | None]:
+    """The options of a generation, and `parseSpecial` among them."""
     value = parse_json(text, where="options")
+    parse_special = value.pop("parseSpecial", None) if isinstance(value, dict) else None
+    if parse_special is not None and not isinstance(parse_special, bool):
+        raise InputError(f"expected a boolean, got {json_type(parse_special)}", where="options.parseSpecial")
+    return generation_options(value), parse_special
+
+
+def generation_options(value: object) -> GenerationOptions:
+    """`GenerationOptions` from a JSON object with JavaScript's names (`maxTokens`, `topP`, …)."""
     if not isinstance(value, Mapping):
         raise InputError("expected an object", where="options")
     fields = {f.name for f in dataclasses.fields(GenerationOptions)}

@@ -13,11 +13,8 @@ from ..generation.generate import GeneratedToken, PrefillProgress
 from ..generation.language_model import LanguageModel
 from ..schema.strict import parse_json
 from .files import JsSource, Reader
-from .objects import is_live, keep
+from .objects import keep
 from .tasks import Task
-
-_generating = 0
-"""Handle of the last streaming task."""
 
 
 def load_tokenizer(file: Reader) -> str:
@@ -72,9 +69,7 @@ def generate_start(prompt: str, max_tokens: float, temperature: float) -> int:
     def event(e: PrefillProgress | GeneratedToken) -> dict[str, Any]:
         return {"loaded": e.done, "total": e.total} if isinstance(e, PrefillProgress) else {"id": e.id, "text": e.text}
 
-    global _generating
-    _generating = keep(Task(_events(prompt, max_tokens, temperature), event))
-    return _generating
+    return keep(Task(_events(prompt, max_tokens, temperature), event))
 
 
 def generate_next_token(ids: str, temperature: float) -> str:
@@ -83,12 +78,10 @@ def generate_next_token(ids: str, temperature: float) -> str:
 
 
 def _events(prompt: str | list[int], max_tokens: Any, temperature: Any) -> Iterator[Any]:
-    """`welvet.generation` with JavaScript's numbers, if nothing is being generated: there is one key–value cache."""
+    """`welvet.generation` with JavaScript's numbers."""
     for name, value in (("maxTokens", max_tokens), ("temperature", temperature)):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError("expected a number", where=name)
-    if is_live(_generating):
-        raise InputError("the model is generating already", remedy="Wait for the answer, or stop it first.")
     whole = isinstance(max_tokens, float) and max_tokens.is_integer()
     count: Any = int(max_tokens) if whole else max_tokens  # `GenerationOptions` says what is wrong with others
     return welvet.generation(prompt, count, temperature)

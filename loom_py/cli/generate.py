@@ -16,6 +16,7 @@ from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
 from ..output import print_json
 from ..progress import Bar, to_end
+from ..text.prompt import Prompt
 from .device import add_device, chosen
 
 
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompt", required=True, help="the text to continue, or the user's message with --chat")
     add("--chat", action="store_true", help="put the prompt into the model's chat template")
     add("--system", default="", help="system message for --chat")
+    special = "whether special tokens written out in the texts are those tokens (default: not with --chat)"
+    add("--parse-special", action=argparse.BooleanOptionalAction, default=None, help=special)
     add("--max-tokens", type=int, default=128, metavar="N")
     add("--greedy", action="store_true", help="always the most likely token (temperature 0)")
     add("--temperature", type=float, default=0.0)
@@ -66,15 +69,17 @@ def _load(args: argparse.Namespace) -> LanguageModel:
 
 
 def _generate(args: argparse.Namespace, model: LanguageModel, options: GenerationOptions) -> int:
-    prompt = args.prompt
     if args.chat:
         system = [{"role": "system", "content": args.system}] if args.system else []
-        prompt = model.chat_prompt([*system, {"role": "user", "content": prompt}])
+        messages = [*system, {"role": "user", "content": args.prompt}]
+        prompt = model.chat_prompt(messages, parse_special=bool(args.parse_special))
+    else:
+        prompt = Prompt.of(args.prompt, parse_special=args.parse_special is not False)
     start = time.perf_counter()
     first = 0.0
     ids: list[int] = []
     text, reason, prompt_tokens = "", "length", 0
-    for event in model.events(prompt, options, chat=args.chat):
+    for event in model.events(prompt, options):
         if isinstance(event, PrefillProgress):
             prompt_tokens = event.total
         if not isinstance(event, GeneratedToken):

@@ -281,7 +281,7 @@ def generation(prompt: str | Sequence[int], max_tokens: int, temperature: float)
 
     model = current_model()
     options = GenerationOptions(max_tokens=max_tokens, temperature=temperature, seed=secrets.randbits(32))
-    ids = current_tokenizer().encode(prompt) if isinstance(prompt, str) else list(prompt)
+    ids = model.prompt_ids(prompt) if isinstance(prompt, str) else list(prompt)
     if not ids:
         raise InputError("Empty input after tokenization")
     return model.continue_ids(ids, options)

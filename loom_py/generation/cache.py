@@ -140,6 +140,10 @@ class DeviceCache(Cache):
         self.device = device
         self.tensors: dict[str, DeviceTensor] = {}
         """`<name>.<layer>`: (capacity or rows, *shape)."""
+        self.drawn: dict[str, DeviceTensor] = {}
+        """`token` (1,), drawn last; `seen` (V,), flags of all tokens. From the first draw on."""
+        self.token: int | None = None
+        """The id in `token`, where that is certain."""
         self.programs: dict[tuple[int, Want, bool], Executable] = {}
         """(tokens, what is wanted, whether the token on the device is fed) → program."""
         self.ids: list[int] = []
@@ -147,7 +151,10 @@ class DeviceCache(Cache):
         self.generation: int = device.generation
         """The device's when it was filled; in a later one the contents are gone."""
         self._capacity = 0
-        self._finalizer = weakref.finalize(self, release, device, self.tensors, self.programs)
+        self._finalizers = (
+            weakref.finalize(self, release, device, self.tensors, self.programs),
+            weakref.finalize(self, release, device, self.drawn, {}),
+        )
 
     @property
     def capacity(self) -> int:
@@ -174,13 +181,20 @@ class DeviceCache(Cache):
         self._capacity = capacity
 
     def clear(self) -> None:
-        for name, tensor in self.tensors.items():
-            if self.kept[name].rows is not None:
-                self.device.write(tensor, np.zeros(tensor.shape, np.float32))
+        for name, kept in self.kept.items():
+            if kept.rows is not None and name in self.tensors:
+                self.device.write(self.tensors[name], np.zeros(self.tensors[name].shape, np.float32))
 
     def truncate(self, length: int) -> None:
         super().truncate(length)
         del self.ids[self.length :]
+
+    def prepare_drawing(self, vocab_size: int) -> None:
+        """Make the tensors of `drawn`, if they are not there."""
+        if "token" not in self.drawn:
+            self.drawn["token"] = self.device.upload(np.zeros(1, np.int64))
+        if "seen" not in self.drawn:
+            self.drawn["seen"] = self.device.upload(np.zeros(vocab_size, np.uint8))
 
     def add(self, ids: Sequence[int] | NDArray[Any]) -> None:
         """These tokens are in it now."""
@@ -188,7 +202,9 @@ class DeviceCache(Cache):
         self.advance(len(ids))
 
     def close(self) -> None:
-        self._finalizer()
+        for finalizer in self._finalizers:
+            finalizer()
         self.tensors.clear()
+        self.drawn.clear()
         self.programs.clear()
         self._capacity = 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
-from ..errors import TemplateError
+from ..errors import InputError, TemplateError
 from ..runtime.pending import Waiting
 from ..text.chat_template import ChatTemplate
+from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
 from .cache import Cache
 from .generate import GeneratedToken, PrefillProgress, generate
@@ -16,11 +16,39 @@ from .runner import Runner
 from .sampling import GenerationOptions
 
 Event = PrefillProgress | GeneratedToken | Waiting
+E = TypeVar("E", bound=Event)
 
 
-@dataclass
+class Generation(Generic[E], Iterator[E]):
+    """A text as it comes. Several may run at once, each with a cache of its own.
+
+    **Arguments:**
+
+    - `events`: everything that happens.
+    - `wanted`: the kinds of events to hand out.
+    - `options`: those it runs with, the model's defaults filled in.
+    """
+
+    def __init__(
+        self, events: Generator[Event, None, None], wanted: tuple[type[E], ...], options: GenerationOptions
+    ) -> None:
+        self._events = events
+        self._wanted = wanted
+        self.options = options
+
+    def __next__(self) -> E:
+        for event in self._events:
+            if isinstance(event, self._wanted):
+                return event
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop here; the cache goes to the next generation."""
+        self._events.close()
+
+
 class LanguageModel:
-    """Text in, text out. Keeps the cache between calls and reuses what two prompts have in common.
+    """Text in, text out. Keeps a cache between calls and reuses what two prompts have in common.
 
     **Arguments:**
 
@@ -32,14 +60,23 @@ class LanguageModel:
     `notices`: what the user should know about the model's files, in sentences.
     """
 
-    name: str
-    model: Runner[Any]
-    tokenizer: Tokenizer
-    template: ChatTemplate | None
-    eos_ids: frozenset[int]
-    notices: tuple[str, ...] = ()
-    _cache: Cache | None = None
-    _cached: list[int] = field(default_factory=list[int])
+    def __init__(
+        self,
+        name: str,
+        model: Runner[Any],
+        tokenizer: Tokenizer,
+        template: ChatTemplate | None,
+        eos_ids: frozenset[int],
+        notices: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.template = template
+        self.eos_ids = eos_ids
+        self.notices = notices
+        self._idle: tuple[Cache, list[int]] | None = None  # the cache of the last generation, and the ids in it
+        self._closed = False
 
     @property
     def device(self) -> str:
@@ -53,57 +90,87 @@ class LanguageModel:
 
     def close(self) -> None:
         """Give a device's memory back now; the model cannot be used afterwards."""
-        if self._cache is not None:
-            self._cache.close()
+        self._closed = True
+        if self._idle is not None:
+            self._idle[0].close()
+            self._idle = None
         self.model.close()
 
-    def chat_prompt(self, messages: Sequence[dict[str, Any]]) -> str:
-        """The template's text for `[{"role", "content"}, …]`, ready for the assistant's answer."""
+    def chat_prompt(self, messages: Sequence[dict[str, Any]], *, parse_special: bool = False) -> Prompt:
+        """The template's prompt for `[{"role", "content"}, …]`, ready for the assistant's answer.
+
+        - `parse_special`: special tokens written out in the messages become those tokens, instead of text.
+        """
         if self.template is None:
             raise TemplateError(
                 "has no chat template", where=self.name, remedy="Use completion, or an instruction-tuned model."
             )
-        return self.template.render(list(messages), add_generation_prompt=True)
+        return self.template.prompt(list(messages), add_generation_prompt=True, parse_special=parse_special)
 
-    def events(self, prompt: str, options: GenerationOptions, *, chat: bool = False) -> Iterator[Event]:
-        """`generate` with everything it reports, prefill progress included.
+    def prompt_ids(self, prompt: str | Prompt) -> list[int]:
+        """The ids that `prompt` is fed as: what begins a text comes once, and no end token behind it."""
+        return self.tokenizer.encode_prompt(Prompt.of(prompt) if isinstance(prompt, str) else prompt, self.eos_ids)
 
-        A chat prompt brings its special tokens as text; a plain one gets those the tokenizer adds by itself.
+    def events(self, prompt: str | Prompt, options: GenerationOptions) -> Generation[Event]:
+        """`generate` with everything it reports, prefill progress included."""
+        return self.continue_ids(self.prompt_ids(prompt), options)
+
+    def continue_ids(self, ids: Sequence[int], options: GenerationOptions) -> Generation[Event]:
+        """Continue token ids, as they are."""
+        return Generation(self._run(ids, options), (PrefillProgress, GeneratedToken, Waiting), options)
+
+    def generate(
+        self, prompt: str | Prompt, options: GenerationOptions | None = None, *, parse_special: bool = True
+    ) -> Generation[GeneratedToken]:
+        """Continue `prompt`; stop iterating whenever you like.
+
+        - `parse_special`: special tokens written out in the prompt are those tokens; otherwise they are text.
         """
-        ids = self.tokenizer.encode(prompt, add_special_tokens=not chat)
-        return self.continue_ids(ids, options)
+        parsed = Prompt.of(prompt, parse_special=parse_special) if isinstance(prompt, str) else prompt
+        return self._tokens(parsed, options)
 
-    def continue_ids(self, ids: Sequence[int], options: GenerationOptions) -> Iterator[Event]:
-        """Continue token ids."""
-        cache = self._cache or self.model.new_cache()
-        self._cache = cache
-        common = 0
-        for old, new in zip(self._cached, ids, strict=False):
-            if old != new:
-                break
-            common += 1
-        # The last prompt token always runs again: its logits are what the first new token is drawn from.
-        cache.truncate(min(common, cache.length, max(len(ids) - 1, 0)))
+    def chat(
+        self,
+        messages: Sequence[dict[str, Any]],
+        options: GenerationOptions | None = None,
+        *,
+        parse_special: bool = False,
+    ) -> Generation[GeneratedToken]:
+        """The assistant's answer to `[{"role": "user", "content": "…"}, …]`; `parse_special` as in `chat_prompt`."""
+        return self._tokens(self.chat_prompt(messages, parse_special=parse_special), options)
+
+    def _tokens(self, prompt: Prompt, options: GenerationOptions | None) -> Generation[GeneratedToken]:
+        chosen = options or GenerationOptions()
+        return Generation(self._run(self.prompt_ids(prompt), chosen), (GeneratedToken,), chosen)
+
+    def _run(self, ids: Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
+        """A generation has its cache to itself from its first step to its end, however it ends."""
+        self._check_open()
+        cache, cached = self._idle or (self.model.new_cache(), [])
+        self._idle = None
         fed = list(ids)
-        decoder = self.tokenizer.decoder(skip_special_tokens=True)
         try:
+            common = 0
+            for old, new in zip(cached, ids, strict=False):
+                if old != new:
+                    break
+                common += 1
+            # The last prompt token always runs again: its logits are what the first new token is drawn from.
+            cache.truncate(min(common, cache.length, max(len(ids) - 1, 0)))
+            decoder = self.tokenizer.decoder(skip_special_tokens=True)
             for event in generate(self.model, ids, options, cache=cache, decoder=decoder, eos_ids=self.eos_ids):
                 if isinstance(event, GeneratedToken):
                     fed.append(event.id)
                 yield event
+                self._check_open()
         finally:
-            self._cached = fed[: cache.length]
+            if self._closed:
+                cache.close()
+            else:
+                if self._idle is not None:
+                    self._idle[0].close()
+                self._idle = cache, fed[: cache.length]
 
-    def generate(self, prompt: str, options: GenerationOptions | None = None) -> Iterator[GeneratedToken]:
-        """Continue `prompt`; stop iterating whenever you like."""
-        return _tokens(self.events(prompt, options or GenerationOptions()))
-
-    def chat(
-        self, messages: Sequence[dict[str, Any]], options: GenerationOptions | None = None
-    ) -> Iterator[GeneratedToken]:
-        """The assistant's answer to `[{"role": "user", "content": "…"}, …]`."""
-        return _tokens(self.events(self.chat_prompt(messages), options or GenerationOptions(), chat=True))
-
-
-def _tokens(events: Iterator[Event]) -> Iterator[GeneratedToken]:
-    return (event for event in events if isinstance(event, GeneratedToken))
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError("the model was closed", where=self.name, remedy="Load it again.")

@@ -44,15 +44,8 @@ class OnDevice:
         self.decoder = decoder
         self.device = device
         self.activations: Activations = activations if activations in device.activations else "f32"
-        self._tensors = {"token": device.upload(np.zeros(1, np.int64))}
-        try:
-            self._tensors["seen"] = device.upload(np.zeros(decoder.facts.vocab_size, np.uint8))
-        except BaseException:
-            device.free(self._tensors["token"])
-            raise
-        self._tensors |= {name: weight.tensor for name, weight in weights.items()}
+        self._tensors = {name: weight.tensor for name, weight in weights.items()}
         self._finalizer = weakref.finalize(self, release, device, self._tensors, {})
-        self._token: int | None = None  # the id in the state `token`, where that is certain
 
     @property
     def device_name(self) -> str:
@@ -106,7 +99,7 @@ class OnDevice:
 
     def _refill(self, cache: DeviceCache) -> Generator[Waiting, None, None]:
         """Feed the cache's tokens to a reopened device; where this is interrupted it can be done again."""
-        self._token = None
+        cache.token = None
         generation, ids = self.device.generation, list(cache.ids)
         cache.truncate(0)
         try:
@@ -128,25 +121,26 @@ class OnDevice:
         self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int]
     ) -> Generator[Waiting, None, int]:
         cache.reserve(cache.length + len(ids))
-        fed = step > 0 and len(ids) == 1 and self._token == int(ids[0])
+        cache.prepare_drawing(self.decoder.facts.vocab_size)
+        fed = step > 0 and len(ids) == 1 and cache.token == int(ids[0])
         if not fed and options.repetition_penalty != 1:
             flags = np.zeros(self.decoder.facts.vocab_size, np.uint8)
             flags[np.asarray(seen, dtype=np.int64)] = 1
-            self.device.write(self._tensors["seen"], flags)
-        self._token = None
+            self.device.write(cache.drawn["seen"], flags)
+        cache.token = None
         program = self._program(cache, len(ids), "next", fed)
         inputs = _inputs(program, ids, cache)
         cache.begin()
         out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
         cache.add(ids)
-        self._token = int(out["next"][0])
-        return self._token
+        cache.token = int(out["next"][0])
+        return cache.token
 
     def _program(self, cache: DeviceCache, steps: int, want: Want, fed: bool = False) -> Executable:
         key = steps, want, fed
         if key not in cache.programs:
             program = fuse(trace_decoder(self.decoder, steps, cache.capacity, want, fed=fed))
-            tensors = {**self._tensors, **cache.tensors}
+            tensors = {**self._tensors, **cache.tensors, **cache.drawn}
             state = {name: tensors[name] for name in program.state}
             cache.programs[key] = self.device.compile(program, state, activations=self.activations)
         return cache.programs[key]

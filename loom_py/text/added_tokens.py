@@ -9,9 +9,10 @@ afterwards.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .unicode_tables import named_set
 
@@ -80,18 +81,20 @@ class _Matcher:
         self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
         self._find = _finder(list(self._ids))
+        self._find_ordinary = _finder([c for c, i in self._ids.items() if i not in tokens.special_ids])
 
     def __bool__(self) -> bool:
         return bool(self._ids)
 
-    def split(self, text: str, parse_special: bool = True) -> Iterator[tuple[int, int, int | None]]:
-        """Pieces `(start, end, id)` that cover `text`; `id` is `None` between the tokens."""
+    def split(self, text: str, literal: bytes | None = None) -> Iterator[tuple[int, int, int | None]]:
+        """Pieces `(start, end, id)` that cover `text`; `id` is `None` between the tokens.
+
+        - `literal`: a byte for each character, 1 where it cannot be part of a special token; None for nowhere.
+        """
         start = space_end = 0
-        for left, right in self._find(text):
+        for left, right in self._find(text, 0) if literal is None else self._permitted(text, literal):
             token_id = self._ids[text[left:right]]
             token = self._tokens.by_id[token_id]
-            if not parse_special and token.content in self._tokens.special_contents:
-                continue
             if token.single_word and (_is_word(text, left - 1) or _is_word(text, right)):
                 continue
             if token.lstrip:
@@ -108,6 +111,26 @@ class _Matcher:
         if start < len(text):
             yield start, len(text), None
 
+    def _permitted(self, text: str, literal: bytes) -> Iterator[tuple[int, int]]:
+        """Matches that are no special token, or one without a literal character.
+
+        A refused match may hide another that begins within it, or a shorter one in its place.
+        """
+        nowhere = (len(text) + 1, 0)
+        match = next(self._find(text, 0), nowhere)
+        ordinary = (-1, 0)  # the next of the tokens that are not special
+        while match is not nowhere:
+            left, right = match
+            if self._ids[text[left:right]] not in self._tokens.special_ids or literal.find(1, left, right) < 0:
+                yield match
+                match = next(self._find(text, right), nowhere)
+                continue
+            if ordinary[0] < left:
+                ordinary = next(self._find_ordinary(text, left), nowhere)
+            shorter = next(self._find(text, left, literal.find(1, left, right)), nowhere)
+            following = next(self._find(text, left + 1), nowhere)
+            match = min(shorter, following, ordinary, key=lambda span: (span[0], -span[1]))
+
 
 def _is_word(text: str, index: int) -> bool:
     return 0 <= index < len(text) and text[index] in named_set("rust_word")
@@ -121,18 +144,22 @@ def _skip_space(text: str, index: int, step: int, end: int) -> int:
     return index
 
 
-_Finder = Callable[[str], Iterator[tuple[int, int]]]
+class _Finder(Protocol):
+    """Finds from a place on, up to an end, the leftmost of some texts, of those the longest, then continues."""
+
+    def __call__(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]: ...
+
+
 _MOST_IN_A_REGEX = 2000
 
 
 def _finder(contents: list[str]) -> _Finder:
-    """Finds the leftmost occurrence of several texts, the longest of equals, then continues after it."""
     if not contents:
-        return lambda text: iter(())
-    if len(contents) > _MOST_IN_A_REGEX:  # compile time grows with the square of the alternatives
+        return lambda text, at=0, end=sys.maxsize, /: iter(())
+    if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives
         return _TokenTrie(contents).find
     pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
-    return lambda text: (match.span() for match in pattern.finditer(text))
+    return lambda text, at=0, end=sys.maxsize, /: (match.span() for match in pattern.finditer(text, at, end))
 
 
 class _TokenTrie:
@@ -146,11 +173,11 @@ class _TokenTrie:
                 node = node.setdefault(char, {})
             node[""] = True  # a text ends here
 
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        at = 0
-        while at < len(text):
+    def find(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]:
+        end = min(end, len(text))
+        while at < end:
             node, longest = self._root, 0
-            for i in range(at, len(text)):
+            for i in range(at, end):
                 following = node.get(text[i])
                 if following is None:
                     break

@@ -7,12 +7,14 @@ HTML escapes, `raise_exception`, `strftime_now`), narrowed and metered by `templ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from ..errors import InputError, TemplateError
 from ..schema.foreign import foreign_text
+from .marked import Marked, concat, marks_of
+from .prompt import Prompt, well_formed
 
 MAX_TEMPLATE = 128 * 1024  # characters; the longest in use are about 30 000
 MAX_MESSAGES = 20_000
@@ -75,11 +77,26 @@ class ChatTemplate:
             raise self._error(error) from None
 
     def render(self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = True, **kwargs: Any) -> str:
+        """The text of `prompt`."""
+        return self.prompt(messages, add_generation_prompt, **kwargs).text
+
+    def prompt(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        add_generation_prompt: bool = True,
+        *,
+        parse_special: bool = False,
+        **kwargs: Any,
+    ) -> Prompt:
         """The prompt for `messages`, each with a `role` and `content` (text, or a list of parts).
+
+        All that comes from the messages and `kwargs` is literal in it, wherever the template puts it: only what the
+        template itself writes can be a special token.
 
         **Arguments:**
 
         - `add_generation_prompt`: end with the beginning of the assistant's answer.
+        - `parse_special`: special tokens that are written out in messages and `kwargs` become those tokens.
         - `kwargs`: further variables of the template (`tools`, `enable_thinking`, …), of JSON's types.
 
         Raises `InputError` for malformed messages, and `TemplateError` with the line when the template cannot be
@@ -87,18 +104,21 @@ class ChatTemplate:
         """
         if self.problem is not None:
             raise self.problem.with_traceback(None)
+        _check_messages(messages)
+        text = str if parse_special else Marked
         variables = {
             "tools": None,
             "documents": None,
             **self._tokens,
-            **{key: _plain(value, key) for key, value in kwargs.items()},
-            "messages": _check_messages(messages),
+            **{key: _plain(value, key, text) for key, value in kwargs.items()},
+            "messages": [_plain(message, f"messages[{i}]", text) for i, message in enumerate(messages)],
             "add_generation_prompt": bool(add_generation_prompt),
         }
         self._sandbox.begin()
         try:
             context = self._template.new_context(variables)
-            return "".join(self._template.root_render_func(context))
+            rendered = concat(self._template.root_render_func(context))
+            return Prompt.of_marks(str.__str__(rendered), marks_of(rendered))
         except Exception as error:
             raise self._error(error) from None
 
@@ -106,7 +126,7 @@ class ChatTemplate:
         """An error of the engine or the template as a `TemplateError` with the line."""
         from jinja2.exceptions import SecurityError, TemplateSyntaxError
 
-        from .template_sandbox import BudgetError, RaisedByTemplate
+        from .template_budget import BudgetError, RaisedByTemplate
 
         line = error.lineno if isinstance(error, TemplateSyntaxError) else self._line(error.__traceback__)
         where = f"{self.name}, line {line}" if line else self.name
@@ -161,8 +181,8 @@ def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) 
     )
 
 
-def _check_messages(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """A plain copy, so that the template sees only dicts, lists and strings."""
+def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raises `InputError` for what is no list of messages."""
     if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)):
         raise InputError(f"must be a list of messages, but is {type(messages).__name__}", where="messages")
     if len(messages) > MAX_MESSAGES:
@@ -186,24 +206,23 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
                 f"must be a string or a list of parts with a type, but is {type(content).__name__}",
                 where=f"{where}.content",
             )
-    return [_plain(message, f"messages[{i}]") for i, message in enumerate(messages)]
 
 
-def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """A copy of JSON types only; anything else is an `InputError`."""
+def _plain(value: Any, where: str, text: Callable[[str], str], depth: int = 0) -> Any:
+    """A copy made of JSON's types and `text` alone, so that the template sees nothing else; or an `InputError`."""
     if depth > _MAX_NESTING:
         raise InputError(f"is nested more than {_MAX_NESTING} deep", where=where)
-    if value is None or type(value) in (str, bool, int):
+    if value is None or type(value) in (bool, int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, str):
-        return str.__str__(value)
+        return text(well_formed(str.__str__(value)))
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise InputError(f"has the key {key!r}, which is not a string", where=where)
-        return {str(key): _plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+        return {text(well_formed(key)): _plain(item, f"{where}.{key}", text, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+        return [_plain(item, f"{where}[{i}]", text, depth + 1) for i, item in enumerate(value)]
     raise InputError(f"must be of a type JSON has, but is {type(value).__name__}", where=where)

@@ -9,12 +9,10 @@ an escape would expose the whole origin, so attributes and calls go by allow-lis
 from __future__ import annotations
 
 import functools
-import json
 import re
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from jinja2 import nodes, pass_context
@@ -23,26 +21,34 @@ from jinja2.ext import loopcontrols
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
+from markupsafe import Markup
 
+from .marked import Marked, carries_marks, concat, percent, unmarked
+from .template_budget import (
+    MAX_BITS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_LEVELS,
+    MAX_SECONDS,
+    MAX_STEPS,
+    MAX_TEXT,
+    MAX_WIDTH,
+    BudgetError,
+    check_length,
+    check_replace,
+    count_lines,
+)
+from .template_filters import FILTERS, FUNCTIONS, MarkedFormatter
 from .template_metering import Generation, check_nesting, metered
-
-MAX_STEPS = 500_000
-MAX_SECONDS = 1.5
-MAX_TEXT = 2_000_000  # characters of one string, and of the whole output
-MAX_ITEMS = 200_000  # entries of one container, nested ones counted as often as they would print
-MAX_DEPTH = 32  # calls inside calls
-MAX_LEVELS = 48  # containers inside containers
-MAX_WIDTH = 10_000  # padding, indentation and the like
-MAX_BITS = 4096  # size of an integer
 
 _STR_NAMES = """
 capitalize casefold center count endswith find format index isalnum isalpha isascii isdecimal isdigit isidentifier
 islower isnumeric isspace istitle isupper join ljust lower lstrip partition removeprefix removesuffix replace rfind
 rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title upper zfill
 """
-_STR = frozenset(_STR_NAMES.split())
+STR_METHODS = frozenset(_STR_NAMES.split())
 _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
-    (str, _STR),
+    (str, STR_METHODS),
     (dict, frozenset(("copy", "get", "items", "keys", "values"))),
     (list, frozenset(("copy", "count", "index"))),
     (tuple, frozenset(("count", "index"))),
@@ -54,27 +60,21 @@ _REMOVED_FILTERS = ("filesizeformat", "forceescape", "pprint", "random", "stript
 _CONSTANT_FILTERS = frozenset(("count", "d", "default", "first", "last", "length"))
 """These look only at the first or last entry, so a long list costs nothing."""
 _SIZED_FILTERS = ("batch", "center", "format", "indent", "round", "slice", "tojson", "truncate")
+_WRITING_FILTERS = frozenset(("string", "safe", "urlencode"))
+"""They write a value out anew, and know nothing of marks."""
 _WIDE_FORMAT = re.compile(r"\d{5}|\{[^{}]*\{|%[^a-zA-Z%]*\*")
 _FIELD = re.compile(r"%|\{")
 _NUMBER = re.compile(r"\d+")
-_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _BACKWARDS = frozenset(("rfind", "rindex", "rpartition", "rsplit"))
 """These compare the needle again at every position, unlike forward searches."""
 _STRIPS = frozenset(("lstrip", "rstrip", "strip"))
-
-
-class BudgetError(Exception):
-    """The template exceeds its budget. Templates cannot catch this."""
-
-
-class RaisedByTemplate(Exception):
-    """The template called `raise_exception`."""
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of one template. `begin` refills the budget."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
+    concat = staticmethod(concat)  # of blocks, macros and the whole output
 
     def __init__(self) -> None:
         super().__init__(
@@ -88,10 +88,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.spend = self._spend  # one object, so that `call` can tell it from the template's own calls
         for name in _REMOVED_FILTERS:
             del self.filters[name]
-        self.filters |= {"tojson": _tojson, "safe": _safe, "sum": _sum}
+        self.filters |= FILTERS
         self.filters = {name: self._meter(name, function) for name, function in self.filters.items()}
-        self.globals["raise_exception"] = _raise_exception
-        self.globals["strftime_now"] = _strftime_now
+        self.globals |= FUNCTIONS
         del self.globals["lipsum"]
         self._allowed = tuple(self.globals.values())
         self.begin()
@@ -149,6 +148,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """As a string, if it stays within the limits."""
         self.weigh(value)
         text = value if isinstance(value, str) else str(value)
+        if text is not value and carries_marks(value):
+            text = Marked(text)  # a list or mapping written out
         self._spend(1 + (len(text) >> 8))
         return text
 
@@ -156,8 +157,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def concat_values(self, *values: Any) -> str:
         texts = list(map(self.text, values))
-        _check_length(sum(map(len, texts)))
-        return "".join(texts)
+        check_length(sum(map(len, texts)))
+        return concat(texts)
 
     def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
         part = value[start:stop:step]
@@ -169,12 +170,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         sized = (str, list, tuple)
         if operator == "%" and isinstance(left, str):
             self.check_format(left, right if isinstance(right, (tuple, dict)) else (right,))
+            if not isinstance(left, Markup):
+                return self.weigh(percent(left, right))
         elif operator == "*" and (isinstance(left, sized) or isinstance(right, sized)):
             many, times = (left, right) if isinstance(left, sized) else (right, left)
             if isinstance(times, int):
-                _check_length(len(many) * times, MAX_TEXT if isinstance(many, str) else MAX_ITEMS)
+                check_length(len(many) * times, MAX_TEXT if isinstance(many, str) else MAX_ITEMS)
         elif operator == "+" and isinstance(left, sized) and isinstance(right, sized):
-            _check_length(len(left) + len(right), MAX_TEXT)
+            check_length(len(left) + len(right), MAX_TEXT)
         elif operator != "%" and isinstance(left, int) and isinstance(right, int):
             bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
             if bits > MAX_BITS:
@@ -194,6 +197,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             owner = getattr(__obj, "__self__", None)
             if isinstance(owner, str):
                 args = __self.check_method(__obj.__name__, owner, args)
+                if type(owner) is str and carries_marks([args, kwargs]):
+                    __obj = getattr(unmarked(owner), __obj.__name__)
             return __self.weigh(super().call(__context, __obj, *args, **kwargs))
         finally:
             __self._depth -= 1
@@ -227,7 +232,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
         def checked(*args: Any, **kwargs: Any) -> str:
             self.check_format(pattern, [*args, *kwargs.values()])
-            return wrapped(*args, **kwargs)
+            if isinstance(pattern, Markup):
+                return wrapped(*args, **kwargs)
+            return MarkedFormatter(self).format_marked(pattern, args, kwargs)
 
         # A mark on the function, which `call` looks for.
         checked.checked_format = value.__name__ == "format"  # type: ignore[attr-defined]
@@ -249,19 +256,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if name == "format":
                 self.check_format(texts[0] if texts else "", given[1:])
             elif name == "replace" and len(texts) == 3:
-                _check_replace(*texts)
+                check_replace(*texts)
             elif name == "trim" and len(texts) == 2:
                 self._pay_search(len(texts[0]) * len(texts[1]))
             elif name == "indent" and texts:
                 width = max(MAX_WIDTH, *map(len, texts[1:]), 0) if len(texts) > 1 else MAX_WIDTH
-                _check_length(len(texts[0]) + _lines(texts[0]) * width)
+                check_length(len(texts[0]) + count_lines(texts[0]) * width)
             elif name == "join":
                 args = tuple(self._bounded(value) if i and _is_lazy(value) else value for i, value in enumerate(args))
                 parts = next((value for value in args if isinstance(value, (list, tuple, dict))), ())
-                _check_length(
-                    sum(len(self.text(part)) for part in parts) + len(parts) * max(map(len, texts), default=0)
-                )
+                check_length(sum(len(self.text(part)) for part in parts) + len(parts) * max(map(len, texts), default=0))
             result = function(*args, **kwargs)
+            if name in _WRITING_FILTERS and type(result) is str and carries_marks(given):
+                result = Marked(result)
             if name in _CONSTANT_FILTERS:
                 return result
             return self._pay_items(result) if _is_lazy(result) else self.weigh(result)
@@ -277,7 +284,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         longest = max((len(self.text(value)) for value in entries), default=0)
         fields = sum(1 for _ in _FIELD.finditer(pattern))
         widths = sum(int(number[0]) for number in _NUMBER.finditer(pattern))
-        _check_length(len(pattern) + fields * longest + widths)
+        check_length(len(pattern) + fields * longest + widths)
 
     def _pay_search(self, comparisons: int) -> None:
         """Charge for a search without an index: about 100 character comparisons cost one step."""
@@ -290,18 +297,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise BudgetError(f"{name} is asked for more than {MAX_WIDTH} characters")
         texts = [a for a in args if isinstance(a, str)]
         if name == "replace" and len(texts) == 2:
-            _check_replace(owner, *texts)
+            check_replace(owner, *texts)
         elif name in ("split", "rsplit") and texts and texts[0]:
-            _check_length(owner.count(texts[0]) + 1, MAX_ITEMS)
+            check_length(owner.count(texts[0]) + 1, MAX_ITEMS)
         elif name == "splitlines":
-            _check_length(_lines(owner), MAX_ITEMS)
+            check_length(count_lines(owner), MAX_ITEMS)
         if name in _BACKWARDS and texts:
             self._pay_search(len(owner) * min(len(texts[0]), max(len(owner) - len(texts[0]), 0)))
         elif name in _STRIPS and texts:
             self._pay_search(len(owner) * len(texts[0]))
         if name == "join" and args and isinstance(args[0], Iterable):
             parts = self._bounded(args[0])
-            _check_length(len(owner) * len(parts) + sum(len(part) for part in parts if isinstance(part, str)))
+            check_length(len(owner) * len(parts) + sum(len(part) for part in parts if isinstance(part, str)))
             return (parts,)
         return args
 
@@ -329,67 +336,3 @@ def _finalize(context: Context, value: Any) -> Any:
 
 def _is_lazy(value: Any) -> bool:
     return isinstance(value, Iterator) and not isinstance(value, LoopContext)
-
-
-def _check_length(length: int, limit: int = MAX_TEXT) -> None:
-    if length > limit:
-        raise BudgetError(f"the result would be longer than {limit}")
-
-
-def _check_replace(text: str, old: str, new: str) -> None:
-    _check_length(len(text) + text.count(old) * len(new))
-
-
-def _lines(text: str) -> int:
-    """Lines as `splitlines` counts them, at least."""
-    return 1 + sum(map(text.count, _LINE_ENDS))
-
-
-def _raise_exception(message: object) -> None:
-    raise RaisedByTemplate(str(message)[:500])
-
-
-def _strftime_now(pattern: str) -> str:
-    if len(pattern) > 200 or re.search(r"\d{3}", pattern):
-        raise BudgetError("the date format is too long")
-    return datetime.now().strftime(pattern)
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """JSON without HTML escapes, which a prompt must not have."""
-    if indent is not None and (not isinstance(indent, int) or not 0 <= indent <= 16):
-        raise BudgetError("JSON can be indented by 0 to 16 spaces only")
-    if separators is not None and any(not isinstance(s, str) or len(s) > 16 for s in separators):
-        raise BudgetError("a separator in JSON can have at most 16 characters")
-    encoder = json.JSONEncoder(
-        ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=bool(sort_keys)
-    )
-    if not indent:
-        return encoder.encode(value)
-    parts: list[str] = []
-    length = 0
-    for part in encoder.iterencode(value):  # indentation adds an amount that depends on every entry's depth
-        length += len(part)
-        _check_length(length)
-        parts.append(part)
-    return "".join(parts)
-
-
-def _safe(value: Any) -> str:
-    """`safe` changes nothing, because nothing is escaped."""
-    return str(value)
-
-
-def _sum(values: Iterable[Any], attribute: str | None = None, start: float = 0) -> float:
-    for value in values:
-        number = value[attribute] if attribute is not None else value
-        if not isinstance(number, (int, float)):
-            raise SecurityError("sum adds numbers only")
-        start += number
-    return start

@@ -7,7 +7,7 @@ normalised, split into words, encoded by BPE, and put into the post-processor's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
@@ -15,6 +15,7 @@ from ..formats.source import Source
 from .byte_level import to_byte_characters
 from .parts import TokenizerParts
 from .pretokenize import map_bytes
+from .prompt import Prompt
 from .stream import StreamDecoder
 from .tokenizer_gguf import read_tokenizer_gguf
 from .tokenizer_json import read_tokenizer_json
@@ -69,20 +70,26 @@ class Tokenizer:
         """The stored form of an id's token, or `None`."""
         return self._tokens.get(token_id)
 
-    def encode(self, text: str, add_special_tokens: bool = True, *, parse_special: bool = True) -> list[int]:
+    def encode(self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True) -> list[int]:
         """The ids of `text`.
 
         **Arguments:**
 
-        - `text`: any Unicode text. Half surrogate pairs are an `InputError`: they have no UTF-8.
+        - `text`: any Unicode text, or a `Prompt`, of which some parts may be literal. Half surrogate pairs are an
+          `InputError`: they have no UTF-8.
         - `add_special_tokens`: put what the file's post-processor asks for (such as `<s>`) around the ids.
         - `parse_special`: whether special tokens written out in the text become those tokens. Set to `False` for
           text that must not be able to end a turn.
         """
+        literal: bytes | None = None
+        if isinstance(text, Prompt):
+            literal, text = text.marks if 1 in text.marks else None, text.text
         _check_text(text)
+        if not parse_special:
+            literal = b"\1" * len(text)
         ids: list[int] = []
         encode = self._encode_part
-        for start, end, token_id in self._added.raw.split(text, parse_special):
+        for start, end, token_id in self._added.raw.split(text, literal):
             if token_id is not None:
                 ids.append(token_id)
                 continue
@@ -90,7 +97,8 @@ class Tokenizer:
             if not self._added.cooked:
                 encode(part, kept and start == 0, ids)
                 continue
-            for left, right, inner_id in self._added.cooked.split(part, parse_special):
+            inner = None if literal is None else self._normalized_marks(text[start:end], part, literal[start:end])
+            for left, right, inner_id in self._added.cooked.split(part, inner):
                 if inner_id is not None:
                     ids.append(inner_id)
                 else:
@@ -99,6 +107,27 @@ class Tokenizer:
             return ids
         frame = [part for part in self._template if part is None or add_special_tokens]
         return [token_id for part in frame for token_id in (ids if part is None else part)]
+
+    def encode_prompt(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> list[int]:
+        """The ids of a text that is to be continued.
+
+        What the file puts before a text (such as `<s>`) comes once, also where the prompt begins with it already. What
+        it puts behind a text comes without `end_ids`: the text has not ended.
+        """
+        ids = self.encode(prompt, add_special_tokens=False)
+        place = self._template.index(None) if None in self._template else len(self._template)
+        before = [i for part in self._template[:place] for i in part or ()]
+        behind = [i for part in self._template[place + 1 :] for i in part or () if i not in end_ids]
+        return [*([] if ids[: len(before)] == before else before), *ids, *behind]
+
+    def _normalized_marks(self, text: str, normalized: str, literal: bytes) -> bytes:
+        """`literal` of a text as that of its normalised form; all of it where the two do not correspond."""
+        if text == normalized or 1 not in literal:
+            return literal if text == normalized else bytes(len(normalized))
+        pieces = [(self._normalize(part.text)[0], part.literal) for part in Prompt.of_marks(text, literal).parts]
+        if "".join(piece for piece, _ in pieces) != normalized:
+            return b"\1" * len(normalized)
+        return b"".join((b"\1" if marked else b"\0") * len(piece) for piece, marked in pieces)
 
     def _encode_part(self, text: str, at_start: bool, ids: list[int]) -> None:
         """Append the ids of a text that holds no added tokens."""

@@ -38,9 +38,14 @@ def permute(weight: NDArray[Any], heads: int) -> NDArray[Any]:
 
 def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: str = "smollm", seed: int = 0,
                     **metadata: Any) -> TinyGGUF:  # fmt: skip
-    """Writes the file. `metadata` adds to or (with `None`) removes from what the writer is told."""
+    """Writes the file.
+
+    - `metadata`: `theta`, `add_bos`, `template`, `extra` (tensors), `specials` (more control tokens), and `fields`
+      (metadata by key, the last word on each).
+    """
     rng = np.random.default_rng(seed)
-    tokens = [*SPECIALS, *to_byte_characters("".join(map(chr, range(128)))), *_high_bytes()]
+    specials = [*SPECIALS, *metadata.get("specials", ())]
+    tokens = [*specials, *to_byte_characters("".join(map(chr, range(128)))), *_high_bytes()]
     tokens += [merge.replace(" ", "") for merge in MERGES]
     weights: dict[str, NDArray[np.float32]] = {}
     writer = gguf.GGUFWriter(path, "llama", split_max_tensors=metadata.get("tensors_a_part", 0))
@@ -57,7 +62,9 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIALS) + [gguf.TokenType.NORMAL] * (len(tokens) - 3))
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL] * len(specials) + [gguf.TokenType.NORMAL] * (len(tokens) - len(specials))
+    )
     writer.add_token_merges(MERGES)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -65,7 +72,11 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
     writer.add_pad_token_id(2)
     if metadata.get("add_bos"):
         writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(metadata.get("template", TEMPLATE))
+    kinds = {bool: "BOOL", int: "INT64", float: "FLOAT32", str: "STRING", list: "ARRAY"}
+    for key, value in metadata.get("fields", {}).items():
+        writer.kv_data[0].pop(key, None)
+        writer.add_key_value(key, value, gguf.GGUFValueType[kinds[type(value)]])
 
     def add(ours: str, theirs: str, shape: tuple[int, ...], heads: int = 0) -> None:
         value = rng.normal(0, 0.5, shape).astype(np.float32)

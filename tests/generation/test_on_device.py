@@ -82,8 +82,8 @@ def test_the_cache_grows_to_the_context(device: Device, tiny: TinyGGUF, monkeypa
     model, plain = load_model(tiny.path, device=device, activations="f32"), load_model(tiny.path)
     many = GenerationOptions(max_tokens=500)
     assert ids(model, "hello", many) == ids(plain, "hello", many)
-    assert model._cache is not None
-    assert model._cache.capacity == 128
+    assert model._idle is not None
+    assert model._idle[0].capacity == 128
     model.close()
 
 

@@ -64,7 +64,7 @@ def test_greedy_tokens_and_logits(model: LanguageModel, row: dict[str, Any]) -> 
 
 def test_chat(model: LanguageModel) -> None:
     messages = [{"role": "user", "content": "What is the capital of France?"}]
-    assert model.chat_prompt(messages) == ROWS[2]["prompt"]
+    assert model.chat_prompt(messages).text == ROWS[2]["prompt"]
     answer = "".join(t.text for t in model.chat(messages, GenerationOptions(max_tokens=40)))
     assert "Paris" in answer
 

@@ -16,6 +16,7 @@ import { Handle } from "./handle.js";
  * @property {number} [repetitionPenalty]
  * @property {number} [seed]
  * @property {string[]} [stop]
+ * @property {boolean} [parseSpecial] whether special tokens written out in the texts are those tokens; by default only in `complete`
  */
 /** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
 /** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string}} Piece */
