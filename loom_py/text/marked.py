@@ -48,7 +48,8 @@ class Marked(str):
     def __mul__(self, times: SupportsIndex) -> str:
         return Marked(str.__mul__(self, times), self._marks * times)  # type: ignore[operator]  # as in `str` above
 
-    __rmul__ = __mul__
+    def __rmul__(self, times: SupportsIndex) -> str:
+        return self * times
 
     def __mod__(self, values: Any) -> str:
         return percent(self, values)
@@ -112,18 +113,18 @@ class Marked(str):
         pieces = str.rsplit(self, sep, maxsplit)
         if sep is None:
             return self._located(pieces)
-        at, found = 0, list[str]()
+        at, located = 0, list[str]()
         for piece in pieces:  # the separator may begin in a piece, as in "aab" by "ab"
-            found.append(self[at : at + len(piece)])
+            located.append(self[at : at + len(piece)])
             at += len(piece) + len(sep)
-        return found
+        return located
 
     def splitlines(self, keepends: bool = False) -> list[str]:
-        whole, found, at = str.splitlines(self, True), list[str](), 0
+        whole, located, at = str.splitlines(self, True), list[str](), 0
         for line, kept in zip(str.splitlines(self, keepends), whole, strict=True):
-            found.append(self[at : at + len(line)])
+            located.append(self[at : at + len(line)])
             at += len(kept)
-        return found
+        return located
 
     def partition(self, sep: str, /) -> tuple[str, str, str]:
         return self._three(str.partition(self, sep))
@@ -137,12 +138,12 @@ class Marked(str):
 
     def _located(self, pieces: list[str]) -> list[str]:
         """Pieces that lie in this order in the text, with what separates them in between."""
-        at, found = 0, list[str]()
+        at, located = 0, list[str]()
         for piece in pieces:
             at = str.find(self, piece, at)
-            found.append(self[at : at + len(piece)])
+            located.append(self[at : at + len(piece)])
             at += len(piece)
-        return found
+        return located
 
     # -- methods that put together
 
@@ -230,14 +231,15 @@ def percent(pattern: str, values: Any) -> str:
     if not carries_marks([pattern, values]):
         return text
     template, pieces, at = unmarked(pattern), list[str](), 0
-    positional = iter(values if isinstance(values, tuple) else (values,))
+    named: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
+    positional: Iterator[Any] = iter(values if isinstance(values, tuple) else (values,))
     for match in _CONVERSION.finditer(pattern):
         pieces.append(template[at : match.start()])
         at = match.end()
         if match["kind"] == "%":
             pieces.append("%")
             continue
-        value = values[match["key"]] if match["key"] is not None else next(positional, None)
+        value = next(positional, None) if match["key"] is None else named[match["key"]]
         piece = str.__mod__(f"%{match['flags']}{match['kind']}", (value,))
         pieces.append(Marked(piece) if carries_marks(value) else piece)
     whole = concat([*pieces, template[at:]])

@@ -199,6 +199,7 @@ def test_normalised_special_tokens() -> None:
     tokenizer.add_special_tokens([HFAddedToken("<end>", normalized=True)])
     ours = Tokenizer.from_json(tokenizer.to_str())
     end = tokenizer.token_to_id("<end>")
+    assert end is not None
     assert ours.encode("a<END>") == [2, end]
     assert end not in ours.encode(Prompt((Part("a<END>", True),)))
     assert ours.encode(Prompt((Part("A<END>", True), Part("<END>")))).count(end) == 1
