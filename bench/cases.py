@@ -116,8 +116,8 @@ def _training_case(
     data = {"params": [_array(p) for p in params], "batches": [[_array(x), _array(t)] for x, t in batches]}
     (folder / f"{name}.json").write_text(json.dumps(data), encoding="utf-8")
     samples = [{"Input": x.ravel(), "Target": t.ravel()} for x, t in batches]
-    wish = {"Epochs": epochs, "LearningRate": rate, "LossType": loss, "GradientClip": clip}
-    result = network.train(samples, wish)
+    options = {"Epochs": epochs, "LearningRate": rate, "LossType": loss, "GradientClip": clip}
+    result = network.train(samples, options)
     message = {
         "kind": "train", "name": name, "graph": name, "data": f"/{DATA}/{name}.json", "network": config, "seed": SEED,
         "epochs": epochs, "learningRate": rate, "loss": loss, "clip": clip, "units": units, "idle": list(idle),

@@ -83,8 +83,8 @@ class Bench:
         for seat in seats:
             try:
                 used = seat.call("prepare", case.message)
-                wanted = seat.contestant.device
-                if wanted and used.get("device") != wanted:
+                device = seat.contestant.device
+                if device and used.get("device") != device:
                     raise console.Skipped(
                         f"{case.name} ran on {used.get('device')} ({used.get('reason', 'no reason given')})"
                     )
@@ -193,7 +193,7 @@ def main() -> None:
     options = parse()
     started = time.monotonic()
 
-    def wanted(case: Case) -> bool:
+    def selected(case: Case) -> bool:
         return not options.only or case.name in options.only or case.kind in options.only
 
     cache = paths.cache("bench")
@@ -221,7 +221,7 @@ def main() -> None:
             tokenizer = load_tokenizer(source)
             decode = tokenizer.decode
             program += cases.language(tokenizer, models, options.runs, quick=options.quick)
-        program = [case for case in program if wanted(case)]
+        program = [case for case in program if selected(case)]
         with browser.open_hall(folder, before) as hall:
             facts = browser.machine(hall.browser)
             console.step(f"Bench: {facts['cpu']}, {facts['cores']} cores, Chromium {facts['chromium']}")

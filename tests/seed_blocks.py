@@ -23,7 +23,7 @@ def blocks(document: str, *languages: str) -> list[Block]:
     """All blocks of `readme` or `wasm` in the given languages (in any, without)."""
     text = (FOLDER / f"{document}.md").read_text(encoding="utf-8")
     seen: Counter[str] = Counter()
-    found: list[Block] = []
+    result: list[Block] = []
     heading = ""
     for match in re.finditer(r"^```(\w+)\n(.*?)^```$|^#+ ([^\n]+)$", text, re.MULTILINE | re.DOTALL):
         language, code, title = match.groups()
@@ -33,5 +33,5 @@ def blocks(document: str, *languages: str) -> list[Block]:
         key = f"{language} {heading}"
         seen[key] += 1
         number = f" ({seen[key]})" if seen[key] > 1 else ""
-        found.append(Block(f"{document}: {heading}{number}", language, code))
-    return [block for block in found if not languages or block.language in languages]
+        result.append(Block(f"{document}: {heading}{number}", language, code))
+    return [block for block in result if not languages or block.language in languages]

@@ -65,9 +65,9 @@ def test_no_import_upwards() -> None:
 
 
 def test_no_circle_of_modules() -> None:
-    found = circles(imports())
-    text = ["\n".join(place(a, b) for a, b in pairwise(path)) for path in found]
-    assert not found, "circles of imports:\n" + "\n\n".join(text)
+    cycles = circles(imports())
+    text = ["\n".join(place(a, b) for a, b in pairwise(path)) for path in cycles]
+    assert not cycles, "circles of imports:\n" + "\n\n".join(text)
 
 
 def test_no_circle_of_rooms() -> None:
@@ -79,9 +79,9 @@ def test_no_circle_of_rooms() -> None:
             if room(other) != room(module):
                 targets[room(other)] = 0
                 ways.setdefault((room(module), room(other)), (module, other))
-    found = circles(rooms)
-    text = ["\n".join(place(*ways[a, b]) for a, b in pairwise(path)) for path in found]
-    assert not found, "circles of rooms:\n" + "\n\n".join(text)
+    cycles = circles(rooms)
+    text = ["\n".join(place(*ways[a, b]) for a, b in pairwise(path)) for path in cycles]
+    assert not cycles, "circles of rooms:\n" + "\n\n".join(text)
 
 
 def test_circles_are_found() -> None:

@@ -31,11 +31,11 @@ def kinds(layers: list[dict[str, Any]]) -> set[str]:
     return {k for layer in layers for k in {layer["type"], *kinds(layer.get("branches", []))}}
 
 
-def known(name: str) -> bool:
+def supported(name: str) -> bool:
     return kinds(json.loads(ROWS[name]["bundle"])["models"][0]["cfg"]["layers"]) <= set(KINDS)
 
 
-@pytest.mark.parametrize("name", [n for n in ROWS if known(n) and n not in different_on_purpose()])
+@pytest.mark.parametrize("name", [n for n in ROWS if supported(n) and n not in different_on_purpose()])
 def test_output(name: str) -> None:
     case = ROWS[name]
     output, _ = loom_py.load_model_from_string(case["bundle"], name).forward_cpu(case["input"])

@@ -35,9 +35,9 @@ NOT_HERE = {
 
 
 def block(name: str) -> Block:
-    found = [b for b in blocks("readme", "python", "json") if b.name == f"readme: {name}"]
-    assert len(found) == 1
-    return found[0]
+    matches = [b for b in blocks("readme", "python", "json") if b.name == f"readme: {name}"]
+    assert len(matches) == 1
+    return matches[0]
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ def test_stepping() -> None:
 @pytest.mark.model
 @pytest.mark.usefixtures("welvet")
 def test_transformer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = sorted((paths.SITE / "models").rglob("*.gguf"))
-    if not found:
+    files = sorted((paths.SITE / "models").rglob("*.gguf"))
+    if not files:
         pytest.skip("the site in dist/ has no model")
-    with closing(FileSource(found[0])) as source:
+    with closing(FileSource(files[0])) as source:
         convert_gguf(source, tmp_path / "model", dtype="bfloat16")
     monkeypatch.chdir(tmp_path / "model")
     code = block("Transformer Inference - Run LLMs in Browser or Python").code

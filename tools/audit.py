@@ -47,10 +47,10 @@ def check_wheel(wheel: Path) -> None:
 def unresolved(library: Path) -> list[str]:
     """The imports of ``library`` that neither the runtime nor itself (weak symbols resolve so) defines."""
     with ModuleWritable(library) as module:
-        wanted = {(entry.module, entry.field) for entry in module.get_imports()}
+        imports = {(entry.module, entry.field) for entry in module.get_imports()}
         offered = {entry.name for entry in module.get_exports()}
     offered |= runtime_symbols() | LOADER
-    return sorted(f"{space}.{name}" for space, name in wanted if name not in offered)
+    return sorted(f"{space}.{name}" for space, name in imports if name not in offered)
 
 
 @functools.cache

@@ -63,8 +63,8 @@ function collect(source) {
     const merges = ts.isClassDeclaration(statement) && preferred.get(name);
     if (!name || isSameNameAlias(statement) || (preferred.has(name) && !merges)) continue;
     const text = standalone(statement, source);
-    const known = declarations.get(name);
-    const other = known && known.text !== text;
+    const existing = declarations.get(name);
+    const other = existing && existing.text !== text;
     const unique = other
       ? name + moduleOf(source.fileName).replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())
       : name;
@@ -125,18 +125,18 @@ function moduleOf(file) {
 
 /** @param {string[]} exported */
 function flatten(exported) {
-  const wanted = new Set();
+  const used = new Set();
   const visit = (/** @type {string} */ text) => {
     for (const [name] of text.replace(/\/\*[\s\S]*?\*\//g, "").matchAll(/\b[A-Za-z_]\w*\b/g)) {
-      if (wanted.has(name) || !declarations.has(name)) continue;
-      wanted.add(name);
+      if (used.has(name) || !declarations.has(name)) continue;
+      used.add(name);
       visit(named(/** @type {Declaration} */ (declarations.get(name))));
     }
   };
   visit(exported.join(" "));
   visit(generated.text);
-  const kept = [...declarations]
-    .filter(([name]) => wanted.has(name))
+  const selected = [...declarations]
+    .filter(([name]) => used.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1)) // where they stand in web/ must not matter
     .map(([name, declaration]) => {
       const { statement } = declaration;
@@ -147,7 +147,7 @@ function flatten(exported) {
         (_, doc = "") => doc + head,
       );
     });
-  return kept.join("\n\n");
+  return selected.join("\n\n");
 }
 
 /**
@@ -192,8 +192,8 @@ function comment(node, source, indent) {
  */
 function tidy(text) {
   return text
-    .replace(/[ \t]*\/\*\*[\s\S]*?\*\/\n?/g, (found) => {
-      const lines = withoutTypes(found)
+    .replace(/[ \t]*\/\*\*[\s\S]*?\*\/\n?/g, (comment) => {
+      const lines = withoutTypes(comment)
         .split("\n")
         .filter(
           (line) =>
@@ -206,9 +206,9 @@ function tidy(text) {
     .replace(/^(?: {4})+/gm, (indent) => indent.slice(indent.length / 2));
 }
 
-/** @param {string} found a JSDoc comment */
-function withoutTypes(found) {
-  let plain = found;
+/** @param {string} comment a JSDoc comment */
+function withoutTypes(comment) {
+  let plain = comment;
   for (let at = plain.search(/@\w+\s*\{/); at >= 0; at = plain.search(/@\w+\s*\{/)) {
     const open = plain.indexOf("{", at);
     let end = open;

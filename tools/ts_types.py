@@ -108,10 +108,10 @@ def calling_form(cls: type) -> list[str]:
         results = [] if returns in (None, type(None)) else results
         texts = ", ".join(_held(r) for r in results)
         texts = f"value: {texts}, error?: string" if len(results) == 1 else texts
-        given = ", ".join(f"{p.name}: {type_of(hints[p.name])}" for p in parameters)
+        arguments = ", ".join(f"{p.name}: {type_of(hints[p.name])}" for p in parameters)
         taken = ", ".join("number[]" if flat and r == NDArray[Any] else type_of(r, result=True) for r in results)
         lines = [inspect.getdoc(member) or ""]
-        lines += [f"@param args JSON of [{given}]"] if parameters else []
+        lines += [f"@param args JSON of [{arguments}]"] if parameters else []
         lines += (
             [f"@returns JSON of {taken}" if len(results) == 1 else f"@returns JSON of each of [{taken}]"]
             if results
@@ -155,15 +155,17 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
         name = "asJSON" if public == "ToJSON" else public[0].lower() + public[1:]
         if name in skip:
             continue
-        given = [
-            f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {_given(hints[p.name], remote)}"
+        arguments = [
+            f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {_argument_type(hints[p.name], remote)}"
             for p in reflection.parameters(member)
         ]
         returned = _plain(hints["return"], remote)
         if remote and public in _PROGRESS:
-            given.append(f"control?: {{ onProgress?: (progress: {_PROGRESS[public]}) => void; signal?: AbortSignal }}")
+            arguments.append(
+                f"control?: {{ onProgress?: (progress: {_PROGRESS[public]}) => void; signal?: AbortSignal }}"
+            )
         result = f"Promise<{returned}>" if remote else returned
-        parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {name}({', '.join(given)}): {result};")
+        parts.append(f"{doc(inspect.getdoc(member) or '', '  ')}  {name}({', '.join(arguments)}): {result};")
     return parts
 
 
@@ -174,7 +176,7 @@ _PROGRESS = {
 }
 
 
-def _given(annotation: Any, remote: bool) -> str:
+def _argument_type(annotation: Any, remote: bool) -> str:
     """A parameter on plain values: arrays may be typed ones."""
     return _local_names(type_of(annotation), remote).replace("Floats", "Values")
 
@@ -201,11 +203,11 @@ def constructors() -> str:
         cls = class_of(name)
         constructor = cls.__init__ if "__init__" in vars(cls) else None
         hints = reflection.hints(constructor) if constructor else {}
-        given = [
+        arguments = [
             f"{p.name}{'?' * (p.default is not inspect.Parameter.empty)}: {type_of(hints[p.name])}"
             for p in (reflection.parameters(constructor) if constructor else [])
         ]
-        parts.append(f"  {name}: {{ arguments: [{', '.join(given)}]; object: {name} }};")
+        parts.append(f"  {name}: {{ arguments: [{', '.join(arguments)}]; object: {name} }};")
     head = "/** What `session.create` takes, and the object that it makes, by the name of its class. */\n"
     return f"{head}export interface LoomClasses {{\n" + "\n".join(parts) + "\n}"
 

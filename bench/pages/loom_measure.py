@@ -43,11 +43,11 @@ def device_of_model(handle: int) -> str:
     return json.dumps({"device": model.device, "activations": model.activations})
 
 
-def prepare_product(a: Any, b: Any, size: int, most: int, wish: str) -> str:
+def prepare_product(a: Any, b: Any, size: int, most: int, device_name: str) -> str:
     """Keep two matrices where `wish` wants them; JSON of the device taken."""
     global _left, _right, _executable
     _left, _right = (np.asarray(m.to_py(), np.float32).reshape(size, size) for m in (a, b))
-    device = devices.get(wish)
+    device = devices.get(device_name)
     if device is None:
         _executable = None
         return json.dumps({"device": "numpy"})
@@ -56,7 +56,7 @@ def prepare_product(a: Any, b: Any, size: int, most: int, wish: str) -> str:
     ops.output("c", ops.matmul(left, right))
     state = {"a": device.upload(_left), "b": device.upload(_right)}
     _executable = device.compile(ops.program, state, keep=most, kept=())
-    return json.dumps({"device": wish})
+    return json.dumps({"device": device_name})
 
 
 def multiply(count: int) -> Any:

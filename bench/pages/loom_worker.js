@@ -45,8 +45,8 @@ async function open(chosen) {
 /** The device that did the work, as LOOM reports it. @param {number} handle */
 async function deviceOf(handle) {
   const answer = await engine.call("call", { handle, method: "GetDevice", args: "[]" });
-  const known = typeof answer === "object" && answer && "device" in answer;
-  return known ? answer : { device: "unknown", reason: JSON.stringify(answer) };
+  const reported = typeof answer === "object" && answer && "device" in answer;
+  return reported ? answer : { device: "unknown", reason: JSON.stringify(answer) };
 }
 
 /** @param {Training} work @param {number} epochs */

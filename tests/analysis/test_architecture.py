@@ -29,9 +29,9 @@ def test_distributions() -> None:
     configs = generate_configs(4000, seed=1)
     o, n = ArchOptions(), len(configs)
 
-    def close(found: Counter, expected: dict, total: int) -> None:
+    def close(counts: Counter, expected: dict, total: int) -> None:
         for key, p in expected.items():
-            assert abs(found[key] / total - p) < 5 * np.sqrt(p * (1 - p) / total), key
+            assert abs(counts[key] / total - p) < 5 * np.sqrt(p * (1 - p) / total), key
 
     brains = Counter(BRAINS[b] for c in configs for b in c.brains)
     close(brains, dict(zip(BRAINS, o.brains, strict=True)), sum(brains.values()))

@@ -22,11 +22,11 @@ def table(seed: int) -> np.ndarray:
 
 def test_pearson_is_numpys() -> None:
     x = table(0)
-    found = pearson(x)
-    np.testing.assert_allclose(found.matrix, np.corrcoef(x.T), atol=1e-12)
-    np.testing.assert_array_equal(found.std_devs, x.std(axis=0))
-    np.testing.assert_allclose(pearson(x * 1e-200).matrix, found.matrix, atol=1e-12)
-    np.testing.assert_allclose(pearson(x + 1e6).matrix, found.matrix, atol=1e-8)
+    correlations = pearson(x)
+    np.testing.assert_allclose(correlations.matrix, np.corrcoef(x.T), atol=1e-12)
+    np.testing.assert_array_equal(correlations.std_devs, x.std(axis=0))
+    np.testing.assert_allclose(pearson(x * 1e-200).matrix, correlations.matrix, atol=1e-12)
+    np.testing.assert_allclose(pearson(x + 1e6).matrix, correlations.matrix, atol=1e-8)
 
 
 @settings(max_examples=50, deadline=None)
@@ -50,8 +50,8 @@ def test_spearman() -> None:
 def test_a_feature_that_never_varies() -> None:
     x = np.stack([np.arange(4.0), np.full(4, 0.1)], axis=1)
     for method in (pearson, spearman):
-        found = method(x)
-        np.testing.assert_array_equal(found.matrix, np.eye(2))
+        correlations = method(x)
+        np.testing.assert_array_equal(correlations.matrix, np.eye(2))
     assert pearson(x).std_devs[1] == pytest.approx(0, abs=1e-16)
 
 
@@ -59,19 +59,23 @@ def test_pairs_and_json() -> None:
     rng = np.random.default_rng(2)
     a = rng.normal(size=200)
     x = np.stack([a, -a + 0.01 * rng.normal(size=200), rng.normal(size=200), a + rng.normal(size=200)], axis=1)
-    found = pearson(x, ["a", "minus", "noise", "half"])
-    assert found.strong(0.6)[0].feature2 == "minus"
-    assert {(p.feature1, p.feature2) for p in found.strong(0.6)} == {("a", "minus"), ("a", "half"), ("minus", "half")}
-    assert [p.feature2 for p in found.with_feature("a")] == ["minus", "half", "noise"]
-    assert found.with_feature("a")[0].correlation < -0.99
-    assert len(found.strong(0)) == 6
-    record = json.loads(json.dumps(found.to_json()))
+    correlations = pearson(x, ["a", "minus", "noise", "half"])
+    assert correlations.strong(0.6)[0].feature2 == "minus"
+    assert {(p.feature1, p.feature2) for p in correlations.strong(0.6)} == {
+        ("a", "minus"),
+        ("a", "half"),
+        ("minus", "half"),
+    }
+    assert [p.feature2 for p in correlations.with_feature("a")] == ["minus", "half", "noise"]
+    assert correlations.with_feature("a")[0].correlation < -0.99
+    assert len(correlations.strong(0)) == 6
+    record = json.loads(json.dumps(correlations.to_json()))
     assert list(record) == ["correlation", "means", "std_devs", "mins", "maxs"]
     assert list(record["correlation"]) == ["labels", "matrix", "n", "samples"]
     assert (record["correlation"]["n"], record["correlation"]["samples"]) == (4, 200)
-    assert list(found.strong(0.9)[0].to_json()) == ["feature1", "feature2", "correlation", "abs_correlation"]
+    assert list(correlations.strong(0.9)[0].to_json()) == ["feature1", "feature2", "correlation", "abs_correlation"]
     with pytest.raises(InputError, match="minus"):
-        found.with_feature("minu")
+        correlations.with_feature("minu")
 
 
 def test_bad_input() -> None:

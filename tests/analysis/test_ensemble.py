@@ -16,7 +16,7 @@ from loom_py.errors import InputError
 def test_by_sets(seed: int, models: int, n: int, least: float) -> None:
     rng = np.random.default_rng(seed)
     masks = {f"m{i}": rng.random(n) < 0.6 for i in range(models)}
-    found = complementary_matches(masks, least)
+    matches = complementary_matches(masks, least)
     expected = {}
     names = list(masks)
     for i, a in enumerate(names):
@@ -25,16 +25,16 @@ def test_by_sets(seed: int, models: int, n: int, least: float) -> None:
             coverage, overlap = len(right_a | right_b) / n, len(right_a & right_b) / n
             if coverage >= least - 1e-9:
                 expected[a, b] = coverage, overlap
-    assert {(m.model_a, m.model_b): (m.coverage, m.overlap) for m in found} == expected
-    keys = [(-m.coverage, m.overlap) for m in found]
+    assert {(m.model_a, m.model_b): (m.coverage, m.overlap) for m in matches} == expected
+    keys = [(-m.coverage, m.overlap) for m in matches]
     assert keys == sorted(keys)
 
 
 def test_report_and_json() -> None:
     masks = {"a": [True, True, False, False], "b": [0, 0, 1, 1], "c": [1.0, 0.0, 0.0, 0.0]}
-    found = complementary_matches(masks, 0.6)
-    assert found[0].to_json() == {"ModelA": "a", "ModelB": "b", "Coverage": 1.0, "Overlap": 0.0}
-    text = ensemble_report(found)
+    matches = complementary_matches(masks, 0.6)
+    assert matches[0].to_json() == {"ModelA": "a", "ModelB": "b", "Coverage": 1.0, "Overlap": 0.0}
+    text = ensemble_report(matches)
     assert text.splitlines() == [
         "2 complementary matches",
         "  1. a + b: coverage 100.0 %, overlap 0.0 % (PERFECT)",

@@ -27,7 +27,7 @@ def report(shapes: dict[str, tuple[int, ...]]) -> CheckpointReport:
     return inspect_checkpoint(SafetensorsFile(BytesSource(data, "x.safetensors")))
 
 
-def found(shapes: dict[str, tuple[int, ...]]) -> dict[str, LayerGuess]:
+def guesses(shapes: dict[str, tuple[int, ...]]) -> dict[str, LayerGuess]:
     return {f"{layer.name}: {layer.kind}": layer for layer in report(shapes).layers}
 
 
@@ -55,7 +55,7 @@ def test_llama() -> None:
 
 
 def test_gpt2_and_bert() -> None:
-    gpt = found(
+    gpt = guesses(
         {
             **{"wte.weight": (99, 16), "wpe.weight": (32, 16), "h.0.ln_1.weight": (16,), "h.0.ln_1.bias": (16,)},
             **{"h.0.attn.c_attn.weight": (16, 48), "h.0.attn.c_attn.bias": (48,)},
@@ -70,7 +70,7 @@ def test_gpt2_and_bert() -> None:
     assert gpt["h.0.mlp.c_fc: dense"].details == {"in": 16, "out": 64}
     assert gpt["h.0.attn: multi_head_attention"].details["d_model"] == 16
     p = "encoder.layer.0.attention."
-    bert = found(
+    bert = guesses(
         {f"{p}self.{n}.weight": (8, 8) for n in ("query", "key", "value")} | {f"{p}output.dense.weight": (8, 8)}
     )
     assert list(bert) == [f"{p}self: multi_head_attention", f"{p}output.dense: dense"]
@@ -78,7 +78,7 @@ def test_gpt2_and_bert() -> None:
 
 
 def test_torch_modules() -> None:
-    kinds = found(
+    kinds = guesses(
         {
             **{"rnn.weight_ih_l0": (20, 3), "rnn.weight_hh_l0": (20, 5), "rnn.bias_ih_l0": (20,)},
             **{"rnn.weight_ih_l0_reverse": (20, 3), "rnn.weight_hh_l0_reverse": (20, 5)},
@@ -99,7 +99,7 @@ def test_torch_modules() -> None:
 
 
 def test_shapes_alone_are_low_and_name_what_else_fits() -> None:
-    kinds = found(
+    kinds = guesses(
         {"a.weight": (100, 4), "b.weight": (4, 4), "c": (7,), "d": (), "e.weight": (3, 3, 3), "f.x": (2, 2, 2, 2, 2)}
     )
     expected = ["a: embedding", "b: dense", "c: rms_norm", "d: tensor", "e: conv1d", "f: tensor"]
@@ -110,7 +110,7 @@ def test_shapes_alone_are_low_and_name_what_else_fits() -> None:
 
 
 def test_parts_that_do_not_fit_are_no_layer() -> None:
-    kinds = found(
+    kinds = guesses(
         {
             **{"x.q_proj.weight": (8, 8), "x.k_proj.weight": (3, 8), "x.v_proj.weight": (4, 8)},
             **{"y.gate_proj.weight": (9, 8), "y.up_proj.weight": (9, 8), "y.down_proj.weight": (8, 8)},

@@ -26,18 +26,18 @@ def blobs(seed: int, n: int = 40, d: int = 3, k: int = 4) -> np.ndarray:
 def test_inertia_never_rises_and_the_result_is_what_it_says(seed: int, n: int, k: int, d: int, init: str) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(-3, 4, (n, d)).astype(float)  # many equal points
-    found = kmeans(x, k, init=init, seed=seed)  # type: ignore[arg-type]
-    history = np.array(found.history)
+    result = kmeans(x, k, init=init, seed=seed)  # type: ignore[arg-type]
+    history = np.array(result.history)
     assert (np.diff(history) <= 1e-9 * (1 + history[:-1])).all()
-    distances = ((x[:, None] - found.centroids) ** 2).sum(-1)
-    chosen = distances[np.arange(n), found.assignments]
-    np.testing.assert_allclose(chosen.sum(), found.inertia, rtol=1e-9, atol=1e-9)
+    distances = ((x[:, None] - result.centroids) ** 2).sum(-1)
+    chosen = distances[np.arange(n), result.assignments]
+    np.testing.assert_allclose(chosen.sum(), result.inertia, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=1e-9, atol=1e-9)
     clusters = min(k, len(np.unique(x, axis=0)))
-    assert len(np.unique(found.assignments)) == clusters, "no cluster is left empty while points differ"
-    if found.converged:
-        for c in np.unique(found.assignments):
-            np.testing.assert_allclose(found.centroids[c], x[found.assignments == c].mean(axis=0), atol=1e-9)
+    assert len(np.unique(result.assignments)) == clusters, "no cluster is left empty while points differ"
+    if result.converged:
+        for c in np.unique(result.assignments):
+            np.testing.assert_allclose(result.centroids[c], x[result.assignments == c].mean(axis=0), atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -112,12 +112,12 @@ def test_astar_is_cheapest(seed: int, rows: int, cols: int, priced: bool) -> Non
     walls = rng.random((rows, cols)) < 0.3
     cost = rng.integers(0, 5, (rows, cols)).astype(float) if priced else np.ones((rows, cols))
     start, goal = ((int(rng.integers(rows)), int(rng.integers(cols))) for _ in range(2))
-    found = pods.astar(walls, start, goal, cost if priced else None)
+    result = pods.astar(walls, start, goal, cost if priced else None)
     best = cheapest(walls, cost, start)[goal] if not walls[start] else np.inf
-    if found is None:
+    if result is None:
         assert best == np.inf
         return
-    path, total = found
+    path, total = result
     assert (path[0], path[-1]) == (start, goal)
     assert total == pytest.approx(best)
     assert total == pytest.approx(sum(cost[cell] for cell in path[1:]))

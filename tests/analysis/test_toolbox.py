@@ -32,10 +32,10 @@ def test_every_method_is_described() -> None:
 
 def test_clustering_and_correlation() -> None:
     points = [[0, 0], [0, 1], [9, 9], [9, 8]]
-    found = call("KmeansCluster", points, 2, 100, "k-means++", 3)
-    assert found["converged"]
-    assert found["inertia"] == 1.0
-    assert call("SilhouetteScore", points, found["assignments"]) > 0.8
+    clusters = call("KmeansCluster", points, 2, 100, "k-means++", 3)
+    assert clusters["converged"]
+    assert clusters["inertia"] == 1.0
+    assert call("SilhouetteScore", points, clusters["assignments"]) > 0.8
     table = call("ComputeCorrelation", points, ["x", "y"], "spearman")
     assert table["correlation"]["labels"] == ["x", "y"]
     assert call("StrongCorrelations", points, 0.9)[0]["feature2"] == "F1"

@@ -45,9 +45,9 @@ def test_summary_by_hand() -> None:
 def test_every_row_is_there(record: dict[str, Any]) -> None:
     assert [e["number"] for e in record["experiments"]] == [13, 17, 18, 19]
     for e in record["experiments"]:
-        wanted = {(m, method) for m in MODELS[e["number"]] for method in EXPERIMENTS[e["number"]].methods}
-        assert {(r["model"], r["method"]) for r in e["rows"]} == wanted
-        assert len(e["rows"]) == len(wanted)
+        expected = {(m, method) for m in MODELS[e["number"]] for method in EXPERIMENTS[e["number"]].methods}
+        assert {(r["model"], r["method"]) for r in e["rows"]} == expected
+        assert len(e["rows"]) == len(expected)
         assert e["seeds"] == [0, 1]
         for r in e["rows"]:
             assert len(r["runs"]) == 2
@@ -56,13 +56,13 @@ def test_every_row_is_there(record: dict[str, Any]) -> None:
 
 
 def test_full_set_of_experiments() -> None:
-    found = chosen(Options(runs=10))
-    assert [e.number for e in found] == [13, 14, 15, 16, 17, 18, 19]
+    experiments = chosen(Options(runs=10))
+    assert [e.number for e in experiments] == [13, 14, 15, 16, 17, 18, 19]
     deep = {f"{family}-{depth}L" for family in ("Dense", "Conv2D", "RNN", "LSTM", "Attn") for depth in (3, 5, 9)}
     for number in (16, 18, 19):
         assert set(EXPERIMENTS[number].models) == deep
     assert len(jobs(EXPERIMENTS[19], Options(runs=10))) == 15 * 10 * 10
-    for e in found:
+    for e in experiments:
         assert {"TickBP", "Random", "Constant"} <= set(e.methods)
         assert {"StepBP", "StepTweenChain"} <= set(e.methods)
     assert {METHODS[m].origin for m in EXPERIMENTS[19].methods} == {"original", "variant", "baseline"}

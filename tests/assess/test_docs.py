@@ -65,9 +65,9 @@ def difference(number: int, a: str, b: str) -> float:
 
 def test_figures_of_the_text() -> None:
     """Every marked figure, such as `59.7<!-- mean 19 StepTweenChain -->`, is computed again."""
-    found = {name: float(value.replace("−", "-")) for value, name in re.findall(r"([−\d.]+)<!-- (.+?) -->", TEXT)}
-    assert len(found) >= 10
-    for name, value in found.items():
+    figures = {name: float(value.replace("−", "-")) for value, name in re.findall(r"([−\d.]+)<!-- (.+?) -->", TEXT)}
+    assert len(figures) >= 10
+    for name, value in figures.items():
         kind, number, *rest = name.split()
         if kind == "mean":
             measured = mean(int(number), *rest)

@@ -26,7 +26,7 @@ def bands(method: str, seconds: float = 2, **fields: Any) -> Job:
     return Job(task="bands", method=method, seconds=seconds, rate=2000, **fields)
 
 
-class Knows(Learner):
+class Oracle(Learner):
     """Reads the right action off the observation; `blind`: for chasing alone."""
 
     blind = False
@@ -38,15 +38,15 @@ class Knows(Learner):
         return np.eye(4)[world.best_action()]
 
 
-class OnlyChases(Knows):
+class OnlyChases(Oracle):
     blind = True
 
 
 def test_measures_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nine windows of 20 ticks, changes after the third and the sixth; one tick passes before a change is seen."""
-    monkeypatch.setitem(METHODS, "Knows", Method(Knows, "baseline"))
+    monkeypatch.setitem(METHODS, "Oracle", Method(Oracle, "baseline"))
     monkeypatch.setitem(METHODS, "OnlyChases", Method(OnlyChases, "baseline"))
-    perfect = run(chase("Knows", 9, 20))
+    perfect = run(chase("Oracle", 9, 20))
     assert perfect["windows"] == [100] * 9
     assert (perfect["accuracy"], perfect["chase"], perfect["avoid"], perfect["outputs"]) == (100, 100, 100, 180)
     half = run(chase("OnlyChases", 9, 20))

@@ -11,9 +11,9 @@ UP, DOWN, LEFT, RIGHT = range(4)
 
 
 def world(agent: tuple[float, float], target: tuple[float, float], task: int = CHASE) -> ChaseWorld:
-    made = ChaseWorld(np.random.default_rng(0))
-    made.agent, made.target, made.task = np.array(agent), np.array(target), task
-    return made
+    chase = ChaseWorld(np.random.default_rng(0))
+    chase.agent, chase.target, chase.task = np.array(agent), np.array(target), task
+    return chase
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_the_target_drifts_a_little_and_stays_inside() -> None:
 
 
 def test_bands() -> None:
-    made = bands(6, 50, np.random.default_rng(1))
-    assert made.inputs.shape == (150, 6)
-    assert np.bincount(made.classes).tolist() == [50, 50, 50]
-    away = np.abs(made.inputs - made.classes[:, None] / 3)
+    samples = bands(6, 50, np.random.default_rng(1))
+    assert samples.inputs.shape == (150, 6)
+    assert np.bincount(samples.classes).tolist() == [50, 50, 50]
+    away = np.abs(samples.inputs - samples.classes[:, None] / 3)
     assert away.max() <= 0.15 + 1e-6
-    assert made.inputs.min() >= 0
-    assert made.one_hot(3)[[0, 60, 149]].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert samples.inputs.min() >= 0
+    assert samples.one_hot(3)[[0, 60, 149]].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_quadrants_follow_their_rule() -> None:
-    made = quadrants(8, 400, 0.0, np.random.default_rng(2))
-    for x, label in zip(made.inputs.tolist(), made.classes, strict=True):
+    samples = quadrants(8, 400, 0.0, np.random.default_rng(2))
+    for x, label in zip(samples.inputs.tolist(), samples.classes, strict=True):
         q = (1 if x[0] * x[1] > 0 else 0) + (2 if x[2] * x[3] > 0 else 0) + (1 if sum(x[4:]) > 0 else 0)
         assert label == q % 4 % 3
 

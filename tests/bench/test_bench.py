@@ -196,8 +196,8 @@ def test_least_work_of_a_token() -> None:
 
 
 def test_a_device_that_is_missing_is_told_with_its_reason() -> None:
-    there = [{"device": "simd", "available": True}, {"device": "webgpu", "available": False, "reason": "no adapter"}]
-    assert [run.missing(d, there) for d in ("", "numpy", "simd", "webgpu")] == ["", "", "", "no adapter"]
+    devices = [{"device": "simd", "available": True}, {"device": "webgpu", "available": False, "reason": "no adapter"}]
+    assert [run.missing(d, devices) for d in ("", "numpy", "simd", "webgpu")] == ["", "", "", "no adapter"]
     software = [{"device": "webgpu", "available": True, "hardware": False}]
     assert "software" in run.missing("webgpu", software)
     assert "not have it" in run.missing("simd", [])

@@ -39,14 +39,14 @@ def reference(handle: int, kind: str = "Network") -> dict[str, Any]:
 
 
 def create(kind: str, *arguments: Any) -> int:
-    found = json.loads(bridge.create(kind, json.dumps(arguments)))
-    assert found["class"] == kind
-    return found[HANDLE]
+    created = json.loads(bridge.create(kind, json.dumps(arguments)))
+    assert created["class"] == kind
+    return created[HANDLE]
 
 
 def plain(handle: int, method: str, *arguments: Any, arrays: Any = None) -> Any:
-    found = bridge.call_plain(handle, method, json.dumps(arguments), arrays)
-    return json.loads(found) if isinstance(found, str) else found
+    answer = bridge.call_plain(handle, method, json.dumps(arguments), arrays)
+    return json.loads(answer) if isinstance(answer, str) else answer
 
 
 def test_every_class_is_described_and_every_method_has_a_name() -> None:
@@ -91,8 +91,8 @@ def test_a_step_state_in_both_forms_is_the_same_as_in_python(network: int) -> No
     output = plain(state, "GetOutput")
     assert output.dtype == np.float32
     assert np.array_equal(output, direct.get_output())
-    given = json.loads(call(other[HANDLE], "GetOutput")["values"][0])
-    assert np.array_equal(np.asarray(given, np.float32), output)  # decimals read back to the same bits
+    values = json.loads(call(other[HANDLE], "GetOutput")["values"][0])
+    assert np.array_equal(np.asarray(values, np.float32), output)  # decimals read back to the same bits
     assert np.array_equal(plain(state, "StepBackward", [1, 0, 0]), direct.step_backward([1, 0, 0]))
     assert call(network, "StepBackward", other, [1, 0, 0])["values"]
 
@@ -151,8 +151,8 @@ def test_a_task_stops_after_any_tick(network: int) -> None:
     task = bridge.task_start(network, "TrainWithStepping", json.dumps([{"LogEvery": 1000}, SAMPLES, 10**9]))
     saved = [call(network, "SaveModelToString", "m")]
     for _ in range(5):
-        found = json.loads(bridge.task_advance(task, 0))
-        assert (found["done"], found["events"]) == (False, [])
+        progress = json.loads(bridge.task_advance(task, 0))
+        assert (progress["done"], progress["events"]) == (False, [])
         saved.append(call(network, "SaveModelToString", "m"))
     assert saved[-1] != saved[-2]  # one tick a slice, and each learned
     bridge.task_close(task)
@@ -213,8 +213,8 @@ def test_watching_gives_one_array_for_what_ran(network: int) -> None:
     plain(network, "BackwardCPU", [1, 1, 1])
     seen = bridge.watch_next(watch)
     assert seen.dtype == np.float32
-    found = bridge.take(network, Network).get_activity()
-    assert np.array_equal(seen, np.concatenate([found["forward"], found["backward"]]))
+    activity = bridge.take(network, Network).get_activity()
+    assert np.array_equal(seen, np.concatenate([activity["forward"], activity["backward"]]))
     assert (seen > 0).all()
     assert bridge.watch_next(watch) is None
     assert np.array_equal(bridge.watch_next(second), seen)

@@ -47,17 +47,17 @@ def test_results_destructure_and_print_as_json(page: Page) -> None:
         """() => {
             const config = { layers: [{ type: "dense", input_size: 2, output_size: 3, activation: "tanh" }] };
             const network = createLoomNetwork(JSON.stringify(config));
-            const given = network.ForwardCPU(JSON.stringify([[0.5, -0.5]]));
-            const [output] = given;
+            const returned = network.ForwardCPU(JSON.stringify([[0.5, -0.5]]));
+            const [output] = returned;
             let nanoseconds = 0; // of many passes: without isolation the clock ticks ten thousand times a second
             for (let i = 0; i < 200; i++) nanoseconds += JSON.parse(network.ForwardCPU("[[0.5, -0.5]]")[1]);
             const saved = network.SaveModelToString(JSON.stringify(["m"]));
             const same = LoadModelFromString(JSON.parse(saved)[0], "m");
             return {
-                equal: JSON.stringify(JSON.parse(given)[0]) === JSON.stringify(JSON.parse(output)),
+                equal: JSON.stringify(JSON.parse(returned)[0]) === JSON.stringify(JSON.parse(output)),
                 nanoseconds,
-                length: given.length,
-                array: Array.isArray(given),
+                length: returned.length,
+                array: Array.isArray(returned),
                 stored: JSON.parse(`${saved}`)[0] === saved[0],
                 again: String(same.ForwardCPU(JSON.stringify([[0.5, -0.5]]))[0]) === output,
                 names: JSON.parse(network.ListMethods())[0],

@@ -174,8 +174,8 @@ def test_mistakes_are_shown_where_they_stand(
     expect(page.locator("#config-error")).to_contain_text(f"Line {line}:")
     expect(editor).to_be_focused()
     assert editor.get_attribute("aria-invalid") == "true"
-    found = editor.evaluate("(e) => e.value.slice(e.selectionStart, e.selectionEnd)")
-    assert found.startswith(selected), found
+    selection = editor.evaluate("(e) => e.value.slice(e.selectionStart, e.selectionEnd)")
+    assert selection.startswith(selected), selection
     press(page, "Forward")  # the network from before still works
     expect(page.locator("#result")).to_contain_text("output [")
     press(page, "Original text")
@@ -319,15 +319,15 @@ def test_the_keyboard_reaches_everything(open_page: Open, plain_url: str, name: 
     page = open_page(plain_url + name)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    wanted = page.evaluate(
+    stops = page.evaluate(
         """() => [...document.querySelectorAll("a, button, input, textarea")]
             .filter((n) => n.checkVisibility() && !n.disabled).length"""
     )
     reached = set()
-    for _ in range(wanted + 12):
+    for _ in range(stops + 12):
         reached.add(page.evaluate("() => (document.activeElement.dataset.seen ??= String(Math.random()))"))
         page.keyboard.press("Tab")
-    assert len(reached) >= wanted
+    assert len(reached) >= stops
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -42,13 +42,13 @@ def test_without_simd_numpy_does_it(open_page: Open, isolated_url: str, device: 
     page = open_page(isolated_url + "index.html")
     page.add_init_script(NO_SIMD)
     page.reload()
-    found = train(page, worker=False, device=device)
-    assert found["simd"] == {"device": "simd", "available": False, "reason": found["simd"]["reason"]}
-    assert "no SIMD" in found["simd"]["reason"]
-    assert found["device"]["device"] == "numpy"
-    assert "no SIMD" in found["device"]["reason"]
-    assert found["loss"] < 0.01
-    assert found["epochs"] == 400
+    result = train(page, worker=False, device=device)
+    assert result["simd"] == {"device": "simd", "available": False, "reason": result["simd"]["reason"]}
+    assert "no SIMD" in result["simd"]["reason"]
+    assert result["device"]["device"] == "numpy"
+    assert "no SIMD" in result["device"]["reason"]
+    assert result["loss"] < 0.01
+    assert result["epochs"] == 400
 
 
 def test_a_page_tells_what_it_was_asked_for(open_page: Open, isolated_url: str) -> None:

@@ -13,7 +13,7 @@ from .storage_tab import SHELVES, SIZE, Tab, check_progress, check_whole, conten
 
 
 def test_sha256_is_hashlibs(open_tab: Callable[..., Tab]) -> None:
-    found = open_tab().page.evaluate(
+    digests = open_tab().page.evaluate(
         """async () => {
             const { Sha256 } = await import("/storage/sha256.js");
             return Array.from({ length: 200 }, (_, n) => {
@@ -25,7 +25,7 @@ def test_sha256_is_hashlibs(open_tab: Callable[..., Tab]) -> None:
             });
         }"""
     )
-    assert found == [digest(bytes((i * 7 + n) % 256 for i in range(n))) for n in range(200)]
+    assert digests == [digest(bytes((i * 7 + n) % 256 for i in range(n))) for n in range(200)]
 
 
 @pytest.mark.parametrize("shelf", SHELVES)
@@ -95,18 +95,18 @@ def test_a_page_that_is_closed_loses_nothing(open_tab: Callable[..., Tab], hub: 
     assert int(span.removeprefix("bytes=").removesuffix("-")) > SIZE // 10
 
 
-@pytest.mark.parametrize("known", ["etag", "length", "hash"])
-def test_a_file_that_changed_is_fetched_anew(open_tab: Callable[..., Tab], hub: Hub, known: str) -> None:
-    if known != "etag":
+@pytest.mark.parametrize("hint", ["etag", "length", "hash"])
+def test_a_file_that_changed_is_fetched_anew(open_tab: Callable[..., Tab], hub: Hub, hint: str) -> None:
+    if hint != "etag":
         hub.etag = '"same"'
     hub.bytes_per_second = 6_000_000
     tab = open_tab()
-    extra: dict[str, Any] = {"sha256": digest(hub.files["m.gguf"])} if known == "hash" else {}
+    extra: dict[str, Any] = {"sha256": digest(hub.files["m.gguf"])} if hint == "hash" else {}
     assert tab.load(remote(hub, **extra), abortAt=SIZE // 3)["error"]["name"] == "AbortError"
-    changed = content(2, SIZE if known != "length" else SIZE - 1000)
+    changed = content(2, SIZE if hint != "length" else SIZE - 1000)
     hub.files["m.gguf"] = changed
     hub.bytes_per_second = 0
-    extra = {"sha256": digest(changed)} if known == "hash" else {}
+    extra = {"sha256": digest(changed)} if hint == "hash" else {}
     result = tab.load(remote(hub, **extra))
     check_whole(result, changed)
 
@@ -119,15 +119,15 @@ def test_a_server_without_ranges(open_tab: Callable[..., Tab], hub: Hub) -> None
     check_progress(result["events"], SIZE)
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
-def test_content_coding_does_not_fool_the_progress(open_tab: Callable[..., Tab], hub: Hub, known: bool) -> None:
+@pytest.mark.parametrize("size_given", [True, False], ids=["size known", "size unknown"])
+def test_content_coding_does_not_fool_the_progress(open_tab: Callable[..., Tab], hub: Hub, size_given: bool) -> None:
     data = hub.files["m.gguf"] = b"weights " * 400_000
     hub.coding = True
-    extra: dict[str, Any] = {"size": len(data)} if known else {}
+    extra: dict[str, Any] = {"size": len(data)} if size_given else {}
     result = open_tab().load(remote(hub, **extra))
     check_whole(result, data)
     check_progress(result["events"], len(data))
-    if known:
+    if size_given:
         assert {e["total"] for e in result["events"] if e["status"] == "download"} == {len(data)}
 
 

@@ -29,10 +29,10 @@ DESKTOP = {"width": 1280, "height": 900}
 @pytest.fixture(scope="module")
 def gguf(site: Path) -> Path:
     """The site's own model."""
-    found = sorted((site / "models").rglob("*.gguf"))
-    if not found:
+    paths = sorted((site / "models").rglob("*.gguf"))
+    if not paths:
         pytest.fail("the site has no GGUF model; run ./build_pyodide.sh build without LOOM_MODEL=none.")
-    return found[0]
+    return paths[0]
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_a_site_without_a_model_says_how_to_get_one(open_page: Open, isolated_ur
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def serve_hub(page: Page, tiny: list[Path], asked: list[str]) -> None:
+def serve_hub(page: Page, tiny: list[Path], requests: list[str]) -> None:
     """A hub that holds one repository."""
     files = {path.name: path.read_bytes() for path in tiny}
     listing = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
@@ -272,7 +272,7 @@ def serve_hub(page: Page, tiny: list[Path], asked: list[str]) -> None:
 
     def answer(route: Route) -> None:
         path = route.request.url.removeprefix("https://huggingface.co")
-        asked.append(path)
+        requests.append(path)
         name = path.rsplit("/", 1)[-1]
         if path.startswith("/api/models/someone/tiny/revision/"):
             route.fulfill(headers=headers, json={"sha": COMMIT, "siblings": listing})
@@ -286,19 +286,19 @@ def serve_hub(page: Page, tiny: list[Path], asked: list[str]) -> None:
 
 def test_the_hub_is_asked_once_and_at_one_commit(open_page: Open, isolated_url: str, tiny: list[Path]) -> None:
     page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/"])
-    asked: list[str] = []
-    serve_hub(page, tiny, asked)
+    requests: list[str] = []
+    serve_hub(page, tiny, requests)
     page.get_by_role("radio", name="Hugging Face hub").check()
     page.get_by_label("Repository").fill("someone/tiny")
     page.get_by_role("button", name="Load the model").click()
     wait_ready(page)
-    assert asked.pop(0) == "/api/models/someone/tiny/revision/main?blobs=true"
-    assert sorted(line.rsplit("/", 1)[-1] for line in asked) == sorted(tiny_checkpoint.FILES)
-    asked.clear()
+    assert requests.pop(0) == "/api/models/someone/tiny/revision/main?blobs=true"
+    assert sorted(line.rsplit("/", 1)[-1] for line in requests) == sorted(tiny_checkpoint.FILES)
+    requests.clear()
     page.get_by_role("button", name="Load another").click()
     expect(page.locator("#load")).to_be_enabled(timeout=BOOT_MS)
     wait_ready(page)
-    assert len(asked) == 1  # the files are kept by the browser
+    assert len(requests) == 1  # the files are kept by the browser
 
 
 def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, isolated_url: str) -> None:

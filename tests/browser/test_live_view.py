@@ -23,8 +23,8 @@ def test_cells_change_with_activity_and_open(
     open_page: Open, plain_url: str, rows: int, cols: int, layers: int, arrangement: str
 ) -> None:
     page = open_page(plain_url + "index.html", viewport={"width": 900, "height": 1200}, allowed=["willReadFrequently"])
-    given = {"rows": rows, "cols": cols, "layers": layers, "arrangement": arrangement}
-    out: dict[str, Any] = page.evaluate(VIEW, given)
+    options = {"rows": rows, "cols": cols, "layers": layers, "arrangement": arrangement}
+    out: dict[str, Any] = page.evaluate(VIEW, options)
     assert out["count"] == rows * cols * layers
     assert out["wrong"] == []
     dark, still_dark, low, middle, bright = out["shades"]

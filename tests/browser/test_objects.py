@@ -59,21 +59,21 @@ def test_every_object_from_javascript(open_page: Open, isolated_url: str, worker
     assert out["chase"] == [120, 600]
     assert out["left"] == 0
     if not worker:
-        found = out["globals"]
-        assert found["classes"] == [True, "LoomStepState", "LoomStepState"]
-        assert found["equal"] is True
-        assert found["forward"] is True
-        assert found["text"] == "[2]"
-        assert all(isinstance(answer, str) for answer in found["wrong"])
-        assert found["wrong"][1] == "Expected 1 parameters, got 0"
-        assert found["size"] == 4
-        assert found["thrown"] is True
-        assert found["tween"] == ["number", False, 1]
-        assert found["chain"] == [True, "[true]"]
-        assert found["tracker"] == [2, 1, "m"]
-        assert found["tools"] is True
-        assert found["refused"] == "Expected 2 parameters, got 1"
-        assert "disposed" in found["disposed"]
+        results = out["globals"]
+        assert results["classes"] == [True, "LoomStepState", "LoomStepState"]
+        assert results["equal"] is True
+        assert results["forward"] is True
+        assert results["text"] == "[2]"
+        assert all(isinstance(answer, str) for answer in results["wrong"])
+        assert results["wrong"][1] == "Expected 1 parameters, got 0"
+        assert results["size"] == 4
+        assert results["thrown"] is True
+        assert results["tween"] == ["number", False, 1]
+        assert results["chain"] == [True, "[true]"]
+        assert results["tracker"] == [2, 1, "m"]
+        assert results["tools"] is True
+        assert results["refused"] == "Expected 2 parameters, got 1"
+        assert "disposed" in results["disposed"]
 
 
 MAKE = """async ({ worker, count }) => {
@@ -87,9 +87,9 @@ MAKE = """async ({ worker, count }) => {
         await state.stepForward();
         await session.createAdaptationTracker(100, 1000);
         if (worker) continue;
-        const made = createLoomNetwork(JSON.stringify({ layers }));
-        made.createStepState(4).stepForward();
-        made.InitStepState("[4]");
+        const network = createLoomNetwork(JSON.stringify({ layers }));
+        network.createStepState(4).stepForward();
+        network.InitStepState("[4]");
         createToolbox();
     }
     return session.liveObjects();
@@ -104,8 +104,8 @@ def live(page: Page) -> int:
 def test_what_nobody_holds_goes_with_the_next_collection(open_page: Open, isolated_url: str, worker: bool) -> None:
     page = open_page(isolated_url + "index.html")
     page.set_default_timeout(120_000)
-    made: int = page.evaluate(MAKE, {"worker": worker, "count": 20})
-    assert made > 20
+    count: int = page.evaluate(MAKE, {"worker": worker, "count": 20})
+    assert count > 20
     for _ in range(20):
         page.request_gc()
         page.wait_for_timeout(100)

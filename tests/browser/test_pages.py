@@ -26,15 +26,15 @@ CONTRAST = """() => {
         }
         return [255, 255, 255];
     };
-    const found = [];
+    const faults = [];
     for (const node of document.querySelectorAll("body *")) {
         const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
         if (!own || !node.checkVisibility() || node.closest("svg, :disabled, .visually-hidden, .skip")) continue;
         const a = light(parse(getComputedStyle(node).color)), b = light(ground(node));
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) found.push(`${node.tagName} "${node.textContent.trim().slice(0, 30)}": ${ratio.toFixed(2)}`);
+        if (ratio < 4.5) faults.push(`${node.tagName} "${node.textContent.trim().slice(0, 30)}": ${ratio.toFixed(2)}`);
     }
-    return found;
+    return faults;
 }"""
 
 NAMELESS = """() => [...document.querySelectorAll("button, a, input, textarea, [role=img], progress, summary")]
@@ -91,12 +91,12 @@ def test_the_keyboard_reaches_everything(open_page: Open, isolated_url: str, nam
     page = open_page(isolated_url + name)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    wanted = page.evaluate(
+    stops = page.evaluate(
         """() => [...document.querySelectorAll("a, button, input, textarea, summary")]
             .filter((n) => n.checkVisibility() && !n.disabled && n.type !== "radio").length"""
     )
     reached = set()
-    for _ in range(wanted + 12):
+    for _ in range(stops + 12):
         reached.add(page.evaluate("() => (document.activeElement.dataset.seen ??= String(Math.random()))"))
         page.keyboard.press("Tab")
-    assert len(reached) >= wanted
+    assert len(reached) >= stops

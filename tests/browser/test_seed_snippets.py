@@ -63,7 +63,7 @@ CHECKS = {
     "wasm: What's New: Dynamic Method Exposure": """[
         network.ForwardCPU(inputJSON), network.BackwardCPU(gradientsJSON), network.Train(batchesJSON),
         network.SaveModelToString(idJSON), network.GetMethodsJSON(),
-    ].map((given) => Array.isArray(given) && given[0] !== null && JSON.parse(given).length)""",
+    ].map((answer) => Array.isArray(answer) && answer[0] !== null && JSON.parse(answer).length)""",
     "wasm: Creating Networks from JSON": "JSON.parse(network.ListMethods())[0].every((name) => name in network)",
     "wasm: Training Networks": "result[0]",
     "wasm: Forward Pass": "({ output, duration })",
@@ -119,12 +119,12 @@ async ({ code, supply, check }) => {
     const script = literal ? `const value = (${code});` : code;
     const declared = [...script.matchAll(/^(?:const|let) (?:\\[([^\\]]+)\\]|(\\w+))/gm)]
         .flatMap(([, several, one]) => (several ? several.split(",").map((name) => name.trim()) : [one]));
-    const given = Object.keys(env).filter((name) => !declared.includes(name));
+    const inherited = Object.keys(env).filter((name) => !declared.includes(name));
     const names = declared.join(", ");
     const ending = `return { names: { ${names} }, value: (${check}) };`;
-    const run = new AsyncFunction("console", ...given, `${script}\\n${ending}`);
-    const { names: made, value } = await run(console, ...given.map((name) => env[name]));
-    Object.assign(env, made);
+    const run = new AsyncFunction("console", ...inherited, `${script}\\n${ending}`);
+    const { names: defined, value } = await run(console, ...inherited.map((name) => env[name]));
+    Object.assign(env, defined);
     return { lines, value };
 }
 """
@@ -161,14 +161,14 @@ async ({ code, model }) => {
 @pytest.fixture(scope="module")
 def site_with_model(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The site with its own model converted to the layout that the documents name."""
-    found = sorted((site / "models").rglob("*.gguf"))
-    if not found:
+    paths = sorted((site / "models").rglob("*.gguf"))
+    if not paths:
         pytest.fail("the site has no GGUF model; run ./build_pyodide.sh build without LOOM_MODEL=none.")
     folder = tmp_path_factory.mktemp("site")
     for path in (p for p in site.rglob("*") if p.is_file() and "models" not in p.parts):
         target = folder / path.relative_to(site)
         files.place(path, target)
-    with closing(FileSource(found[0])) as source:
+    with closing(FileSource(paths[0])) as source:
         convert_gguf(source, folder / MODEL, dtype="bfloat16")
     with serve.start(folder, isolated=True) as server:
         yield server.url
@@ -290,8 +290,8 @@ def test_block(page: Page, block: Block) -> None:
             lines = page.evaluate(RUN_MODULE, {"code": block.code, "model": MODEL})["lines"]
         _check_stream(lines)
         return
-    given = {"code": block.code, "supply": SUPPLIED.get(block.name, ""), "check": CHECKS[block.name]}
-    result = page.evaluate(RUN, given)
+    arguments = {"code": block.code, "supply": SUPPLIED.get(block.name, ""), "check": CHECKS[block.name]}
+    result = page.evaluate(RUN, arguments)
     check(block.name, result["lines"], result["value"])
 
 

@@ -70,14 +70,14 @@ def test_stepping_stops_at_once(open_page: Open, plain_url: str, how: str) -> No
 
 def test_the_same_seed_gives_the_same_again(open_page: Open, plain_url: str) -> None:
     page = open_page(plain_url + "step_example.html")
-    found = []
+    texts = []
     for _ in range(2):
         start(page, ticks="500", seed="5")
         finished(page, "Trained with seed 5")
-        found.append(page.inner_text("#samples"))
+        texts.append(page.inner_text("#samples"))
     start(page, ticks="500", seed="6")
     finished(page, "Trained with seed 6")
-    assert found[0] == found[1] != page.inner_text("#samples")
+    assert texts[0] == texts[1] != page.inner_text("#samples")
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_four_optimisers(open_page: Open, isolated_url: str, screenshot: Callabl
     finished(page, "4 optimisers, 5,000 ticks each")
     rows = page.locator("#results tr")
     expect(rows).to_have_count(4)
-    found = {}
+    losses = {}
     for i in range(4):
         cells = rows.nth(i).locator("th, td").all_inner_texts()
-        found[cells[0]] = (float(cells[2]), float(cells[3]), cells[5])
-    assert found["AdamW"][2] == "6 of 6"
-    assert found["AdamW"][1] < found["AdamW"][0] / 10
-    assert found["SGD"][1] > found["AdamW"][1]  # plain SGD is slower here, as it is natively
+        losses[cells[0]] = (float(cells[2]), float(cells[3]), cells[5])
+    assert losses["AdamW"][2] == "6 of 6"
+    assert losses["AdamW"][1] < losses["AdamW"][0] / 10
+    assert losses["SGD"][1] > losses["AdamW"][1]  # plain SGD is slower here, as it is natively
     expect(page.locator("#keys li")).to_have_count(4)
     screenshot(page, "optimizer")
 
@@ -181,15 +181,15 @@ def test_the_keyboard_reaches_everything(open_page: Open, plain_url: str, name: 
     page = open_page(plain_url + name)
     expect(page.get_by_role("status")).to_contain_text("ready", timeout=LONG)
     page.evaluate("() => document.activeElement.blur()")
-    wanted = page.evaluate(
+    stops = page.evaluate(
         """() => [...document.querySelectorAll("a, button, input, select, canvas[tabindex], [role=region][tabindex]")]
             .filter((n) => n.checkVisibility() && !n.disabled).length"""
     )
     reached = set()
-    for _ in range(wanted + 12):
+    for _ in range(stops + 12):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("() => (document.activeElement.dataset.seen ??= String(Math.random()))"))
-    assert len(reached) >= wanted
+    assert len(reached) >= stops
 
 
 @pytest.mark.parametrize("name", ["index.html", "grid_scatter_demo.html", "inference.html", "test.html", *PAGES])

@@ -123,8 +123,8 @@ def peak(profile: Path) -> int:
     """Bytes of the largest renderer's highest resident size."""
     sizes = []
     for pid in renderers(profile):
-        found = re.search(r"^VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-        sizes.append(int(found[1]) * 1024 if found else 0)
+        match = re.search(r"^VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        sizes.append(int(match[1]) * 1024 if match else 0)
     return max(sizes)
 
 

@@ -35,21 +35,21 @@ def page(gpu_chromium: Browser, plain_url: str) -> Iterator[Page]:
     """A page with a session that prefers the GPU."""
     contexts: list[Any] = []
     watches: list[Any] = []
-    made = _opener(gpu_chromium, contexts, watches)(f"{plain_url}index.html")
-    found = made.evaluate(START, {"device": "webgpu"})
-    gpu = next(d for d in found if d["device"] == "webgpu")
+    page = _opener(gpu_chromium, contexts, watches)(f"{plain_url}index.html")
+    devices = page.evaluate(START, {"device": "webgpu"})
+    gpu = next(d for d in devices if d["device"] == "webgpu")
     assert gpu["available"], f"a test of WebGPU needs an adapter: {gpu}"
     assert gpu["hardware"] is False
     assert "subgroups" in gpu["features"]
-    yield made
+    yield page
     _finish(contexts, watches)
 
 
 def test_every_kernel(page: Page) -> None:
     rows = page.evaluate("""async () => {
-      const told = [];
-      const rows = await session.verifyDevice("webgpu", { onProgress: (event) => told.push(event.loaded) });
-      if (told.length !== rows.length) throw new Error(`${told.length} events for ${rows.length} kernels`);
+      const events = [];
+      const rows = await session.verifyDevice("webgpu", { onProgress: (event) => events.push(event.loaded) });
+      if (events.length !== rows.length) throw new Error(`${events.length} events for ${rows.length} kernels`);
       return rows;
     }""")
     assert [row for row in rows if row["problem"]] == []
@@ -76,16 +76,16 @@ TRAIN = """async ({ device, epochs }) => {
 
 def test_training_a_dense_network(page: Page) -> None:
     expected = page.evaluate(TRAIN, {"device": "numpy", "epochs": 20})
-    found = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 20})
-    assert found["where"] == {"device": "webgpu", "reason": "asked for"}
-    assert found["history"] == pytest.approx(expected["history"], rel=1e-4)
-    assert found["history"][-1] < 0.9 * found["history"][0]
-    gpu = next(d for d in found["devices"] if d["device"] == "webgpu")
+    result = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 20})
+    assert result["where"] == {"device": "webgpu", "reason": "asked for"}
+    assert result["history"] == pytest.approx(expected["history"], rel=1e-4)
+    assert result["history"][-1] < 0.9 * result["history"][0]
+    gpu = next(d for d in result["devices"] if d["device"] == "webgpu")
     assert (gpu["used"], gpu["buffers"]) == (0, 0), "training gives its memory back"
 
 
 def test_the_originals_gpu_methods(page: Page) -> None:
-    found = page.evaluate("""async () => {
+    result = page.evaluate("""async () => {
       await session.useDevice("webgpu");
       const layers = [{ type: "dense", input_size: 5, output_size: 3, activation: "tanh" }];
       const network = await session.createNetwork({ layers }, { seed: 2 });
@@ -100,16 +100,16 @@ def test_the_originals_gpu_methods(page: Page) -> None:
       const [device] = (await session.useDevice("webgpu")).filter((d) => d.device === "webgpu");
       return { cpu, gpu, nanoseconds, gradient, expected, buffers: device.buffers };
     }""")
-    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-5)
-    assert found["gradient"] == pytest.approx(found["expected"], rel=1e-5)
-    assert found["nanoseconds"] > 0
-    assert found["buffers"] == 0
+    assert result["gpu"] == pytest.approx(result["cpu"], rel=1e-5)
+    assert result["gradient"] == pytest.approx(result["expected"], rel=1e-5)
+    assert result["nanoseconds"] > 0
+    assert result["buffers"] == 0
 
 
 def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> None:
     page = open_page(f"{plain_url}index.html")
-    found = page.evaluate(START, {"device": "webgpu"})
-    gpu = next(d for d in found if d["device"] == "webgpu")
+    devices = page.evaluate(START, {"device": "webgpu"})
+    gpu = next(d for d in devices if d["device"] == "webgpu")
     assert not gpu["available"]
     assert "GPU" in gpu["reason"]
     trained = page.evaluate(TRAIN, {"device": "webgpu", "epochs": 2})
@@ -193,7 +193,7 @@ LOSSES = """async () => {
     dispatches: [{ pipeline: 0, groups: [1, 1, 1], uniform: 0, buffers: [[0, data, 0, 16]] }],
   };
   const plan = host.plan(JSON.stringify(spec), new Uint8Array());
-  const found = {};
+  const result = {};
   const doubled = async () => {
     host.replay(plan, new Uint8Array(), 1, [], false);
     const reading = host.read([data, 0, 16]);
@@ -202,15 +202,15 @@ LOSSES = """async () => {
   };
   const answer = doubled();  // waits for the pipeline
   host.lose("unknown");
-  found.told = host.lost;
+  result.message = host.lost;
   await Promise.all([host.reopen(), host.reopen()]);
   const stopped = await answer;
-  found.stopped = [stopped.lost, stopped.bytes];
+  result.stopped = [stopped.lost, stopped.bytes];
   const again = await doubled();
-  found.again = [...new Float32Array(again.bytes.buffer)];
-  found.failure = host.failure();
-  found.generation = host.generation;
-  found.lost = host.lost;
+  result.again = [...new Float32Array(again.bytes.buffer)];
+  result.failure = host.failure();
+  result.generation = host.generation;
+  result.lost = host.lost;
   // Whoever stops while a pipeline compiles takes its buffers along.
   const left = host.create(16);
   const other = JSON.stringify(spec).replaceAll(`,${data},0,16`, `,${left},0,16`).replaceAll("double", "left");
@@ -219,16 +219,16 @@ LOSSES = """async () => {
   host.drop(gone);
   host.destroy(left);
   await host.read([row, 0, 16]).promise;
-  found.left = host.failure();
+  result.left = host.failure();
   const late = doubled();
   host.lose("unknown");
   const opening = host.reopen().catch((error) => error.message);
   host.close();
-  found.late = (await late).lost;
-  found.closed = await opening;
+  result.late = (await late).lost;
+  result.closed = await opening;
   const patience = new Promise((go) => setTimeout(go, 1000, true));
-  found.alive = await Promise.all(gpus.map((gpu) => Promise.race([gpu.lost.then(() => false), patience])));
-  return found;
+  result.alive = await Promise.all(gpus.map((gpu) => Promise.race([gpu.lost.then(() => false), patience])));
+  return result;
 }"""
 
 
@@ -238,15 +238,15 @@ def test_losses_at_bad_moments(gpu_chromium: Browser, plain_url: str) -> None:
     context.add_init_script(lose("unknown"))
     page = context.new_page()
     page.goto(f"{plain_url}index.html")
-    found = page.evaluate(LOSSES)
-    assert found["left"] == ""
-    assert found["told"] == "the GPU was lost (unknown): on purpose"
-    assert found["stopped"] == [True, None]
-    assert found["again"] == [2, 4, 6, 8]
-    assert (found["failure"], found["generation"], found["lost"]) == ("", 2, "")
-    assert found["late"] is True
-    assert found["closed"] == "the device was closed"
-    assert found["alive"] == [False, False, False]
+    result = page.evaluate(LOSSES)
+    assert result["left"] == ""
+    assert result["message"] == "the GPU was lost (unknown): on purpose"
+    assert result["stopped"] == [True, None]
+    assert result["again"] == [2, 4, 6, 8]
+    assert (result["failure"], result["generation"], result["lost"]) == ("", 2, "")
+    assert result["late"] is True
+    assert result["closed"] == "the device was closed"
+    assert result["alive"] == [False, False, False]
     context.close()
 
 
@@ -267,10 +267,10 @@ def test_the_page_of_devices(gpu_chromium: Browser, plain_url: str) -> None:
 
 GENERATE = """async ({ files, device, loseAt, options }) => {
   await session.useDevice(device);
-  const given = Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
-  const model = await session.loadModel(given);
+  const checkpoint = Object.entries(files).map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
+  const model = await session.loadModel(checkpoint);
   const buffers = async () => (await session.useDevice(device)).find((d) => d.device === "webgpu").buffers;
-  const told = [];
+  const runs = [];
   for (let round = 0; round < 3; round++) {
     const ids = [];
     let step = 0;
@@ -279,10 +279,10 @@ GENERATE = """async ({ files, device, loseAt, options }) => {
       ids.push(token.id);
       if (loseAt.includes(step++)) gpus.at(-1).destroy();
     }
-    told.push({ ids, buffers: await buffers() });
+    runs.push({ ids, buffers: await buffers() });
   }
   await model.dispose?.();
-  return { told, device: model.facts.device, activations: model.facts.activations };
+  return { runs, device: model.facts.device, activations: model.facts.activations };
 }"""
 
 
@@ -298,15 +298,15 @@ def test_text_of_a_small_model(gpu_chromium: Browser, plain_url: str, tmp_path: 
     page = context.new_page()
     page.goto(f"{plain_url}index.html")
     page.evaluate(START, {"device": "webgpu", "worker": False})
-    given = {"files": files, "options": options}
-    expected = page.evaluate(GENERATE, {**given, "device": "numpy", "loseAt": []})
-    found = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": []})
-    assert (found["device"], found["activations"]) == ("webgpu", "f32")
-    assert len(expected["told"][0]["ids"]) > 10
-    assert [t["ids"] for t in found["told"]] == [t["ids"] for t in expected["told"]]
-    assert found["told"][1]["buffers"] == found["told"][2]["buffers"]
+    arguments = {"files": files, "options": options}
+    expected = page.evaluate(GENERATE, {**arguments, "device": "numpy", "loseAt": []})
+    result = page.evaluate(GENERATE, {**arguments, "device": "webgpu", "loseAt": []})
+    assert (result["device"], result["activations"]) == ("webgpu", "f32")
+    assert len(expected["runs"][0]["ids"]) > 10
+    assert [t["ids"] for t in result["runs"]] == [t["ids"] for t in expected["runs"]]
+    assert result["runs"][1]["buffers"] == result["runs"][2]["buffers"]
     if "seed" in options:  # a loss means compiling everything again, which takes SwiftShader long
-        lost = page.evaluate(GENERATE, {**given, "device": "webgpu", "loseAt": [5]})
-        assert [t["ids"] for t in lost["told"]] == [t["ids"] for t in expected["told"]]
+        lost = page.evaluate(GENERATE, {**arguments, "device": "webgpu", "loseAt": [5]})
+        assert [t["ids"] for t in lost["runs"]] == [t["ids"] for t in expected["runs"]]
         assert page.evaluate("gpus.length") == 4, "one for each loss"
     context.close()

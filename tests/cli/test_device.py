@@ -34,9 +34,9 @@ def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices
     options = ("--model", tiny.path, "--prompt", "hello", "--max-tokens", 6, "--json")
     plain = json.loads(run("generate", *options)[1])
     assert (plain["device"], fresh_devices.get("simd")) == ("numpy", None)
-    found = json.loads(run("generate", *options, "--device", "simd", "--threads", 2, "--activations", "f32")[1])
-    assert (found["device"], found["activations"]) == ("simd", "f32")
-    assert found["ids"] == plain["ids"]
+    record = json.loads(run("generate", *options, "--device", "simd", "--threads", 2, "--activations", "f32")[1])
+    assert (record["device"], record["activations"]) == ("simd", "f32")
+    assert record["ids"] == plain["ids"]
     simd = fresh_devices.get("simd")
     assert simd is not None
     assert simd.info()["threads"] == 2

@@ -34,13 +34,13 @@ def test_recommended_sizes(monkeypatch: pytest.MonkeyPatch, most: int, expected:
     monkeypatch.setenv("LOOM_BUDGET_MB", "32")
     limits = LIMITS | {"maxComputeWorkgroupSizeX": most}
     adapter = {"backend": "Vulkan", "name": "X", "vendor_id": 4318, "type": "DiscreteGPU"}
-    found = detector.report(adapter, ["b", "a"], limits)
-    assert found["recommended"] == {
+    record = detector.report(adapter, ["b", "a"], limits)
+    assert record["recommended"] == {
         "workgroup_x": expected, "workgroup_y": 1, "workgroup_z": 1, "tile_x": 8 * expected, "tile_y": 8,
         "budget_bytes": 32 << 20,
     }  # fmt: skip
-    assert (found["key"], found["features"]) == ("vulkan/0x10de/0x0000/X", ["a", "b"])
-    assert found["env"]["LOOM_BUDGET_MB"] == "32"
+    assert (record["key"], record["features"]) == ("vulkan/0x10de/0x0000/X", ["a", "b"])
+    assert record["env"]["LOOM_BUDGET_MB"] == "32"
 
 
 def test_preference_and_fallback(monkeypatch: pytest.MonkeyPatch) -> None:

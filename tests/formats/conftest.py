@@ -17,9 +17,9 @@ from .tiny_gguf import TinyGGUF, write_tiny_gguf
 @pytest.fixture(scope="session")
 def real_gguf() -> Path:
     """SmolLM2-135M-Instruct Q4_1, from LOOM_TEST_GGUF, models/, the site or the download cache."""
-    given = os.environ.get("LOOM_TEST_GGUF")
-    if given:
-        return Path(given)
+    named = os.environ.get("LOOM_TEST_GGUF")
+    if named:
+        return Path(named)
     for folder in (paths.REPOSITORY / "models", paths.REPOSITORY / "dist" / "models", paths.cache("models")):
         for path in sorted(folder.glob("**/SmolLM2-135M-Instruct*Q4_1.gguf")):
             return path

@@ -48,16 +48,16 @@ def read_json(path: Path) -> Any:
 
 
 def test_float32_is_exact(tiny: TinyGGUF, small: FileSource, tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
-    report = convert_gguf(small, tmp_path / "out", progress=lambda *step: told.append(step))
+    steps: list[tuple[int, int, str]] = []
+    report = convert_gguf(small, tmp_path / "out", progress=lambda *step: steps.append(step))
     written = safetensors.numpy.load_file(tmp_path / "out" / "model.safetensors")
     assert set(written) == set(tiny.weights)
-    for name, wanted in tiny.weights.items():
+    for name, weight in tiny.weights.items():
         assert written[name].dtype == np.float32
-        np.testing.assert_array_equal(written[name], wanted, err_msg=name)
+        np.testing.assert_array_equal(written[name], weight, err_msg=name)
     assert report.parameters == sum(w.size for w in tiny.weights.values())
-    assert report.tensors == len(told) == len(tiny.weights)
-    assert told[-1][0] == told[-1][1] == 4 * report.parameters
+    assert report.tensors == len(steps) == len(tiny.weights)
+    assert steps[-1][0] == steps[-1][1] == 4 * report.parameters
     assert report.files == {p.name: p.stat().st_size for p in (tmp_path / "out").iterdir()}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
@@ -95,9 +95,9 @@ def test_half_precision(dtype: Any, tiny: TinyGGUF, small: FileSource, tmp_path:
     convert_gguf(small, tmp_path / "out", dtype=dtype)
     file = SafetensorsFile(BytesSource((tmp_path / "out" / "model.safetensors").read_bytes(), "x"))
     limit = 2.0**-11 if dtype == "float16" else 2.0**-8
-    for name, wanted in tiny.weights.items():
+    for name, weight in tiny.weights.items():
         assert file.info(name).dtype == {"float16": "F16", "bfloat16": "BF16"}[dtype]
-        assert (np.abs(file.load(name) - wanted) <= np.abs(wanted) * limit + 1e-7).all()
+        assert (np.abs(file.load(name) - weight) <= np.abs(weight) * limit + 1e-7).all()
     assert read_json(tmp_path / "out" / "config.json")["torch_dtype"] == dtype
 
 
@@ -116,8 +116,8 @@ def test_shards(tiny: TinyGGUF, small: FileSource, tmp_path: Path) -> None:
     assert all(f"-of-{len(shards):05}." in name for name in shards)
     index = BytesSource((tmp_path / "out" / "model.safetensors.index.json").read_bytes(), "index")
     checkpoint = SafetensorsIndex(index, shards)
-    for name, wanted in tiny.weights.items():
-        np.testing.assert_array_equal(checkpoint.load(name), wanted)
+    for name, weight in tiny.weights.items():
+        np.testing.assert_array_equal(checkpoint.load(name), weight)
     assert checkpoint.metadata["total_size"] == 4 * report.parameters
 
 

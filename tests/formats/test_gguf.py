@@ -89,20 +89,20 @@ def test_types_written_by_the_package(name: str, tmp_path: Path, open_file: Open
     if name in plain:
         stored = (rng.normal(0, 50, (6, 40))).astype(plain[name])
         writer.add_tensor("t", stored)
-        wanted = stored.astype(np.float32)
+        expected = stored.astype(np.float32)
     else:
         stored = rng.integers(0, 120, (6, 3 * 256 // block * size), dtype=np.uint8)
         writer.add_tensor("t", stored, raw_dtype=kind)
-        wanted = dequantize(stored, kind)
+        expected = dequantize(stored, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     file = GGUFFile(open_file(path))
     assert file.info("t").dtype == name
-    np.testing.assert_array_equal(file.load("t"), wanted)
+    np.testing.assert_array_equal(file.load("t"), expected)
     with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(file.load("t", np.float16), wanted.astype(np.float16))
+        np.testing.assert_array_equal(file.load("t", np.float16), expected.astype(np.float16))
     assert bytes(file.raw("t")) == stored.tobytes()
     assert file.raw_rows("t").shape == (6, stored.nbytes // 6)
     if name in plain:

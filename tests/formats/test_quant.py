@@ -101,13 +101,13 @@ def test_float8() -> None:
         for code, value in enumerate(ours(codes, name)[:, 0].tolist()):
             exponent = (code & 127) >> fraction_bits
             fraction = (code & ((1 << fraction_bits) - 1)) / (1 << fraction_bits)
-            wanted = (1 + fraction) * 2.0 ** (exponent - bias) if exponent else fraction * 2.0 ** (1 - bias)
+            expected = (1 + fraction) * 2.0 ** (exponent - bias) if exponent else fraction * 2.0 ** (1 - bias)
             if name == "F8_E5M2" and exponent == 31:
-                wanted = float("nan") if fraction else float("inf")
+                expected = float("nan") if fraction else float("inf")
             if name == "F8_E4M3" and code & 127 == 127:
-                wanted = float("nan")
-            wanted = -wanted if code & 128 else wanted
-            assert value == wanted or (value != value and wanted != wanted)
+                expected = float("nan")
+            expected = -expected if code & 128 else expected
+            assert value == expected or (value != value and expected != expected)
 
 
 def test_which_can_be_widened() -> None:

@@ -49,9 +49,9 @@ def make_cache(request: pytest.FixtureRequest) -> Iterator[Callable[..., tuple[C
         if request.param == "numpy":
             cache = NumpyCache(Keeping(*layers))
             return cache, lambda: cache.arrays, lambda name, value: cache.arrays[name].__setitem__(..., value)
-        there = DeviceCache(Keeping(*layers), device)
-        read: Values = lambda: {name: device.download(t) for name, t in there.tensors.items()}  # noqa: E731
-        return there, read, lambda name, value: device.write(there.tensors[name], value)
+        device_cache = DeviceCache(Keeping(*layers), device)
+        read: Values = lambda: {name: device.download(t) for name, t in device_cache.tensors.items()}  # noqa: E731
+        return device_cache, read, lambda name, value: device.write(device_cache.tensors[name], value)
 
     yield make
     device.close()

@@ -35,9 +35,9 @@ OPTIONS = [
 
 @pytest.fixture(scope="module", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    made = DEVICES[request.param]()
-    yield made
-    made.close()
+    instance = DEVICES[request.param]()
+    yield instance
+    instance.close()
 
 
 def ids(model: LanguageModel, prompt: str, options: GenerationOptions) -> list[int]:
@@ -47,21 +47,21 @@ def ids(model: LanguageModel, prompt: str, options: GenerationOptions) -> list[i
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "Q4_1", "F16", "BF16", "Q5_1"])
 def test_tokens_are_those_of_numpy(device: Device, tmp_path: Path, kind: str) -> None:
     path = write_tiny_gguf(tmp_path / "m.gguf", kind=kind, tied=kind == "Q4_1").path
-    plain, there = load_model(path), load_model(path, device=device, activations="f32")
-    assert (there.device, there.activations) == ("simd", "f32")
+    plain, on_device = load_model(path), load_model(path, device=device, activations="f32")
+    assert (on_device.device, on_device.activations) == ("simd", "f32")
     prompt = "hello world " * 3
     text = np.array(plain.tokenizer.encode(prompt))
     reference = plain.model.forward(text, plain.model.new_cache(), every=True)
-    found = there.model.forward(text, there.model.new_cache(), every=True)
+    logits = on_device.model.forward(text, on_device.model.new_cache(), every=True)
     limit = 5e-2 if kind == "Q5_1" else 1e-4  # requantised to Q8_0, in a random net that makes much of it
-    assert np.linalg.norm(found - reference) < limit * np.linalg.norm(reference)
+    assert np.linalg.norm(logits - reference) < limit * np.linalg.norm(reference)
     if kind != "Q5_1":
         for options in OPTIONS:
-            assert ids(there, prompt, options) == ids(plain, prompt, options)
+            assert ids(on_device, prompt, options) == ids(plain, prompt, options)
     quick = load_model(path, device=device)
     finer = quick.model.forward(text, quick.model.new_cache(), every=True)
-    assert np.linalg.norm(finer - found) < 1e-2 * np.linalg.norm(reference)
-    for model in (there, quick):
+    assert np.linalg.norm(finer - logits) < 1e-2 * np.linalg.norm(reference)
+    for model in (on_device, quick):
         model.close()
 
 

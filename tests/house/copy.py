@@ -72,9 +72,9 @@ def parity(*kernels, label=""):
     some = [case for kernel in kernels for case in cases.of(kernel) if case.label.startswith(label)]
     for device in (SimdDevice(), WebGPUDevice(WgpuHost())):
         for case in some:
-            found = finished(on_device(device, case))
+            actual = finished(on_device(device, case))
             for name, ref in reference(case).items():
-                assert error(found[name], ref) < 1e-5, (device.name, str(case), name)
+                assert error(actual[name], ref) < 1e-5, (device.name, str(case), name)
         device.close()
     return len(some)
 

@@ -34,7 +34,7 @@ from loom_py.models.convert import convert_gguf
 from loom_py.runtime.choice import devices, use_device
 
 convert_gguf(FileSource(places[1]), places[2])
-found = {}
+answers = {}
 for name in ("numpy", "simd", "webgpu"):
     use_device(name)
     device = devices.get(name)
@@ -51,9 +51,9 @@ for name in ("numpy", "simd", "webgpu"):
                 texts[-1].append(token.id)
                 if name == "webgpu" and len(texts[-1]) == 9:
                     device.host.lose("unknown")
-        found[f"{name} {place}"] = {"ids": ids, "logits": logits, "tokens": texts}
+        answers[f"{name} {place}"] = {"ids": ids, "logits": logits, "tokens": texts}
         model.close()
-print(json.dumps(found))
+print(json.dumps(answers))
 """
 
 
@@ -173,8 +173,8 @@ def test_one_file_adds_a_family(copy: Copy, weights: dict[str, NDArray[np.float3
     directory = write_directory(tmp_path / "nimbus", weights)
     file = write_gguf(tmp_path / "nimbus.gguf", weights, directory)
     places = [str(directory), str(file), str(tmp_path / "converted")]
-    given = f"places, prompts, tokens = {places!r}, {PROMPTS!r}, {TOKENS}\n"
-    answers: dict[str, dict[str, Any]] = json.loads(copy.run(given + USE))
+    header = f"places, prompts, tokens = {places!r}, {PROMPTS!r}, {TOKENS}\n"
+    answers: dict[str, dict[str, Any]] = json.loads(copy.run(header + USE))
     assert len(answers) == 9
     ids = answers[f"numpy {directory}"]["ids"]
     logits = [expected_logits(weights, prompt) for prompt in ids]

@@ -114,8 +114,8 @@ for device in (SimdDevice(), WebGPUDevice(WgpuHost())):
     executable.free()
     device.close()
 shapes = TracingOps("shapes")
-made = shapes.blend(*(shapes.tensor(Abstract((2, 6)), "input", name) for name in "ab"), 0.5)
-assert made.shape == (2, 6) and NumpyOps().blend(np.zeros(2), np.ones(2), 0.5).tolist() == [0.5, 0.5]
+blended = shapes.blend(*(shapes.tensor(Abstract((2, 6)), "input", name) for name in "ab"), 0.5)
+assert blended.shape == (2, 6) and NumpyOps().blend(np.zeros(2), np.ones(2), 0.5).tolist() == [0.5, 0.5]
 """
 
 

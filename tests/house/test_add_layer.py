@@ -68,9 +68,9 @@ for other in weights[1:]:
 def example() -> str:
     """The layer that the guide shows."""
     text = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    return found[1]
+    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    return block[1]
 
 
 def test_one_file_adds_a_layer(tmp_path: Path) -> None:

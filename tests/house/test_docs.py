@@ -42,7 +42,7 @@ def exists(name: str) -> bool:
     if name.startswith(MADE_LATER) or name in EXAMPLES:
         return True
     if "/" not in name:
-        return name in names() or any(fnmatch(found, name) for found in names())
+        return name in names() or any(fnmatch(path, name) for path in names())
     bases = (ROOT, ROOT / "loom_py", ROOT / "loom_py" / "runtime", ROOT / "web")
     return any(any(base.glob(name.rstrip("/"))) for base in bases)
 

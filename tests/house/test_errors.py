@@ -140,12 +140,12 @@ def test_the_whole_package_is_read() -> None:
 
 
 def test_every_error_is_worded_as_agreed() -> None:
-    faults = [f"{site}\n    {found}" for site in ALL if (found := fault(site))]
+    faults = [f"{site}\n    {text}" for site in ALL if (text := fault(site))]
     assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
+    ("source", "expected"),
     [
         ("InputError('the batch is empty', where='batches', remedy='Give at least one sample.')", ""),
         ("InputError('is empty', where='batches')", ""),
@@ -161,12 +161,12 @@ def test_every_error_is_worded_as_agreed() -> None:
         ("self.fail('Too long')", "begins with a capital"),
     ],
 )
-def test_each_rule_finds_what_it_forbids(source: str, found: str) -> None:
+def test_each_rule_finds_what_it_forbids(source: str, expected: str) -> None:
     call = ast.parse(source, mode="eval").body
     assert isinstance(call, ast.Call)
     faults = [f for site in sites_of(call, "here") if (f := fault(site))]
-    assert bool(faults) == bool(found), faults
-    assert all(re.search(found, f) for f in faults)
+    assert bool(faults) == bool(expected), faults
+    assert all(re.search(expected, f) for f in faults)
 
 
 def test_the_place_and_the_remedy_frame_the_message() -> None:

@@ -90,7 +90,7 @@ def identifiers(tree: ast.AST) -> set[str]:
 def test_names_are_nouns_and_verbs() -> None:
     pronouns = {
         f"{relative(path)}: {name}"
-        for path in package_files("bench", "examples", "loom_py", "tools")
+        for path in package_files("bench", "examples", "loom_py", "tests", "tools")
         for name in identifiers(ast.parse(path.read_text(encoding="utf-8")))
         if PRONOUN.fullmatch(name)
     }
@@ -100,20 +100,20 @@ def test_names_are_nouns_and_verbs() -> None:
 def private_uses(tree: ast.AST) -> list[tuple[int, str]]:
     """(line, text) of private names of other modules: those imported, and attributes that this file does not define."""
     own = identifiers(tree)
-    found: list[tuple[int, str]] = []
+    uses: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(level=level, names=names) if level:
-                found += [(node.lineno, a.name) for a in names if re.match(r"_[a-z]", a.name)]
+                uses += [(node.lineno, a.name) for a in names if re.match(r"_[a-z]", a.name)]
             case (
                 ast.Attribute(value=ast.Name(id="self" | "cls")) | ast.Attribute(value=ast.Call(func=ast.Name("super")))
             ):
                 pass  # inherited
             case ast.Attribute(attr=name) if re.match(r"_[a-z]", name) and name not in own | {"_asdict", "_replace"}:
-                found.append((node.lineno, ast.unparse(node)))
+                uses.append((node.lineno, ast.unparse(node)))
             case _:
                 pass
-    return found
+    return uses
 
 
 def test_private_names_stay_in_their_module() -> None:

@@ -33,14 +33,14 @@ def test_modules_import_from_the_rooms_below() -> None:
         modules = sorted((WEB / room).glob("*.js"))
         assert modules, room
         for path in modules:
-            found = outside(path, STATIC.findall(path.read_text(encoding="utf-8")))
-            assert found <= allowed, f"{path.relative_to(WEB)} imports {', '.join(sorted(found - allowed))}"
+            folders = outside(path, STATIC.findall(path.read_text(encoding="utf-8")))
+            assert folders <= allowed, f"{path.relative_to(WEB)} imports {', '.join(sorted(folders - allowed))}"
 
 
 def test_demonstrations_use_public_types_only() -> None:
     for path in sorted((WEB / "demos").glob("*.js")):
-        found = outside(path, IN_TYPES.findall(path.read_text(encoding="utf-8")))
-        assert found <= ALLOWED["demos"], f"{path.name} uses types of {', '.join(sorted(found - ALLOWED['demos']))}"
+        folders = outside(path, IN_TYPES.findall(path.read_text(encoding="utf-8")))
+        assert folders <= ALLOWED["demos"], f"{path.name} uses types of {', '.join(sorted(folders - ALLOWED['demos']))}"
 
 
 def test_an_import_upwards_is_seen() -> None:

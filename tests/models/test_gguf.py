@@ -64,9 +64,9 @@ def test_raw_and_widened_rows_agree(tiny: TinyGGUF, open_file: Open) -> None:  #
         raw = unpermute_rope_rows(file.raw_rows(f"blk.1.attn_{part}.weight"), heads)
         scales = raw.reshape(len(raw), -1, 34)[:, :, :2].copy().view(np.float16).astype(np.float32)
         numbers = raw.reshape(len(raw), -1, 34)[:, :, 2:].view(np.int8) * scales
-        wanted = tiny.weights[f"model.layers.1.self_attn.{part}_proj.weight"]
-        np.testing.assert_array_equal(numbers.reshape(wanted.shape), wanted)
-        np.testing.assert_array_equal(unpermute_rope_rows(file.load(f"blk.1.attn_{part}.weight"), heads), wanted)
+        expected = tiny.weights[f"model.layers.1.self_attn.{part}_proj.weight"]
+        np.testing.assert_array_equal(numbers.reshape(expected.shape), expected)
+        np.testing.assert_array_equal(unpermute_rope_rows(file.load(f"blk.1.attn_{part}.weight"), heads), expected)
 
 
 def test_rows_that_do_not_divide() -> None:

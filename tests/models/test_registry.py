@@ -45,8 +45,8 @@ def test_a_family_may_be_called_otherwise_than_its_file() -> None:
 
 
 def test_gguf_goes_by_the_architecture() -> None:
-    found = gguf_config({"general.architecture": "clouds", "clouds.block_count": 3})
-    assert found == {"model_type": "alto", "block_count": 3}
+    config = gguf_config({"general.architecture": "clouds", "clouds.block_count": 3})
+    assert config == {"model_type": "alto", "block_count": 3}
     with pytest.raises(FormatError, match=r"clouds\.block_count.*: missing"):
         gguf_config({"general.architecture": "clouds", "llama.block_count": 3})
     with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are clouds, .*llama, "):

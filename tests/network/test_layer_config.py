@@ -122,8 +122,8 @@ ARGUMENTS: dict[str, list[Any]] = {
 
 def test_every_init_function_is_listed_and_covers_every_kind() -> None:
     assert [r["Name"] for r in list_layer_init_functions()] == sorted(FUNCTIONS) == sorted(ARGUMENTS)
-    made = {call_layer_init(name, arguments)["TypeName"] for name, arguments in ARGUMENTS.items()}
-    assert made == {cls.kind for cls in KINDS.values()}
+    kinds = {call_layer_init(name, arguments)["TypeName"] for name, arguments in ARGUMENTS.items()}
+    assert kinds == {cls.kind for cls in KINDS.values()}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -122,10 +122,10 @@ def parallel(draw: st.DrawFn, in_size: int, depth: int) -> tuple[Config, int]:
         kinds = st.sampled_from([plain, {"type": "rnn", "hidden_size": size}])
         branches = draw(st.lists(kinds, min_size=count, max_size=count))
         return {"type": "parallel", "combine_mode": mode, "branches": branches}, size
-    made = [draw(layer(in_size, depth - 1)) for _ in range(count)]
-    config: Config = {"type": "parallel", "combine_mode": mode, "branches": [c for c, _ in made]}
+    drawn = [draw(layer(in_size, depth - 1)) for _ in range(count)]
+    config: Config = {"type": "parallel", "combine_mode": mode, "branches": [c for c, _ in drawn]}
     if mode == "filter":
-        return config, max(size for _, size in made)
+        return config, max(size for _, size in drawn)
     if mode == "grid_scatter":
         rows = draw(st.integers(1, 3))
         cells = draw(st.permutations([(r, c) for r in range(rows) for c in range(count)]))[:count]
@@ -135,7 +135,7 @@ def parallel(draw: st.DrawFn, in_size: int, depth: int) -> tuple[Config, int]:
             {"branch_index": b, "target_row": r, "target_col": c, "target_layer": 0}
             for b, (r, c) in zip(order, cells, strict=True)
         ]
-    return config, sum(size for _, size in made)
+    return config, sum(size for _, size in drawn)
 
 
 @st.composite

@@ -26,8 +26,8 @@ def paths(layer: Layer, tree: Params, path: str) -> list[str]:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_children_have_every_parameter(name: str) -> None:
     network = build_network_from_json(network_config(name), seed=1)
-    found = [p for i, layer in enumerate(network.layers) for p in paths(layer, network.params[i], f"layers.{i}")]
-    assert sorted(found) == sorted(network.parameters)
+    names = [p for i, layer in enumerate(network.layers) for p in paths(layer, network.params[i], f"layers.{i}")]
+    assert sorted(names) == sorted(network.parameters)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

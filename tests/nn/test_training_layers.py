@@ -44,8 +44,8 @@ def on_numpy(network: Network, x: np.ndarray, gy: np.ndarray, training: bool) ->
     network.set_training(training)
     y = network.forward(x)
     gx = network.backward(gy)
-    found = {"y": y, "gx": gx, **network.buffers, **network.gradients}
-    return {path.rpartition(".")[2]: a for path, a in found.items()}
+    tensors = {"y": y, "gx": gx, **network.buffers, **network.gradients}
+    return {path.rpartition(".")[2]: a for path, a in tensors.items()}
 
 
 def on_simd(network: Network, x: np.ndarray, gy: np.ndarray, training: bool) -> dict[str, np.ndarray]:
@@ -64,29 +64,29 @@ def on_simd(network: Network, x: np.ndarray, gy: np.ndarray, training: bool) -> 
     device = SimdDevice()
     uploaded = {name: device.upload(a) for name, a in state.items()}
     executable = device.compile(ops.program, uploaded)
-    found = executable.run({"x": x, "gy": gy})
+    outputs = executable.run({"x": x, "gy": gy})
     for name, a in params[BUFFERS].items():
-        a[...] = found[name] = device.download(uploaded[name])
+        a[...] = outputs[name] = device.download(uploaded[name])
     executable.free()
     device.close()
-    return found
+    return outputs
 
 
 @pytest.mark.parametrize("passes", [on_numpy, on_simd])
 @pytest.mark.parametrize("name", CASES)
 def test_batch_norm_is_torch_s(name: str, passes: Passes) -> None:
     """Two training passes and an evaluation pass, forward and backward."""
-    network, given, shape = one_layer(name), data(name), CASES[name]["shape"]
+    network, inputs, shape = one_layer(name), data(name), CASES[name]["shape"]
     worst = 0.0
     for i in range(3):
-        x, gy = (given[key][i].reshape(shape[0], -1) for key in ("x", "gy"))
-        found = passes(network, x, gy, i < 2)
+        x, gy = (inputs[key][i].reshape(shape[0], -1) for key in ("x", "gy"))
+        actual = passes(network, x, gy, i < 2)
         expected = {key[:-2]: np.array(a) for key, a in STORED[name].items() if key.endswith(str(i))}
-        assert set(found) == set(expected)
+        assert set(actual) == set(expected)
         for key, a in expected.items():
             # Some gradients vanish in part; what is left of them is the rounding of what was subtracted.
             floor = 0.1 * float(np.linalg.norm(gy))
-            error = np.linalg.norm(found[key].ravel() - a) / max(float(np.linalg.norm(a)), floor)
+            error = np.linalg.norm(actual[key].ravel() - a) / max(float(np.linalg.norm(a)), floor)
             worst = max(worst, float(error))
             assert error < LIMIT, (key, i)
     row("batch norm beside torch's", f"{name:<24}{passes.__name__:<10}{worst:.1e}")

@@ -32,26 +32,26 @@ def data(name: str) -> dict[str, Any]:
 def reference(name: str) -> dict[str, list[float]]:
     """y, gx, ggamma, gbeta and the running statistics of each pass, flat: two in training, the third in evaluation."""
     torch: Any = import_module("torch")
-    case, given = CASES[name], data(name)
+    case, inputs = CASES[name], data(name)
     affine = case.get("affine", True)
     options = {"eps": case.get("epsilon", 1e-5), "momentum": case.get("momentum", 0.1), "affine": affine}
     module: Any = torch.nn.BatchNorm1d(case["shape"][1], **options)
     if affine:
         with torch.no_grad():
-            module.weight.copy_(torch.tensor(given["gamma"]))
-            module.bias.copy_(torch.tensor(given["beta"]))
-    found: dict[str, list[float]] = {}
+            module.weight.copy_(torch.tensor(inputs["gamma"]))
+            module.bias.copy_(torch.tensor(inputs["beta"]))
+    flat: dict[str, list[float]] = {}
     for i in range(3):
         module.train(i < 2)
         module.zero_grad()
-        x = torch.tensor(given["x"][i], requires_grad=True)
+        x = torch.tensor(inputs["x"][i], requires_grad=True)
         y = module(x)
-        y.backward(torch.tensor(given["gy"][i]))
+        y.backward(torch.tensor(inputs["gy"][i]))
         results = {"y": y, "gx": x.grad, "running_mean": module.running_mean, "running_var": module.running_var}
         results |= {"gamma": module.weight.grad, "beta": module.bias.grad} if affine else {}
         for key, value in results.items():
-            found[f"{key} {i}"] = [float(f"{v:.8g}") for v in value.detach().numpy().ravel()]
-    return found
+            flat[f"{key} {i}"] = [float(f"{v:.8g}") for v in value.detach().numpy().ravel()]
+    return flat
 
 
 if __name__ == "__main__":

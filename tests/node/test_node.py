@@ -38,8 +38,8 @@ def wheel(name: str) -> Path:
     """The one wheel of that name in the site."""
     if not RUNTIME.is_dir():
         pytest.fail("the site in dist/ is missing; run ./build_pyodide.sh build first.")
-    (found,) = RUNTIME.glob(f"{name}-*.whl")
-    return found
+    (match,) = RUNTIME.glob(f"{name}-*.whl")
+    return match
 
 
 def check(report: dict[str, Any]) -> None:
@@ -73,5 +73,7 @@ history = network.train(batches, {{"Epochs": 50, "LearningRate": 0.1}}).loss_his
 history[-1] < history[0]
 """
         shown = node("console.mjs", RUNTIME, typed=lines).splitlines()
-    told = [line.capitalize() for line in shown]  # the console gives Python's booleans as JavaScript's
-    assert [line for line in told if line in ("[true, false]", "1", "True")] == ["[true, false]", "1", "True"], shown
+    capitalised = [line.capitalize() for line in shown]  # the console gives Python's booleans as JavaScript's
+    assert [line for line in capitalised if line in ("[true, false]", "1", "True")] == ["[true, false]", "1", "True"], (
+        shown
+    )

@@ -103,15 +103,15 @@ def test_a_change_after_the_last_window() -> None:
 
 
 def comparison() -> AdaptationComparison:
-    made = AdaptationComparison()
-    made.add_result(tracked([0.9, 0.1, 0.9], ((100, 1, "b"),), "wild"))
-    made.add_result(tracked([0.5, 0.6, 0.5], ((100, 1, "b"),), "steady"))
-    return made
+    comparisons = AdaptationComparison()
+    comparisons.add_result(tracked([0.9, 0.1, 0.9], ((100, 1, "b"),), "wild"))
+    comparisons.add_result(tracked([0.5, 0.6, 0.5], ((100, 1, "b"),), "steady"))
+    return comparisons
 
 
 def test_comparison() -> None:
-    made = comparison()
-    best, stable = made.get_best_by_avg_accuracy(), made.get_most_stable()
+    comparisons = comparison()
+    best, stable = comparisons.get_best_by_avg_accuracy(), comparisons.get_most_stable()
     assert best is not None
     assert stable is not None
     assert (best.mode_name, stable.mode_name) == ("wild", "steady")
@@ -130,8 +130,8 @@ def test_windows_without_outputs_say_nothing_about_stability() -> None:
         for i in range(10):
             clock.now = start + at + i
             tracker.record_output(i < 8)
-    made = AdaptationComparison([tracked([0.5, 0.6, 0.5], mode="other"), tracker.finalize()])
-    stable = made.get_most_stable()
+    comparisons = AdaptationComparison([tracked([0.5, 0.6, 0.5], mode="other"), tracker.finalize()])
+    stable = comparisons.get_most_stable()
     assert stable is not None
     assert stable.mode_name == "slow"
     unused = AdaptationTracker(100, 300, clock)
@@ -140,24 +140,24 @@ def test_windows_without_outputs_say_nothing_about_stability() -> None:
 
 
 def test_tables() -> None:
-    made = comparison()
-    lines = made.timeline("Test", 4).splitlines()
+    comparisons = comparison()
+    lines = comparisons.timeline("Test", 4).splitlines()
     assert lines[0] == "Test — accuracy over time"
     assert lines[3].split() == ["wild", "90%", "10%", "90%", "-"]
     assert len({len(line) for line in (lines[1], lines[2])}) == 1
-    summary = made.summary("Test").splitlines()
+    summary = comparisons.summary("Test").splitlines()
     assert summary[3].split("  ")[0] == "wild"
     assert "90%→10% (1)" in summary[3]
     assert summary[3].endswith("63.3%")
-    one = made.results[0]
+    one = comparisons.results[0]
     assert "→b" in one.timeline()
     assert "30" in one.summary()
     assert "no changes" in tracked([0.5]).summary()
 
 
 def test_saved_and_read_back(tmp_path: Path) -> None:
-    made, file = comparison(), tmp_path / "comparison.json"
-    made.save_to_json(str(file))
+    comparisons, file = comparison(), tmp_path / "comparison.json"
+    comparisons.save_to_json(str(file))
     record = json.loads(file.read_text(encoding="utf-8"))
     first = record["results"][0]
     assert list(first) == [
@@ -170,8 +170,8 @@ def test_saved_and_read_back(tmp_path: Path) -> None:
         *("at_time", "from_task", "to_task", "pre_change_window", "post_change_window"),
         *("pre_accuracy", "post_accuracy", "recovery_windows", "recovery_time"),
     ]
-    assert AdaptationComparison.load_from_json(str(file)).results == made.results
-    assert AdaptationResult.from_json(first) == made.results[0]
+    assert AdaptationComparison.load_from_json(str(file)).results == comparisons.results
+    assert AdaptationResult.from_json(first) == comparisons.results[0]
     file.write_text('{"results": [{"model_name": 1}]}')
     with pytest.raises(ConfigError, match="model_name"):
         AdaptationComparison.load_from_json(str(file))

@@ -101,10 +101,10 @@ class Server(http.server.ThreadingHTTPServer):
 def server() -> Iterator[Server]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            made: Any = self.server
-            made.hold.wait(5)
-            made.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(made.status)
+            host: Any = self.server
+            host.hold.wait(5)
+            host.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(host.status)
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None: ...
@@ -253,13 +253,13 @@ def test_activity_of_every_layer() -> None:
         net.get_activity()
     net.start_activity()
     net.forward(X)
-    found = net.get_activity()
+    activity = net.get_activity()
     expected = [np.sqrt((a.astype(np.float64) ** 2).mean()) for a in net.pass_outputs[1:]]
-    np.testing.assert_allclose(found["forward"], expected, rtol=1e-6)
-    np.testing.assert_array_equal(found["backward"], [0, 0])
+    np.testing.assert_allclose(activity["forward"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(activity["backward"], [0, 0])
     net.backward(np.full((2, 2), -3.0))
     assert net.get_activity()["backward"][1] == 3
     assert net.get_activity()["backward"][0] > 0
-    json.dumps({k: v.tolist() for k, v in found.items()})
+    json.dumps({k: v.tolist() for k, v in activity.items()})
     net.stop_activity()
     assert net.layers_to_run() is net.layers

@@ -40,12 +40,12 @@ def test_passes_equal_numpy(network: Network) -> None:
     for _ in range(3):
         y, duration = network.forward_gpu(x)
         gx, _ = network.backward_gpu(gy)
-        found = {path: g.copy() for path, g in network.gradients.items()}
+        gradients = {path: g.copy() for path, g in network.gradients.items()}
         assert duration > 0
         np.testing.assert_allclose(y, network.forward(x).ravel(), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(gx, network.backward(gy).ravel(), rtol=1e-5, atol=1e-6)
         for path, g in network.gradients.items():
-            np.testing.assert_allclose(found[path], g, rtol=1e-5, atol=1e-6, err_msg=path)
+            np.testing.assert_allclose(gradients[path], g, rtol=1e-5, atol=1e-6, err_msg=path)
         network.update_weights(0.5)  # the next pass sees the new weights
     gpu = network._gpu()
     network.release_gpu()

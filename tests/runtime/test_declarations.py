@@ -46,8 +46,8 @@ def test_a_shape_rule_says_what_the_function_gives(name: str) -> None:
             arguments = {k: widened(v, dtype) for k, v in case.arguments.items()}
             ruled: Any = declared.shapes(**{k: abstract(v) for k, v in arguments.items()})
             expected = [] if ruled is None else list(ruled) if isinstance(ruled, tuple) else [ruled]
-            found = arrays(declared.function(**arguments))
-            assert [(a.shape, a.dtype) for a in found] == [(a.shape, a.dtype) for a in expected], str(case)
+            actual = arrays(declared.function(**arguments))
+            assert [(a.shape, a.dtype) for a in actual] == [(a.shape, a.dtype) for a in expected], str(case)
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -189,15 +189,15 @@ def test_training(device: ArrayDevice, devices: choice.Devices, name: str) -> No
     config = network_config(name)
     data = batches(config)
     options = {"Epochs": 3, "LearningRate": 0.01, "Optimizer": "adamw", "GradientClip": 1.0}
-    there, plain = (build_network_from_json(config, seed=3) for _ in range(2))
-    result = there.train(data, options)
-    assert there.get_device() == {"device": "arrays", "reason": "asked for"}
+    on_device, plain = (build_network_from_json(config, seed=3) for _ in range(2))
+    result = on_device.train(data, options)
+    assert on_device.get_device() == {"device": "arrays", "reason": "asked for"}
     devices.prefer("numpy")
     expected = plain.train(data, options)
     assert plain.get_device()["device"] == "numpy"
     np.testing.assert_allclose(result.loss_history, expected.loss_history, rtol=1e-5)
     for path, value in plain.parameters.items():
-        np.testing.assert_allclose(there.parameters[path], value, rtol=1e-4, atol=1e-6, err_msg=path)
+        np.testing.assert_allclose(on_device.parameters[path], value, rtol=1e-4, atol=1e-6, err_msg=path)
 
 
 def test_forward_and_backward(device: ArrayDevice) -> None:
@@ -228,12 +228,12 @@ def test_decoder(device: ArrayDevice, tiny: TinyGGUF) -> None:  # noqa: F811
 def test_a_decoder_survives_a_loss(device: ArrayDevice, tiny: TinyGGUF) -> None:  # noqa: F811
     model = load_model(tiny.path, device=device)
     expected = tokens(load_model(tiny.path), OPTIONS)
-    found: list[int] = []
+    ids: list[int] = []
     for token in model.generate("hello world", OPTIONS):
-        found.append(token.id)
-        if len(found) == 5:
+        ids.append(token.id)
+        if len(ids) == 5:
             device.lost = "unplugged"
-    assert found == expected
+    assert ids == expected
     assert device.generation == 1
     model.close()
 

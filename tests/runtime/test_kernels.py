@@ -22,9 +22,9 @@ ALL = cases.every()
 
 @pytest.fixture(scope="module", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    made = DEVICES[request.param]()
-    yield made
-    made.close()
+    instance = DEVICES[request.param]()
+    yield instance
+    instance.close()
 
 
 def on_device(device: Device, case: Case) -> dict[str, Any]:
@@ -44,12 +44,12 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_kernel(device: Device, case: Case) -> None:
-    expected, found = reference(case), on_device(device, case)
-    assert expected.keys() == found.keys()
+    expected, actual = reference(case), on_device(device, case)
+    assert expected.keys() == actual.keys()
     for name, ref in expected.items():
-        assert found[name].shape == ref.shape, name
-        assert np.isfinite(found[name]).all(), name
-        assert error(found[name], ref) < LIMIT, name
+        assert actual[name].shape == ref.shape, name
+        assert np.isfinite(actual[name]).all(), name
+        assert error(actual[name], ref) < LIMIT, name
 
 
 PRECISE = ("sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh", "elu", "selu", "mish", "softsign")
@@ -62,15 +62,15 @@ def test_elementary_functions_are_float32_accurate(device: Device, name: str) ->
     sizes = np.geomspace(1e-6, 4, 3000, dtype=np.float32)
     z = np.concatenate([-sizes[::-1], sizes])
     case = Case("activate", name, {"name": name, "z": z})
-    found, ref = on_device(device, case)["out0"].astype(np.float64), reference(case)["out0"]
-    assert np.max(np.abs(found - ref) / np.abs(ref)) < 4e-6
+    actual, ref = on_device(device, case)["out0"].astype(np.float64), reference(case)["out0"]
+    assert np.max(np.abs(actual - ref) / np.abs(ref)) < 4e-6
 
 
 @pytest.fixture(scope="module")
 def teams() -> Iterator[list[Device]]:
-    made = [DEVICES[name]() for name in ("simd-relaxed", "simd-relaxed-2", "simd-relaxed-5")]
-    yield made
-    for device in made:
+    opened = [DEVICES[name]() for name in ("simd-relaxed", "simd-relaxed-2", "simd-relaxed-5")]
+    yield opened
+    for device in opened:
         device.close()
 
 

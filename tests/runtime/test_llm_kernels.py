@@ -27,10 +27,10 @@ SHAPES = [(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131
 
 @pytest.fixture(scope="module", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> Iterator[SimdDevice]:
-    made = DEVICES[request.param]()
-    assert isinstance(made, SimdDevice)
-    yield made
-    made.close()
+    instance = DEVICES[request.param]()
+    assert isinstance(instance, SimdDevice)
+    yield instance
+    instance.close()
 
 
 def stored(storage: str, rows: int, columns: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -64,8 +64,8 @@ def run(
     ops: Any = TracingOps(kernel)
     operands = {name: ops.tensor(Abstract(t.shape), "state", name) for name, t in state.items()}
     operands |= {name: ops.tensor(value, "input", name) for name, value in inputs.items()}
-    made = call(ops, operands)
-    ops.output("y", made)
+    output = call(ops, operands)
+    ops.output("y", output)
     executable = device.compile(ops.program, state, activations=mode)
     out = executable.run(inputs)["y"]
     executable.free()

@@ -77,19 +77,19 @@ CONFIGS["stateful lstm"] = {
 
 @pytest.fixture(scope="module", params=[name for name in DEVICES if name != "simd-relaxed-5"])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    made = DEVICES[request.param]()
-    yield made
-    made.close()
+    instance = DEVICES[request.param]()
+    yield instance
+    instance.close()
 
 
 def samples(kind: str, rows: int, count: int) -> list[dict[str, Any]]:
     """Batches of inputs and targets."""
     rng = np.random.default_rng(7)
-    made = []
+    batches = []
     for _ in range(count):
         x = rng.integers(0, TOKENS, (rows, IN_SIZE)) if kind == "embedding" else rng.normal(size=(rows, IN_SIZE))
-        made.append({"x": x.astype(np.float32), "target": rng.normal(size=(rows, 2)).astype(np.float32)})
-    return made
+        batches.append({"x": x.astype(np.float32), "target": rng.normal(size=(rows, 2)).astype(np.float32)})
+    return batches
 
 
 def initial(network: Network, program: Program) -> dict[str, Any]:
@@ -120,16 +120,16 @@ def compare(
     executable = device.compile(program, uploaded)
     reference = wide(state)
 
-    def check(found: Any, ref: Any, name: str) -> None:
-        difference = np.linalg.norm(np.subtract(found, ref, dtype=np.float64))
+    def check(actual: Any, ref: Any, name: str) -> None:
+        difference = np.linalg.norm(np.subtract(actual, ref, dtype=np.float64))
         assert difference <= limit * max(float(np.linalg.norm(ref)), least), name
 
     for feed in feeds:
         inputs = {name: feed[name] for name in program.inputs}
         numbers = {name: feed[name] for name in program.dynamics}
         expected = replay(program, wide(inputs), reference, **numbers)
-        for name, found in executable.run(inputs, **numbers).items():
-            check(found, expected[name], name)
+        for name, actual in executable.run(inputs, **numbers).items():
+            check(actual, expected[name], name)
     for name, tensor in uploaded.items():
         check(device.download(tensor), reference[name], name)
     executable.free()

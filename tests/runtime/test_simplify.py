@@ -25,9 +25,9 @@ from loom_py.training.trace import trace_training_step
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[SimdDevice]:
-    made = SimdDevice()
-    yield made
-    made.close()
+    instance = SimdDevice()
+    yield instance
+    instance.close()
 
 
 @st.composite
@@ -36,35 +36,35 @@ def programs(draw: st.DrawFn) -> Program:
     ops: Any = TracingOps("random")
     start = np.arange(1, 13, dtype=np.float32)
     state = ops.tensor(start[None], "state", "w")
-    made = [ops.tensor(start[None], "input", "x"), state]
+    tensors = [ops.tensor(start[None], "input", "x"), state]
     loose: list[Any] = []  # temporaries that may be changed in place
     for _ in range(draw(st.integers(1, 14))):
-        x = draw(st.sampled_from(made))
+        x = draw(st.sampled_from(tensors))
         width = x.shape[1]
         match draw(st.sampled_from(["narrow", "concat", "add", "sum", "zeros", "change", "change", "state"])):
             case "narrow":
                 length = draw(st.integers(1, width))
                 new = ops.narrow(x, 1, draw(st.integers(0, width - length)), length)
             case "concat":
-                new = ops.concat(draw(st.lists(st.sampled_from(made), min_size=1, max_size=3)), 1)
+                new = ops.concat(draw(st.lists(st.sampled_from(tensors), min_size=1, max_size=3)), 1)
             case "add":
-                new = ops.add(x, draw(st.sampled_from([t for t in made if t.shape == x.shape])))
+                new = ops.add(x, draw(st.sampled_from([t for t in tensors if t.shape == x.shape])))
             case "zeros":
                 new = ops.zeros((1, width), like=x)
             case "change" if loose:
                 to = draw(st.sampled_from(loose))
-                ops.accumulate(to, draw(st.sampled_from([t for t in made if t.shape == to.shape])), 0.5)
+                ops.accumulate(to, draw(st.sampled_from([t for t in tensors if t.shape == to.shape])), 0.5)
                 continue
             case "state":
-                ops.accumulate(state, draw(st.sampled_from([t for t in made if t.shape == state.shape])), 0.25)
+                ops.accumulate(state, draw(st.sampled_from([t for t in tensors if t.shape == state.shape])), 0.25)
                 continue
             case _:
                 flat = ops.sum(x, axis=0)
-                made.append(ops.reshape(flat, (1, width)))
+                tensors.append(ops.reshape(flat, (1, width)))
                 continue
-        made.append(new)
+        tensors.append(new)
         loose.append(new)
-    for i, t in enumerate(draw(st.lists(st.sampled_from(made), min_size=1, max_size=4))):
+    for i, t in enumerate(draw(st.lists(st.sampled_from(tensors), min_size=1, max_size=4))):
         ops.output(str(i), t)
     return ops.program
 
@@ -78,8 +78,8 @@ def test_results_stay_the_same(device: SimdDevice, program: Program) -> None:
     executable = device.compile(program, uploaded)
     for _ in range(2):
         expected = replay(program, {"x": x}, state)
-        for name, found in executable.run({"x": x}).items():
-            np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=1e-6, err_msg=str(program))
+        for name, actual in executable.run({"x": x}).items():
+            np.testing.assert_allclose(actual, expected[name], rtol=1e-5, atol=1e-6, err_msg=str(program))
         np.testing.assert_allclose(device.download(uploaded["w"]), state["w"], rtol=1e-5, err_msg=str(program))
     executable.free()
     device.free(uploaded["w"])

@@ -118,5 +118,5 @@ def test_renumber() -> None:
     assert [b.index for b in small.buffers] == list(range(len(small.buffers)))
     assert len(program.buffers) - len(small.buffers) == 3  # a constant, a sum, a product
     assert list(small.state) == ["w"], "what has a name stays, read or not"
-    expected, found = (replay(p, {"x": ROW}, {"w": ROW}) for p in (program, small))
-    np.testing.assert_equal(found, expected)
+    expected, actual = (replay(p, {"x": ROW}, {"w": ROW}) for p in (program, small))
+    np.testing.assert_equal(actual, expected)

@@ -42,9 +42,9 @@ DECODER = {
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[WebGPUDevice]:
-    made = WebGPUDevice(WgpuHost())  # fails, saying what to install, where there is no adapter
-    yield made
-    made.close()
+    instance = WebGPUDevice(WgpuHost())  # fails, saying what to install, where there is no adapter
+    yield instance
+    instance.close()
 
 
 def test_the_kernels_of_dense_networks_and_decoders_are_there() -> None:
@@ -53,12 +53,12 @@ def test_the_kernels_of_dense_networks_and_decoders_are_there() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_kernel(device: WebGPUDevice, case: Case) -> None:
-    expected, found = reference(case), on_device(device, case)
-    assert expected.keys() == found.keys()
+    expected, actual = reference(case), on_device(device, case)
+    assert expected.keys() == actual.keys()
     for name, ref in expected.items():
-        assert found[name].shape == ref.shape, name
-        assert np.isfinite(found[name]).all(), name
-        assert error(found[name], ref) < LIMIT, name
+        assert actual[name].shape == ref.shape, name
+        assert np.isfinite(actual[name]).all(), name
+        assert error(actual[name], ref) < LIMIT, name
     assert device.host.used() == (0, 0)
 
 
@@ -88,14 +88,14 @@ TRAININGS = [
 ]
 
 
-def train(wish: str, activation: str, loss: str, options: dict[str, Any]) -> tuple[Any, Any]:
+def train(name: str, activation: str, loss: str, options: dict[str, Any]) -> tuple[Any, Any]:
     network = build_network_from_json(mlp(activation, loss), seed=3)
     rng = np.random.default_rng(0)
     batches = [
         {"Input": rng.normal(size=(rows, 9)).astype(np.float32), "Target": rng.random((rows, 5)).astype(np.float32)}
         for rows in (6, 6, 3, 6, 3)
     ]
-    before, devices.preference = devices.preference, wish
+    before, devices.preference = devices.preference, name
     try:
         result = network.train(batches, {"Epochs": 2, "LearningRate": 0.01, "LossType": loss, **options})
     finally:
@@ -108,13 +108,13 @@ def test_ten_updates_of_a_dense_network(
     device: WebGPUDevice, activation: str, loss: str, options: dict[str, Any]
 ) -> None:
     devices.add(device)
-    expected, told = train("numpy", activation, loss, options)
-    found, result = train("webgpu", activation, loss, options)
+    expected, reference_result = train("numpy", activation, loss, options)
+    network, result = train("webgpu", activation, loss, options)
     if "AccumulationSteps" not in options:
-        assert found.get_device() == {"device": "webgpu", "reason": "asked for"}
-    np.testing.assert_allclose(result.loss_history, told.loss_history, rtol=1e-5)
+        assert network.get_device() == {"device": "webgpu", "reason": "asked for"}
+    np.testing.assert_allclose(result.loss_history, reference_result.loss_history, rtol=1e-5)
     for name, value in expected.parameters.items():
-        assert error(found.parameters[name], value) < 1e-4, name
+        assert error(network.parameters[name], value) < 1e-4, name
     assert device.host.used() == (0, 0)
 
 
@@ -189,21 +189,21 @@ def test_a_lost_device_is_opened_again(device: WebGPUDevice) -> None:
 def test_use_device_opens_a_lost_gpu_again(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Devices()
     monkeypatch.setattr(choice, "devices", mine)
-    [found] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
-    assert found["available"]
+    [facts] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
+    assert facts["available"]
     gpu: Any = mine.get("webgpu")
     gpu.host.lose("unknown")
     assert next(mine.candidates(1e9)).name != "webgpu"
-    [found] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
-    assert found["available"]
+    [facts] = [d for d in use_device("webgpu") if d["device"] == "webgpu"]
+    assert facts["available"]
     assert mine.get("webgpu") is gpu
     gpu.host.lose("unknown")
     with monkeypatch.context() as patch:
         patch.setattr("loom_py.runtime.webgpu.wgpu_host.adapters", list)
         with pytest.raises(DeviceLost, match="its adapter is gone"):
             use_device("webgpu")
-        told = use_device("auto")
-        assert [d["device"] for d in told].count("webgpu") == 1
+        available = use_device("auto")
+        assert [d["device"] for d in available].count("webgpu") == 1
     assert all(d["available"] for d in use_device("auto"))
     simd: Any = mine.get("simd")
     simd.close()

@@ -33,17 +33,17 @@ STORAGES = {"F32": (1, 4), "F16": (1, 2), "BF16": (1, 2), "Q8_0": (32, 34), "Q4_
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[WebGPUDevice]:
-    made = WebGPUDevice(WgpuHost())
-    yield made
-    made.close()
+    instance = WebGPUDevice(WgpuHost())
+    yield instance
+    instance.close()
 
 
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[WebGPUDevice]:
     """A device that binds 64 KiB at once."""
-    made = WebGPUDevice(WgpuHost(limits={"maxStorageBufferBindingSize": 1 << 16}))
-    yield made
-    made.close()
+    instance = WebGPUDevice(WgpuHost(limits={"maxStorageBufferBindingSize": 1 << 16}))
+    yield instance
+    instance.close()
 
 
 def stored(rng: Any, storage: str, rows: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -91,9 +91,9 @@ def test_weights_as_stored(request: Any, which: str, storage: str, tokens: int) 
         run = device.compile(ops.program, {"w": table.tensor})
         if which == "narrow" and wide.nbytes > 1 << 16 and storage == "F32":
             assert len(run.plan.dispatches) > len(ops.program.dispatches) + 2, "the matrix is bound in parts"
-        found, expected = run.run(inputs), replay(ops.program, inputs, {"w": wide})
+        actual, expected = run.run(inputs), replay(ops.program, inputs, {"w": wide})
         for name, value in expected.items():
-            assert error(found[name], value) < 1e-5, name
+            assert error(actual[name], value) < 1e-5, name
         run.free()
         device.free(table.tensor)
     assert device.host.used() == (0, 0)
@@ -132,9 +132,9 @@ def test_logits_of_a_decoder(device: WebGPUDevice, shape: dict[str, int], fused:
     for position in range(0, 250, steps + 40):  # a cache of some length, and holes nobody looks at twice
         ids = rng.integers(0, 37, steps)
         expected = replay(program, {"ids": ids}, state, position=position)["logits"]
-        found = run.run({"ids": ids}, position=position)["logits"]
-        assert error(found, expected) < 1e-5
-        assert (found.argmax(-1) == expected.argmax(-1)).all()
+        actual = run.run({"ids": ids}, position=position)["logits"]
+        assert error(actual, expected) < 1e-5
+        assert (actual.argmax(-1) == expected.argmax(-1)).all()
     run.free()
     for tensor in uploaded.values():
         device.free(tensor)
@@ -147,15 +147,15 @@ def test_a_thousand_tokens_without_the_host(device: WebGPUDevice) -> None:
     state, uploaded = upload(device, program, model.weights)
     run = device.compile(program, uploaded, keep=500)
     used = device.host.used()
-    found = []
+    tokens = []
     numbers = {"temperature": 0.9, "top_k": 12, "repetition_penalty": 1.2, "seed": 5}
     for start in (0, 500):
         places = np.arange(start, start + 500)
-        found.append(run.run_many({"position": places, "step": places, **numbers}, 500)["next"].ravel())
+        tokens.append(run.run_many({"position": places, "step": places, **numbers}, 500)["next"].ravel())
         assert device.host.used() == used
     expected = [int(replay(program, {}, state, position=i, step=i, **numbers)["next"][0]) for i in range(120)]
-    assert np.concatenate(found)[:120].tolist() == expected
-    assert len(set(np.concatenate(found).tolist())) > 5
+    assert np.concatenate(tokens)[:120].tolist() == expected
+    assert len(set(np.concatenate(tokens).tolist())) > 5
     run.free()
 
 
@@ -183,8 +183,8 @@ def test_sampling_draws_what_numpy_draws(device: WebGPUDevice) -> None:
                 "seed": int(rng.integers(0, 2**32)),
                 "step": trial,
             }
-            found = int(run.run({"logits": values}, **numbers)["next"][0])
-            assert found == int(NumpyOps().sample(values, flags, **numbers)[0]), (n, numbers)
+            actual = int(run.run({"logits": values}, **numbers)["next"][0])
+            assert actual == int(NumpyOps().sample(values, flags, **numbers)[0]), (n, numbers)
         run.free()
         device.free(state["seen"])
 
@@ -209,12 +209,12 @@ def test_text_goes_on_after_a_loss(tmp_path: Path, kind: str, options: Generatio
     assert [t.id for t in model.generate(prompt, options)] == expected
     used = []
     for _ in range(3):
-        found: list[int] = []
+        ids: list[int] = []
         for token in model.generate(prompt, options):
-            if len(found) in (0, 7):
+            if len(ids) in (0, 7):
                 device.host.lose("unknown")
-            found.append(token.id)
-        assert found == expected
+            ids.append(token.id)
+        assert ids == expected
         used.append(device.host.used())
     assert used[1] == used[2], "a loss leaves nothing behind"
     device.host.lose("unknown")
@@ -234,9 +234,9 @@ def test_a_loss_in_one_text_is_none_in_another(tmp_path: Path) -> None:
     assert min(map(len, expected)) > 9
     models = [load_model(path, device=device) for _ in prompts]
     texts = [m.generate(p, OPTIONS[1]) for m, p in zip(models, prompts, strict=True)]
-    found = [[next(text).id for _ in range(5)] for text in texts]
+    streams = [[next(text).id for _ in range(5)] for text in texts]
     device.host.lose("unknown")
-    for ids, text in zip(found, texts, strict=True):
+    for ids, text in zip(streams, texts, strict=True):
         ids += [t.id for t in text]
-    assert found == expected
+    assert streams == expected
     device.close()

@@ -35,8 +35,8 @@ def read(value: object) -> Settings:
 
 def test_reading() -> None:
     assert read({}) == Settings()
-    given = {"epochs": 3, "Rate": 1, "MODE": "fast", "Delay": 4, "shuffle": True}
-    assert read(given) == Settings(epochs=3, learning_rate=1.0, mode="fast", delay=4, shuffle=True)
+    document = {"epochs": 3, "Rate": 1, "MODE": "fast", "Delay": 4, "shuffle": True}
+    assert read(document) == Settings(epochs=3, learning_rate=1.0, mode="fast", delay=4, shuffle=True)
     f = Fields({"epochs": 7}, rules=LOOSE)
     assert read_options(Settings, f, {"epochs": 2, "delay": 5})["delay"] == 5
     assert read_options(Settings, f, {"epochs": 2})["epochs"] == 7

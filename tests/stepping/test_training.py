@@ -139,11 +139,11 @@ def test_divergence_is_an_error() -> None:
 
 def test_a_function_is_asked_once_a_tick() -> None:
     network = build_network_from_json(LAYERS, seed=0)
-    asked: list[int] = []
+    ticks: list[int] = []
 
     def sample(tick: int) -> Any:
-        asked.append(tick)
+        ticks.append(tick)
         return DATA[tick % 3]
 
     train_with_stepping(network, None, sample, 20)
-    assert asked == list(range(20))
+    assert ticks == list(range(20))

@@ -175,8 +175,8 @@ def test_unfinished_character_ends_as_replacement() -> None:
 def model_file() -> Path | None:
     places = [Path(os.environ["LOOM_MODEL"])] if os.environ.get("LOOM_MODEL") else []
     places += [ROOT / "models", ROOT / "dist" / "models"]
-    found = [p for place in places for p in ([place] if place.is_file() else sorted(place.rglob("*.gguf")))]
-    return found[0] if found else None
+    files = [p for place in places for p in ([place] if place.is_file() else sorted(place.rglob("*.gguf")))]
+    return files[0] if files else None
 
 
 @pytest.mark.model

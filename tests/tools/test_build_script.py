@@ -26,9 +26,9 @@ def copy(tmp_path: Path) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in BASICS:
-        found = shutil.which(name)
-        if found:
-            (programs / name).symlink_to(found)
+        executable = shutil.which(name)
+        if executable:
+            (programs / name).symlink_to(executable)
     return folder
 
 

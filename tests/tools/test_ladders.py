@@ -32,7 +32,7 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def wanted(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def expected_wheel(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     entry = {"file_name": NAME, "version": "9.9.9", "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
     monkeypatch.setattr(numpy_wheel, "expected", lambda: entry)
     return entry
@@ -50,17 +50,17 @@ def skip(reason: str) -> Path:
 
 
 def test_the_first_way_that_works_is_taken(wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def way(name: str, works: bool) -> numpy_wheel.Way:
         def call() -> Path:
-            asked.append(name)
+            calls.append(name)
             return wheel if works else skip(f"{name} is away")
 
         return name, call
 
     assert numpy_wheel.first_that_works([way("one", False), way("two", True), way("three", True)]) == wheel
-    assert asked == ["one", "two"]
+    assert calls == ["one", "two"]
     assert "not from one: one is away" in capsys.readouterr().out
 
 
@@ -71,15 +71,15 @@ def test_when_no_way_works_the_last_reason_is_the_sentence() -> None:
 
 
 def test_the_order_of_the_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
     for name in ("from_folder", "from_index", "from_distribution", "from_source"):
-        monkeypatch.setattr(numpy_wheel, name, lambda name=name: (asked.append(name), skip("no"))[1])
+        monkeypatch.setattr(numpy_wheel, name, lambda name=name: (calls.append(name), skip("no"))[1])
     with pytest.raises(console.Failure):
         numpy_wheel.provide()
-    assert asked == ["from_folder", "from_index", "from_distribution", "from_source"]
+    assert calls == ["from_folder", "from_index", "from_distribution", "from_source"]
 
 
-def test_a_folder(wheel: Path, wanted: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder(wheel: Path, expected_wheel: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(console.Skipped, match="not set"):
         numpy_wheel.from_folder()
     monkeypatch.setenv("LOOM_WHEELS", str(tmp_path))
@@ -90,7 +90,7 @@ def test_a_folder(wheel: Path, wanted: dict[str, str], tmp_path: Path, monkeypat
 
 
 def test_the_index(
-    wheel: Path, wanted: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wheel: Path, expected_wheel: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "remote"
     monkeypatch.setattr(index, "index_urls", lambda: (remote.url + "simple",))
@@ -100,12 +100,12 @@ def test_the_index(
     with pytest.raises(console.Skipped, match=f"it has no {NAME}"):
         numpy_wheel.from_index()
     (page / NAME).write_bytes(wheel.read_bytes())
-    (listing / "index.html").write_text(f'<a href="../../{NAME}#sha256={wanted["sha256"]}">x</a>')
+    (listing / "index.html").write_text(f'<a href="../../{NAME}#sha256={expected_wheel["sha256"]}">x</a>')
     assert numpy_wheel.from_index().read_bytes() == wheel.read_bytes()
 
 
 def test_the_distribution_is_held_to_pyodides_own_hash(
-    wheel: Path, wanted: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wheel: Path, expected_wheel: dict[str, str], remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOOM_PYODIDE_URL", remote.url)
     with pytest.raises(console.Skipped, match="answered 404"):
@@ -139,8 +139,8 @@ def test_a_damaged_wheel_is_refused(wheel: Path) -> None:
     ],
 )
 def test_both_forms_of_an_index_page(kind: bool, text: str) -> None:
-    found = index._parse(text, json_form=kind, base="http://index.example/simple/numpy/")
-    assert found == [index.IndexFile("numpy-1.tar.gz", "http://index.example/f/numpy-1.tar.gz", "ab")]
+    files = index._parse(text, json_form=kind, base="http://index.example/simple/numpy/")
+    assert files == [index.IndexFile("numpy-1.tar.gz", "http://index.example/f/numpy-1.tar.gz", "ab")]
 
 
 @pytest.fixture

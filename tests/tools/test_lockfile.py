@@ -36,19 +36,19 @@ def test_a_lock_file_lists_the_wheels_with_what_they_need(tmp_path: Path) -> Non
         'safetensors; extra == "convert"',
         'micropip; sys_platform == "emscripten"',
     )
-    made = [
+    files = [
         make(tmp_path, "Loom_Py", requires=requires),
         make(tmp_path, "numpy", tag="cp314-cp314-pyemscripten_2026_0_wasm32"),
         make(tmp_path, "Jinja2"),
         make(tmp_path, "micropip"),
     ]
-    lock = json.loads(lockfile.build(RUNTIME, made))
+    lock = json.loads(lockfile.build(RUNTIME, files))
     assert lock["info"] == RUNTIME
     assert sorted(lock["packages"]) == ["jinja2", "loom-py", "micropip", "numpy"]
     entry = lock["packages"]["loom-py"]
     assert entry["depends"] == ["numpy", "jinja2", "micropip"]
-    assert entry["file_name"] == made[0].name
-    assert entry["sha256"] == hashlib.sha256(made[0].read_bytes()).hexdigest()
+    assert entry["file_name"] == files[0].name
+    assert entry["sha256"] == hashlib.sha256(files[0].read_bytes()).hexdigest()
     assert (entry["imports"], entry["install_dir"], entry["package_type"]) == (["loom_py"], "site", "package")
 
 

@@ -47,10 +47,10 @@ def test_the_runtimes_own_configuration_is_read() -> None:
 
 
 def test_every_import_of_the_sites_numpy_is_there(tmp_path: Path) -> None:
-    found = list((paths.SITE / "pyodide").glob("numpy-*.whl"))
-    if not found:
+    files = list((paths.SITE / "pyodide").glob("numpy-*.whl"))
+    if not files:
         pytest.fail("the site in dist/ is missing; run ./build_pyodide.sh build first.")
-    with zipfile.ZipFile(found[0]) as archive:
+    with zipfile.ZipFile(files[0]) as archive:
         names = [name for name in archive.namelist() if name.endswith(".so")]
         archive.extractall(tmp_path, names)
     assert len(names) >= 10

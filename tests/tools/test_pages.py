@@ -18,14 +18,14 @@ class Tags(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
     def all(self, tag: str, attribute: str) -> list[str]:
-        return [value for t, a in self.found if t == tag and (value := a.get(attribute)) is not None]
+        return [value for t, a in self.elements if t == tag and (value := a.get(attribute)) is not None]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -33,15 +33,15 @@ def test_a_page_stands_in_the_navigation_and_has_what_it_loads(name: str) -> Non
     tags = Tags(PAGES[name])
     links = [link for link in tags.all("a", "href") if link.endswith(".html")]
     assert set(PAGES) == set(links), "every page is one click away, and every link leads to a page"
-    here = [a["href"] for t, a in tags.found if t == "a" and a.get("aria-current") == "page"]
+    here = [a["href"] for t, a in tags.elements if t == "a" and a.get("aria-current") == "page"]
     assert here == [name]
     ours = [path for path in tags.all("link", "href") + tags.all("script", "src") if path.startswith("demos/")]
     assert len(ours) >= 3
     for path in ours:
         assert (DEMOS.parent / path).is_file(), path
-    ids = [i for _, a in tags.found if (i := a.get("id")) is not None]
+    ids = [i for _, a in tags.elements if (i := a.get("id")) is not None]
     assert sorted(ids) == sorted(set(ids))
-    skip = next(a["href"] for t, a in tags.found if t == "a" and a.get("class") == "skip")
+    skip = next(a["href"] for t, a in tags.elements if t == "a" and a.get("class") == "skip")
     assert skip is not None
     assert skip[1:] in ids
     assert "{%" not in PAGES[name]

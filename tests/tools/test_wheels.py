@@ -14,7 +14,7 @@ UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
 def test_the_same_contents_give_the_same_bytes_and_check_out(tmp_path: Path) -> None:
-    made = [
+    copies = [
         wheels.write_wheel(
             tmp_path / folder / "x-1.0-py3-none-any.whl",
             tag="py3-none-any",
@@ -24,9 +24,9 @@ def test_the_same_contents_give_the_same_bytes_and_check_out(tmp_path: Path) -> 
         )
         for folder in ("a", "b")
     ]
-    assert made[0].read_bytes() == made[1].read_bytes()
-    wheels.check_members(made[0])
-    more = wheels.extended(made[0], tmp_path / "c" / made[0].name, {"x/y.txt": b"more"})
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+    wheels.check_members(copies[0])
+    more = wheels.extended(copies[0], tmp_path / "c" / copies[0].name, {"x/y.txt": b"more"})
     wheels.check_members(more)
     with zipfile.ZipFile(more) as archive:
         assert archive.namelist() == [
@@ -49,12 +49,12 @@ def test_the_same_contents_give_the_same_bytes_and_check_out(tmp_path: Path) -> 
     ],
 )
 def test_the_sites_wheels_carry_byte_code_beside_the_source(package: str, module: str) -> None:
-    found = list((paths.SITE / "pyodide").glob(f"{package}-*.whl"))
-    if not found:
+    files = list((paths.SITE / "pyodide").glob(f"{package}-*.whl"))
+    if not files:
         pytest.fail("the site in dist/ is missing; run ./build_pyodide.sh build first.")
-    wheels.check_members(found[0])
+    wheels.check_members(files[0])
     folder, _, name = module.rpartition("/")
-    with zipfile.ZipFile(found[0]) as archive:
+    with zipfile.ZipFile(files[0]) as archive:
         assert f"{module}.py" in archive.namelist()
         header = archive.read(f"{folder}/__pycache__/{name}.cpython-314.pyc")[:8]
     assert header == MAGIC_3_14 + UNCHECKED_HASH

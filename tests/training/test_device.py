@@ -64,14 +64,14 @@ def data(sizes: tuple[int, ...] = (2, 2, 2, 2, 2)) -> list[dict[str, Any]]:
 
 def train(network: Network, batches: list[dict[str, Any]], config: dict[str, Any], device: str) -> Any:
     steps = training_work(network, batches, config, ahead=True, device=device)
-    told: list[TrainingProgress] = []
+    epochs: list[TrainingProgress] = []
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
-            return stop.value, told
+            return stop.value, epochs
         assert isinstance(step, TrainingProgress)
-        told.append(step)
+        epochs.append(step)
 
 
 def same(a: Network, b: Network, rtol: float = 2e-4) -> None:
@@ -89,7 +89,7 @@ def same(a: Network, b: Network, rtol: float = 2e-4) -> None:
 def test_as_on_numpy(devices: choice.Devices, name: str, sizes: tuple[int, ...]) -> None:
     networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
     batches = data(sizes)
-    (slow, _), (fast, told) = (
+    (slow, _), (fast, events) = (
         train(n, batches, CONFIGS[name], d) for n, d in zip(networks, ("numpy", "simd"), strict=True)
     )
     assert networks[1].get_device() == {"device": "simd", "reason": "asked for"}
@@ -99,8 +99,8 @@ def test_as_on_numpy(devices: choice.Devices, name: str, sizes: tuple[int, ...])
     same(networks[0], networks[1])
     for (path, g), h in zip(networks[0].gradients.items(), networks[1].gradients.values(), strict=True):
         np.testing.assert_allclose(h, g, rtol=1e-3, atol=1e-5, err_msg=path)
-    assert [loss for p in told for loss in (p.losses or (p.loss,))] == fast.loss_history
-    assert [p.epoch for p in told] == sorted({p.epoch for p in told})
+    assert [loss for p in events for loss in (p.losses or (p.loss,))] == fast.loss_history
+    assert [p.epoch for p in events] == sorted({p.epoch for p in events})
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -123,10 +123,10 @@ def test_noise_is_numpys(devices: choice.Devices, shuffle: bool) -> None:
 
 def test_the_demo_learns(devices: choice.Devices) -> None:
     network = build_network_from_json(DEMO["network"], seed=1)
-    result, told = train(network, DEMO["batches"], {"Epochs": 800, "LearningRate": 0.15, "GradientClip": 1.0}, "simd")
+    result, events = train(network, DEMO["batches"], {"Epochs": 800, "LearningRate": 0.15, "GradientClip": 1.0}, "simd")
     assert result.final_loss < 5e-4
     assert len(result.loss_history) == 800
-    assert len(told) < 400, "epochs are told together"
+    assert len(events) < 400, "epochs are reported together"
 
 
 def test_a_network_is_true_whenever_it_yields(devices: choice.Devices) -> None:

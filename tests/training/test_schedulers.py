@@ -59,8 +59,8 @@ def test_what_is_left_out_follows_from_the_training() -> None:
     assert read_scheduler("cosine", 0.1, 50) == (CosineAnnealing(learning_rate=0.1, steps=50), True)
     assert read_scheduler({"type": "linear", "steps": 7}, 0.1, 50) == (LinearDecay(learning_rate=0.1, steps=7), False)
     assert read_scheduler("step", 0.1, 50) == (StepDecay(learning_rate=0.1, steps=10_000), False)
-    made, spans_run = read_scheduler({"Type": "warmup", "Steps": 10, "After": "linear"}, 0.1, 50)
-    assert made == Warmup(learning_rate=0.1, steps=10, after=LinearDecay(learning_rate=0.1, steps=40))
+    warmup, spans_run = read_scheduler({"Type": "warmup", "Steps": 10, "After": "linear"}, 0.1, 50)
+    assert warmup == Warmup(learning_rate=0.1, steps=10, after=LinearDecay(learning_rate=0.1, steps=40))
     assert spans_run
 
 

@@ -78,8 +78,8 @@ class Tween:
 
     def measure(self, x: list[float], target_class: int) -> float:
         out = self.forward(x)
-        wanted = [1.0 if j == target_class else 0.0 for j in range(len(out))]
-        (self.back_chain if self.chain else self.back_legacy)(wanted)
+        goal = [1.0 if j == target_class else 0.0 for j in range(len(out))]
+        (self.back_chain if self.chain else self.back_legacy)(goal)
         self.budgets, self.gaps, self.barrier, product = [], [], [], 1.0
         for actual, target in zip(self.acts[1:], self.targets[1:], strict=True):
             dot = sum(a * t for a, t in zip(actual, target, strict=True))
@@ -88,13 +88,13 @@ class Tween:
             self.gaps.append(sum((a - t) ** 2 for a, t in zip(actual, target, strict=True)) / len(actual))
             product *= self.budgets[-1]
             self.barrier.append(product)
-        return sum((o - w) ** 2 for o, w in zip(out, wanted, strict=True))
+        return sum((o - w) ** 2 for o, w in zip(out, goal, strict=True))
 
-    def back_chain(self, wanted: list[float]) -> None:
+    def back_chain(self, goal: list[float]) -> None:
         count = len(self.layers)
         self.grads, self.targets = [[] for _ in range(count + 1)], [[] for _ in range(count + 1)]
-        self.grads[count] = [w - o for w, o in zip(wanted, self.acts[count], strict=True)]
-        self.targets[count] = wanted
+        self.grads[count] = [w - o for w, o in zip(goal, self.acts[count], strict=True)]
+        self.targets[count] = goal
         for i in range(count - 1, -1, -1):
             layer, x, y, g = self.layers[i], self.acts[i], self.acts[i + 1], self.grads[i + 1]
             s = depth_scale(count - 1 - i)
@@ -105,10 +105,10 @@ class Tween:
                 self.grads[i].append(total)
                 self.targets[i].append(clamp(layer["f"], x[k] + 0.1 * total, -10.0))
 
-    def back_legacy(self, wanted: list[float]) -> None:
+    def back_legacy(self, goal: list[float]) -> None:
         count = len(self.layers)
         self.targets = [[] for _ in range(count + 1)]
-        self.targets[count] = wanted
+        self.targets[count] = goal
         for i in range(count - 1, -1, -1):
             layer, target = self.layers[i], self.targets[i + 1]
             for row in layer["W"]:

@@ -61,32 +61,32 @@ def tanh_slope(y: float) -> float:
 
 def down(kind: str, layer: Any, p: dict[str, Any], x: Any, y: Any, g: Any, s: float) -> list[float]:
     """Chain rule: gradient of the layer's output → of its input."""
-    found = [0.0] * len(x)
+    gradient = [0.0] * len(x)
     if kind == "conv2d":
         plane, per = len(g) // layer.filters, len(p["kernel"]) // layer.filters
         for f in range(layer.filters):
             local = [g[j] * tanh_slope(y[j]) * s for j in range(f * plane, (f + 1) * plane)]
             for k in range(per):
-                found[k % len(x)] += p["kernel"][f * per + k] * sum(local) / plane
+                gradient[k % len(x)] += p["kernel"][f * per + k] * sum(local) / plane
     elif kind in ("rnn", "lstm"):
         gates, hidden, size = (1 if kind == "rnn" else 4), layer.hidden_size, layer.input_size
         for i in range(size):
             for gate in range(gates):
                 for h in range(hidden):
                     w = p["weight_ih"][(gate * hidden + h) * size + i]
-                    found[i] += w * g[h] * tanh_slope(y[h]) * s * (1 if gates == 1 else 0.25)
+                    gradient[i] += w * g[h] * tanh_slope(y[h]) * s * (1 if gates == 1 else 0.25)
     elif kind == "attention":
         width, n = layer.d_model, len(g)
         mixed = [sum(at(p["o"], i * n + j) * g[j] * s for j in range(n)) for i in range(width)]
         for i in range(len(x)):
             for j in range(width):
                 k = i * width + j
-                found[i] += at(p["v"], k) * mixed[j] + 0.3 * (at(p["q"], k) + at(p["k"], k)) * mixed[j]
+                gradient[i] += at(p["v"], k) * mixed[j] + 0.3 * (at(p["q"], k) + at(p["k"], k)) * mixed[j]
     elif kind == "norm":
-        found = [g[j] * (p["gamma"][j] if j < len(p["gamma"]) else 1.0) * s for j in range(len(x))]
+        gradient = [g[j] * (p["gamma"][j] if j < len(p["gamma"]) else 1.0) * s for j in range(len(x))]
     else:
-        found = [sum(at(p["down"], i * len(g) + j) * g[j] * s for j in range(len(g))) for i in range(len(x))]
-    return [cut(v, 10) for v in found]
+        gradient = [sum(at(p["down"], i * len(g) + j) * g[j] * s for j in range(len(g))) for i in range(len(x))]
+    return [cut(v, 10) for v in gradient]
 
 
 def chain_update(kind: str, layer: Any, p: dict[str, Any], x: Any, y: Any, g: Any, r: float) -> None:

@@ -20,11 +20,11 @@ from loom_py.tween.pruning import prune
 def network(layers: int = 2, width: int = 8, seed: int = 0) -> Network:
     hidden = [{"type": "dense", "output_size": width, "activation": "leaky_relu"}] * (layers - 1)
     config = {"input_size": 2, "layers": [*hidden, {"type": "dense", "output_size": 2, "activation": "sigmoid"}]}
-    made = build_network_from_json(config, seed=seed)
+    result = build_network_from_json(config, seed=seed)
     rng = np.random.default_rng(seed)
-    for p in made.params:
+    for p in result.params:
         p["kernel"][...] = rng.normal(0, 0.7, p["kernel"].shape)
-    return made
+    return result
 
 
 def data(count: int = 40) -> tuple[list[Any], list[float]]:

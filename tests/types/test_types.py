@@ -41,8 +41,8 @@ def test_the_committed_files_are_up_to_date(fresh: dict[Path, str]) -> None:
 def interface(text: str, name: str) -> str:
     """The members of an interface, or of a class by "class X"."""
     head = name if name.startswith("class") else f"interface {name}"
-    found = re.findall(rf"^export (?:declare )?{head}\b[^\n]*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
-    return "\n" + "".join(found)
+    bodies = re.findall(rf"^export (?:declare )?{head}\b[^\n]*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+    return "\n" + "".join(bodies)
 
 
 def test_a_strict_project_compiles_and_every_mistake_is_found() -> None:
@@ -137,8 +137,8 @@ def test_the_declared_results_are_true(tmp_path: Path) -> None:
     try:
         for i, (name, arguments) in enumerate(CALLS.items()):
             value = bridge.call_values(handle, name, json.dumps(arguments))
-            given = json.dumps(arguments)
-            lines.append(f'export const a{i}: Parameters<NetworkMethods["{name}"]> = {given};')
+            parameters_json = json.dumps(arguments)
+            lines.append(f'export const a{i}: Parameters<NetworkMethods["{name}"]> = {parameters_json};')
             lines.append(f'export const r{i}: ReturnType<NetworkMethods["{name}"]> = {value};')
     finally:
         bridge.release(handle)
