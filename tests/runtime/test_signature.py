@@ -104,6 +104,6 @@ def _check(kernel: Kernel, arguments: dict[str, Any], label: str) -> bool:
     except InputError:
         return False
     with np.errstate(all="ignore"):
-        found = [np.asarray(a) for a in results(kernel.function(**arguments))]
-    assert [a.shape for a in found] == [a.shape for a in inferred], label
+        actual = [np.asarray(a) for a in results(kernel.function(**arguments))]
+    assert [a.shape for a in actual] == [a.shape for a in inferred], label
     return True

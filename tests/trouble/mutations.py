@@ -261,8 +261,8 @@ def _on_device(
         executable = device.compile(program, tensors)
         fences.append(device.upload(guard))
         executable.run(inputs)
-        found = executable.run(inputs)
-        assert {n: a.shape for n, a in found.items()} == {n: a.shape for n, a in expected.items()}, "shapes differ"
+        actual = executable.run(inputs)
+        assert {n: a.shape for n, a in actual.items()} == {n: a.shape for n, a in expected.items()}, "shapes differ"
         assert all(np.array_equal(device.download(fence), guard) for fence in fences), "wrote out of bounds"
     finally:
         if executable is not None:
