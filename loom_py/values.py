@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .schema.fields import json_type, range_fault, shown
+from .schema.fields import is_number, json_type, range_fault, shown
+
+MAX_DEPTH = 64
+"""Axes that NumPy has at most."""
 
 
 def to_array(x: object, dtype: Any, where: str) -> NDArray[Any]:
@@ -21,9 +25,10 @@ def to_array(x: object, dtype: Any, where: str) -> NDArray[Any]:
     try:
         a = np.asarray(x)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"expected numbers ({error})", where=where) from error
+        wrong = _wrong_item(x, where) or InputError(f"expected numbers ({error})", where=where)
+        raise wrong from error
     if a.dtype.kind not in "fiu" and a.size:
-        raise InputError("expected numbers", where=where)
+        raise _wrong_item(x, where) or InputError("expected numbers", where=where)
     with np.errstate(over="ignore"):
         return a.astype(dtype, copy=False)
 
@@ -60,3 +65,13 @@ def number(
 def all_finite(a: NDArray[Any]) -> bool:
     """Whether all values are finite: one dot product decides, or each value if that overflows."""
     return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
+
+
+def _wrong_item(x: object, where: str, depth: int = 0) -> InputError | None:
+    """The first item of nested lists that is no number, with its index; None if they hold numbers only."""
+    if isinstance(x, (list, tuple)) and depth < MAX_DEPTH:
+        items = enumerate(cast(Sequence[object], x))
+        return next(filter(None, (_wrong_item(item, f"{where}[{i}]", depth + 1) for i, item in items)), None)
+    if depth == 0 or isinstance(x, np.ndarray) or is_number(x) or isinstance(x, np.number):
+        return None
+    return InputError(f"expected a number, got {json_type(x)}", where=where)

@@ -1,6 +1,6 @@
 /**
- * Typed errors. They carry the same parts as Python's (`message`, `where`, `remedy`) and survive the worker boundary:
- * `toPlain` on one side, `fromPlain` on the other.
+ * Typed errors. They carry the same parts as Python's (what was wrong, `where`, `remedy`), all of them in `message`, and
+ * survive the worker boundary: `toPlain` on one side, `fromPlain` on the other.
  */
 
 /** @typedef {{name: string, message: string, where?: string, remedy?: string, traceback?: string}} PlainError */
@@ -12,8 +12,10 @@ export class LoomError extends Error {
    * @param {{where?: string, remedy?: string, traceback?: string, cause?: unknown}} [parts]
    */
   constructor(message, parts = {}) {
-    super(message, "cause" in parts ? { cause: parts.cause } : undefined);
+    super(sentence(message, parts), "cause" in parts ? { cause: parts.cause } : undefined);
     this.name = new.target.name;
+    /** What was wrong, without place and remedy. */
+    this.problem = message;
     /** The place: a file with a byte offset, a JSON path, a URL. */
     this.where = parts.where ?? "";
     /** What the user can do about it. */
@@ -22,11 +24,16 @@ export class LoomError extends Error {
     this.traceback = parts.traceback ?? "";
   }
 
-  /** Place, message and remedy as one readable line. */
+  /** The same as `message`: place, problem and remedy as one readable line. */
   get text() {
-    const sentence = this.where ? `${this.where}: ${this.message}` : this.message;
-    return this.remedy ? `${sentence}. ${this.remedy}` : sentence;
+    return this.message;
   }
+}
+
+/** @param {string} problem @param {{where?: string, remedy?: string}} parts */
+function sentence(problem, { where, remedy }) {
+  const placed = where ? `${where}: ${problem}` : problem;
+  return remedy ? `${placed}. ${remedy}` : placed;
 }
 
 /** A value handed to a function has the wrong type, shape or range. */
@@ -89,8 +96,8 @@ for (const [name, Class] of Object.entries(CLASSES)) Object.defineProperty(Class
  */
 export function toPlain(error) {
   if (error instanceof LoomError) {
-    const { name, message, where, remedy, traceback } = error;
-    return { name, message, where, remedy, traceback };
+    const { name, problem, where, remedy, traceback } = error;
+    return { name, message: problem, where, remedy, traceback };
   }
   if (error instanceof Error) return { name: error.name, message: error.message, traceback: error.stack ?? "" };
   return { name: "InternalError", message: String(error) };
@@ -113,7 +120,6 @@ export function fromPlain(plain) {
  * @param {unknown} error
  */
 export function explain(error) {
-  if (error instanceof LoomError) return error.text;
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -5,9 +5,15 @@
 
 /// <reference lib="esnext.disposable" />
 
+/**
+ * One update's data: B·I numbers and B·O numbers, by either spelling.
+ */
 export type Batch = {
   input: Numbers;
   target: Numbers;
+} | {
+  Input: Numbers;
+  Target: Numbers;
 };
 
 /** The work was stopped; everything done so far is whole and kept. */
@@ -150,6 +156,10 @@ export type GenerationOptions = {
   repetitionPenalty?: number | undefined;
   seed?: number | undefined;
   stop?: string[] | undefined;
+  /**
+   * whether special tokens written out in the texts are those tokens; by default only in `complete`
+   */
+  parseSpecial?: boolean | undefined;
 };
 
 /** Something that lives in Python under a handle. */
@@ -226,13 +236,15 @@ export declare class LoomError extends Error {
     traceback?: string;
     cause?: unknown;
   });
+  /** What was wrong, without place and remedy. */
+  problem: string;
   /** The place: a file with a byte offset, a JSON path, a URL. */
   where: string;
   /** What the user can do about it. */
   remedy: string;
   /** Python's traceback, for debugging. */
   traceback: string;
-  /** Place, message and remedy as one readable line. */
+  /** The same as `message`: place, problem and remedy as one readable line. */
   get text(): string;
 }
 
@@ -245,14 +257,11 @@ export declare class LoomNetwork extends LoomObject {
   /**
    * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
    */
-  forward(values: ArrayLike<number>): Float32Array;
+  forward(values: Numbers): Float32Array;
   /**
    * @param config as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
    */
-  train(batches: Iterable<{
-    Input: ArrayLike<number>;
-    Target: ArrayLike<number>;
-  }>, config?: object): TrainResult;
+  train(batches: Iterable<Batch>, config?: object | null): TrainResult;
   evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
 }
 
@@ -282,6 +291,8 @@ export declare class LoomObject {
   };
   /** As text, too. */
   toString(): string;
+  /** Which Python holds it. */
+  get [OWNER](): {};
 }
 
 /** The page's memory is full. */
@@ -334,17 +345,17 @@ declare class ModelStorage {
 /** A network in Python; its other reflected methods are added by name. */
 export declare class Network extends RemoteObject {
   /**
-   * @param values B·I numbers
+   * @param values B·I numbers, in a row or as a row for each sample
    * @returns B·O numbers
    */
   forward(values: Numbers): Promise<Float32Array>;
   /**
    * Train; an abort leaves the network as it was after the last whole update.
    */
-  train(batches: Iterable<Batch>, options: TrainOptions, { onProgress, signal }?: {
+  train(batches: Iterable<Batch>, options?: TrainOptions | null, observers?: {
     onProgress?: (progress: TrainProgress) => void;
     signal?: AbortSignal;
-  }): Promise<TrainResult>;
+  } | null): Promise<TrainResult>;
   /**
    * @param expected per sample: the value, or the index of the largest output
    */
@@ -359,13 +370,19 @@ export declare class Network extends RemoteObject {
    * square of each layer's last output, and after them those of the gradients. Pictures are sent while long work
    * runs, at most one every `interval` milliseconds, and only when something ran.
    */
-  watch(onActivity: (activity: Float32Array) => void, { signal, interval }?: {
+  watch(onActivity: (activity: Float32Array) => void, options?: {
     signal?: AbortSignal;
     interval?: number;
   }): Promise<void>;
 }
 
-export type Numbers = ArrayLike<number>;
+/**
+ * Numbers of one sample, or of several in a row; several may also come as rows.
+ */
+export type Numbers = ArrayLike<number> | readonly ArrayLike<number>[];
+
+/** Of an object that lives in Python: which Python. */
+declare const OWNER: unique symbol;
 
 export type OnProgress = (progress: Progress) => void;
 
@@ -417,9 +434,9 @@ export declare class RemoteObject extends Handle {
   /** Made by a session, never by `new`. */
   protected constructor();
   /**
-   * Any reflected method by its public name, on JSON values.
+   * Any reflected method by its public name, on JSON values; numbers may be typed arrays.
    * @param method such as `"TotalLayers"`
-   * @param args JSON values
+   * @param args JSON values and typed arrays
    * @returns the result; an array if there are several, null if there are none
    */
   call(method: string, ...args: unknown[]): Promise<any>;
@@ -431,12 +448,14 @@ export declare class RemoteObject extends Handle {
    * A method that takes long, in steps: an abort takes effect after the step under way, and what was done stays.
    * @param method such as `"TrainWithStepping"`
    */
-  run(method: string, args: unknown[], { onProgress, signal }?: Control): Promise<any>;
+  run(method: string, args: unknown[], observers?: Control): Promise<any>;
   /** As an argument of a method: a reference. */
   toJSON(): {
     "loom:handle": number;
     class: string;
   };
+  /** Which Python holds it. */
+  get [OWNER](): object;
 }
 
 export type Runtime = {
@@ -451,12 +470,17 @@ export type Runtime = {
 /** Python could not be started, or stopped working. */
 export declare class RuntimeFailure extends LoomError {}
 
+/**
+ * Numbers as they cross: in a row, or a row for each sample.
+ */
+export type Samples = Float32Array | Float32Array[];
+
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export declare class Session {
   /**
    * @param options `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
    */
-  static start({ worker, baseURL, onProgress, signal, device, threads }?: StartOptions): Promise<Session>;
+  static start(options?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */
   protected constructor();
   version: string;
@@ -469,7 +493,7 @@ export declare class Session {
    * @param config the network's JSON configuration
    * @param options the same seed gives the same weights
    */
-  createNetwork(config: object | string, { seed }?: {
+  createNetwork(config: object | string, options?: {
     seed?: number;
   }): Promise<Network>;
   /**
@@ -508,7 +532,7 @@ export declare class Session {
    * when they apply.
    * @param source local files, files by address, one that is kept, or a name on the hub
    */
-  loadModel(source: ModelChoice, { onProgress, signal, hubURL, keep, evict, activations }?: LoadOptions): Promise<LanguageModel>;
+  loadModel(source: ModelChoice, options?: LoadOptions): Promise<LanguageModel>;
   /**
    * Use a device, where possible, for everything trained and loaded from now on.
    */
@@ -522,7 +546,7 @@ export declare class Session {
    *
    * Progress reports each as `{status: "verify", loaded, total, …}`.
    */
-  verifyDevice(device: "simd" | "webgpu", { onProgress, signal }?: WorkOptions): Promise<CheckedKernel[]>;
+  verifyDevice(device: "simd" | "webgpu", options?: WorkOptions): Promise<CheckedKernel[]>;
   /** Number of objects that live on Python's side. */
   liveObjects(): Promise<number>;
   /** End the session and free its memory. */
@@ -611,7 +635,7 @@ export declare class TransformerAPI {
    * @param config config.json
    * @param weights model.safetensors
    */
-  loadModel(config: Data, weights: Data, { signal, onProgress }?: ControlTransformer): Promise<{
+  loadModel(config: Data, weights: Data, options?: ControlTransformer): Promise<{
     success: true;
     vocab_size: number;
     hidden_size: number;
@@ -623,11 +647,11 @@ export declare class TransformerAPI {
    * Continue a text; leaving the loop stops the work.
    * @param temperature 0 takes the likeliest token each time
    */
-  generateStream(prompt: string, maxTokens?: number, temperature?: number, { signal, onProgress }?: ControlTransformer): AsyncGenerator<string, void, void>;
+  generateStream(prompt: string, maxTokens?: number, temperature?: number, options?: ControlTransformer): AsyncGenerator<string, void, void>;
   /**
    * The continuation in one piece.
    */
-  generate(prompt: string, maxTokens?: number, temperature?: number, control?: ControlTransformer): Promise<string>;
+  generate(prompt: string, maxTokens?: number, temperature?: number, options?: ControlTransformer): Promise<string>;
 }
 
 export type WorkOptions = {
@@ -649,6 +673,15 @@ export declare function boot(options?: {
 export declare function canPickFolder(): boolean;
 
 export declare function capabilities(): Capabilities;
+
+/**
+ * Options that hold what observes and stops long work, checked.
+ * @param known names of further options; null if their reader checks them
+ */
+declare function control<T extends {
+  onProgress?: unknown;
+  signal?: unknown;
+}>(value: T | null | undefined, where: string, known?: readonly string[] | null): T;
 
 export declare function createTransformerAPI(): Promise<TransformerAPI>;
 
@@ -682,7 +715,8 @@ export declare function initLoom({ target, ...options }?: {
  */
 export declare function isAbort(error: unknown): boolean;
 
-declare function kind(value: unknown): "string" | "number" | "bigint" | "boolean" | "symbol" | "undefined" | "object" | "function" | "null" | "an array";
+/** What a value is, in words. @param value */
+declare function kind(value: unknown): string;
 
 declare function list(values: unknown, where: string): unknown[];
 
@@ -733,11 +767,8 @@ declare function makeGlobals(runtime: Runtime): {
    */
   createLoomObject: (kind: string, ...args: unknown[]) => any;
   /** The network made or loaded last, run on plain numbers. @param values */
-  forward: (values: ArrayLike<number>) => Float32Array<ArrayBufferLike>;
-  train: (batches: Iterable<{
-    Input: ArrayLike<number>;
-    Target: ArrayLike<number>;
-  }>, config?: object | undefined) => TrainResult;
+  forward: (values: Numbers) => Float32Array<ArrayBufferLike>;
+  train: (batches: Iterable<Batch>, config?: object | null | undefined) => TrainResult;
   evaluate: (inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>) => Metrics;
   saveModel: (id: string) => string;
   /** @param tokenizer bytes of tokenizer.json */
@@ -758,6 +789,11 @@ declare function makeGlobals(runtime: Runtime): {
  * Let the user choose a folder; empty when the user cancels.
  */
 export declare function pickFolder(): Promise<File[]>;
+
+/**
+ * The same, or a row for each sample: nested arrays keep their first axis.
+ */
+declare function rows(values: unknown, where: string): Samples;
 
 /**
  * The models that this site offers; none where it has no list.

@@ -164,7 +164,7 @@ def layer_init(name: str, arguments: str) -> str:
 
 
 def forward(handle: int, values: Any) -> Any:
-    """Typed array of B·I float32 → new `Float32Array` of B·O, without JSON."""
+    """Typed array of B·I float32, or one for each sample → new `Float32Array` of B·O, without JSON."""
     network = take(handle, Network)
     return to_js(network.forward(from_js(values)).ravel())
 
@@ -176,7 +176,7 @@ def evaluate(handle: int, inputs: Any, expected: Any) -> str:
 
 
 def train_start(handle: int, batches: Any, config: str) -> int:
-    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays.
+    """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays, or one for each sample.
 
     A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
     """

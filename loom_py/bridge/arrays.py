@@ -17,8 +17,10 @@ def plain(value: Any) -> Any:
 
 
 def from_js(values: Any) -> Any:
-    """A `Float32Array` as an array over a copy of its bytes."""
-    return np.frombuffer(values.to_memoryview(), dtype=np.float32) if hasattr(values, "to_memoryview") else values
+    """A `Float32Array` as an array over a copy of its bytes; an array of several as a list of them."""
+    if not hasattr(values, "to_memoryview"):
+        return plain(values)
+    return np.frombuffer(values.to_memoryview(), dtype=np.float32)
 
 
 def to_js(array: np.ndarray) -> Any:

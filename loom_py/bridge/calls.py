@@ -12,7 +12,6 @@ from ..errors import InputError, LoomError
 from ..marks import Duration, is_shared
 from ..network import reflection
 from ..schema.fields import suggest
-from ..schema.strict import parse_json
 from .arrays import plain, put_back, to_js
 from .objects import keep, take
 from .tasks import Task
@@ -109,16 +108,19 @@ def call(handle: int, method: str, arguments: str) -> str:
     return json.dumps(answer | {"bare": True} if bare else answer)
 
 
-def call_values(handle: int, method: str, arguments: str) -> str:
-    """As `call`, for the promise API: JSON of the result (an array for several, null for none); errors are raised."""
+def call_values(handle: int, method: str, arguments: str, arrays: Any = None) -> str:
+    """As `call`, for the promise API: JSON of the result (an array for several, null for none); errors are raised.
+
+    The typed arrays in `arrays` stand where the arguments say so.
+    """
     target, function = _reflected(handle, method)
-    return to_json_text(function(target, **bind(function, parse_json(arguments, where="arguments"))))
+    return to_json_text(function(target, **bind(function, _given(arguments, arrays))))
 
 
 def call_plain(handle: int, method: str, arguments: str, arrays: Any = None) -> Any:
-    """As `call_values`, with typed arrays: those in `arrays` where the arguments say so; an array as a `Float32Array`.
+    """As `call_values`, with an array result as a flat `Float32Array`.
 
-    An array result comes flat. Lengths of time are milliseconds, as everywhere in JavaScript.
+    Lengths of time are milliseconds, as everywhere in JavaScript.
     """
     target, function = _reflected(handle, method)
     result = function(target, **bind(function, _given(arguments, arrays)))
@@ -138,10 +140,10 @@ def task_start(handle: int, method: str, arguments: str, arrays: Any = None) -> 
     return keep(Task(steps(target, **bind(function, _given(arguments, arrays))), lambda event: event))
 
 
-def call_start(handle: int, method: str, arguments: str) -> int:
+def call_start(handle: int, method: str, arguments: str, arrays: Any = None) -> int:
     """Handle of a task, for a method that is long work or waits for a device; 0 for one that `call_values` answers."""
     target, function = _reflected(handle, method)
-    return task_start(handle, method, arguments) if steps_of(type(target), function) else 0
+    return task_start(handle, method, arguments, arrays) if steps_of(type(target), function) else 0
 
 
 def _target(handle: int) -> Any:

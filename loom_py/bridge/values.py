@@ -140,15 +140,19 @@ def _floats(value: Any, where: str) -> Any:
         return value
     if not isinstance(value, list):
         raise _mismatch("array", value, where)
-    stack = [(value, 0)]
-    while stack:
-        items, depth = stack.pop()
-        for item in items:
-            if isinstance(item, list) and depth < 8:
-                stack.append((item, depth + 1))
-            elif isinstance(item, bool) or not isinstance(item, (int, float)):
-                raise InputError(f"invalid slice element type: expected float, got {json_type(item)}", where=where)
+    _check_items(value, where, 0)
     return value
+
+
+def _check_items(items: list[Any], where: str, depth: int) -> None:
+    for i, item in enumerate(items):
+        if isinstance(item, list) and depth < 8:
+            _check_items(item, f"{where}[{i}]", depth + 1)
+        elif isinstance(item, np.ndarray):
+            continue  # a typed array is checked where it is used
+        elif isinstance(item, bool) or not isinstance(item, (int, float)):
+            message = f"invalid slice element type: expected float, got {json_type(item)}"
+            raise InputError(message, where=f"{where}[{i}]")
 
 
 def _mismatch(expected: str, value: Any, where: str) -> InputError:

@@ -277,10 +277,12 @@ class Grid:
             raise InputError("is empty", where=name)
         if a.ndim >= 2:
             if size not in (None, a[0].size):
-                raise InputError(f"expected {size} values a sample, got {a[0].size}", where=name)
+                problem = f"expected {size} values a sample, got {a[0].size}"
+                raise InputError(problem, where=name, remedy=f"Give {size} numbers a row.")
             return a.reshape(a.shape[0], -1)
         if size is None:
             size = a.size // self.batch_size if a.size % self.batch_size == 0 else a.size
         if a.size % size:
-            raise InputError(f"expected a multiple of {size} values, got {a.size}", where=name)
+            problem = f"expected a multiple of {size} values, got {a.size}"
+            raise InputError(problem, where=name, remedy=f"Give {size} numbers a sample.")
         return a.reshape(-1, size)

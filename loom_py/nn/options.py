@@ -121,7 +121,8 @@ def _integer(default: int | Default, minimum: int, f: Fields, names: tuple[str, 
             raise ConfigError(
                 "missing: no earlier layer fixes this size", where=f.at(names[0]), remedy=f"Give {names[0]}."
             )
-        return f.integer(*names, default=... if in_size is None else in_size, minimum=minimum)
+        size = f.integer(*names, default=None, minimum=minimum)
+        return in_size if size is None and in_size is not None else f.integer(*names, minimum=minimum)
     return f.integer(*names, default=... if default is REQUIRED else default, minimum=minimum)
 
 

@@ -109,6 +109,8 @@ class Rules:
       original reads its JSON. Objects below are read strictly.
     - `exact`: whole numbers are written without a fraction: 4.0 is an error. (JavaScript has one kind of number, so
       what a page hands over is not read exactly.)
+    - `nulls`: null for a number is as if it were absent. Otherwise it is an error unless the field's default is None:
+      JavaScript writes NaN and infinities as null.
     - `max_depth`: how many objects may lie in one another.
     - `root`: what errors call the outermost object, where it has neither a path nor a file.
     """
@@ -117,17 +119,20 @@ class Rules:
     remedy: str = ""
     loose: bool = False
     exact: bool = False
+    nulls: bool = False
     max_depth: int = 100
     root: str = "config"
 
 
 CONFIG = Rules()
 LOOSE = Rules(loose=True)
-FILE = Rules(error=FormatError, exact=True)
+FILE = Rules(error=FormatError, exact=True, nulls=True)
 
 
 class Fields:
     """One JSON object. A field that is absent or null has its default; without one it is an error.
+
+    Null for a number is an error unless `Rules.nulls` says otherwise or its default is None.
 
     Getters accept several names for one field: the first that is present wins.
 
@@ -208,7 +213,7 @@ class Fields:
     def integer(self, *names: str, default: None, minimum: int = ..., maximum: int = ...) -> int | None: ...
     def integer(self, *names: str, default: Any = ..., minimum: int = 1, maximum: int = MAX_INT) -> int | None:
         """A whole number in `minimum … maximum`."""
-        name, value = self._ask(names, default, "a whole number")
+        name, value = self._ask_number(names, default, "a whole number")
         return default if value is None else self._whole(value, minimum, maximum, name)
 
     @overload
@@ -263,7 +268,7 @@ class Fields:
         below: float = math.inf,
     ) -> float | None:
         """A finite number in `minimum … maximum`, greater than `above` and less than `below`."""
-        name, value = self._ask(names, default, "a number")
+        name, value = self._ask_number(names, default, "a number")
         if value is None:
             return default
         if not is_number(value) or not abs(value) < MAX_FLOAT:
@@ -358,6 +363,14 @@ class Fields:
             if value is not None:
                 return name, value
         return names[0], None
+
+    def _ask_number(self, names: tuple[str, ...], default: object, what: str) -> tuple[str, Any]:
+        name, value = self._ask(names, default, what)
+        if value is None and default is not None and not self.rules.nulls:
+            for key in names:
+                if (self._written.get(fold(key), key) if self.rules.loose else key) in self.values:
+                    raise self.error(f"expected {what}, got null", key)
+        return name, value
 
     def _ask(self, names: tuple[str, ...], default: object, what: str) -> tuple[str, Any]:
         self._asked.update(names)

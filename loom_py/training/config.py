@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InputError
 from ..marks import Floats
 from ..schema.fields import LOOSE, Fields, json_type
 from ..schema.options import check_options, option, read_options
@@ -17,6 +17,12 @@ from .losses import resolve_loss
 from .optimisers import Optimiser, read_optimiser
 from .result import TrainingProgress
 from .schedulers import Scheduler, read_scheduler
+
+BATCH_KEYS = (("Input", "Inputs"), ("Target", "Targets"))
+"""The two keys of a batch, by the name of the original's code and by that of its documents."""
+
+
+BATCH = replace(LOOSE, error=InputError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +34,18 @@ class TrainingBatch:
 
     @classmethod
     def from_json(cls, value: object, where: str = "batch") -> Self:
-        """From `{"Input": […], "Target": […]}`; keys in any case."""
-        f = Fields(value, where, rules=LOOSE)
-        batch = cls(input=f.any("Input"), target=f.any("Target"))
-        for name, data in (("Input", batch.input), ("Target", batch.target)):
+        """From `{"Input": […], "Target": […]}`, or the same with `Inputs` and `Targets`; keys in any case."""
+        f = Fields(value, where, rules=BATCH)
+        for names in BATCH_KEYS:
+            if all(f.has(name) for name in names):
+                raise InputError(
+                    f"the batch has both {names[0]} and {names[1]}", where=where, remedy="Keep one of them."
+                )
+        batch = cls(input=f.any(*BATCH_KEYS[0]), target=f.any(*BATCH_KEYS[1]))
+        f.finish()  # before what is missing: a key that is spelled wrong says more
+        for (name, _), data in zip(BATCH_KEYS, (batch.input, batch.target), strict=True):
             if data is None:
                 raise f.error("missing: an array of numbers is required", name)
-        f.finish()
         return batch
 
 

@@ -41,7 +41,9 @@ def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
             shapes[x.shape] = y.shape
         rows, width = shapes[x.shape]
         if target.size != rows * width:
-            raise InputError(f"expected {rows * width} values, got {target.size}", where=f"batches[{i}].Target")
+            problem = f"expected {rows * width} values, got {target.size}"
+            remedy = f"Give as many as the network puts out: {width} a sample."
+            raise InputError(problem, where=f"batches[{i}].Target", remedy=remedy)
         if not np.isfinite(target).all():
             raise InputError("contains NaN or infinity", where=f"batches[{i}].Target")
         if target.min() < low or target.max() > high:

@@ -68,12 +68,23 @@ def any_url(request: pytest.FixtureRequest, isolated_url: str, plain_url: str) -
     return isolated_url if request.param == "isolated" else plain_url
 
 
+running: list[Browser] = []
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """LOOM_CHROMIUM, else the system's Chromium, else Playwright's own."""
+    """LOOM_CHROMIUM, else the system's Chromium, else Playwright's own.
+
+    Each folder that imports this fixture has one of its own, and Playwright can be started once: the first is shared.
+    """
+    if running:
+        yield running[0]
+        return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        running.append(browser)
         yield browser
+        running.clear()
         browser.close()
 
 

@@ -72,7 +72,7 @@ def test_every_object_from_javascript(open_page: Open, isolated_url: str, worker
         assert results["chain"] == [True, "[true]"]
         assert results["tracker"] == [2, 1, "m"]
         assert results["tools"] is True
-        assert results["refused"] == "Expected 2 parameters, got 1"
+        assert results["refused"] == "windowMs: expected a number, got a string"
         assert "disposed" in results["disposed"]
 
 

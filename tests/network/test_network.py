@@ -217,13 +217,13 @@ def test_endless_nesting_is_an_error() -> None:
     [
         ([], "input: is empty"),
         ([1.0, 2.0], "input: expected a multiple of 3 values, got 2"),
-        (["a", "b", "c"], "input: expected numbers"),
+        (["a", "b", "c"], r"input\[0\]: expected a number, got a string"),
         ([[1.0], [2.0, 3.0]], "input: expected numbers"),
         (None, "input: expected numbers"),
-        (["1", "2", "3"], "input: expected numbers"),
-        ([True, False, True], "input: expected numbers"),
+        ([1.0, None, 3.0], r"input\[1\]: expected a number, got null"),
+        ([True, False, True], r"input\[0\]: expected a number, got a boolean"),
         ([10**400, 1, 2], "input: expected numbers"),
-        ([1j, 1, 2], "input: expected numbers"),
+        ([[1.0, 2.0, 1j]], r"input\[0\]\[2\]: expected a number, got a Python complex"),
     ],
 )
 def test_bad_inputs(values: Any, message: str) -> None:

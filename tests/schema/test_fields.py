@@ -90,11 +90,22 @@ def test_the_outermost_object_is_called_as_the_rules_say() -> None:
         Fields([], rules=Rules(root="bundle"))
 
 
+@pytest.mark.parametrize("rules", [CONFIG, LOOSE])
+def test_null_is_no_number_outside_of_files(rules: Rules) -> None:
+    """It is how JavaScript writes NaN and infinities."""
+    f = Fields({"x": None}, "config", rules=rules)
+    for read in (f.integer, f.number):
+        with pytest.raises(ConfigError, match=r"^config\.x: expected a .*number, got null"):
+            read("y", "x", default=7)
+        assert read("x", default=None) is None
+
+
 @pytest.mark.parametrize("value", [{}, {"x": None}])
 def test_defaults(value: Any) -> None:
     f = Fields(value)
-    assert f.integer("x", default=7) == 7
-    assert f.number("x", default=-3.5, minimum=0) == -3.5  # the caller's own default is not checked
+    file = Fields(value, rules=FILE)
+    assert file.integer("x", default=7) == 7
+    assert file.number("x", default=-3.5, minimum=0) == -3.5  # the caller's own default is not checked
     assert f.string("x", default="y", choices=("z",)) == "y"
     assert f.boolean("x") is False
     assert f.boolean("x", default=True) is True

@@ -79,7 +79,7 @@ def test_a_network_with_one_output() -> None:
         ([], [], "inputs: there is nothing to evaluate"),
         ([[1, 2, 3]], [], r"mismatched inputs \(1\) vs classes \(0\)"),
         ([[1, 2]], [0], r"inputs\[0\]: expected 3 values, got 2"),
-        ([[1, 2, "x"]], [0], r"inputs\[0\]: expected numbers"),
+        ([[1, 2, "x"]], [0], r"inputs\[0\]\[2\]: expected a number, got a string"),
         ([[1, 2, 3]], [3], r"classes\[0\]: class 3 of a network with 3 classes"),
         ([[1, 2, 3]], [-1], r"classes\[0\]: -1 is not a class number"),
         ([[1, 2, 3]], [0.5], r"classes\[0\]: 0.5 is not a class number"),

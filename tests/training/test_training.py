@@ -136,7 +136,7 @@ def test_keys_in_any_case() -> None:
         ([{"Input": [1.0] * 8}], None, r"batches\[0\].Target: missing"),
         ([{"Input": [1.0] * 8, "Target": [1.0]}], None, r"batches\[0\].Target: expected 2 values, got 1"),
         ([{"Input": [1.0] * 7, "Target": [1, 0]}], None, r"batches\[0\].Input: expected a multiple of 8"),
-        ([{"Input": ["x"] * 8, "Target": [1, 0]}], None, r"batches\[0\].Input: expected numbers"),
+        ([{"Input": ["x"] * 8, "Target": [1, 0]}], None, r"batches\[0\].Input\[0\]: expected a number, got a string"),
         ([{"Input": [float("nan")] * 8, "Target": [1, 0]}], None, r"batches\[0\].Input: contains NaN"),
         (
             [{"Input": [1.0] * 8, "Target": [1, 0], "Taget": 1}],

@@ -7,9 +7,10 @@ import { boot } from "../engine/boot.js";
 import { inPython } from "../engine/python.js";
 import { InputError, explain } from "../errors.js";
 import { BufferReader } from "../storage/readers.js";
+import { expectNumber, expectText, mismatch } from "./arguments.js";
 import { LoomNetwork } from "./loom_network.js";
 import { classOf, createObject } from "./loom_object.js";
-import { json, mismatch } from "./values.js";
+import { json } from "./json.js";
 
 export { LoomNetwork } from "./loom_network.js";
 export { LoomObject } from "./loom_object.js";
@@ -104,10 +105,11 @@ function makeGlobals(runtime) {
      * @param {number} [layersPerCell]
      */
     NewNetwork: (inputSize, rows = 1, cols = 1, layersPerCell = 1) => {
-      const sizes = [inputSize, rows, cols, layersPerCell];
-      const wrong = sizes.findIndex((size) => typeof size !== "number");
-      if (wrong >= 0) return mismatch("a number", sizes[wrong]);
-      return network((b) => b.new_network(JSON.stringify([inputSize, rows, cols, layersPerCell])));
+      return network((b) => {
+        const sizes = { inputSize, rows, cols, layersPerCell };
+        for (const [name, size] of Object.entries(sizes)) expectNumber(size, name);
+        return b.new_network(json(Object.values(sizes), "sizes"));
+      });
     },
 
     /**
@@ -126,7 +128,11 @@ function makeGlobals(runtime) {
      * @param {number} totalMs
      * @returns {import("../loom.js").LoomAdaptationTracker}
      */
-    createAdaptationTracker: (windowMs, totalMs) => createObject(runtime, "AdaptationTracker", [windowMs, totalMs]),
+    createAdaptationTracker: (windowMs, totalMs) => {
+      expectNumber(windowMs, "windowMs");
+      expectNumber(totalMs, "totalMs");
+      return createObject(runtime, "AdaptationTracker", [windowMs, totalMs]);
+    },
     /** Clustering, correlation, grafting and the other tools around a network. @returns {import("../loom.js").LoomToolbox} */
     createToolbox: () => createObject(runtime, "Toolbox", []),
     /**
@@ -136,7 +142,7 @@ function makeGlobals(runtime) {
      */
     createLoomObject: (kind, ...args) => createObject(runtime, kind, args),
 
-    /** The network made or loaded last, run on plain numbers. @param {ArrayLike<number>} values */
+    /** The network made or loaded last, run on plain numbers. @param {import("./arguments.js").Numbers} values */
     forward: (values) => latest().forward(values),
     /** @param {Parameters<LoomNetwork["train"]>} args */
     train: (...args) => latest().train(...args),
@@ -161,7 +167,7 @@ function makeGlobals(runtime) {
     /** @param {string} text @param {boolean} [addSpecialTokens] @returns {Uint32Array | string} the error, as JSON */
     EncodeText: (text, addSpecialTokens = true) => {
       const result = reply(() => {
-        expectString(text, "text");
+        expectText(text, "text");
         return inPython(runtime, (b) => b.encode_text(text, Boolean(addSpecialTokens)));
       });
       return result.startsWith("[") ? Uint32Array.from(JSON.parse(result)) : result;
@@ -175,7 +181,7 @@ function makeGlobals(runtime) {
     /** @param {string} prompt @param {number} [maxTokens] @param {number} [temperature] */
     GenerateText: (prompt, maxTokens = 50, temperature = 0.7) =>
       reply(() => {
-        expectString(prompt, "prompt");
+        expectText(prompt, "prompt");
         expectNumber(maxTokens, "maxTokens");
         expectNumber(temperature, "temperature");
         return inPython(runtime, (b) => b.generate_text(prompt, maxTokens, temperature));
@@ -214,9 +220,9 @@ function layerInitFunctions(runtime) {
  */
 function layerInit(runtime, name, params) {
   try {
-    const text = Array.isArray(params) ? json(params) : params;
-    expectString(text, "params");
-    expectString(name, "name");
+    const text = Array.isArray(params) ? json(params, "parameters") : params;
+    expectText(text, "params");
+    expectText(name, "name");
     return inPython(runtime, (b) => b.layer_init(name, text));
   } catch (error) {
     return explain(error);
@@ -232,19 +238,9 @@ function reader(name, bytes) {
   return new BufferReader(name, bytes);
 }
 
-/** @param {unknown} value @param {string} where @returns {asserts value is string} */
-function expectString(value, where) {
-  if (typeof value !== "string") throw new InputError(mismatch("a string", value), { where });
-}
-
-/** @param {unknown} value @param {string} where @returns {asserts value is number} */
-function expectNumber(value, where) {
-  if (typeof value !== "number") throw new InputError(mismatch("a number", value), { where });
-}
-
 /** @param {unknown} ids */
 function tokens(ids) {
   if (!Array.isArray(ids) && !ArrayBuffer.isView(ids))
     throw new InputError(mismatch("an array of token ids", ids), { where: "ids" });
-  return json(ids);
+  return json(ids, "ids");
 }

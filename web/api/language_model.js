@@ -1,9 +1,12 @@
 /** A language model that lives in Python: answers and continuations, token by token. */
 
+import { control, expectText, kind, mismatch } from "./arguments.js";
 import { Handle } from "./handle.js";
+import { json } from "./json.js";
+import { InputError } from "../errors.js";
 
 /** @typedef {import("../engine/progress.js").WorkOptions} WorkOptions */
-/** @typedef {{onEvent: (event: import("../engine/requests.js").GenerationEvent) => void, signal: AbortSignal}} Control */
+/** @typedef {{onEvent: (event: import("../engine/requests.js").GenerationEvent) => void, signal: AbortSignal}} Observers */
 /** @typedef {{role: string, content: string}} Message */
 /**
  * How to generate; what is left out keeps the model's default.
@@ -37,10 +40,11 @@ export class LanguageModel extends Handle {
    * @param {string | Message[]} messages a question, or the conversation so far
    * @param {GenerationOptions & WorkOptions} [options]
    */
-  chat(messages, options = {}) {
-    const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
-    const request = { handle: this.handle, messages: JSON.stringify(list) };
-    return this.#stream((text, control) => this.engine.call("chat", { ...request, options: text }, control), options);
+  chat(messages, options) {
+    return this.#stream((text, observers) => {
+      const request = { handle: this.handle, messages: conversation(messages), options: text };
+      return this.engine.call("chat", request, observers);
+    }, options);
   }
 
   /**
@@ -48,21 +52,22 @@ export class LanguageModel extends Handle {
    * @param {string} prompt
    * @param {GenerationOptions & WorkOptions} [options]
    */
-  complete(prompt, options = {}) {
-    const request = { handle: this.handle, prompt };
-    return this.#stream(
-      (text, control) => this.engine.call("complete", { ...request, options: text }, control),
-      options,
-    );
+  complete(prompt, options) {
+    return this.#stream((text, observers) => {
+      expectText(prompt, "prompt");
+      return this.engine.call("complete", { handle: this.handle, prompt, options: text }, observers);
+    }, options);
   }
 
   /**
    * The last piece has `done: true`. Leaving the loop early stops the work.
-   * @param {(options: string, control: Control) => Promise<{finishReason: string}>} start
-   * @param {GenerationOptions & WorkOptions} options
+   * @param {(options: string, observers: Observers) => Promise<{finishReason: string}>} start
+   * @param {(GenerationOptions & WorkOptions) | undefined} given
    * @returns {AsyncGenerator<Piece, void, void>}
    */
-  async *#stream(start, { signal, onProgress, ...options }) {
+  async *#stream(start, given) {
+    const { signal, onProgress, ...options } = control(given, "options", null);
+    const text = json(options, "options");
     const leave = new AbortController();
     const anySignal = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
     /** @type {{id: number, text: string}[]} */
@@ -86,7 +91,7 @@ export class LanguageModel extends Handle {
       timeToFirstToken: count ? firstAt - started : 0,
       tokensPerSecond: count > 1 ? ((count - 1) * 1000) / (lastAt - firstAt) : 0,
     });
-    const result = start(JSON.stringify(options), { onEvent, signal: anySignal });
+    const result = start(text, { onEvent, signal: anySignal });
     const finished = () => {
       settled = true;
       wake();
@@ -106,4 +111,20 @@ export class LanguageModel extends Handle {
       await result.catch(() => {}); // the model is free for the next question when the loop is left
     }
   }
+}
+
+/**
+ * JSON of a conversation; a text is the user's question.
+ * @param {unknown} messages
+ */
+function conversation(messages) {
+  if (typeof messages === "string") return json([{ role: "user", content: messages }], "messages");
+  if (!Array.isArray(messages))
+    throw new InputError(mismatch("a question or an array of messages", messages), { where: "messages" });
+  for (const [i, message] of messages.entries()) {
+    if (kind(message) !== "an object")
+      throw new InputError(`expected {role, content}, got ${kind(message)}`, { where: `messages[${i}]` });
+    expectText(message.role, `messages[${i}].role`);
+  }
+  return json(messages, "messages");
 }

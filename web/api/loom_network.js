@@ -14,8 +14,19 @@
  */
 
 import { inPython } from "../engine/python.js";
+import {
+  batchList,
+  expectBoolean,
+  expectText,
+  flat,
+  list,
+  numberList,
+  record,
+  rows,
+  stepArguments,
+} from "./arguments.js";
+import { json } from "./json.js";
 import { LoomObject, createObject, members } from "./loom_object.js";
-import { floats, list } from "./values.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 
@@ -43,21 +54,23 @@ export class LoomNetwork extends LoomObject {
 
   /**
    * Run all layers. Throws an `InputError` for anything but a multiple of the input size of numbers.
-   * @param {ArrayLike<number>} values
+   * @param {import("./arguments.js").Numbers} values
    * @returns {Float32Array}
    */
   forward(values) {
-    const input = floats(values, "input");
+    const input = rows(values, "input");
     return inPython(this.#runtime, (b) => b.forward(this.#handle, input));
   }
 
   /**
-   * @param {Iterable<{Input: ArrayLike<number>, Target: ArrayLike<number>}>} batches
-   * @param {object} [config] as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
+   * @param {Iterable<import("./network.js").Batch>} batches
+   * @param {object | null} [config] as for `Train`: `{Epochs, LearningRate, GradientClip, LossType, …}`
    * @returns {import("./network.js").TrainResult}
    */
-  train(batches, config = {}) {
-    return this.#values("Train", [list(batches, "batches"), config]);
+  train(batches, config) {
+    const options = record(config, "config", { nulls: true });
+    json(options, "config"); // for an error that names the option
+    return this.call("Train", batchList(batches), options);
   }
 
   /**
@@ -66,12 +79,14 @@ export class LoomNetwork extends LoomObject {
    * @returns {import("./network.js").Metrics}
    */
   evaluate(inputs, expected) {
-    return this.#values("EvaluateNetwork", [list(inputs, "inputs"), expected]);
+    const samples = Array.from(list(inputs, "inputs"), (input, i) => flat(input, `inputs[${i}]`));
+    return this.call("EvaluateNetwork", samples, numberList(expected, "expected"));
   }
 
   /** @param {string} id name of the model in the bundle @returns {string} bundle text for `loadLoomNetwork` */
   saveModel(id) {
-    return this.#values("SaveModelToString", [id]);
+    expectText(id, "id");
+    return this.call("SaveModelToString", id);
   }
 
   /**
@@ -80,8 +95,8 @@ export class LoomNetwork extends LoomObject {
    * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    * @returns {any}
    */
-  createStepState(inputSize, { batch, recurrent } = {}) {
-    return createObject(this.#runtime, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+  createStepState(inputSize, options) {
+    return createObject(this.#runtime, "StepState", [this, ...stepArguments(inputSize, options)]);
   }
 
   /**
@@ -89,6 +104,7 @@ export class LoomNetwork extends LoomObject {
    * @param {boolean} [useChainRule] or the legacy rule, as in the original
    */
   createTweenState(useChainRule = false) {
+    expectBoolean(useChainRule, "useChainRule");
     return createObject(this.#runtime, "NetworkTween", [this, useChainRule]);
   }
 
@@ -96,11 +112,6 @@ export class LoomNetwork extends LoomObject {
   dispose() {
     super.dispose();
     this.#handle = 0;
-  }
-
-  /** @param {string} method @param {unknown[]} args */
-  #values(method, args) {
-    return this.call(method, ...args);
   }
 }
 

@@ -6,12 +6,14 @@
  * original's calling form, JSON in and JSON out; given anything but one text it does as the first.
  */
 
-import { inPython } from "../engine/python.js";
+import { THREAD, inPython } from "../engine/python.js";
 import { explain } from "../errors.js";
 import { disposable, track, untrack } from "./lifetime.js";
 import { Cache, reflectedClass } from "./reflection.js";
 import { Results } from "./results.js";
-import { HANDLE, camel, isReference, kind, mapReferences, packed } from "./values.js";
+import { kind } from "./arguments.js";
+import { OWNER } from "./json.js";
+import { HANDLE, camel, isReference, mapReferences, packed } from "./values.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {import("./values.js").Member} Member */
@@ -43,7 +45,7 @@ export class LoomObject {
    * @returns {any}
    */
   call(method, ...args) {
-    const { args: text, arrays } = packed(args);
+    const { args: text, arrays } = packed(args, THREAD);
     const result = inPython(this.#runtime, (b) => b.call_plain(this.#handle, method, text, arrays));
     return typeof result === "string" ? plain(this.#runtime, JSON.parse(result)) : result;
   }
@@ -82,6 +84,11 @@ export class LoomObject {
     this.#handle = 0;
     untrack(this);
     if (handle) inPython(this.#runtime, (b) => b.release(handle));
+  }
+
+  /** Which Python holds it. */
+  get [OWNER]() {
+    return THREAD;
   }
 
   /** As an argument of a method: a reference. */
@@ -155,7 +162,7 @@ export function members(runtime, kind) {
  * @returns {any}
  */
 export function createObject(runtime, kind, args) {
-  const { args: text, arrays } = packed(args);
+  const { args: text, arrays } = packed(args, THREAD);
   return hold(runtime, JSON.parse(inPython(runtime, (b) => b.create(kind, text, arrays))));
 }
 

@@ -1,5 +1,7 @@
 /** The models that this browser keeps, for the page: `session.storage`. */
 
+import { expectText } from "./arguments.js";
+
 /** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
 
 /** From this size on it is worth asking the browser not to clear it by itself. */
@@ -29,7 +31,9 @@ export class ModelStorage {
    * @param {string} [source] as in `list`, where several models have the name
    * @returns {Promise<number>} bytes that were freed
    */
-  remove(name, source) {
+  async remove(name, source) {
+    expectText(name, "name");
+    if (source !== undefined) expectText(source, "source");
     return this.#engine.call("storageRemove", { name, source });
   }
 

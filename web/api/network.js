@@ -1,9 +1,24 @@
 /** A network that lives in Python: run, trained, evaluated, stepped, watched. */
 
+import {
+  batchList,
+  control,
+  expectBoolean,
+  expectFunction,
+  expectNumber,
+  expectText,
+  flat,
+  list,
+  numberList,
+  record,
+  rows,
+  stepArguments,
+} from "./arguments.js";
+import { json } from "./json.js";
 import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 
-/** @typedef {ArrayLike<number>} Numbers */
-/** @typedef {{input: Numbers, target: Numbers}} Batch */
+/** @typedef {import("./arguments.js").Numbers} Numbers */
+/** One update's data: B·I numbers and B·O numbers, by either spelling. @typedef {{input: Numbers, target: Numbers} | {Input: Numbers, Target: Numbers}} Batch */
 /** @typedef {{epochs?: number, learningRate?: number, gradientClip?: number, lossType?: string, verbose?: boolean}} TrainOptions */
 /** @typedef {{status: "train", epoch: number, epochs: number, loss: number, losses: number[]}} TrainProgress */
 /** @typedef {{FinalLoss: number, BestLoss: number, TotalTime: number, AvgThroughput: number, LossHistory: number[]}} TrainResult */
@@ -12,26 +27,24 @@ import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 /** A network in Python; its other reflected methods are added by name. */
 export class Network extends RemoteObject {
   /**
-   * @param {Numbers} values B·I numbers
+   * @param {Numbers} values B·I numbers, in a row or as a row for each sample
    * @returns {Promise<Float32Array>} B·O numbers
    */
-  forward(values) {
-    return this.engine.call("forward", { handle: this.handle, input: Float32Array.from(values) });
+  async forward(values) {
+    return this.engine.call("forward", { handle: this.handle, input: rows(values, "input") });
   }
 
   /**
    * Train; an abort leaves the network as it was after the last whole update.
    * @param {Iterable<Batch>} batches
-   * @param {TrainOptions} options
-   * @param {{onProgress?: (progress: TrainProgress) => void, signal?: AbortSignal}} [control]
+   * @param {TrainOptions | null} [options]
+   * @param {{onProgress?: (progress: TrainProgress) => void, signal?: AbortSignal} | null} [observers]
    * @returns {Promise<TrainResult>}
    */
-  train(batches, options, { onProgress, signal } = {}) {
-    const data = Array.from(batches, ({ input, target }) => ({
-      input: Float32Array.from(input),
-      target: Float32Array.from(target),
-    }));
-    const params = { handle: this.handle, batches: data, config: JSON.stringify(options) };
+  async train(batches, options, observers) {
+    const { onProgress, signal } = control(observers, "control");
+    const config = json(record(options, "options", { nulls: true }), "options");
+    const params = { handle: this.handle, batches: batchList(batches), config };
     return this.engine.call("train", params, { onEvent: onProgress, signal });
   }
 
@@ -40,16 +53,18 @@ export class Network extends RemoteObject {
    * @param {Numbers} expected per sample: the value, or the index of the largest output
    * @returns {Promise<Metrics>}
    */
-  evaluate(inputs, expected) {
-    const arrays = Array.from(inputs, (input) => Float32Array.from(input));
-    return this.engine.call("evaluate", { handle: this.handle, inputs: arrays, expected: Array.from(expected) });
+  async evaluate(inputs, expected) {
+    const samples = Array.from(list(inputs, "inputs"), (input, i) => flat(input, `inputs[${i}]`));
+    const values = numberList(expected, "expected");
+    return this.engine.call("evaluate", { handle: this.handle, inputs: samples, expected: values });
   }
 
   /**
    * @param {string} id name of the model in the bundle
    * @returns {Promise<string>} bundle text for `loadNetwork`
    */
-  save(id) {
+  async save(id) {
+    expectText(id, "id");
     return this.call("SaveModelToString", id);
   }
 
@@ -58,15 +73,16 @@ export class Network extends RemoteObject {
    * @param {number} [inputSize] values per sample; most networks know it
    * @param {{batch?: number, recurrent?: "layer" | "carry" | "reset"}} [options]
    */
-  createStepState(inputSize, { batch, recurrent } = {}) {
-    return createRemote(this.engine, "StepState", [this, inputSize, batch ?? 1, recurrent ?? "layer"]);
+  async createStepState(inputSize, options) {
+    return createRemote(this.engine, "StepState", [this, ...stepArguments(inputSize, options)]);
   }
 
   /**
    * Neural tweening of this network.
    * @param {boolean} [useChainRule] or the legacy rule, as in the original
    */
-  createTweenState(useChainRule = false) {
+  async createTweenState(useChainRule = false) {
+    expectBoolean(useChainRule, "useChainRule");
     return createRemote(this.engine, "NetworkTween", [this, useChainRule]);
   }
 
@@ -78,7 +94,10 @@ export class Network extends RemoteObject {
    * @param {{signal?: AbortSignal, interval?: number}} [options]
    * @returns {Promise<void>}
    */
-  watch(onActivity, { signal, interval = 16 } = {}) {
+  async watch(onActivity, options) {
+    expectFunction(onActivity, "onActivity");
+    const { signal, interval = 16 } = control(options, "options", ["interval"]);
+    expectNumber(interval, "options.interval", { minimum: 0 });
     return this.engine.call("watch", { handle: this.handle, interval }, { onEvent: onActivity, signal });
   }
 }

@@ -2,6 +2,8 @@
 
 import { Handle } from "./handle.js";
 import { Cache, reflectedClass } from "./reflection.js";
+import { control, expectText } from "./arguments.js";
+import { OWNER } from "./json.js";
 import { HANDLE, camel, mapReferences, packed } from "./values.js";
 
 /** @typedef {import("../engine/requests.js").EngineLike} EngineLike */
@@ -27,13 +29,14 @@ export class RemoteObject extends Handle {
   }
 
   /**
-   * Any reflected method by its public name, on JSON values.
+   * Any reflected method by its public name, on JSON values; numbers may be typed arrays.
    * @param {string} method such as `"TotalLayers"`
-   * @param {...unknown} args JSON values
+   * @param {...unknown} args JSON values and typed arrays
    * @returns {Promise<any>} the result; an array if there are several, null if there are none
    */
   async call(method, ...args) {
-    const value = await this.engine.call("call", { handle: this.handle, method, args: JSON.stringify(args) });
+    expectText(method, "method");
+    const value = await this.engine.call("call", { handle: this.handle, method, ...packed(args, this.engine.owner) });
     return revived(this.engine, value);
   }
 
@@ -44,20 +47,33 @@ export class RemoteObject extends Handle {
    * @returns {Promise<any>}
    */
   async plain(method, args) {
-    return revived(this.engine, await this.engine.call("plain", { handle: this.handle, method, ...packed(args) }));
+    return revived(
+      this.engine,
+      await this.engine.call("plain", { handle: this.handle, method, ...packed(args, this.engine.owner) }),
+    );
   }
 
   /**
    * A method that takes long, in steps: an abort takes effect after the step under way, and what was done stays.
    * @param {string} method such as `"TrainWithStepping"`
    * @param {unknown[]} args
-   * @param {Control} [control]
+   * @param {Control} [observers]
    * @returns {Promise<any>}
    */
-  async run(method, args, { onProgress = () => {}, signal } = {}) {
+  async run(method, args, observers) {
+    const { onProgress = () => {}, signal } = control(observers, "control");
     const onEvent = (/** @type {any[]} */ events) => events.forEach(onProgress);
-    const value = await this.engine.call("run", { handle: this.handle, method, ...packed(args) }, { onEvent, signal });
+    const value = await this.engine.call(
+      "run",
+      { handle: this.handle, method, ...packed(args, this.engine.owner) },
+      { onEvent, signal },
+    );
     return revived(this.engine, value);
+  }
+
+  /** Which Python holds it. */
+  get [OWNER]() {
+    return this.engine.owner;
   }
 
   /** As an argument of a method: a reference. */
@@ -136,7 +152,7 @@ export async function remote(engine, kind, handle) {
  * @returns {Promise<any>}
  */
 export async function createRemote(engine, kind, args) {
-  return revived(engine, await engine.call("create", { kind, ...packed(args) }));
+  return revived(engine, await engine.call("create", { kind, ...packed(args, engine.owner) }));
 }
 
 /**

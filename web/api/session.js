@@ -2,7 +2,10 @@
 
 import { Engine } from "../engine/engine.js";
 import { WorkerEngine } from "../engine/rpc.js";
+import { InputError } from "../errors.js";
 import { SITE, WORKER } from "../site.js";
+import { control, expectBoolean, expectChoice, expectNumber, expectText, mismatch, record } from "./arguments.js";
+import { json } from "./json.js";
 import { LanguageModel } from "./language_model.js";
 import { disposable } from "./lifetime.js";
 import { modelSource } from "./model_source.js";
@@ -24,6 +27,9 @@ import { createRemote, remote } from "./remote_object.js";
  * @property {string} problem what is wrong; empty when the error is rounding
  */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & import("../devices/open.js").DeviceOptions & WorkOptions} StartOptions */
+
+const LOAD_OPTIONS = ["hubURL", "keep", "evict", "activations"];
+const DEVICES = ["auto", "numpy", "simd", "webgpu"];
 
 /** A running Python with everything that lives in it. Made by `loom.start`. */
 export class Session {
@@ -48,12 +54,18 @@ export class Session {
    * @param {StartOptions} [options] `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
    * @returns {Promise<Session>}
    */
-  static async start({ worker = true, baseURL = SITE, onProgress, signal, device, threads } = {}) {
+  static async start(options) {
+    const given = control(options, "options", ["worker", "baseURL", "device", "threads"]);
+    const { worker = true, baseURL = SITE, onProgress, signal, device, threads } = given;
+    expectBoolean(worker, "options.worker");
+    if (device !== undefined) expectChoice(device, DEVICES, "options.device");
+    if (threads !== undefined) expectNumber(threads, "options.threads", { whole: true, minimum: 1 });
+    const params = { baseURL: address(baseURL, "options.baseURL"), device, threads };
+    signal?.throwIfAborted();
     const engine = worker ? new WorkerEngine(WORKER) : new Engine();
     const quit = () => engine.dispose(); // at once: an aborted start has nothing to lose
     signal?.addEventListener("abort", quit, { once: true });
     try {
-      const params = { baseURL: new URL(baseURL, globalThis.location?.href).href, device, threads };
       return new Session(engine, await engine.call("start", params, { onEvent: onProgress, signal }));
     } catch (error) {
       engine.dispose();
@@ -67,8 +79,11 @@ export class Session {
    * @param {object | string} config the network's JSON configuration
    * @param {{seed?: number}} [options] the same seed gives the same weights
    */
-  async createNetwork(config, { seed } = {}) {
-    const text = typeof config === "string" ? config : JSON.stringify(config);
+  async createNetwork(config, options) {
+    const { seed } = record(options, "options", { known: ["seed"] });
+    if (seed !== undefined) expectNumber(seed, "options.seed", { whole: true, minimum: 0 });
+    const text =
+      typeof config === "string" ? config : json(record(required(config), "config", { nulls: true }), "config");
     return this.#network(await this.#engine.call("createNetwork", { config: text, seed }));
   }
 
@@ -77,6 +92,8 @@ export class Session {
    * @param {string} id the model's name in it
    */
   async loadNetwork(text, id) {
+    expectText(text, "text", "Give the text of network.save, and the name that was given to it.");
+    expectText(id, "id");
     return this.#network(await this.#engine.call("loadNetwork", { text, id }));
   }
 
@@ -120,7 +137,8 @@ export class Session {
    * @param {...unknown} args of its constructor in Python
    * @returns {Promise<any>}
    */
-  create(kind, ...args) {
+  async create(kind, ...args) {
+    expectText(kind, "kind");
     return createRemote(this.#engine, kind, args);
   }
 
@@ -129,12 +147,14 @@ export class Session {
    * @param {number} windowMs
    * @param {number} totalMs
    */
-  createAdaptationTracker(windowMs, totalMs) {
+  async createAdaptationTracker(windowMs, totalMs) {
+    expectNumber(windowMs, "windowMs");
+    expectNumber(totalMs, "totalMs");
     return createRemote(this.#engine, "AdaptationTracker", [windowMs, totalMs]);
   }
 
   /** Clustering, correlation, grafting and the other tools around a network. */
-  createToolbox() {
+  async createToolbox() {
     return createRemote(this.#engine, "Toolbox", []);
   }
 
@@ -148,7 +168,8 @@ export class Session {
    * @param {string} [kind]
    * @returns {Promise<{method_name: string, parameters: {name: string, type: string, optional: boolean}[], returns: string[], doc: string}[]>}
    */
-  methods(kind = "Network") {
+  async methods(kind = "Network") {
+    expectText(kind, "kind");
     return this.#engine.call("methods", { kind });
   }
 
@@ -160,7 +181,13 @@ export class Session {
    * @param {LoadOptions} [options]
    * @returns {Promise<LanguageModel>}
    */
-  async loadModel(source, { onProgress = () => {}, signal, hubURL, keep, evict, activations } = {}) {
+  async loadModel(source, options) {
+    const { onProgress = () => {}, signal, ...choices } = control(options, "options", LOAD_OPTIONS);
+    const { hubURL, keep, evict, activations } = choices;
+    if (hubURL !== undefined) expectText(hubURL, "options.hubURL");
+    if (keep !== undefined) expectChoice(keep, ["try", "must", "never"], "options.keep");
+    if (evict !== undefined) expectBoolean(evict, "options.evict");
+    if (activations !== undefined) expectChoice(activations, ["q16", "f32"], "options.activations");
     const params = { ...modelSource(source), hubURL, keep, evict, activations };
     const onEvent = (/** @type {import("../engine/progress.js").Progress} */ event) => {
       onProgress(event);
@@ -176,6 +203,7 @@ export class Session {
    * @returns {Promise<DeviceFacts[]>}
    */
   async useDevice(device) {
+    expectChoice(device, DEVICES, "device");
     return (this.devices = await this.#engine.call("useDevice", { device }));
   }
 
@@ -195,7 +223,9 @@ export class Session {
    * @param {WorkOptions} [options]
    * @returns {Promise<CheckedKernel[]>}
    */
-  verifyDevice(device, { onProgress = () => {}, signal } = {}) {
+  async verifyDevice(device, options) {
+    expectText(device, "device");
+    const { onProgress = () => {}, signal } = control(options, "options");
     return this.#engine.call("verifyDevice", { device }, { onEvent: onProgress, signal });
   }
 
@@ -211,3 +241,26 @@ export class Session {
 }
 
 disposable(Session);
+
+/**
+ * @template T
+ * @param {T} config
+ * @returns {T}
+ */
+function required(config) {
+  if (config !== undefined && config !== null) return config;
+  throw new InputError(mismatch("a configuration", config), { where: "config" });
+}
+
+/** @param {string | URL} base @param {string} where */
+function address(base, where) {
+  try {
+    return new URL(base, globalThis.location?.href).href;
+  } catch (cause) {
+    throw new InputError(`is no address: ${String(base)}`, {
+      where,
+      remedy: "Give the folder that holds pyodide/.",
+      cause,
+    });
+  }
+}

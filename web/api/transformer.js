@@ -5,7 +5,7 @@ import { inPython } from "../engine/python.js";
 import { runTask, yieldToEvents } from "../engine/slices.js";
 import { DownloadError, InputError } from "../errors.js";
 import { BufferReader } from "../storage/readers.js";
-import { mismatch } from "./values.js";
+import { control, expectNumber, expectText } from "./arguments.js";
 
 /** @typedef {import("../engine/boot.js").Runtime} Runtime */
 /** @typedef {Uint8Array | ArrayBuffer | Blob | URL | string} Data bytes, a file, or the address of one */
@@ -39,10 +39,11 @@ export class TransformerAPI {
    * Load tensor by tensor, with the page responsive in between.
    * @param {Data} config config.json
    * @param {Data} weights model.safetensors
-   * @param {Control} [control]
+   * @param {Control} [options]
    * @returns {Promise<{success: true, vocab_size: number, hidden_size: number, num_layers: number, embeddings_size: number, message: string}>}
    */
-  async loadModel(config, weights, { signal, onProgress } = {}) {
+  async loadModel(config, weights, options) {
+    const { signal, onProgress } = control(options, "options");
     /** @type {[BufferReader, BufferReader]} */
     const files = [await reader("config.json", config), await reader("model.safetensors", weights)];
     try {
@@ -62,11 +63,14 @@ export class TransformerAPI {
    * @param {string} prompt
    * @param {number} [maxTokens]
    * @param {number} [temperature] 0 takes the likeliest token each time
-   * @param {Control} [control]
+   * @param {Control} [options]
    * @returns {AsyncGenerator<string, void, void>}
    */
-  async *generateStream(prompt, maxTokens = 50, temperature = 0.7, { signal, onProgress } = {}) {
-    if (typeof prompt !== "string") throw new InputError(mismatch("a string", prompt), { where: "prompt" });
+  async *generateStream(prompt, maxTokens = 50, temperature = 0.7, options) {
+    const { signal, onProgress } = control(options, "options");
+    expectText(prompt, "prompt");
+    expectNumber(maxTokens, "maxTokens");
+    expectNumber(temperature, "temperature");
     signal?.throwIfAborted();
     const task = inPython(this.#runtime, (b) => b.generate_start(prompt, maxTokens, temperature));
     try {
@@ -90,11 +94,11 @@ export class TransformerAPI {
    * @param {string} prompt
    * @param {number} [maxTokens]
    * @param {number} [temperature]
-   * @param {Control} [control]
+   * @param {Control} [options]
    */
-  async generate(prompt, maxTokens, temperature, control) {
+  async generate(prompt, maxTokens, temperature, options) {
     let text = "";
-    for await (const piece of this.generateStream(prompt, maxTokens, temperature, control)) text += piece;
+    for await (const piece of this.generateStream(prompt, maxTokens, temperature, options)) text += piece;
     return text;
   }
 }

@@ -3,7 +3,7 @@
  * integer handles, structured values are JSON text; `tests/types/test_bridge.py` compares this with Python.
  */
 
-import type { NumberArray } from "../api/values.js";
+import type { NumberArray, PackedBatch, Samples } from "../api/arguments.js";
 import type { SimdHost } from "../devices/simd_host.js";
 import type { WebGPUHost } from "../devices/webgpu_host.js";
 import type { Reader } from "../storage/readers.js";
@@ -34,18 +34,18 @@ export interface Bridge {
   new_network(sizes: Json): Handle;
   layer_init_functions(): Json;
   layer_init(name: string, arguments_: Json): Json;
-  forward(handle: Handle, values: Float32Array): Float32Array;
+  forward(handle: Handle, values: Samples): Float32Array;
   evaluate(handle: Handle, inputs: Float32Array[], expected: number[]): Json;
-  train_start(handle: Handle, batches: { input: Float32Array; target: Float32Array }[], config: Json): Task;
+  train_start(handle: Handle, batches: PackedBatch[], config: Json): Task;
 
   classes(): Json;
   methods(name: string): Json;
   members(name: string): Json;
   create(name: string, arguments_: Json, arrays?: Arrays): Json;
   call(handle: Handle, method: string, arguments_: Json): Json;
-  call_values(handle: Handle, method: string, arguments_: Json): Json;
+  call_values(handle: Handle, method: string, arguments_: Json, arrays?: Arrays): Json;
   call_plain(handle: Handle, method: string, arguments_: Json, arrays?: Arrays): Json | Float32Array;
-  call_start(handle: Handle, method: string, arguments_: Json): Task;
+  call_start(handle: Handle, method: string, arguments_: Json, arrays?: Arrays): Task;
   task_start(handle: Handle, method: string, arguments_: Json, arrays?: Arrays): Task;
 
   task_advance(handle: Task, budget_ms: number): Json;

@@ -8,7 +8,7 @@ import { capabilities } from "./capabilities.js";
 import { InputError } from "../errors.js";
 import { openModelFiles } from "../storage/model_files.js";
 import { threadCount } from "../devices/simd_host.js";
-import { inPython } from "./python.js";
+import { THREAD, inPython } from "./python.js";
 import { afterSlices, runTask } from "./slices.js";
 import { Storage } from "../storage/storage.js";
 
@@ -29,6 +29,7 @@ const storage = () => (openStorage ??= Storage.open());
 export class Engine {
   /** @type {Promise<Runtime> | null} */
   #runtime = null;
+  owner = THREAD;
 
   /**
    * @template {Method} M
@@ -124,10 +125,10 @@ const METHODS = {
       inPython(runtime, (b) => b.watch_end(watch));
     }
   },
-  call(runtime, { handle, method, args }, { signal }) {
-    const task = inPython(runtime, (b) => b.call_start(handle, method, args));
+  call(runtime, { handle, method, args, arrays }, { signal }) {
+    const task = inPython(runtime, (b) => b.call_start(handle, method, args, arrays));
     if (task) return runTask(runtime, task, { signal });
-    return JSON.parse(inPython(runtime, (b) => b.call_values(handle, method, args)));
+    return JSON.parse(inPython(runtime, (b) => b.call_values(handle, method, args, arrays)));
   },
   forward: (runtime, { handle, input }) => inPython(runtime, (b) => b.forward(handle, input)),
   evaluate: (runtime, { handle, inputs, expected }) =>

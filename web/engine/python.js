@@ -5,6 +5,9 @@ import { RuntimeFailure, fromPlain } from "../errors.js";
 /** @typedef {import("./boot.js").Runtime} Runtime */
 /** @typedef {import("./bridge.js").Bridge} Bridge */
 
+/** Stands for the Python of this thread, which everything on it shares. */
+export const THREAD = {};
+
 /**
  * Call into Python and give its exceptions their own classes.
  * @template T

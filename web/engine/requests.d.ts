@@ -1,5 +1,6 @@
 /** What the page may ask of the engine, in a worker or on its own thread. */
 
+import type { PackedBatch, Samples } from "../api/arguments.js";
 import type { Metrics, TrainProgress, TrainResult } from "../api/network.js";
 import type { CheckedKernel } from "../api/session.js";
 import type { Member, Packed, Reference } from "../api/values.js";
@@ -49,15 +50,11 @@ export interface Requests {
   create: Request<{ kind: string } & Packed, Reference>;
   plain: Request<OfMethod & Packed, unknown>;
   run: Request<OfMethod & Packed, unknown, unknown[]>;
-  call: Request<OfMethod & { args: Json }, unknown>;
+  call: Request<OfMethod & Packed, unknown>;
   watch: Request<{ handle: Handle; interval: number }, void, Float32Array>;
-  forward: Request<{ handle: Handle; input: Float32Array }, Float32Array>;
+  forward: Request<{ handle: Handle; input: Samples }, Float32Array>;
   evaluate: Request<{ handle: Handle; inputs: Float32Array[]; expected: number[] }, Metrics>;
-  train: Request<
-    { handle: Handle; batches: { input: Float32Array; target: Float32Array }[]; config: Json },
-    TrainResult,
-    TrainProgress
-  >;
+  train: Request<{ handle: Handle; batches: PackedBatch[]; config: Json }, TrainResult, TrainProgress>;
 
   loadModel: Request<ModelSource & { activations?: string }, { handle: Handle } & Record<string, unknown>, Progress>;
   chat: Request<{ handle: Handle; messages: Json; options: Json }, { finishReason: string }, GenerationEvent>;
@@ -84,6 +81,8 @@ export interface CallOptions<M extends Method> {
 
 /** The engine, wherever it runs. The caller releases every `Handle` that it gets. */
 export interface EngineLike {
+  /** Stands for the Python that it runs: handles of another mean nothing here. */
+  readonly owner: object;
   call<M extends Method>(method: M, params?: Params<M>, options?: CallOptions<M>): Promise<Result<M>>;
   dispose(): void;
 }

@@ -21,6 +21,7 @@ export class WorkerEngine {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #counter = 0;
+  owner = this;
   /** @type {Error | null} */
   #dead = null;
 
