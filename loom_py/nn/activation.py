@@ -7,6 +7,7 @@ accepted too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
@@ -56,6 +57,19 @@ def ignored_activation(saved: str) -> Any:
         return "linear"
 
     return option(read, type="str", default="linear", write=lambda _: saved, used=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """The input `z` of a function at a layer's end: `softmax`, over the last axis, or `sigmoid`."""
+
+    function: str
+    z: Tensor
+
+
+def logits_of(name: str, z: Tensor) -> Logits | None:
+    """Those of a layer that ends with the activation `name` of z (B, O)."""
+    return Logits(name, z) if name in ("softmax", "sigmoid") else None
 
 
 def activate(ops: Ops, name: str, z: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..runtime.ops import Ops, Tensor
+from .activation import Logits
 from .layer import Layer, Params, State
 
 
@@ -76,17 +77,32 @@ def forward(
     return x, tensors[1:], caches
 
 
+def logits(layers: Sequence[Layer], caches: Sequence[Any]) -> Logits | None:
+    """The last layer's, from the caches of `forward`; None where it has none, or something was added to its output."""
+    if not layers:
+        return None
+    cache, source = caches[-1]
+    return None if source is not None and layers[-1].residual == "after" else layers[-1].logits(cache)
+
+
 def backward(
-    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], caches: Sequence[Any], gy: Tensor
+    ops: Ops,
+    layers: Sequence[Layer],
+    params: Sequence[Params],
+    caches: Sequence[Any],
+    gy: Tensor,
+    *,
+    from_logits: bool = False,
 ) -> tuple[Tensor, list[Params]]:
-    """Gradient of the last output → gradients of the input and of all parameters."""
+    """Gradient of the last output, or of its `logits`, → gradients of the input and of all parameters."""
     grads: list[Params] = [{} for _ in layers]
     extra: dict[int, Tensor] = {}  # gradients that reach a tensor through the stream
     for i in reversed(range(len(layers))):
         if i + 1 in extra:
             gy = ops.add(gy, extra.pop(i + 1))
         cache, source = caches[i]
-        gx, grads[i] = layers[i].backward(ops, params[i], cache, gy)
+        back = layers[i].backward_logits if from_logits and i + 1 == len(layers) else layers[i].backward
+        gx, grads[i] = back(ops, params[i], cache, gy)
         if source is not None:
             share = gy if layers[i].residual == "after" else gx
             extra[source] = ops.add(extra[source], share) if source in extra else share

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
-from .activation import activate, activate_grad, activation_option
+from .activation import Logits, activate, activate_grad, activation_option, logits_of
 from .layer import Layer, Params, Shape, State, WeightFields, uniform
 from .options import integer
 from .registry import register
@@ -117,9 +117,15 @@ class Conv(Layer):
 
         gx_c[i s + u, j s + v] += Σ_f gz_f[i, j] K_f,c[u, v], over the padded plane with stride s.
         """
-        planes, z, y = cache
-        gz = ops.reshape(activate_grad(ops, self.activation, z, y, gy), (-1, self.filters, *self.out_plane))
-        gx, gk, gb = ops.conv2d_grad(planes, p["kernel"], gz, stride=self.strides, padding=self.paddings)
+        _, z, y = cache
+        return self.backward_logits(ops, p, cache, activate_grad(ops, self.activation, z, y, gy))
+
+    def logits(self, cache: Any) -> Logits | None:
+        return logits_of(self.activation, cache[1])
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        gz = ops.reshape(gz, (-1, self.filters, *self.out_plane))
+        gx, gk, gb = ops.conv2d_grad(cache[0], p["kernel"], gz, stride=self.strides, padding=self.paddings)
         return ops.reshape(gx, (-1, self.in_size)), {"kernel": gk, "bias": gb}
 
 

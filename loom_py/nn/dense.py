@@ -10,7 +10,7 @@ import numpy as np
 
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Json
-from .activation import activate, activate_grad, activation_option
+from .activation import Logits, activate, activate_grad, activation_option, logits_of
 from .affine import affine_grad
 from .layer import Layer, Params, Shape, State, WeightFields, uniform
 from .options import INPUTS, integer
@@ -52,9 +52,14 @@ class Dense(Layer):
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """gz = gy ⊙ f′(z);  gW = xᵀ gz;  gb = Σ gz;  gx = gz Wᵀ."""
-        x, z, y = cache
-        gz = activate_grad(ops, self.activation, z, y, gy)
-        gx, g_kernel, g_bias = affine_grad(ops, x, p["kernel"], gz)
+        _, z, y = cache
+        return self.backward_logits(ops, p, cache, activate_grad(ops, self.activation, z, y, gy))
+
+    def logits(self, cache: Any) -> Logits | None:
+        return logits_of(self.activation, cache[1])
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        gx, g_kernel, g_bias = affine_grad(ops, cache[0], p["kernel"], gz)
         return gx, {"kernel": g_kernel, "bias": g_bias}
 
     @classmethod

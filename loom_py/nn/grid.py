@@ -210,10 +210,10 @@ class Grid:
 
     @native
     def trace_backward(
-        self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor
+        self, ops: Ops, params: list[Params], caches: list[Any], gy: Tensor, *, from_logits: bool = False
     ) -> tuple[Tensor, list[Params]]:
-        """Backward on any device: gradient of the output (B, O) → gradients of input and parameters."""
-        return chain.backward(ops, self.layers_to_run(), params, caches, gy)
+        """Backward on any device: gradient of the output (B, O), or of its logits, → those of input and parameters."""
+        return chain.backward(ops, self.layers_to_run(), params, caches, gy, from_logits=from_logits)
 
     @native
     def states(self, batch: int) -> list[State]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, FormatError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, is_number, json_type
-from .activation import ignored_activation
+from .activation import Logits, ignored_activation
 from .options import read_options, write_options
 
 Params = dict[str, Any]
@@ -145,6 +145,17 @@ class Layer(ABC):
     @abstractmethod
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """Gradient with respect to y (B, out_size) → gradients with respect to x and to the parameters (same tree)."""
+
+    def logits(self, cache: Any) -> Logits | None:
+        """What the last step of a forward pass made probabilities of, for losses that are computed from there.
+
+        None where the output is no softmax and no sigmoid.
+        """
+        return None
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        """As `backward`, from the gradient with respect to the `logits`."""
+        raise NotImplementedError(f"{self.kind} has no logits")
 
     @property
     def parameter_count(self) -> int:

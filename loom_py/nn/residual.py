@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.ops import Ops, Tensor
-from .activation import activate, activate_grad, activation_option
+from .activation import Logits, activate, activate_grad, activation_option, logits_of
 from .layer import Layer, Params, State
 from .options import integer
 from .registry import register
@@ -38,3 +38,9 @@ class Residual(Layer):
         """gx = gy ⊙ f′(x); the chain passes the same to the tensor that was added."""
         x, y = cache
         return activate_grad(ops, self.activation, x, y, gy), {}
+
+    def logits(self, cache: Any) -> Logits | None:
+        return logits_of(self.activation, cache[0])
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        return gz, {}

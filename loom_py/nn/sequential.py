@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
 from . import chain
+from .activation import Logits
 from .layer import Child, Layer, Params, State, child_records
 from .options import read_options
 from .registry import build_chain, register
@@ -70,4 +71,11 @@ class Sequential(Layer):
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         gx, grads = chain.backward(ops, self.layers, p["layers"], cache, gy)
+        return gx, {"layers": grads}
+
+    def logits(self, cache: Any) -> Logits | None:
+        return chain.logits(self.layers, cache)
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        gx, grads = chain.backward(ops, self.layers, p["layers"], cache, gz, from_logits=True)
         return gx, {"layers": grads}

@@ -13,7 +13,7 @@ from ..runtime.guards import is_sequence
 from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
-from .activation import ignored_activation
+from .activation import Logits, ignored_activation
 from .layer import Layer, Params, State
 from .options import array, boolean, integer, items, option, real
 from .registry import register
@@ -125,7 +125,13 @@ class Softmax(Layer):
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """gx = gz / T, gz by the variant's own Jacobian."""
-        gz = VARIANTS[self.variant].backward(self, ops, cache, gy)
+        return self.backward_logits(ops, p, cache, VARIANTS[self.variant].backward(self, ops, cache, gy))
+
+    def logits(self, cache: Any) -> Logits | None:
+        return VARIANTS[self.variant].logits(cache)
+
+    def backward_logits(self, ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        gz = VARIANTS[self.variant].joined(self, ops, gz)
         return (ops.scale(gz, 1 / self.temperature) if self.temperature != 1 else gz), {}
 
 
@@ -142,11 +148,19 @@ class Variant:
     def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
         """z → y and what `backward` needs."""
         y = ops.softmax(z)
-        return y, y
+        return y, (z, y)
 
     def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
-        """gz = y ⊙ (gy − Σ_j gy_j y_j)."""
-        return ops.softmax_grad(cache, gy)
+        """gz = y ⊙ (gy − Σ_j gy_j y_j), of the shape of the logits."""
+        return ops.softmax_grad(cache[1], gy)
+
+    def logits(self, cache: Any) -> Logits | None:
+        """z, where the variant is softmax over its last axis; else None."""
+        return Logits("softmax", cache[0])
+
+    def joined(self, layer: Softmax, ops: Ops, gz: Tensor) -> Tensor:
+        """gz of the shape of the logits → (B, F)."""
+        return gz
 
 
 class _Grid(Variant):
@@ -158,12 +172,16 @@ class _Grid(Variant):
         return size, size
 
     def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
-        y = ops.softmax(ops.reshape(z, (-1, _share(z.shape[1], layer.rows))))
-        return ops.reshape(y, z.shape), y
+        rows = ops.reshape(z, (-1, _share(z.shape[1], layer.rows)))
+        y = ops.softmax(rows)
+        return ops.reshape(y, z.shape), (rows, y)
 
     def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
         """As softmax, row by row."""
-        return ops.reshape(ops.softmax_grad(cache, ops.reshape(gy, cache.shape)), gy.shape)
+        return super().backward(layer, ops, cache, ops.reshape(gy, cache[1].shape))
+
+    def joined(self, layer: Softmax, ops: Ops, gz: Tensor) -> Tensor:
+        return ops.reshape(gz, (-1, layer.rows * gz.shape[1]))
 
 
 class _Gumbel(Variant):
@@ -179,7 +197,14 @@ class _Gumbel(Variant):
         return super().forward(layer, ops, z, s)
 
 
-class _Masked(Variant):
+class _WithoutLogits(Variant):
+    """No softmax of a whole row: losses are computed from its probabilities."""
+
+    def logits(self, cache: Any) -> Logits | None:
+        return None
+
+
+class _Masked(_WithoutLogits):
     options = ("mask",)
 
     def sizes(self, layer: Softmax, f: Fields) -> Sizes:
@@ -189,10 +214,10 @@ class _Masked(Variant):
 
     def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
         y = ops.masked_softmax(z, np.array(layer.mask))
-        return y, y
+        return y, (z, y)
 
 
-class _Entmax(Variant):
+class _Entmax(_WithoutLogits):
     def __init__(self, alpha: float | None = None) -> None:
         self.alpha = alpha
         """The layer's own if None."""
@@ -207,7 +232,7 @@ class _Entmax(Variant):
         return ops.entmax_grad(cache, gy, self.alpha or layer.alpha)
 
 
-class _TreeShaped(Variant):
+class _TreeShaped(_WithoutLogits):
     """Down a tree: a leaf's probability is the product of the softmaxes over siblings on its path."""
 
     def tree(self, layer: Softmax, size: int) -> Tree:
@@ -265,7 +290,7 @@ class _Adaptive(_TreeShaped):
         return size - len(layer.clusters) if layer.cluster_logits else size
 
 
-class _Mixture(Variant):
+class _Mixture(_WithoutLogits):
     """y = Σ_k π_k softmax(z_k); π fixed, or the softmax of K logits behind the others."""
 
     options = ("mixture_weights", "mixture_components")

@@ -55,8 +55,15 @@ def watched(layer: Layer, place: Place, probe: Probe) -> Layer:
         probe.backward(place, p, gy, gx, grads)
         return gx, grads
 
+    def backward_logits(ops: Ops, p: Params, cache: Any, gz: Tensor) -> tuple[Tensor, Params]:
+        gx, grads = inner.backward_logits(ops, p, cache, gz)
+        probe.backward(place, p, gz, gx, grads)
+        return gx, grads
+
     reporting = copy(inner)
-    vars(reporting).update(forward=forward, backward=backward)  # before the methods of its class
+    vars(reporting).update(
+        forward=forward, backward=backward, backward_logits=backward_logits
+    )  # before the methods of its class
     return reporting
 
 

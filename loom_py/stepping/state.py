@@ -12,9 +12,11 @@ import numpy as np
 from ..errors import ConfigError, InputError
 from ..marks import Duration, Floats, native, shared
 from ..nn import chain
+from ..nn.activation import Logits
 from ..nn.grid import Grid
 from ..nn.layer import Array, Layer, State
 from ..nn.recurrent import Recurrent
+from ..training.losses import Located
 from ..values import to_array, whole
 from .scaling import softmax_scaled
 from .tape import INPUT, Node, backward, run_layer
@@ -151,23 +153,38 @@ class StepState:
         for name, value, choices in (("scaling", scaling, SCALINGS), ("buffers", buffers, BUFFERS)):
             if value not in choices:
                 raise InputError(f"unknown value {value!r}", where=name, remedy=f"Known: {', '.join(choices)}.")
-        layers, network, y = self._current(self._ticks), self.network, self._data[-1]
+        network, y = self.network, self._data[-1]
+        self._current(self._ticks)
         g = to_array(grad_output, network.dtype, "grad_output")
         if g.size != y.size:
             raise InputError(f"the output has {y.size} values, its gradient {g.size}", where="grad_output")
-        g = g.reshape(y.shape)
+        return self._backward(g.reshape(y.shape), scaling, buffers, from_logits=False)
+
+    @native
+    def logits(self) -> Logits | None:
+        """Those of the output buffer, see `nn.chain.logits`."""
+        last = self._makers[-1]
+        return chain.logits(self._layers, [(last.cache, last.source_index)]) if isinstance(last, Node) else None
+
+    @native
+    def loss_backward(self, loss: Located, scaling: str, buffers: str) -> Array:
+        """`step_backward` from a loss of the output buffer or of its logits."""
+        return self._backward(loss.gradient(self.network.ops), scaling, buffers, from_logits=loss.from_logits)
+
+    def _backward(self, g: Array, scaling: str, buffers: str, *, from_logits: bool) -> Array:
+        layers, network = self._current(self._ticks), self.network
         if not layers:
             return g.ravel()
         if not isinstance(self._makers[-1], Node):
             raise InputError("step_backward needs a tick first")
         if buffers == "used":
-            gx, grads = backward(network.ops, layers, network.params, self._makers[-1], g)
+            gx, grads = backward(network.ops, layers, network.params, self._makers[-1], g, from_logits=from_logits)
         else:
             nodes = [node for node in self._makers if isinstance(node, Node)]
             if len(nodes) < len(layers):
                 raise InputError("step_backward over the latest buffers needs a whole tick first", where="buffers")
             caches = [(node.cache, node.source_index) for node in nodes]
-            gx, grads = chain.backward(network.ops, layers, network.params, caches, g)
+            gx, grads = chain.backward(network.ops, layers, network.params, caches, g, from_logits=from_logits)
         network.gradient_trees = [softmax_scaled(tree) for tree in grads] if scaling == "softmax" else grads
         return np.zeros(self.batch * self._size, network.dtype) if gx is None else np.array(gx).ravel()
 

@@ -52,9 +52,16 @@ def run_layer(
 
 
 def backward(
-    ops: Ops, layers: Sequence[Layer], params: Sequence[Params], last: Node | int | None, gy: Tensor
+    ops: Ops,
+    layers: Sequence[Layer],
+    params: Sequence[Params],
+    last: Node | int | None,
+    gy: Tensor,
+    *,
+    from_logits: bool = False,
 ) -> tuple[Tensor | None, list[Params]]:
-    """Gradient of the tensor that `last` made → gradients of the input, summed over the ticks, and of all parameters.
+    """Gradient of the tensor that `last` made, or of its logits, → those of the input, summed over the ticks, and of all
+    parameters.
 
     The input's gradient is None if the output does not depend on it yet.
     """
@@ -73,7 +80,8 @@ def backward(
     send(last, gy)
     for i in reversed(range(len(layers))):
         for node, g in waiting[i].values():
-            back, share = layers[i].backward(ops, params[i], node.cache, g)
+            run = layers[i].backward_logits if from_logits and node is last else layers[i].backward
+            back, share = run(ops, params[i], node.cache, g)
             if node.source_index is not None:
                 send(node.source, g if layers[i].residual == "after" else back)
             send(node.parent, back)

@@ -234,11 +234,12 @@ class _Run:
             return
         y, ops, cfg = self.state.output(), self.network.ops, self.config
         due = due.reshape(y.shape)
-        loss = float(self.plan.loss.value(ops, y, due))
+        located = self.plan.loss.at(ops, y, self.state.logits(), due)
+        loss = float(located.value(ops))
         self.before.check_loss(loss, f"tick {self.tick}")
         self.window.append(loss)
         self.right += int(np.argmax(y) == np.argmax(due))
-        self.state.step_backward(self.plan.loss.gradient(ops, y, due), cfg.scaling, cfg.buffers)
+        self.state.loss_backward(located, cfg.scaling, cfg.buffers)
         self._collect()
 
     def _collect(self) -> None:

@@ -1,9 +1,10 @@
 """The losses by name, as `runtime/kernels/loss.py` declares them; every one is a mean over all n values of the output.
 
 `mse`, `mae` and `huber` are for regression, the last two robust; `cross_entropy` (after a softmax, one-hot or soft
-targets) and `bce` (after a sigmoid) take probabilities, `cross_entropy_logits` and `bce_logits` raw outputs. The two on
-probabilities clamp y to [10⁻⁷, 1 − 10⁻⁷]. Inside, the gradient is the true one; beyond, where that would be zero, it
-keeps the value at the clamp, so that a saturated wrong answer can still be unlearned.
+targets) and `bce` (after a sigmoid) take probabilities, `cross_entropy_logits` and `bce_logits` raw outputs. Training
+computes the first two from the input of the softmax or sigmoid where the network ends with one. Elsewhere they clamp y
+to [10⁻⁷, 1 − 10⁻⁷]. Inside, the gradient is the true one; beyond, where that would be zero, it keeps the value at the
+clamp, so that a saturated wrong answer can still be unlearned.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..nn.activation import Logits
 from ..runtime.kernels.loss import LOSSES as DECLARED
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import suggest
@@ -19,6 +21,10 @@ TARGETS: dict[str, tuple[float, float]] = {name: declared.targets for name, decl
 """Name → the smallest and the largest target that makes sense."""
 LOSSES = tuple(DECLARED)
 ALIASES = {alias: name for name, declared in DECLARED.items() for alias in declared.aliases}
+
+
+ON_LOGITS = {("cross_entropy", "softmax"): "cross_entropy_logits", ("bce", "sigmoid"): "bce_logits"}
+"""(Loss on probabilities, the function that made them) → the same loss on that function's input."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,35 @@ class Loss:
     def gradient(self, ops: Ops, y: Tensor, target: Tensor) -> Tensor:
         """dloss/dy."""
         return ops.loss_grad(self.name, y, target, self.delta)
+
+    def at(self, ops: Ops, y: Tensor, logits: Logits | None, target: Tensor) -> Located:
+        """Where to compute this loss: at a softmax's or sigmoid's input where that fits, else at the output y.
+
+        Probabilities of float32 hold nothing of logits that are far apart: softmax(0, 104) is (0, 1).
+        """
+        name = None if logits is None else ON_LOGITS.get((self.name, logits.function))
+        if logits is None or name is None:
+            return Located(self, y, target, from_logits=False)
+        z = logits.z
+        return Located(Loss(name), z, target if target.shape == z.shape else ops.reshape(target, z.shape), True)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A loss with what it is computed from: the output, or its logits."""
+
+    loss: Loss
+    y: Tensor
+    target: Tensor
+    from_logits: bool
+
+    def value(self, ops: Ops) -> Tensor:
+        """The mean loss, a scalar."""
+        return self.loss.value(ops, self.y, self.target)
+
+    def gradient(self, ops: Ops) -> Tensor:
+        """dloss/dy."""
+        return self.loss.gradient(ops, self.y, self.target)
 
 
 def resolve_loss(name: str, where: str) -> str:

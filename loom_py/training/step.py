@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..nn import chain
 from ..nn.grid import Grid
 from ..nn.layer import BUFFERS, Params, State, tree_map
 from ..runtime.ops import Ops, Tensor
@@ -97,8 +98,10 @@ def train_step(
     grads: list[Params] = []
     for x, target in batches:
         y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None, training=True)
-        losses.append(plan.loss.value(ops, y, target))
-        _, batch_grads = network.trace_backward(ops, params, caches, plan.loss.gradient(ops, y, target))
+        loss = plan.loss.at(ops, y, chain.logits(network.layers, caches), target)
+        losses.append(loss.value(ops))
+        gradient, from_logits = loss.gradient(ops), loss.from_logits
+        _, batch_grads = network.trace_backward(ops, params, caches, gradient, from_logits=from_logits)
         grads = batch_grads if len(batches) == 1 else add_share(ops, grads, batch_grads, x.shape[0] / total)
     tensors = flat(grads)
     norm = clip(ops, plan, tensors, want_norm)
@@ -116,5 +119,5 @@ def evaluation_loss(
     states: list[State] | None = None,
 ) -> Tensor:
     """The loss of one batch in an evaluation pass, on any device."""
-    y, _, _ = network.trace_forward(ops, params, x, states)
-    return loss.value(ops, y, target)
+    y, _, caches = network.trace_forward(ops, params, x, states)
+    return loss.at(ops, y, chain.logits(network.layers, caches), target).value(ops)

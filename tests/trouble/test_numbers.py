@@ -225,3 +225,87 @@ def test_what_a_network_carries_is_measured_as_it_trains(device: str) -> None:
         "the GPU has no recurrent kernels"
     )
     assert result.best_loss == pytest.approx(again.final_loss, rel=1e-4)
+
+
+# --- cross-entropy of a saturated answer (found by fuzzing) -----------------------------------------------------------
+RAW = {"type": "dense", "input_size": 1, "output_size": 2, "activation": "linear"}
+ENDS: dict[str, list[dict[str, Any]]] = {
+    "activation": [{**RAW, "activation": "softmax"}],
+    "layer": [RAW, {"type": "softmax"}],
+    "temperature": [RAW, {"type": "softmax", "softmax_variant": "temperature", "temperature": 1.0}],
+    "gumbel": [RAW, {"type": "softmax", "softmax_variant": "gumbel", "gumbel_noise": False}],
+    "residual": [
+        RAW,
+        {"type": "dense", "output_size": 2, "activation": "linear"},
+        {"type": "residual", "activation": "softmax"},
+    ],
+    "sequential": [{"type": "sequential", "layers": [RAW, {"type": "softmax"}]}],
+}
+APART = [1.0, 20.0, 25.0, 104.0, 1e4]
+
+
+def train_once(network: Network, x: list[float], target: list[float], loss: str, device: str) -> tuple[float, Any]:
+    """One update → the loss before it, and the gradient of the first layer's bias."""
+    result = network.train(pair(x, target), {"Epochs": 1, "LearningRate": 1e-3, "LossType": loss})
+    assert network.get_device()["device"] == device
+    return result.final_loss, next(g for path, g in network.gradients.items() if path.endswith("bias"))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("apart", APART)
+def test_cross_entropy_after_a_softmax_has_its_full_gradient(device: str, end: str, apart: float) -> None:
+    network = net(*ENDS[end])
+    for path, a in network.parameters.items():
+        a[...] = 0
+        if path.endswith("kernel") and a.size == 2:
+            a[...] = [[0, apart]]
+    loss, gradient = train_once(network, [1], [1, 0], "cross_entropy", device)
+    right = np.exp(-np.log1p(np.exp(-apart)))  # the probability of the wrong class
+    assert loss == pytest.approx((apart + np.log1p(np.exp(-apart))) / 2, rel=1e-5)
+    np.testing.assert_allclose(gradient, [-right / 2, right / 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("apart", APART)
+def test_a_grid_of_softmaxes_too(device: str, apart: float) -> None:
+    """Two rows, of which one answers wrongly, at temperature 2."""
+    layers = [
+        {**RAW, "output_size": 4},
+        {"type": "softmax", "softmax_variant": "grid", "softmax_rows": 2, "temperature": 2},
+    ]
+    network = net(*layers, kernel=[0, 2 * apart, 2, 0], bias=[0, 0, 0, 0])
+    loss, gradient = train_once(network, [1], [1, 0, 1, 0], "cross_entropy", device)
+    each = [apart + np.log1p(np.exp(-apart)), np.log1p(np.exp(-1))]
+    assert loss == pytest.approx(sum(each) / 4, rel=1e-5)
+    wrong = [1 / (1 + np.exp(-apart)), 1 / (1 + np.exp(1))]
+    np.testing.assert_allclose(gradient, [w * sign / 8 for w in wrong for sign in (-1, 1)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("z", [1.0, 20.0, 104.0, 1e4, -20.0, -1e4])
+def test_binary_cross_entropy_after_a_sigmoid(device: str, z: float) -> None:
+    target = float(z < 0)
+    loss, gradient = train_once(one(z, "sigmoid"), [1], [target], "bce", device)
+    assert loss == pytest.approx(abs(z) + np.log1p(np.exp(-abs(z))), rel=1e-5)
+    np.testing.assert_allclose(gradient, [np.sign(z) / (1 + np.exp(-abs(z)))], rtol=1e-5)
+
+
+def test_a_saturated_answer_is_unlearned_in_the_other_ways_to_train() -> None:
+    """With observers, with gradient accumulation, by stepping, with early stopping that measures."""
+    ways = {
+        "observed": {"LossType": "cross_entropy"},
+        "accumulated": {"LossType": "cross_entropy", "AccumulationSteps": 2},
+        "measured": {"LossType": "cross_entropy", "EarlyStopping": {"RestoreBest": True}},
+    }
+    for name, options in ways.items():
+        network = net(*ENDS["activation"], kernel=[0, 104], bias=[0, 0])
+        if name == "observed":
+            network.start_recording()
+        result = network.train(pair([1], [1, 0]) * 2, {"Epochs": 1, "LearningRate": 1.0, **options})
+        assert result.final_loss > 50 if name != "measured" else result.final_loss < 52
+        assert network.parameters["layers.0.bias"][0] > 0.4, name
+    for buffers in ("used", "latest"):
+        network = net(*ENDS["layer"], kernel=[0, 104], bias=[0, 0])
+        result = network.train_with_stepping(
+            {"LossType": "cross_entropy", "LearningRate": 1.0, "Buffers": buffers}, pair([1], [1, 0]), 4
+        )
+        assert result.final_loss > 45
+        assert network.parameters["layers.0.bias"][0] > 0.4
