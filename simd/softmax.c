@@ -43,6 +43,20 @@ KERNEL(softmax) {
         }
 }
 
+/* y, x, rows, n, T (immediate): the larger of (x − max) / T and −3·10³⁸ */
+KERNEL(temper) {
+    u32 n = w[3].u;
+    v128 temperature = splat(w[4].f);
+    for (Range r = pieces(w[2].u, ROWS_OF(n)); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            f32 *y = floats(w[0]) + (size_t)i * n;
+            const f32 *x = floats(w[1]) + (size_t)i * n;
+            v128 top = splat(largest(x, n));
+            for (u32 j = 0; j < n; j += 4)
+                store_some(y, j, n, at_least(div4(sub4(load_some(x, j, n), top), temperature), -3e38f));
+        }
+}
+
 static f32 dot(const f32 *a, const f32 *b, u32 n) {
     v128 s = zero4();
     for (u32 i = 0; i < n; i += 4) s = fma4(load_some(a, i, n), load_some(b, i, n), s);

@@ -1,7 +1,7 @@
 // Softmax over the last axis and its gradient. x, g, out (rows, width); a workgroup takes a row.
 //: include workgroup
 
-struct P { width: u32 }
+struct P { width: u32, temperature: f32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> g: array<f32>;
@@ -17,6 +17,16 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var i = lane; i < p.width; i += GROUP) { sum += exp(x[row + i] - peak); }
     sum = total(sum, lane);
     for (var i = lane; i < p.width; i += GROUP) { out[row + i] = exp(x[row + i] - peak) / sum; }
+}
+
+// (x - max) / temperature, cut where it overflows
+@compute @workgroup_size(128)
+fn temper(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x * p.width;
+    var peak = -3.4e38;
+    for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, x[row + i]); }
+    peak = largest(peak, lane);
+    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = max((x[row + i] - peak) / p.temperature, -3e38); }
 }
 
 // x is the output of `forward`

@@ -12,8 +12,7 @@ from ..errors import ConfigError, InputError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
 from .layer import BUFFERS, Layer, Params, Shape, State, WeightFields
-from .norm import epsilon_option
-from .options import INPUTS, boolean, integer, real
+from .options import INPUTS, boolean, divisor, integer, real
 from .registry import register
 
 
@@ -35,7 +34,7 @@ class BatchNorm(Layer):
     in_size: int = integer("input_size", default=INPUTS)
     out_size: int
     channels: int = integer("channels", "input_channels", default=0)
-    epsilon: float = epsilon_option(1e-5)
+    epsilon: float = divisor(default=1e-5)
     momentum: float = real(default=0.1, minimum=0)
     affine: bool = boolean(default=True)
 

@@ -12,29 +12,20 @@ from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields
 from .activation import ignored_activation
 from .layer import Layer, Params, State, WeightFields
-from .options import INPUTS, integer, option
+from .options import INPUTS, divisor, integer
 from .registry import register
-
-
-def epsilon_option(default: float) -> Any:
-    """ε ≥ 0 in JSON `epsilon`, where 0 is the original's way of saying nothing."""
-
-    def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> float:
-        return f.number(*names, default=0.0, minimum=0) or default
-
-    return option(read, type="float", default=default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Norm(Layer):
     """(B, k·n) → the same shape, each run of n = `norm_size` values normalised by itself.
 
-    JSON: `norm_size` (default: all values), `epsilon` (1e-5).
+    JSON: `norm_size` (default: all values), `epsilon` (1e-5; without one a run of equal values would give 0 / 0).
     """
 
     activation: str = ignored_activation("relu")
     norm_size: int = integer(default=INPUTS)
-    epsilon: float = epsilon_option(1e-5)
+    epsilon: float = divisor(default=1e-5)
 
     def fitted(self, f: Fields) -> Self:
         if self.in_size is not None and self.in_size % self.norm_size:

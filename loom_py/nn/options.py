@@ -83,6 +83,28 @@ def real(*names: str, default: float, minimum: float = float("-inf"), above: flo
     return option(read, names, type="float", default=default)
 
 
+SMALLEST_DIVISOR = 1e-37
+"""Above it x and 1 / x are normal numbers of float32, which every device has."""
+
+
+def read_divisor(f: Fields, names: tuple[str, ...], default: float) -> float:
+    """A number that something is divided by: positive, and not replaced by another where it is too small."""
+    value = f.number(*names, default=default, minimum=0)
+    if value < SMALLEST_DIVISOR:
+        problem = f"{value:g} must be at least {SMALLEST_DIVISOR:g}"
+        raise ConfigError(problem, where=f.at(names[0]), remedy=f"Leave it out for {default:g}.")
+    return value
+
+
+def divisor(*names: str, default: float) -> Any:
+    """See `read_divisor`."""
+
+    def read(f: Fields, names: tuple[str, ...], in_size: int | None) -> float:
+        return read_divisor(f, names, default)
+
+    return option(read, names, type="float", default=default)
+
+
 def boolean(*names: str, default: bool = False) -> Any:
     """true or false."""
 

@@ -13,7 +13,7 @@ from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
 from .activation import ignored_activation
 from .layer import Child, Layer, Params, State, child_records, tree_map
-from .options import option, read_options
+from .options import option, read_divisor, read_options
 from .registry import build_layer, register
 from .softmax import Softmax
 
@@ -238,7 +238,7 @@ def _gate(f: Fields, count: int, in_size: int | None, used: bool) -> tuple[Layer
     if gate.out_size != count:
         raise ConfigError(f"the gate has {gate.out_size} outputs for {count} branches", where=f.at("filter_gate"))
     options: Json = {"variant": f.string("filter_softmax", default="standard")}
-    options["temperature"] = f.number("filter_temperature", default=1.0, above=0)
+    options["temperature"] = read_divisor(f, ("filter_temperature",), 1.0)
     softmax = Softmax.from_fields(Fields(options, f.at("filter_softmax")), count)
     return gate, softmax
 

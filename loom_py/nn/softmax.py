@@ -15,7 +15,7 @@ from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
 from .activation import Logits, ignored_activation
 from .layer import Layer, Params, State
-from .options import array, boolean, integer, items, option, real
+from .options import array, boolean, divisor, integer, items, option, real
 from .registry import register
 from .softmax_trees import cluster_tree, level_tree
 
@@ -30,10 +30,6 @@ def _variant(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
         remedy = f"Known: {', '.join(VARIANTS)}."
         raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at(names[0]), remedy=remedy)
     return variant
-
-
-def _temperature(f: Fields, names: tuple[str, ...], in_size: int | None) -> float:
-    return f.number(*names, default=0.0, minimum=0.0) or 1.0
 
 
 def _flag(f: Fields, names: tuple[str, ...], in_size: int | None) -> bool:
@@ -59,7 +55,7 @@ def _clusters(f: Fields, names: tuple[str, ...], in_size: int | None) -> tuple[t
 @register
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Layer):
-    """(B, F) → probabilities. All variants divide their input by `temperature` T (default 1) first.
+    """(B, F) → probabilities. All variants divide their input by `temperature` T ≥ 10⁻³⁷ (default 1) first.
 
     JSON `softmax_variant`, and what belongs to it:
 
@@ -85,7 +81,7 @@ class Softmax(Layer):
     number = 5
     activation: str = ignored_activation("relu")
     variant: str = option(_variant, ["softmax_variant", "variant"], type="str", default="standard")
-    temperature: float = option(_temperature, type="float", default=1.0)
+    temperature: float = divisor(default=1.0)
     rows: int = integer("softmax_rows", default=0, minimum=0)
     mask: tuple[bool, ...] = array("mask", of=bool)
     levels: tuple[int, ...] = array("hierarchy_levels", of=int)
@@ -100,6 +96,8 @@ class Softmax(Layer):
     seed: int = integer(default=0, minimum=0)
 
     def fitted(self, f: Fields) -> Self:
+        for name in VARIANTS[self.variant].counts:
+            f.integer(name, default=1, minimum=1)  # 0 passes where the variant does not use it
         columns = f.integer("softmax_cols", default=0, minimum=0)
         layer = replace(self, rows=_rows(f, self, columns)) if self.variant == "grid" else self
         size, out = VARIANTS[self.variant].sizes(layer, f)
@@ -120,8 +118,11 @@ class Softmax(Layer):
         return {"step": 0} if self.variant == "gumbel" and self.noise else {}
 
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
-        z = ops.scale(x, 1 / self.temperature) if self.temperature != 1 else x
-        return VARIANTS[self.variant].forward(self, ops, z, s)
+        return VARIANTS[self.variant].forward(self, ops, x, s)
+
+    def tempered(self, ops: Ops, x: Tensor) -> Tensor:
+        """Logits z = x / T, but for a shift of each row."""
+        return ops.temper(x, self.temperature) if self.temperature != 1 else x
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """gx = gz / T, gz by the variant's own Jacobian."""
@@ -140,13 +141,16 @@ class Variant:
 
     options: tuple[str, ...] = ()
     """JSON fields that belong to it."""
+    counts: tuple[str, ...] = ()
+    """Those that are counted from 1."""
 
     def sizes(self, layer: Softmax, f: Fields) -> Sizes:
         """Values in and out, None where any number fits; `ConfigError` for options that contradict each other."""
         return layer.in_size, layer.in_size
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
-        """z → y and what `backward` needs."""
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        """x → y and what `backward` needs."""
+        z = layer.tempered(ops, x)
         y = ops.softmax(z)
         return y, (z, y)
 
@@ -165,16 +169,17 @@ class Variant:
 
 class _Grid(Variant):
     options = ("softmax_rows",)
+    counts = ("softmax_rows", "softmax_cols")
 
     def sizes(self, layer: Softmax, f: Fields) -> Sizes:
         columns = f.integer("softmax_cols", default=0, minimum=0)
         size = layer.rows * columns if columns else layer.in_size
         return size, size
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
-        rows = ops.reshape(z, (-1, _share(z.shape[1], layer.rows)))
-        y = ops.softmax(rows)
-        return ops.reshape(y, z.shape), (rows, y)
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        rows = ops.reshape(x, (-1, _share(x.shape[1], layer.rows)))
+        y, cache = super().forward(layer, ops, rows, s)
+        return ops.reshape(y, x.shape), cache
 
     def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:
         """As softmax, row by row."""
@@ -187,14 +192,13 @@ class _Grid(Variant):
 class _Gumbel(Variant):
     options = ("gumbel_noise", "seed")
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
         if layer.noise:
             step = s.get("step", 0)
-            noise = ops.gumbel(z.shape, layer.seed, step, like=z)
-            z = ops.add(z, ops.scale(noise, 1 / layer.temperature))
+            x = ops.add(x, ops.gumbel(x.shape, layer.seed, step, like=x))
             if s:
                 s["step"] = step + 1
-        return super().forward(layer, ops, z, s)
+        return super().forward(layer, ops, x, s)
 
 
 class _WithoutLogits(Variant):
@@ -212,7 +216,8 @@ class _Masked(_WithoutLogits):
             raise ConfigError("at least one entry must be true", where=f.at("mask"))
         return len(layer.mask), len(layer.mask)
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        z = layer.tempered(ops, x)
         y = ops.masked_softmax(z, np.array(layer.mask))
         return y, (z, y)
 
@@ -223,7 +228,8 @@ class _Entmax(_WithoutLogits):
         """The layer's own if None."""
         self.options = ("entmax_alpha",) if alpha is None else ()
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        z = layer.tempered(ops, x)
         y = ops.sparsemax(z) if self.alpha == 2 else ops.entmax(z, self.alpha or layer.alpha)
         return y, y
 
@@ -239,7 +245,8 @@ class _TreeShaped(_WithoutLogits):
         """The tree for `size` inputs."""
         raise NotImplementedError
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
+        z = layer.tempered(ops, x)
         y = ops.tree_softmax(z, self._tree(layer, z.shape[1]))
         return y, (z, y)
 
@@ -294,6 +301,7 @@ class _Mixture(_WithoutLogits):
     """y = Σ_k π_k softmax(z_k); π fixed, or the softmax of K logits behind the others."""
 
     options = ("mixture_weights", "mixture_components")
+    counts = ("mixture_components",)
 
     def sizes(self, layer: Softmax, f: Fields) -> Sizes:
         where, size = f.at("mixture_weights"), layer.in_size
@@ -313,15 +321,15 @@ class _Mixture(_WithoutLogits):
         k = len(layer.weights) or layer.components
         return k, 0 if layer.weights else k
 
-    def forward(self, layer: Softmax, ops: Ops, z: Tensor, s: State) -> tuple[Tensor, Any]:
+    def forward(self, layer: Softmax, ops: Ops, x: Tensor, s: State) -> tuple[Tensor, Any]:
         k, gate = self._counts(layer)
-        n = _share(z.shape[1] - gate, k)
-        parts = ops.softmax(ops.reshape(ops.narrow(z, 1, 0, k * n), (-1, k, n)))
+        n = _share(x.shape[1] - gate, k)
+        parts = ops.softmax(layer.tempered(ops, ops.reshape(ops.narrow(x, 1, 0, k * n), (-1, k, n))))
         if gate:
-            mixing = ops.softmax(ops.narrow(z, 1, k * n, k))
+            mixing = ops.softmax(layer.tempered(ops, ops.narrow(x, 1, k * n, k)))
         else:
             share = np.array(layer.weights) / sum(layer.weights)
-            mixing = np.broadcast_to(share.astype(z.dtype), (z.shape[0], k))
+            mixing = np.broadcast_to(share.astype(x.dtype), (x.shape[0], k))
         return ops.mix(mixing, parts), (mixing, parts)
 
     def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:

@@ -370,6 +370,12 @@ class Ops:
         """`y · (g − Σ g·y)`, given the output `y`."""
         raise NotImplementedError
 
+    def temper(self, x: Tensor, temperature: float) -> Tensor:
+        """`max((x − max) / T, −3·10³⁸)`: logits at temperature T ≥ 10⁻³⁷; a softmax, α-entmax too, does not see the
+        shift.
+        """
+        raise NotImplementedError
+
     def masked_softmax(self, x: Tensor, mask: Tensor) -> Tensor:
         """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits
         it.

@@ -60,8 +60,7 @@ def backward(
     *,
     from_logits: bool = False,
 ) -> tuple[Tensor | None, list[Params]]:
-    """Gradient of the tensor that `last` made, or of its logits, → those of the input, summed over the ticks, and of all
-    parameters.
+    """Gradient of the tensor that `last` made, or of its logits → of the input, summed over the ticks, and of weights.
 
     The input's gradient is None if the output does not depend on it yet.
     """

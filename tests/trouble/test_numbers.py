@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from loom_py import Network, build_network_from_json
-from loom_py.errors import InputError
+from loom_py.errors import ConfigError, InputError
+from loom_py.network.layer_init import call_layer_init
 from loom_py.runtime import choice
 from loom_py.runtime.device import Device
 from loom_py.runtime.simd import SimdDevice
@@ -309,3 +310,62 @@ def test_a_saturated_answer_is_unlearned_in_the_other_ways_to_train() -> None:
         )
         assert result.final_loss > 45
         assert network.parameters["layers.0.bias"][0] > 0.4
+
+
+# --- options that stand for themselves (found by fuzzing) -------------------------------------------------------------
+FIXED = {"type": "softmax", "softmax_variant": "grid"}
+REPLACED: dict[str, dict[str, Any]] = {
+    "layers[0].temperature": {"type": "softmax", "temperature": 0},
+    "layers[0].temperature ": {"type": "softmax", "softmax_variant": "entmax", "temperature": 1e-40},
+    "layers[0].epsilon": {"type": "layer_norm", "epsilon": 0},
+    "layers[0].epsilon ": {"type": "rms_norm", "epsilon": 1e-42},
+    "layers[0].epsilon  ": {"type": "batch_norm", "epsilon": 0.0},
+    "layers[0].softmax_rows": {**FIXED, "softmax_rows": 0},
+    "layers[0].softmax_cols": {**FIXED, "softmax_cols": 0},
+    "layers[0].mixture_components": {"type": "softmax", "softmax_variant": "mixture", "mixture_components": 0},
+    "layers[0].filter_temperature": {
+        "type": "parallel",
+        "combine_mode": "filter",
+        "filter_temperature": 1e-45,
+        "branches": [{"type": "dense", "input_size": 4, "output_size": 2}],
+    },
+}
+
+
+@pytest.mark.parametrize("place", REPLACED)
+def test_an_option_is_never_another_number(place: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be at least") as caught:
+        build_network_from_json({"layers": [{"type": "dense", "input_size": 4, "output_size": 4}, REPLACED[place]]})
+    assert caught.value.where == place.strip().replace("[0]", "[1]")
+
+
+def test_the_functions_that_make_layers_refuse_it_too() -> None:
+    for name, arguments in {"InitLayerNormLayer": [4, 0.0], "InitTemperatureSoftmaxLayer": [0.0]}.items():
+        with pytest.raises(ConfigError, match=f"{name}.*must be at least 1e-37"):
+            call_layer_init(name, arguments)
+
+
+@pytest.mark.parametrize(
+    "variant", ["standard", "grid", "gumbel", "masked", "sparse", "entmax", "mixture", "hierarchical"]
+)
+@pytest.mark.parametrize("temperature", [1e-37, 1e-30, 1e-6, 1e30, 1e37])
+def test_extreme_temperatures_give_their_limits(variant: str, temperature: float) -> None:
+    """The largest logit alone when cold, everything alike when hot; gradients are finite."""
+    own = {
+        "grid": {"softmax_rows": 1},
+        "gumbel": {"gumbel_noise": False},
+        "masked": {"mask": [True] * 4},
+        "mixture": {"mixture_weights": [1.0]},
+        "hierarchical": {"hierarchy_levels": [4]},
+    }
+    layer = {"type": "softmax", "softmax_variant": variant, "temperature": temperature, **own.get(variant, {})}
+    network = net({"type": "dense", "input_size": 4, "output_size": 4, "activation": "linear"}, layer)
+    network.parameters["layers.0.kernel"][...] = np.eye(4)
+    network.parameters["layers.0.bias"][...] = 0
+    for scale in (1e-3, 1.0, 1e20, 1e38):
+        y = network.forward([scale, 2 * scale, -scale, 0])
+        if scale / temperature > 1e3:
+            np.testing.assert_allclose(y[0], [0, 1, 0, 0], atol=1e-6)
+        elif scale / temperature < 1e-6:
+            np.testing.assert_allclose(y[0], [0.25] * 4, atol=1e-5)
+        assert np.isfinite(network.backward([1, 0, 0, 0])).all()

@@ -26,6 +26,21 @@ def softmax_grad(y: Array, g: Array) -> Array:
     return y * (g - (g * y).sum(axis=-1, keepdims=True))
 
 
+LOWEST = -3e38
+"""What logits that overflow are cut to: as good as −∞ in a softmax, and 0 times it is 0."""
+
+
+@kernel(shapes=signature("x * N", "x", ranges={"temperature": {"above": 0}}, cost="16 * N"))
+def temper(x: Array, temperature: float) -> Array:
+    """`max((x − max) / T, −3·10³⁸)`: logits at temperature T ≥ 10⁻³⁷; a softmax, α-entmax too, does not see the shift.
+
+    Shifted first, because x / T may be no float32.
+    """
+    with np.errstate(over="ignore"):
+        z = (x - x.max(axis=-1, keepdims=True)) / x.dtype.type(temperature)
+    return np.maximum(z, x.dtype.type(LOWEST))
+
+
 def _masked(x: Array, mask: Any) -> Abstract:
     if is_array(mask) and not mask.any():
         raise misfit("the mask leaves nothing")
@@ -43,6 +58,7 @@ def masked_softmax(x: Array, mask: Array) -> Array:
 def sparsemax(x: Array) -> Array:
     """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad`, α = 2."""
     x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
+    x = np.maximum(x, -1)  # what lies further below is 0 as well, and its sum may overflow
     z = -np.sort(-x, axis=-1)
     total = np.cumsum(z, axis=-1) - 1
     k = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
@@ -77,8 +93,9 @@ def entmax(x: Array, alpha: float) -> Array:
 def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
     """`s ⊙ (g − Σ s·g / Σ s)` with s = y^(2−α) on the support, 0 off it."""
     support = y > 0
-    s = np.where(support, np.where(support, y, 1) ** y.dtype.type(2 - alpha), 0).astype(y.dtype)
-    return s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))
+    wide = np.where(support, y, 1).astype(np.float64)  # for α > 2 small y have large powers
+    s = np.where(support, wide ** (2 - alpha), 0)
+    return (s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))).astype(y.dtype)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,12 @@ def softmax(e: Encoder, d: Dispatch) -> None:
     e.emit("softmax", e.at(d.outputs[0]), e.at(x), *_rows(e, x), e.f32(1.0), 0)
 
 
+@encodes("temper")
+def temper(e: Encoder, d: Dispatch) -> None:
+    x = d.arguments["x"]
+    e.emit("temper", e.at(d.outputs[0]), e.at(x), *_rows(e, x), e.f32(d.arguments["temperature"]))
+
+
 @encodes("softmax_grad")
 def softmax_grad(e: Encoder, d: Dispatch) -> None:
     y, g = d.arguments["y"], d.arguments["g"]

@@ -23,6 +23,13 @@ def softmax(n: Numbers) -> Cases:
     yield "shifted", {"x": n.normal(3, 6) + np.float32(500)}
 
 
+@cases("temper")
+def temper(n: Numbers) -> Cases:
+    for shape, temperature in zip(SHAPES, (0.5, 1e-30, 3.0, 1e30, 0.1, 1e-3), strict=True):
+        yield size(*shape), {"x": n.normal(*shape, scale=3), "temperature": temperature}
+    yield "large", {"x": n.normal(3, 6, scale=1e38), "temperature": 0.9}
+
+
 @cases("softmax_grad")
 def softmax_grad(n: Numbers) -> Cases:
     for shape in SHAPES[1:]:
