@@ -371,21 +371,15 @@ class Ops:
         raise NotImplementedError
 
     def temper(self, x: Tensor, temperature: float) -> Tensor:
-        """`max((x − max) / T, −3·10³⁸)`: logits at temperature T ≥ 10⁻³⁷; a softmax, α-entmax too, does not see the
-        shift.
-        """
+        """`max((x − max) / T, −3·10³⁸)`: logits at a temperature T ≥ 10⁻³⁷, but for a shift."""
         raise NotImplementedError
 
     def masked_softmax(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits
-        it.
-        """
+        """Softmax over the entries where the boolean `mask` (last axis) is set, else 0; `softmax_grad` fits it."""
         raise NotImplementedError
 
     def sparsemax(self, x: Tensor) -> Tensor:
-        """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad`, α
-        = 2.
-        """
+        """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); gradient: `entmax_grad`, α = 2."""
         raise NotImplementedError
 
     def entmax(self, x: Tensor, alpha: float) -> Tensor:

@@ -73,10 +73,8 @@ def update(
 
 @kernel(shapes=signature("grads *", rule=always((), "float64"), cost="64 grads"), in_place=("grads",))
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
-    """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before.
-
-    The squares neither overflow nor vanish. A device without float64 counts subnormal gradients as 0.
-    """
+    """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before."""
+    # Squares neither overflow nor vanish; a device without float64 counts subnormal gradients as 0.
     norm = _norm(grads)
     if norm > max_norm:
         factor = max_norm / norm

@@ -32,10 +32,8 @@ LOWEST = -3e38
 
 @kernel(shapes=signature("x * N", "x", ranges={"temperature": {"above": 0}}, cost="16 * N"))
 def temper(x: Array, temperature: float) -> Array:
-    """`max((x − max) / T, −3·10³⁸)`: logits at temperature T ≥ 10⁻³⁷; a softmax, α-entmax too, does not see the shift.
-
-    Shifted first, because x / T may be no float32.
-    """
+    """`max((x − max) / T, −3·10³⁸)`: logits at a temperature T ≥ 10⁻³⁷, but for a shift."""
+    # Shifted first, because x / T may be no float32.
     with np.errstate(over="ignore"):
         z = (x - x.max(axis=-1, keepdims=True)) / x.dtype.type(temperature)
     return np.maximum(z, x.dtype.type(LOWEST))
@@ -49,14 +47,14 @@ def _masked(x: Array, mask: Any) -> Abstract:
 
 @kernel(shapes=signature("x * N, mask:flag N", rule=_masked, cost="64 * N"))
 def masked_softmax(x: Array, mask: Array) -> Array:
-    """Softmax over the entries where the boolean `mask` (last axis) is set, 0 elsewhere; `softmax_grad` fits it."""
+    """Softmax over the entries where the boolean `mask` (last axis) is set, else 0; `softmax_grad` fits it."""
     e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 @kernel(shapes=signature("x * N", "x", cost="512 * N"))
 def sparsemax(x: Array) -> Array:
-    """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); its gradient is `entmax_grad`, α = 2."""
+    """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); gradient: `entmax_grad`, α = 2."""
     x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
     x = np.maximum(x, -1)  # what lies further below is 0 as well, and its sum may overflow
     z = -np.sort(-x, axis=-1)

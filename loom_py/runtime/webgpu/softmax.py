@@ -17,13 +17,13 @@ def softmax(e: Encoder, d: Dispatch) -> None:
 def temper(e: Encoder, d: Dispatch) -> None:
     x = d.arguments["x"]
     width = e.shape(x)[-1]
-    numbers = {"width": width, "temperature": d.arguments["temperature"]}
-    e.run("softmax", "temper", e.size(x) // width, **numbers, x=x, out=d.outputs[0])
+    temperature = d.arguments["temperature"]
+    e.run("softmax", "temper", e.size(x) // width, width=width, temperature=temperature, x=x, out=d.outputs[0])
 
 
 @encodes("softmax_grad")
 def softmax_grad(e: Encoder, d: Dispatch) -> None:
     y = d.arguments["y"]
     width = e.shape(y)[-1]
-    groups, numbers = e.size(y) // width, {"width": width, "temperature": 1.0}
-    e.run("softmax", "backward", groups, **numbers, x=y, g=d.arguments["g"], out=d.outputs[0])
+    groups, g = e.size(y) // width, d.arguments["g"]
+    e.run("softmax", "backward", groups, width=width, temperature=1.0, x=y, g=g, out=d.outputs[0])
