@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+
+def install_remedy(extra: str, in_page: str) -> str:
+    """How to get an optional dependency: by pip natively, else `in_page`, for nobody can run pip there."""
+    return in_page if sys.platform == "emscripten" else f"Install it: pip install 'loom_py[{extra}]'."
+
 
 class LoomError(Exception):
     """Base of everything this package raises on purpose.

@@ -97,8 +97,8 @@ def python_part(network: type = Network) -> str:
         ts_types.options(TrainingConfig, "TrainingConfig", ts_types.pascal),
         "/** One update's data: `Input` of B·I numbers, `Target` of B·O numbers. */\n"
         "export interface TrainingBatch {\n  Input: Floats;\n  Target: Floats;\n}",
-        "export type TrainResult = TrainingResult;",
-        "export type Metrics = DeviationMetrics;",
+        "export type Metrics = EvaluationMetrics;",
+        'export type TrainResult = Omit<TrainingResult, "EvalMetrics"> & { EvalMetrics: Metrics | null };',
         ts_types.methods(network),
         ts_types.local(network, SHORT, LOCAL_NETWORK),
         ts_types.constructors(),

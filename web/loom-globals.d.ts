@@ -27,6 +27,7 @@ declare global {
   var forward: LoomGlobals["forward"];
   var train: LoomGlobals["train"];
   var evaluate: LoomGlobals["evaluate"];
+  var LoadMetrics: LoomGlobals["LoadMetrics"];
   var saveModel: LoomGlobals["saveModel"];
   var LoadTokenizerFromBytes: LoomGlobals["LoadTokenizerFromBytes"];
   var LoadTransformerFromBytes: LoomGlobals["LoadTransformerFromBytes"];

@@ -138,6 +138,64 @@ export type DeviceOptions = {
 /** A file could not be fetched. */
 export declare class DownloadError extends LoomError {}
 
+/** Deviations of a network's predictions in seven buckets. Methods and fields have the original's names, too. */
+export declare class EvaluationMetrics {
+  /**
+   * @param text what `saveMetrics` gave, here or in Python
+   */
+  static load(text: string): EvaluationMetrics;
+  constructor(record: MetricsRecord);
+  buckets: Record<string, {
+    range_min: number;
+    range_max: number;
+    count: number;
+    samples: number[];
+  }>;
+  score: number;
+  total_samples: number;
+  failures: number;
+  results: Prediction[];
+  avg_deviation: number;
+  get averageDeviation(): number;
+  get AverageDeviation(): number;
+  get Score(): number;
+  get TotalSamples(): number;
+  get Failures(): number;
+  get Buckets(): Record<string, {
+    range_min: number;
+    range_max: number;
+    count: number;
+    samples: number[];
+  }>;
+  get Results(): Prediction[];
+  /**
+   * @returns the n largest deviations, largest first
+   */
+  getWorstSamples(n: number): Prediction[];
+  /**
+   * @param name such as `"0-10%"`
+   * @returns sample indices
+   */
+  getSamplesInBucket(name: string): number[];
+  /**
+   * The report as text: figures and buckets, the worst predictions that are off, and the first samples of each bucket.
+   */
+  summary(worst?: number, shown?: number): string;
+  /** Write `summary()` to the console. */
+  printSummary(): void;
+  /**
+   * @param filename offer the text as a file of this name for download
+   * @returns JSON text, which `EvaluationMetrics.load` and Python's `load_metrics` read
+   */
+  saveMetrics(filename?: string): string;
+  GetWorstSamples(n: number): Prediction[];
+  GetSamplesInBucket(name: string): number[];
+  PrintSummary(): void;
+  SaveMetrics(filename?: string): string;
+  /** As the JSON text that Python gave, so that `JSON.parse(metrics)` works. */
+  toString(): string;
+}
+
 /** A file is malformed; `where` is the file and the offset or JSON path. */
 export declare class FormatError extends LoomError {}
 
@@ -303,6 +361,20 @@ export type Message = {
   content: string;
 };
 
+export type MetricsRecord = {
+  buckets: Record<string, {
+    range_min: number;
+    range_max: number;
+    count: number;
+    samples: number[];
+  }>;
+  score: number;
+  total_samples: number;
+  failures: number;
+  results: Result[];
+  avg_deviation: number;
+};
+
 export type ModelChoice = Iterable<File> | {
   files: RemoteFile[];
   name?: string;
@@ -407,6 +479,21 @@ export type PlainError = {
   traceback?: string;
 };
 
+/** One sample: what was expected, what came out, and the deviation in percent; also by the original's names. */
+export declare class Prediction {
+  constructor(result: Result);
+  sample_index: number;
+  expected: number;
+  actual: number | null;
+  deviation: number;
+  bucket: string;
+  get SampleIndex(): number;
+  get ExpectedOutput(): number;
+  get ActualOutput(): number | null;
+  get Deviation(): number;
+  get Bucket(): string;
+}
+
 export type Progress = {
   status: string;
   file?: string;
@@ -457,6 +544,14 @@ export declare class RemoteObject extends Handle {
   /** Which Python holds it. */
   get [OWNER](): object;
 }
+
+export type Result = {
+  sample_index: number;
+  expected: number;
+  actual: number | null;
+  deviation: number;
+  bucket: string;
+};
 
 export type Runtime = {
   pyodide: Pyodide;
@@ -769,7 +864,9 @@ declare function makeGlobals(runtime: Runtime): {
   /** The network made or loaded last, run on plain numbers. @param values */
   forward: (values: Numbers) => Float32Array<ArrayBufferLike>;
   train: (batches: Iterable<Batch>, config?: object | null | undefined) => TrainResult;
-  evaluate: (inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>) => Metrics;
+  evaluate: (inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>) => EvaluationMetrics;
+  /** @param text what `SaveMetrics` gave, here or in Python */
+  LoadMetrics: (text: string) => EvaluationMetrics;
   saveModel: (id: string) => string;
   /** @param tokenizer bytes of tokenizer.json */
   LoadTokenizerFromBytes: (tokenizer: Uint8Array) => string;
@@ -791,9 +888,23 @@ declare function makeGlobals(runtime: Runtime): {
 export declare function pickFolder(): Promise<File[]>;
 
 /**
+ * Options, which may be left out; the result has none of those that are undefined.
+ * @param rules their names, without which the reader checks them; `nulls`: null may be a value
+ */
+declare function record<T extends object>(value: T | null | undefined, where: string, { known, nulls }?: {
+  known?: readonly string[];
+  nulls?: boolean;
+}): T;
+
+/**
  * The same, or a row for each sample: nested arrays keep their first axis.
  */
 declare function rows(values: unknown, where: string): Samples;
+
+/**
+ * @param type its media type
+ */
+declare function save(filename: string, text: string, type: string): void;
 
 /**
  * The models that this site offers; none where it has no list.
@@ -1089,9 +1200,9 @@ export interface TrainingBatch {
   Target: Floats;
 }
 
-export type TrainResult = TrainingResult;
+export type Metrics = EvaluationMetrics;
 
-export type Metrics = DeviationMetrics;
+export type TrainResult = Omit<TrainingResult, "EvalMetrics"> & { EvalMetrics: Metrics | null };
 
 /** Every reflected method of a network, on JSON values: what `network.call` takes and gives. */
 export interface NetworkMethods {

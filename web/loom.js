@@ -16,6 +16,7 @@ import { siteModels } from "./storage/hub.js";
 export { LoomNetwork, initLoom } from "./api/globals.js";
 export { LanguageModel } from "./api/language_model.js";
 export { LoomObject } from "./api/loom_object.js";
+export { EvaluationMetrics, Prediction } from "./api/metrics.js";
 export { Network } from "./api/network.js";
 export { RemoteObject } from "./api/remote_object.js";
 export { Session } from "./api/session.js";

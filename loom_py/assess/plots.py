@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, install_remedy
 
 KINDS = ("svg", "png", "pdf")
 
@@ -41,7 +41,7 @@ def require() -> Any:
     try:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:
-        remedy = 'Install it (pip install "loom_py[assess]"), or leave --plot out.'
+        remedy = install_remedy("assess", "Load it with micropip.install('matplotlib'), or leave the plot out.")
         raise InputError("matplotlib is not installed", where="plot", remedy=remedy) from error
 
 

@@ -104,10 +104,14 @@ def apply_gradients(learning_rate: float) -> None:
 
 
 class StepState(_StepState):
-    """Ticks of the current network; see `loom_py.stepping`."""
+    """Ticks of the current network; see `loom_py.stepping`.
 
-    def __init__(self, input_size: int) -> None:
-        super().__init__(_current(), input_size)
+    `recurrent="carry"` keeps the state of RNNs and LSTMs from tick to tick, `"reset"` clears it, and `"layer"` does as
+    each layer's `stateful` says; `batch` is the number of samples that go through together.
+    """
+
+    def __init__(self, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer") -> None:
+        super().__init__(_current(), input_size, batch=batch, recurrent=recurrent)
 
 
 def train_simple(batches: Sequence[Mapping[str, Any]], config: Mapping[str, Any] | None = None) -> Json:

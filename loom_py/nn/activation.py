@@ -14,15 +14,20 @@ from ..errors import ConfigError
 from ..runtime.kernels.activation import ACTIVATIONS
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, json_type, suggest
+from ..schema.names import plain, spellings
 from .options import option
 
 SOFTMAX_ID = 17
 NAMES: tuple[str, ...] = (*[*ACTIVATIONS][:SOFTMAX_ID], "softmax", *[*ACTIVATIONS][SOFTMAX_ID:])
 ALIASES = {alias: name for name, activation in ACTIVATIONS.items() for alias in activation.aliases}
+SPELLINGS = spellings(NAMES, ALIASES)
 
 
 def resolve(value: object, where: str, default: str = "relu") -> str:
-    """The canonical name for a name, alias or id; `ConfigError` naming the known ones otherwise."""
+    """The canonical name for a name in any spelling (`LeakyReLU`), an alias or an id.
+
+    Raises `ConfigError` that lists the known ones.
+    """
     if value is None or value == "":
         return default
     if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -33,8 +38,8 @@ def resolve(value: object, where: str, default: str = "relu") -> str:
         if not 0 <= value < len(NAMES):
             raise ConfigError(f"unknown activation id {value}", where=where, remedy=f"Known: 0 to {len(NAMES) - 1}.")
         return NAMES[value]
-    name = ALIASES.get(value, value)
-    if name not in NAMES:
+    name = SPELLINGS.get(plain(value))
+    if name is None:
         raise ConfigError(f"unknown activation {value!r}", where=where, remedy=suggest(value, {*NAMES, *ALIASES}))
     return name
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json
+from ..schema.names import plain, spellings
 from .activation import ignored_activation
 from .layer import Child, Layer, Params, State, child_records, tree_map
 from .options import option, read_divisor, read_options
@@ -21,10 +22,10 @@ MODES = ("concat", "add", "avg", "grid_scatter", "filter")
 
 
 def _mode(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
-    mode = f.string(*names, default="") or "concat"
-    mode = {"average": "avg"}.get(mode, mode)
-    if mode not in MODES:
-        raise ConfigError(f"unknown combine mode: {mode}", where=f.at(names[0]), remedy=f"Known: {', '.join(MODES)}.")
+    given = f.string(*names, default="")
+    mode = spellings(MODES, {"": "concat", "average": "avg"}).get(plain(given))
+    if mode is None:
+        raise ConfigError(f"unknown combine mode: {given}", where=f.at(names[0]), remedy=f"Known: {', '.join(MODES)}.")
     return mode
 
 

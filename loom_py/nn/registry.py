@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ..errors import ConfigError
 from ..schema.fields import Fields, suggest
+from ..schema.names import plain, spellings
 from .layer import Layer
 
 KINDS: dict[str, type[Layer]] = {}
@@ -29,13 +30,14 @@ MAX_DEPTH = 32
 
 
 def layer_class(kind: object, where: str) -> type[Layer]:
-    """The class of a JSON `type`; `ConfigError` at `where` for an unknown one."""
+    """The class of a JSON `type` in any spelling (`Conv2D`); `ConfigError` at `where` for an unknown one."""
     if kind is None:
         raise ConfigError("missing: a layer type is required here", where=where, remedy=f"Known: {', '.join(KINDS)}.")
-    if not isinstance(kind, str) or kind not in KINDS:
+    name = spellings(KINDS).get(plain(kind)) if isinstance(kind, str) and kind not in KINDS else kind
+    if not isinstance(name, str):
         remedy = suggest(str(kind), KINDS)
         raise ConfigError(f"unknown layer type: {kind}", where=where, remedy=remedy)
-    return KINDS[kind]
+    return KINDS[name]
 
 
 def build_chain(items: Sequence[Fields], in_size: int | None) -> list[Layer]:

@@ -13,6 +13,7 @@ from ..runtime.guards import is_sequence
 from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, json_type
+from ..schema.names import plain, spellings
 from .activation import Logits, ignored_activation
 from .layer import Layer, Params, State
 from .options import array, boolean, divisor, integer, items, option, real
@@ -20,15 +21,16 @@ from .registry import register
 from .softmax_trees import cluster_tree, level_tree
 
 MAX_LEAVES = 1 << 20
+ALIASES = {"": "standard", "sparsemax": "sparse", "spatial": "grid"}
 Sizes = tuple[int | None, int | None]
 
 
 def _variant(f: Fields, names: tuple[str, ...], in_size: int | None) -> str:
-    variant = f.string(*names, default="standard")
-    variant = {"sparsemax": "sparse", "": "standard"}.get(variant, variant)
-    if variant not in VARIANTS:
+    given = f.string(*names, default="standard")
+    variant = spellings(VARIANTS, ALIASES).get(plain(given))
+    if variant is None:
         remedy = f"Known: {', '.join(VARIANTS)}."
-        raise ConfigError(f"unknown softmax variant {variant!r}", where=f.at(names[0]), remedy=remedy)
+        raise ConfigError(f"unknown softmax variant {given!r}", where=f.at(names[0]), remedy=remedy)
     return variant
 
 
@@ -60,7 +62,7 @@ class Softmax(Layer):
     JSON `softmax_variant`, and what belongs to it:
 
     - `standard`, `temperature`: softmax over all F values.
-    - `grid`: over each row of `softmax_rows` × `softmax_cols`; one of the two may be left out.
+    - `grid` (or `spatial`): over each row of `softmax_rows` × `softmax_cols`; one of the two may be left out.
     - `hierarchical`: down a tree with `hierarchy_levels` [n₁, n₂, …] children a level, F = Πn leaves; a leaf's
       probability is the product of its branch's probability among its siblings on every level (Morin & Bengio 2005).
       The input holds one logit a leaf (an inner node then has the mean of the leaves under it), or one a node, level by

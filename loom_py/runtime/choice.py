@@ -6,6 +6,7 @@ devices it could open, and `auto` takes the best of them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ class Devices:
         elif device := self._live(preference):
             yield Choice(preference, "asked for", device)
         else:
-            before = f"{preference} is not available: {self._absence(preference)}; "
+            before = f"{preference} is not available: {self.absence(preference)}; "
         if preference != "simd" and "simd" in self._open:
             yield Choice("simd", before + "compiled kernels on the CPU", self._open["simd"])
         no_simd = f"simd: {self._missing['simd']}" if preference != "simd" and "simd" in self._missing else ""
@@ -96,7 +97,8 @@ class Devices:
         device = self._open.get(name)
         return None if device is None or device.lost else device
 
-    def _absence(self, name: str) -> str:
+    def absence(self, name: str) -> str:
+        """Why a device is not there, or not any more."""
         device = self._open.get(name)
         return device.lost if device else self._missing.get(name, "it was not opened")
 
@@ -133,8 +135,19 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
     return devices.describe()
 
 
+IN_PAGE = {
+    "simd": "Use a browser whose WebAssembly has SIMD; NumPy computes the same, slower.",
+    "webgpu": (
+        "Use a browser with WebGPU and hardware acceleration, by https or on localhost; ForwardCPU and Train need none."
+    ),
+}
+
+
 def _open(name: str, threads: int) -> Device:
-    """Open a native device; its module is imported on first use."""
+    """Open a native device, imported when it is first wanted; a page has opened all that it can."""
+    if sys.platform == "emscripten":
+        reason = devices.absence(name).removeprefix(f"{name}: ").rstrip(".")
+        raise DeviceError(f"is not available in this page: {reason}", where=name, remedy=IN_PAGE[name])
     if name == "simd":
         from .simd import SimdDevice
 

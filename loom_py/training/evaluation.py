@@ -41,6 +41,16 @@ class PredictionResult:
     deviation: float
     bucket: str
 
+    @property
+    def expected_output(self) -> float:
+        """`expected`, by the original's name."""
+        return self.expected
+
+    @property
+    def actual_output(self) -> float:
+        """`actual`, by the original's name."""
+        return self.actual
+
 
 def evaluate_prediction(index: int, expected: float, actual: float) -> PredictionResult:
     """deviation = |actual − expected| / |expected| · 100, or |actual − expected| · 100 where expected is 0."""
@@ -84,8 +94,14 @@ class DeviationMetrics:
         """The n largest deviations, largest first."""
         return sorted(self.results, key=lambda r: -r.deviation)[: max(n, 0)]
 
-    def summary(self) -> str:
-        """The report as text, one █ for every two percent of the samples."""
+    def summary(self, worst: int = 5, shown: int = 5) -> str:
+        """The report as text: figures, buckets (a █ for every two percent), the worst predictions, samples by bucket.
+
+        **Arguments:**
+
+        - `worst`: how many predictions are listed that deviate, the worst first.
+        - `shown`: how many samples are named of each bucket.
+        """
         total = max(self.total_samples, 1)
         lines = [
             "=== Model Evaluation Summary ===",
@@ -96,13 +112,27 @@ class DeviationMetrics:
             "",
             "Deviation Distribution:",
         ]
-        for name in BUCKETS:
-            count = len(self.get_samples_in_bucket(name))
-            share = 100 * count / total
-            lines.append(f"{name:>8}: {count:4d} samples ({share:.1f}%) {'█' * int(share / 2)}".rstrip())
+        members = {name: self.get_samples_in_bucket(name) for name in BUCKETS}
+        for name, samples in members.items():
+            share = 100 * len(samples) / total
+            percent, bar = f"({share:.1f}%)", "█" * int(share / 2)
+            lines.append(f"{name:>10}: {len(samples):4d} samples {percent:<7} {bar}".rstrip())
+        off = [r for r in self.get_worst_samples(worst) if r.deviation > 0]
+        if off:
+            lines += ["", f"=== Worst {len(off)} Predictions ==="]
+        for place, r in enumerate(off, 1):
+            values = f"Expected {_short(r.expected)}, Predicted {_short(r.actual)}"
+            lines.append(f"{place}. Sample #{r.sample_index}: {values}, Deviation: {r.deviation:.1f}%")
+        if self.results:
+            lines += ["", "=== Samples by Performance ==="]
+        for name, samples in members.items():
+            if samples:
+                more = f" ... ({len(samples) - shown} more)" if len(samples) > shown else ""
+                lines.append(f"{name:>8}: {len(samples)} samples - [{' '.join(map(str, samples[:shown]))}]{more}")
         return "\n".join(lines)
 
     def print_summary(self) -> None:
+        """Print `summary()`."""
         print(self.summary())
 
     def to_json(self) -> dict[str, Any]:
@@ -237,3 +267,8 @@ def _number(value: Any, where: str) -> float:
         raise InputError("expected a number that a float can hold", where=where) from error
     except (TypeError, ValueError) as error:
         raise InputError(f"expected a number, got {json_type(value)}", where=where) from error
+
+
+def _short(value: float) -> str:
+    """A number with at most two decimals."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if math.isfinite(value) else str(value)

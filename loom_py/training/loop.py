@@ -304,6 +304,8 @@ class _Run:
             print(f"Epoch {epoch}/{cfg.epochs} - Avg Loss: {loss:.6f}")
         metrics = None
         if cfg.evaluate_every_n and self.validation[0] and epoch % cfg.evaluate_every_n == 0:
+            if cfg.verbose:
+                print("  Running validation evaluation...")
             self.metrics = metrics = m = evaluate(self.network, *self.validation)
             if cfg.verbose:
                 print(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from loom_py import DeviationMetrics
 from tests.browser.conftest import Open
 
 
@@ -96,3 +98,89 @@ def test_bundles_and_models_of_a_network(page: Page) -> None:
     assert out["session"] == [a, b]
     assert out["keys"] == ["x", "y"]
     assert out["x"] == out["call"] == b
+
+
+METRICS = """
+async () => {
+    const { loom, EvaluationMetrics } = await import("/loom.js");
+    const layers = [{ type: "dense", input_size: 1, output_size: 1, activation: "linear" }];
+    const validation = { ValidationInputs: [[1], [2]], ValidationTargets: [1, 2], EvaluateEveryN: 1 };
+    const network = createNetworkFromJSON(JSON.stringify({ seed: 3, layers }));
+    const inputs = [[0.5], [1], [2], [-3]];
+    const metrics = network.evaluate(inputs, [0.5, 4, 0, 1]);
+    const out = { record: JSON.parse(metrics), summary: metrics.summary() };
+    out.text = JSON.parse(network.EvaluateNetwork(JSON.stringify([inputs, [0.5, 4, 0, 1]])))[0];
+    const lines = [];
+    const log = console.log;
+    console.log = (text) => lines.push(text);
+    metrics.PrintSummary();
+    console.log = log;
+    out.printed = lines.join() === out.summary;
+    const [worst] = metrics.GetWorstSamples(1);
+    out.worst = [worst.SampleIndex, worst.ExpectedOutput === worst.expected, worst.Deviation === worst.deviation];
+    out.names = metrics.Score === metrics.score && metrics.AverageDeviation === metrics.avg_deviation;
+    out.bucket = metrics.GetSamplesInBucket("100%+");
+    try {
+        metrics.getSamplesInBucket("5%");
+    } catch (error) {
+        out.wrong = [error.name, error.text];
+    }
+    const result = network.train([{ Input: [1], Target: [1] }], { Epochs: 1, ...validation });
+    out.trained = result.EvalMetrics.GetWorstSamples(5).length;
+    out.saved = metrics.saveMetrics();
+    out.loaded = LoadMetrics(out.saved).summary() === out.summary && EvaluationMetrics.load(out.saved).score;
+    const session = await loom.start({ worker: false });
+    const same = await session.createNetwork({ seed: 3, layers });
+    const remote = await same.evaluate(inputs, [0.5, 4, 0, 1]);
+    out.same = [remote.summary(), (await same.call("EvaluateNetwork", inputs, [0.5, 4, 0, 1])).summary()];
+    const done = await same.train([{ input: [1], target: [1] }], { epochs: 1, ...validation });
+    out.done = done.EvalMetrics instanceof EvaluationMetrics;
+    globalThis.metrics = metrics;
+    return out;
+}
+"""
+
+
+# Source: the trouble table, the methods of an evaluation in the page.
+def test_methods_of_an_evaluation(page: Page) -> None:
+    out = page.evaluate(METRICS)
+    assert out["record"] == out["text"]
+    metrics = DeviationMetrics.from_json(out["record"])
+    assert out["summary"] == metrics.summary()
+    assert out["same"] == [out["summary"], out["summary"]]
+    assert out["printed"] is out["names"] is out["done"] is True
+    assert out["worst"] == [metrics.get_worst_samples(1)[0].sample_index, True, True]
+    assert out["bucket"] == metrics.get_samples_in_bucket("100%+")
+    assert out["wrong"][0] == "InputError"
+    assert "unknown bucket '5%'. Known: 0-10%, " in out["wrong"][1]
+    assert out["trained"] == 2
+    assert out["loaded"] == metrics.score
+    assert DeviationMetrics.from_json(json.loads(out["saved"])).to_json() == metrics.to_json()
+    with page.expect_download() as download:
+        page.evaluate('metrics.SaveMetrics("evaluation.json")')
+    assert download.value.suggested_filename == "evaluation.json"
+    assert DeviationMetrics.load_metrics(str(download.value.path())).summary() == out["summary"]
+
+
+NO_GPU = """
+async () => {
+    const network = createNetworkFromJSON('{"layers": [{"type": "dense", "input_size": 1, "output_size": 1}]}');
+    const out = { form: network.InitGPU() };
+    const { loom } = await import("/loom.js");
+    const session = await loom.start({ worker: false });
+    const other = await session.createNetwork({ layers: [{ type: "dense", input_size: 1, output_size: 1 }] });
+    out.promise = await other.call("InitGPU").catch((error) => [error.name, error.text]);
+    return out;
+}
+"""
+
+
+# Source: the trouble table, `InitGPU()` in a page without WebGPU.
+def test_init_gpu_without_a_gpu(page: Page) -> None:
+    out = page.evaluate(NO_GPU)
+    text = out["form"] if isinstance(out["form"], str) else str(out["form"][1])
+    assert out["promise"][0] == "DeviceError"
+    for said in (text, out["promise"][1]):
+        assert "is not available in this page" in said
+        assert "Use a browser with WebGPU" in said
+        assert "pip" not in said

@@ -11,6 +11,7 @@ import { expectNumber, expectText, mismatch } from "./arguments.js";
 import { LoomNetwork } from "./loom_network.js";
 import { classOf, createObject } from "./loom_object.js";
 import { json } from "./json.js";
+import { EvaluationMetrics } from "./metrics.js";
 
 export { LoomNetwork } from "./loom_network.js";
 export { LoomObject } from "./loom_object.js";
@@ -148,6 +149,8 @@ function makeGlobals(runtime) {
     train: (...args) => latest().train(...args),
     /** @param {Parameters<LoomNetwork["evaluate"]>} args */
     evaluate: (...args) => latest().evaluate(...args),
+    /** @param {string} text what `SaveMetrics` gave, here or in Python @returns {EvaluationMetrics} */
+    LoadMetrics: (text) => EvaluationMetrics.load(text),
     /** @param {string} id */
     saveModel: (id) => latest().saveModel(id),
 

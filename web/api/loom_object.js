@@ -8,6 +8,7 @@
 
 import { THREAD, inPython } from "../engine/python.js";
 import { explain } from "../errors.js";
+import { withMethods } from "./metrics.js";
 import { disposable, track, untrack } from "./lifetime.js";
 import { Cache, reflectedClass } from "./reflection.js";
 import { Results } from "./results.js";
@@ -182,8 +183,8 @@ function hold(runtime, { [HANDLE]: handle, class: kind }) {
  */
 function plain(runtime, value) {
   if (isReference(value) || Array.isArray(value)) return mapReferences(value, (reference) => hold(runtime, reference));
-  if (typeof value === "object" && value !== null) {
-    Object.defineProperty(value, "toString", { value: () => JSON.stringify(value) });
-  }
-  return value;
+  if (typeof value !== "object" || value === null) return value;
+  const record = withMethods(value);
+  Object.defineProperty(record, "toString", { value: () => JSON.stringify(record) });
+  return record;
 }

@@ -15,6 +15,7 @@ import {
   stepArguments,
 } from "./arguments.js";
 import { json } from "./json.js";
+import { withMethods } from "./metrics.js";
 import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 
 /** @typedef {import("./arguments.js").Numbers} Numbers */
@@ -22,7 +23,7 @@ import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 /** @typedef {{epochs?: number, learningRate?: number, gradientClip?: number, lossType?: string, verbose?: boolean}} TrainOptions */
 /** @typedef {{status: "train", epoch: number, epochs: number, loss: number, losses: number[]}} TrainProgress */
 /** @typedef {{FinalLoss: number, BestLoss: number, TotalTime: number, AvgThroughput: number, LossHistory: number[]}} TrainResult */
-/** @typedef {{score: number, avg_deviation: number, total_samples: number, failures: number, buckets: Record<string, {count: number, samples: number[]}>, results: object[]}} Metrics */
+/** @typedef {import("./metrics.js").EvaluationMetrics} Metrics */
 
 /** A network in Python; its other reflected methods are added by name. */
 export class Network extends RemoteObject {
@@ -45,7 +46,7 @@ export class Network extends RemoteObject {
     const { onProgress, signal } = control(observers, "control");
     const config = json(record(options, "options", { nulls: true }), "options");
     const params = { handle: this.handle, batches: batchList(batches), config };
-    return this.engine.call("train", params, { onEvent: onProgress, signal });
+    return withMethods(await this.engine.call("train", params, { onEvent: onProgress, signal }));
   }
 
   /**
@@ -56,7 +57,7 @@ export class Network extends RemoteObject {
   async evaluate(inputs, expected) {
     const samples = Array.from(list(inputs, "inputs"), (input, i) => flat(input, `inputs[${i}]`));
     const values = numberList(expected, "expected");
-    return this.engine.call("evaluate", { handle: this.handle, inputs: samples, expected: values });
+    return withMethods(await this.engine.call("evaluate", { handle: this.handle, inputs: samples, expected: values }));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Objects that live in Python, seen from the page: their reflected methods as promises. */
 
+import { withMethods } from "./metrics.js";
 import { Handle } from "./handle.js";
 import { Cache, reflectedClass } from "./reflection.js";
 import { control, expectText } from "./arguments.js";
@@ -162,6 +163,8 @@ export async function createRemote(engine, kind, args) {
  * @returns {Promise<any>}
  */
 async function revived(engine, value) {
-  const objects = mapReferences(value, ({ [HANDLE]: handle, class: kind }) => remote(engine, kind, handle));
+  const objects = mapReferences(withMethods(value), ({ [HANDLE]: handle, class: kind }) =>
+    remote(engine, kind, handle),
+  );
   return Array.isArray(objects) ? Promise.all(objects) : objects;
 }
