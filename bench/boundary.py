@@ -1,4 +1,4 @@
-"""What it costs to cross between JavaScript and Python: `python -m bench.boundary` writes bench/results/boundary.json.
+"""The cost of crossing between JavaScript and Python: `python -m bench.boundary` writes bench/results/boundary.json.
 
 Needs the assembled site (`./build_pyodide.sh build`) and a Chromium.
 """

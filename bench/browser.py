@@ -1,4 +1,4 @@
-"""One Chromium, the folder that it is served, and a page for each contestant."""
+"""One Chromium, the folder that is served to it, and a page for each contestant."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ NEEDED = {
 }
 """Package → the files that a page loads."""
 PATIENCE = 600
-"""Seconds for one answer: a thousand tokens read by a rival on a slow machine."""
+"""Timeout in seconds: a rival may read a thousand tokens on a slow machine."""
 ROOFLINES = {"roofline.wasm": (), "roofline-relaxed.wasm": ("-mrelaxed-simd",)}
 COMPILE = ("-target", "wasm32-freestanding", "-O3", "-msimd128", "-mnontrapping-fptoint", "-nostdlib", "-Wl,--no-entry",
            "-Wl,--export=start", "-Wl,--export=read", "-Wl,--export=madd", "-Wl,--export=dot")  # fmt: skip
 
 
 def assemble(folder: Path, checkout: Path = paths.REPOSITORY, *, rivals: bool = True) -> None:
-    """A checkout's site and bench pages, and the rivals' files; nothing of it goes back into dist/.
+    """A checkout's site and bench pages, and the rivals' files, without changing dist/.
 
     Raises `console.Failure` for a checkout that was not built.
     """
@@ -62,7 +62,7 @@ def assemble(folder: Path, checkout: Path = paths.REPOSITORY, *, rivals: bool = 
         matches = [path for pattern in patterns for path in sorted(root.glob(pattern))]
         if len(matches) < len(patterns):
             raise console.Failure(
-                f"the package {package} is not whole in {root}; remove that folder and run this again."
+                f"the package {package} is incomplete in {root}; remove that folder and run this again."
             )
         for path in matches:
             files.place(path, folder / "rivals" / package / path.relative_to(root))
@@ -81,12 +81,12 @@ def _rooflines(folder: Path) -> None:
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode:
             print(ran.stderr, file=sys.stderr)
-            raise console.Failure("roofline.c could not be compiled; the compiler's words stand above.")
+            raise console.Failure("roofline.c could not be compiled; the compiler's output is above.")
 
 
 @contextmanager
 def open_hall(folder: Path, before: Path | None = None) -> Iterator[Hall]:
-    """The browser with the servers of one folder, or of two; all are gone when the block ends, however it ends."""
+    """The browser with the servers of one folder, or of two; all are stopped when the block ends, however it ends."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with ExitStack() as stack:
@@ -102,7 +102,7 @@ def open_hall(folder: Path, before: Path | None = None) -> Iterator[Hall]:
 
 
 class Hall:
-    """Opens pages and speaks with them.
+    """Opens pages and exchanges messages with them.
 
     `sites` are (address, address of the cross-origin isolated server) of this checkout and, if any, of the other one.
     """
@@ -111,7 +111,7 @@ class Hall:
         self.browser, self._sites = browser, sites
 
     def open(self, contestant: Contestant) -> Seat:
-        """Its page, ready. Raises `console.Skipped` with its own words when it cannot start."""
+        """Its page, ready. Raises `console.Skipped` with its own message when it cannot start."""
         context = self.browser.new_context(bypass_csp=True)
         page = context.new_page()
         page.set_default_timeout(600_000)
@@ -141,7 +141,7 @@ class Seat:
         self.facts: dict[str, Any] = {}
 
     def call(self, method: str, *arguments: Any) -> dict[str, Any]:
-        """Raises `console.Skipped` with the contestant's words when it fails; one that hangs is closed."""
+        """Raises `console.Skipped` with the contestant's message when it fails; one that hangs is closed."""
         if self.closed:
             raise console.Skipped("its page was closed")
         script = """([method, args, limit]) => Promise.race([
@@ -166,7 +166,7 @@ def _words(error: BrowserError) -> str:
 
 
 def machine(browser: Browser) -> dict[str, Any]:
-    """What the figures depend on."""
+    """The conditions that the figures depend on."""
     cpu = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -1,4 +1,4 @@
-"""What is measured: networks, data, prompts, and the bytes and operations that each case asks for at least."""
+"""The benchmark cases: networks, data, prompts, and the least bytes and operations that each case needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MLP: dict[str, Any] = {
 class Work:
     """The least that one unit of a row needs: bytes from memory, and operations (a multiply-add is two).
 
-    `dot` says that the operations are products of int8, else float32. Nought bytes: everything fits the caches.
+    `dot` says that the operations are products of int8, else float32. 0 bytes: everything fits the caches.
     """
 
     bytes: float
@@ -57,10 +57,10 @@ class Case:
     **Arguments:**
 
     - `name`: for `--only`.
-    - `kind`: "training" or "language": who takes part.
-    - `rows`, `work`: its lines, and the least each needs; the key is the row's name, and the weights' format if any.
-    - `message`: what the contestants' pages are told (`pages/*.js` say what they read).
-    - `expected`: what their `check` must be near, so that nobody is measured on something else; None for none.
+    - `kind`: "training" or "language", which selects the contestants.
+    - `rows`, `work`: its lines, and the minimum work of each; keys are the row's name and the weights' format, if any.
+    - `message`: sent to the contestants' pages (`pages/*.js` say what they read).
+    - `expected`: the value that their `check` must be near, so that all do the same work; None for no check.
     - `tolerance`: relative.
     """
 
@@ -76,7 +76,7 @@ class Case:
 def training(folder: Path) -> list[Case]:
     """The two training cases; their data are written into `folder`. The expected losses are NumPy's, computed here."""
     text = (paths.REPOSITORY / "examples" / "grid_scatter.json").read_text(encoding="utf-8")
-    # LOOM's own "relu" is 1.1 max(0, z), which the rivals would have to pay another operation for.
+    # LOOM's own "relu" is 1.1 max(0, z), for which the rivals would need another operation.
     demo = json.loads(text.replace('"relu"', '"plain_relu"'))
     settings = demo["training"]
     grid = [(np.array([b["Input"]], np.float32), np.array([b["Target"]], np.float32)) for b in demo["batches"]]
@@ -153,7 +153,7 @@ def product(size: int = 512, units: int = 10) -> Case:
 
 
 def language(tokenizer: Tokenizer, files: dict[str, ModelFile], rounds: int, *, quick: bool) -> list[Case]:
-    """The language cases, on a text that stays as it is: the licence.
+    """The language cases, on a text that does not change: the licence.
 
     Prefill and decode at context 64 come from one request; the prompt of 1,024 stays in the cache from round to round.
     """
@@ -172,7 +172,7 @@ def language(tokenizer: Tokenizer, files: dict[str, ModelFile], rounds: int, *, 
         return Case(name, "language", [row for row in rows.values() if row], message, work)
 
     def prompt(start: int, length: int) -> tuple[int, dict[str, Any]]:
-        """The first piece from `start` on whose text gives the same ids again; rivals want text."""
+        """The first piece from `start` on whose text gives the same ids again; rivals take text."""
         for at in range(start, len(ids) - length):
             text = tokenizer.decode(ids[at : at + length])
             if tokenizer.encode(text) == ids[at : at + length]:

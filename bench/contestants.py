@@ -1,4 +1,4 @@
-"""Who takes part. A LOOM device that is not there is left out of the result with the reason it gives itself."""
+"""The contestants. A LOOM device that is not available is left out of the result, with its own reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FORMATS = {"q4_1": "Q4_1", "f32": "f32", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 
 
 BEFORE = "before:"
-"""How the other checkout's contestants begin."""
+"""Prefix of the other checkout's contestants."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Contestant:
     - `name`: in the result.
     - `module`: `pages/<module>.js`.
     - `options`: for its `open`.
-    - `threads`: what its rows are compared with, and the roofline they are measured by.
+    - `threads`: selects the rows to compare with, and the roofline.
     - `isolated`: whether its page may share memory between threads.
     - `weights`: the format of the language model it holds, "" for the training cases.
     - `device`: the device of LOOM that has to do the work.

@@ -1,7 +1,7 @@
-"""How fast the live view is with a thousand layers: `python -m bench.live_view` writes bench/results/live_view.json.
+"""The speed of the live view with a thousand layers: `python -m bench.live_view` writes bench/results/live_view.json.
 
 Drawing alone (every cell changes with every frame), and the whole way: ticks in the worker, activity as one typed array
-a picture, drawn with the next frame. Needs the assembled site (`./build_pyodide.sh build`) and a Chromium.
+per picture, drawn with the next frame. Needs the assembled site (`./build_pyodide.sh build`) and a Chromium.
 """
 
 from __future__ import annotations

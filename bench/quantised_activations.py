@@ -1,4 +1,4 @@
-"""What 16-bit activations cost in accuracy: SmolLM2 on a page of text, against the same weights with float32 ones.
+"""The accuracy of 16-bit activations: SmolLM2 on a page of text, against the same weights with float32 ones.
 
     python -m bench.quantised_activations MODEL.gguf [--text tests/data/page.txt]
 

@@ -35,7 +35,7 @@ Times = dict[str, dict[str, list[float]]]
 
 
 class Bench:
-    """One run: opens contestants, lets them take turns, keeps what they say."""
+    """One run: opens contestants, lets them take turns, keeps their results."""
 
     def __init__(self, hall: Hall, rounds: int) -> None:
         self.hall, self.rounds = hall, rounds
@@ -132,7 +132,7 @@ class Bench:
 
 
 def limits_of(hall: Hall, threads: list[int]) -> dict[str, dict[str, float]]:
-    """Threads → what `pages/roofline.js` found."""
+    """Threads → the figures of `pages/roofline.js`."""
     stage = hall.open(Contestant("roofline", "roofline", {"folder": "/bench/"}))
     try:
         return stage.call("run", {"threads": threads, "milliseconds": 300})
@@ -141,7 +141,7 @@ def limits_of(hall: Hall, threads: list[int]) -> dict[str, dict[str, float]]:
 
 
 def missing(device: str, devices: list[dict[str, Any]]) -> str:
-    """Why a session has not the device that a row needs, "" if it has."""
+    """Why a session lacks the device that a row needs, "" if it has it."""
     if device in ("", "numpy"):
         return ""
     for facts in devices:

@@ -21,7 +21,7 @@ class Figures:
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Figures:
-        """Raises `ValueError` for times that are none."""
+        """Raises `ValueError` for invalid times."""
         if not times or min(times) <= 0:
             raise ValueError(f"no times: {list(times)}")
         return cls(statistics.median(times), min(times), max(times), len(times))
@@ -38,7 +38,7 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
 
 
 def limit(work: Work, machine: dict[str, float]) -> tuple[float, str]:
-    """Milliseconds that the machine needs at least, and what limits it (Williams et al. 2009, "Roofline").
+    """The least milliseconds that the machine needs, and what limits it (Williams et al. 2009, "Roofline").
 
     `machine` holds bytes and operations per second: `read`, `madd` and `dot`, each with ` plain` and ` relaxed`.
     """

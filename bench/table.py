@@ -63,7 +63,7 @@ def is_ours(name: str) -> bool:
 
 
 def threads_of(name: str, cores: int) -> int:
-    """Threads by the name's ending; what has none runs on one. A GPU is measured against all cores."""
+    """Threads by the name's ending; a name without one means one thread. A GPU is measured against all cores."""
     return cores if f"×{cores}" in name or on_gpu(name) else 1
 
 
@@ -72,7 +72,7 @@ def on_gpu(name: str) -> bool:
 
 
 def speed(ms: float, unit: str) -> str:
-    """A median as it is shown: milliseconds, or tokens a second."""
+    """A median for display: milliseconds, or tokens per second."""
     value = 1000 / ms if unit == "tokens/s" else ms
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
@@ -111,7 +111,7 @@ def render(result: dict[str, Any]) -> str:
 
 
 def agreement(texts: Mapping[str, Mapping[str, str]]) -> str:
-    """A sentence on whether all contestants wrote the same with the same weights, greedily."""
+    """A sentence on whether all contestants wrote the same text with the same weights, greedily."""
     odd = []
     for key, written in texts.items():
         first = next(iter(written.values()))
@@ -173,7 +173,7 @@ def _limits(limits: Mapping[str, dict[str, float]]) -> str:
 
 
 def replace_section(page: str, text: str) -> str:
-    """The page with the text between the two marks exchanged. Raises `ValueError` without them once, in order."""
+    """The page with the text between the two marks replaced. Raises `ValueError` without them once, in order."""
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
         raise ValueError(f"the page needs one {BEGIN} and after it one {END}")
     before, _, rest = page.partition(BEGIN)

@@ -15,7 +15,7 @@ KEPT = ("general.architecture", "general.file_type")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A GGUF file and what the roofline needs to know of it; counts are of weights, `weight_bytes` without norms."""
+    """A GGUF file and the figures that the roofline needs; counts are of weights, `weight_bytes` without norms."""
 
     format: str
     path: Path
@@ -38,7 +38,7 @@ def demo_model() -> Path:
 
 
 def provide(source: Path, format: str) -> Path:
-    """`source` itself for its own format, else the copy in the cache, written if it is not there."""
+    """`source` itself for its own format, else the copy in the cache, written if it is missing."""
     if format == "q4_1":
         return source
     target = paths.cache("bench", f"{source.stem.rsplit('.', 1)[0]}.{format}.gguf")
@@ -65,7 +65,7 @@ def _convert(source: Path, target: Path, format: str) -> None:
     for tensor in reader.tensors:
         values = quants.dequantize(tensor.data, tensor.tensor_type)
         if values.ndim > 1:
-            # The head stays at 8 bits where the source has it so, as llama.cpp does.
+            # The head stays at 8 bits if it has 8 in the source, as in llama.cpp.
             wide = tensor.name == "token_embd.weight" and format == "q4_0"
             kind = GGMLQuantizationType.Q8_0 if wide else storage
             writer.add_tensor(tensor.name, quants.quantize(values, kind), raw_dtype=kind)
@@ -78,7 +78,7 @@ def _convert(source: Path, target: Path, format: str) -> None:
 
 
 def describe(path: Path, format: str) -> ModelFile:
-    """What a file holds, from its header."""
+    """The figures of a file, from its header."""
     from gguf import GGUFReader
 
     reader = GGUFReader(path)

@@ -1,4 +1,4 @@
-"""What the examples share: the two-halves task, printing, and accuracy."""
+"""Shared by the examples: the two-halves task, printing, and accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random architectures trained on one task, the two that make up best for each other, and both as one network.
+"""Random architectures trained on one task, the two that complement each other best, and both as one network.
 
 Two rings of points, one inside the other, in noise. The masks of what each network gets right on new points give the
 complementary pairs, k-means groups networks that make the same mistakes, and the best pair is grafted into one network
@@ -38,7 +38,7 @@ def rings(n: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def right(network: Network, x: NDArray[Any], ring: NDArray[Any]) -> NDArray[Any]:
-    """Which points a network puts on their ring."""
+    """Which points a network assigns to their ring."""
     return network.forward(x).argmax(axis=1) == ring
 
 

@@ -24,7 +24,7 @@ NETWORK = {
 
 
 def separate_experts(seed: int) -> tuple[float, float]:
-    """Largest difference of outputs and of gradients between one grid softmax and three softmaxes on their own."""
+    """Largest difference of outputs and of gradients between one grid softmax and three separate softmaxes."""
     rng = np.random.default_rng(seed)
     grid = build_network_from_json({"layers": [NETWORK["layers"][1]], "input_size": 9})
     single = build_network_from_json({"layers": [{"type": "softmax"}], "input_size": 3})

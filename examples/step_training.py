@@ -1,7 +1,7 @@
 """A network learns six samples while it is stepped: dense 4→8, LSTM 8→12, dense 12→3.
 
-Every 20 ticks another sample is drawn. A target waits three ticks, until its input has come through the three layers.
-The last layer gives raw values; the gradient is that of cross-entropy after a softmax, p − t, cut to length 1.
+Every 20 ticks another sample is drawn. A target waits three ticks, until its input has passed through the three layers.
+The last layer gives raw values; the gradient is that of cross-entropy after a softmax, p − t, clipped to norm 1.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def probabilities(output: NDArray[Any]) -> NDArray[Any]:
 
 
 def learn(network: Network, state: StepState, ticks: int, seed: int) -> list[float]:
-    """The cross-entropy of every output, one a tick."""
+    """The cross-entropy of every output, one per tick."""
     rng, queue = np.random.default_rng(seed), TargetQueue(DELAY)
     losses: list[float] = []
     rate, sample = 0.015, SAMPLES[0]

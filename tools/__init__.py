@@ -1,1 +1,1 @@
-"""Everything that turns a fresh machine into a running site; run by build_pyodide.sh, no part of the wheel."""
+"""Everything that turns a fresh machine into a running site; run by build_pyodide.sh, not part of the wheel."""

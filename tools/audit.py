@@ -1,7 +1,7 @@
 """Whether a wheel's extensions will load: every WebAssembly import must be something that the runtime offers.
 
-Wheels come from other compilers than the runtime did (Pyodide's loader finds out at import time, with a bare name), so
-this is the check that both still agree. `auditwheel_emscripten`, of pyodide-build, reads the modules.
+Wheels may come from another compiler than the runtime, which Pyodide's loader notices only at import time, with a bare
+name. This check makes sure that both still agree. `auditwheel_emscripten`, of pyodide-build, reads the modules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from auditwheel_emscripten.module import ModuleWritable
 
 from tools import console, files, paths, pyodide_core
 
-# What Emscripten's loader makes for each side module by itself.
+# Provided by Emscripten's loader for each side module.
 LOADER = {
     "memory",
     "__indirect_function_table",
@@ -39,13 +39,13 @@ def check_wheel(wheel: Path) -> None:
             if missing:
                 raise console.Failure(
                     f"{wheel} does not fit Pyodide {pyodide_core.version()}, since its {name} needs {missing[0]}; "
-                    "take it away or give one built for this runtime."
+                    "remove it or provide one built for this runtime."
                 )
     files.write_text(mark, wheel.name + "\n")
 
 
 def unresolved(library: Path) -> list[str]:
-    """The imports of ``library`` that neither the runtime nor itself (weak symbols resolve so) defines."""
+    """The imports of ``library`` that neither the runtime nor the library itself (for weak symbols) defines."""
     with ModuleWritable(library) as module:
         imports = {(entry.module, entry.field) for entry in module.get_imports()}
         offered = {entry.name for entry in module.get_exports()}

@@ -1,9 +1,9 @@
-// Flattens the declarations that tsc finds in web/ into one file.
+// Flattens the declarations that tsc emits for web/ into one file.
 //
 //     node tools/bundle_types.mjs < generated.d.ts  →  JSON {"modules": text, "globals": [name, …]}
 //
 // The text on standard input takes precedence: a type in it replaces a JSDoc type of the same name, and an interface
-// named like a class replaces the members that both have. What loom.js does not lead to is left out.
+// named like a class replaces the members that both have. Types not reachable from loom.js are left out.
 
 import { readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
@@ -20,7 +20,7 @@ const preferred = new Map(
 const outputs = emit(["loom.js", "globals.js"]);
 /** @type {Map<string, Declaration>} */
 const declarations = new Map();
-/** Names that a second module uses for something else: file → name → the name it gets here. @type {Map<string, Map<string, string>>} */
+/** Names that a second module uses for another type: file → name → the name used here. @type {Map<string, Map<string, string>>} */
 const renames = new Map();
 for (const [file, text] of outputs) collect(parse(file, text));
 const globals = memberNames(declarations.get("makeGlobals")?.statement);
@@ -88,7 +88,7 @@ function named({ text, file }) {
 }
 
 /**
- * Names that a module offers, those that it hands on included.
+ * Names that a module exports, re-exports included.
  * @param {string} file
  * @returns {string[]}
  */
@@ -137,7 +137,7 @@ function flatten(exported) {
   visit(generated.text);
   const selected = [...declarations]
     .filter(([name]) => used.has(name))
-    .sort(([a], [b]) => (a < b ? -1 : 1)) // where they stand in web/ must not matter
+    .sort(([a], [b]) => (a < b ? -1 : 1)) // independent of their order in web/
     .map(([name, declaration]) => {
       const { statement } = declaration;
       const type = ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement);
@@ -151,7 +151,7 @@ function flatten(exported) {
 }
 
 /**
- * A declaration on its own: a class without what is private to the package or declared better in the generated text.
+ * A declaration on its own: a class without members that are private to the package or that the generated text declares.
  * @param {ts.Statement} statement
  * @param {ts.SourceFile} source
  */

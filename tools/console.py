@@ -1,4 +1,4 @@
-"""How the build talks: steps, details, a progress line, and failures of one sentence."""
+"""Output of the build: steps, details, a progress line, and failures of one sentence."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tools import paths
 
 
 class Failure(Exception):
-    """The build cannot go on. The message is one sentence: what was missing and what to do."""
+    """The build cannot continue. The message is one sentence: what was missing and what to do."""
 
 
 class Skipped(Exception):
-    """One way of getting something does not work here; the message says why, and the next way is tried."""
+    """A source does not work here; the message says why, and the next source is tried."""
 
 
 def step(text: str) -> None:
@@ -70,8 +70,8 @@ class Progress:
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Call ``main`` and turn every way it can fail into one last sentence and an exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that half-made things are removed
+    """Call ``main`` and turn any failure into one last sentence and an exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that incomplete files are removed
     try:
         return main() or 0
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""Downloads that are checked before they are kept, and go on where they stopped."""
+"""Downloads that are checked before they are kept, and resume where they stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Refused(console.Skipped):
 
 @functools.cache
 def _context() -> ssl.SSLContext:
-    """The machine's certificates, with those that pip or requests were told to use."""
+    """The machine's certificates, with those configured for pip or requests."""
     context = ssl.create_default_context()
     for variable in ("PIP_CERT", "REQUESTS_CA_BUNDLE"):
         bundle = os.environ.get(variable)
@@ -53,7 +53,7 @@ def open_url(url: str, *, timeout: float, headers: dict[str, str] | None = None)
 def fetch(url: str, target: Path, *, sha256: str, timeout: float = 60, label: str | None = None) -> Path:
     """Download ``url`` to ``target`` and check its SHA-256 before it gets that name.
 
-    A part of an earlier try is kept beside the target, named by the hash it must have, and continued with a range
+    A part of an earlier attempt is kept beside the target, named by the hash it must have, and continued with a range
     request. Raises `console.Skipped` when the server cannot be reached or the bytes are not the expected ones.
     """
     if target.is_file() and files.sha256(target) == sha256:
@@ -71,10 +71,10 @@ def fetch(url: str, target: Path, *, sha256: str, timeout: float = 60, label: st
     except Refused as refused:
         if not offset or refused.status != 416:
             raise
-        part.unlink()  # longer than the file itself: no part of it
+        part.unlink()  # longer than the file itself: not a part of it
         response = open_url(url, timeout=timeout)
     with response:
-        if offset and response.status != 206:  # the server sends it all again
+        if offset and response.status != 206:  # the server sends the whole file again
             offset, digest = 0, hashlib.sha256()
         length = response.headers.get("Content-Length")
         total = offset + int(length) if length and not response.headers.get("Content-Encoding") else None

@@ -1,4 +1,4 @@
-"""Who imports whom in the package, and the order of its rooms, read from the sources.
+"""The imports between the package's modules, and the order of its rooms, read from the sources.
 
 Every import counts: those inside functions, those under `TYPE_CHECKING`, and `importlib.import_module` with a constant.
 """
@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bridge", "cli"),
     ("__init__", "__main__"),
 )
-"""Rooms from floor to roof. Rooms of one floor may import each other as long as no circle comes of it."""
+"""Rooms from floor to roof. Rooms of one floor may import each other as long as there is no cycle."""
 
 
 def module_name(path: Path) -> str:
@@ -63,7 +63,7 @@ def imported(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def known_module(name: str) -> str | None:
-    """The module that a dotted name is of: itself, or the one that it is a member of."""
+    """The module of a dotted name: itself, or the one that it is a member of."""
     while name and name not in sources():
         name = name.rpartition(".")[0]
     return name or None
@@ -71,7 +71,7 @@ def known_module(name: str) -> str | None:
 
 @cache
 def imports() -> dict[str, dict[str, int]]:
-    """Module → what it imports, with the line of the first import."""
+    """Module → the modules it imports, with the line of the first import."""
     graph: dict[str, dict[str, int]] = {}
     for name, path in sources().items():
         edges = graph.setdefault(name, {})
@@ -88,7 +88,7 @@ def room(module: str) -> str:
 
 
 def floor(module: str) -> int:
-    """How high a module stands; `ValueError` for a room without a place in the order."""
+    """The floor of a module; `ValueError` for a room without a place in the order."""
     for i, rooms in enumerate(FLOORS):
         if room(module) in rooms:
             return i

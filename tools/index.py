@@ -1,7 +1,7 @@
 """Files of the Python package index that pip is set up for (Simple Repository API, PEP 503 and PEP 691).
 
-pip itself cannot simply fetch a source distribution (it builds its metadata) nor a wheel for another Python, so the
-file is looked up on pip's own index and downloaded by its hash.
+pip cannot fetch a source distribution without building its metadata, nor a wheel for another Python, so the file is
+looked up on pip's own index and downloaded by its hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class IndexFile:
 
 @functools.cache
 def index_urls() -> tuple[str, ...]:
-    """The index and the extra indexes that pip would ask, from its environment variables and configuration files."""
+    """The index and the extra indexes that pip would use, from its environment variables and configuration files."""
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
@@ -96,7 +96,7 @@ def _parse(text: str, *, json_form: bool, base: str) -> list[IndexFile]:
 
 
 def fetch(project: str, name: str, sha256: str, *, into: Path | None = None) -> Path:
-    """The file ``name`` of ``project``, out of the cache or off the index, with the pinned hash."""
+    """The file ``name`` of ``project``, from the cache or the index, with the pinned hash."""
     target = (into or paths.cache("downloads")) / name
     if target.is_file() and files.sha256(target) == sha256:
         return target

@@ -1,6 +1,6 @@
-"""The page's pyodide-lock.json: which wheels lie beside the runtime, and which needs which.
+"""The page's pyodide-lock.json: the wheels beside the runtime, and their dependencies.
 
-`pyodide_lock` holds the format. Its release for Python 3.11 does not know two fields that Pyodide 314 added
+`pyodide_lock` holds the format. Its release for Python 3.11 lacks two fields that Pyodide 314 added
 (`abi_version` of the runtime, `tool` of a package), so the runtime's own `info` is put back after the check.
 """
 
@@ -60,7 +60,7 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
 
 
 def _checked(runtime: dict[str, Any], packages: dict[str, dict[str, Any]]) -> str:
-    """Have pyodide_lock read, check and write the description, then put the runtime's own fields back."""
+    """Let pyodide_lock read, check and write the description, then restore the runtime's own fields."""
     fields = {"arch", "platform", "python"}
     info = {key: value for key, value in runtime.items() if key in fields} | {"version": runtime.get("version", "")}
     with tempfile.TemporaryDirectory() as directory:

@@ -70,7 +70,7 @@ def make(seed: int = 1) -> tuple[Network, NDArray[Any], NDArray[Any]]:
     """The trained network, its inputs (samples, tokens) and its outputs (samples, 2)."""
     inputs = np.random.default_rng(seed).integers(0, VOCABULARY, (SAMPLES, TOKENS)).astype(np.float32)
     network = build_network_from_json(CONFIG, seed=seed)
-    probabilities = [(i + 1) / (SAMPLES + 1) for i in range(SAMPLES)]  # all different, so that a mix-up shows
+    probabilities = [(i + 1) / (SAMPLES + 1) for i in range(SAMPLES)]  # all different, so that a wrong order shows
     batches = [{"Input": x.tolist(), "Target": [p, 1 - p]} for x, p in zip(inputs, probabilities, strict=True)]
     network.train(batches, TRAINING)
     network.reset_optimizer()  # the original knows no such state
@@ -78,7 +78,7 @@ def make(seed: int = 1) -> tuple[Network, NDArray[Any], NDArray[Any]]:
 
 
 def outputs_of(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
-    """Each sample from a fresh state: recurrent layers and noise begin anew."""
+    """Each sample from a fresh state: recurrent layers and noise start again."""
     rows = []
     for x in inputs:
         network.reset_state()

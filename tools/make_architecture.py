@@ -33,7 +33,7 @@ def uses() -> dict[str, set[str]]:
 
 
 def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
-    """Every box on some way down from `start`."""
+    """Every box reachable downwards from `start`."""
     seen: set[str] = set()
     stack = [start]
     while stack:
@@ -44,7 +44,7 @@ def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def drawn(graph: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
-    """The arrows that no longer way implies (transitive reduction; `graph` has no circle)."""
+    """The arrows that no longer path implies (transitive reduction; `graph` has no circle)."""
     for name in sorted(graph, key=position):
         implied = set().union(*(reachable(graph, other) for other in graph[name]))
         yield from ((name, other) for other in sorted(graph[name] - implied, key=position))
@@ -65,7 +65,7 @@ def summary(room: str) -> str:
 
 
 def picture() -> str:
-    """Mermaid: a box a room, roof at the top, an arrow for what is imported directly and by no longer way."""
+    """Mermaid: one box per room, roof at the top, arrows for direct imports that no longer path implies."""
     graph = uses()
     lines = ["```mermaid", "flowchart TD"]
     for name in sorted(graph, key=position):
@@ -86,7 +86,7 @@ def table() -> str:
 
 
 def text() -> str:
-    """The page with its generated part as it should be."""
+    """The page with its generated part up to date."""
     page = TARGET.read_text(encoding="utf-8")
     head, rest = page.split(BEGIN)
     return f"{head}{BEGIN}\n\n{picture()}\n\n{table()}\n\n{END}{rest.split(END)[1]}"

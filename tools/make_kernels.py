@@ -48,7 +48,7 @@ def row(kernel: Kernel) -> str:
 
 
 def choices(family: str) -> str:
-    """The activations or losses that a kernel of the family knows by name."""
+    """The activations or losses that a kernel of the family takes by name."""
     table: Mapping[str, Activation | Loss] = {"activation": ACTIVATIONS, "loss": LOSSES}.get(family, {})
     if not table:
         return ""

@@ -55,7 +55,7 @@ def definition(kernel: Kernel) -> ast.FunctionDef:
 
 
 def title(family: str) -> str:
-    """What a family holds: the first line of its module."""
+    """A family's description: the first line of its module."""
     text = inspect.getdoc(import_module(f"loom_py.runtime.kernels.{family}")) or family
     return text.splitlines()[0].rstrip(".")
 

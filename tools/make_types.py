@@ -1,6 +1,6 @@
-"""Writes web/loom.d.ts and web/loom-globals.d.ts: what Python says about networks, and what JSDoc says about the rest.
+"""Writes web/loom.d.ts and web/loom-globals.d.ts: networks from Python's annotations, the rest from JSDoc.
 
-`python -m tools.make_types` writes them; with `--check` it only says whether they are up to date.
+`python -m tools.make_types` writes them; with `--check` it only checks whether they are up to date.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ export type Nanoseconds = number;
 export type Results<T extends readonly unknown[]> = string & T;
 """
 SHORT = frozenset({"forward", "train"})
-"""Short forms of a network that are there in JavaScript already."""
+"""Short forms of a network that JavaScript declares itself."""
 LOCAL_NETWORK = """  /** All layers at once, tick by tick. */
   createStepState(inputSize?: number, options?: StepOptions): LoomStepState;
   /** Neural tweening of this network, by the chain rule or the legacy rule. */
@@ -90,7 +90,7 @@ export interface Network {
 
 
 def python_part(network: type = Network) -> str:
-    """Declarations of everything that Python knows better than JSDoc."""
+    """Declarations of everything that Python describes better than JSDoc."""
     parts = [PREAMBLE.strip(), *ts_types.results()]
     parts += [
         ts_types.options(TrainingConfig, "TrainOptions", ts_types.camel),
@@ -113,7 +113,7 @@ def _object(cls: type) -> list[str]:
 
 
 def generate(network: type = Network) -> dict[Path, str]:
-    """Both files as they should be."""
+    """Both files, up to date."""
     python = python_part(network)
     bundled = subprocess.run(
         ["node", str(paths.REPOSITORY / "tools" / "bundle_types.mjs")],
@@ -124,7 +124,7 @@ def generate(network: type = Network) -> dict[Path, str]:
     )
     if bundled.returncode:
         raise console.Failure(
-            f"the declarations could not be bundled; mend what node says and try again.\n{bundled.stderr}"
+            f"the declarations could not be bundled; fix what node reports and try again.\n{bundled.stderr}"
         )
     bundle = json.loads(bundled.stdout)
     doc = '/**\n * LOOM in the browser: types of `loom.js`.\n */\n\n/// <reference lib="esnext.disposable" />\n'
@@ -149,7 +149,7 @@ def generate(network: type = Network) -> dict[Path, str]:
 
 
 def stale() -> list[str]:
-    """Names of the files that are not as they should be."""
+    """Names of the stale files."""
     return [path.name for path, text in generate().items() if not path.exists() or path.read_text("utf-8") != text]
 
 

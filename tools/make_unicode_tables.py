@@ -2,7 +2,7 @@
 
 Python's own `unicodedata` follows another Unicode version in every Python release, and `tokenizers` itself mixes
 several (Oniguruma for regexes, Rust's standard library for `Digits`, older crates for punctuation and normalisation).
-So the tables are measured: every class is asked of the library, code point by code point.
+So the tables are measured: the library is queried for every class, code point by code point.
 
 Run: `python tools/make_unicode_tables.py` (about a minute; needs `tokenizers`). `--check` only compares.
 """
@@ -57,7 +57,7 @@ def deltas(flat: list[int]) -> list[int]:
 
 
 def matched(pre_tokenizer: pre_tokenizers.PreTokenizer) -> list[int]:
-    """The code points inside the pieces that are left of a string of all of them."""
+    """The code points that remain when a string of all of them is split."""
     pieces = pre_tokenizer.pre_tokenize_str(EVERYTHING)
     return boundaries(POINTS[i] for _, (start, end) in pieces for i in range(start, end))
 

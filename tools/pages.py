@@ -1,4 +1,4 @@
-"""The site's pages: each `web/demos/*.html` fills the blocks of `web/demos/page.jinja`, which holds what they share."""
+"""The site's pages: each `web/demos/*.html` fills the blocks of `web/demos/page.jinja`, their common frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def rendered(folder: Path) -> dict[str, str]:
     environment = Environment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
-        autoescape=False,  # templates and values are all this repository's own text
+        autoescape=False,  # templates and values all come from this repository
         trim_blocks=True,
         keep_trailing_newline=True,
     )

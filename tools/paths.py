@@ -1,4 +1,4 @@
-"""Where things lie: the repository, the site, and the user's cache."""
+"""Paths: the repository, the site, and the user's cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fetched, by exact name and SHA-256. Changing a version means changing its line here, nowhere else."""
+"""Everything that is fetched, by exact name and SHA-256. To change a version, change its line here, nowhere else."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
 def compiled(sources: Sequence[Path]) -> list[Path]:
-    """For each wheel the one with byte-code, out of the cache or made now, under the same file name."""
+    """For each wheel the one with byte-code, from the cache or built now, under the same file name."""
     targets = [_target(wheel) for wheel in sources]
     todo = [(wheel, target) for wheel, target in zip(sources, targets, strict=True) if not target.is_file()]
     if todo:
@@ -46,7 +46,7 @@ def _compile(todo: Sequence[tuple[Path, Path]]) -> None:
         if ran.returncode:
             print(ran.stderr, file=sys.stderr)
             raise console.Failure(
-                "Pyodide could not compile the wheels in Node, as it says above; "
+                "Pyodide could not compile the wheels in Node (see above); "
                 "delete node_modules and run the same command again."
             )
         for (wheel, target), zipped in zip(todo, packed, strict=True):

@@ -11,7 +11,7 @@ from tools import console, files, index, paths, pins, wheels
 
 
 def fetched(pin: pins.Pin) -> Path:
-    """A wheel off the package index, by hash."""
+    """A wheel from the package index, by hash."""
     try:
         return index.fetch(pin.project, pin.name, pin.sha256, into=paths.cache("wheels"))
     except console.Skipped as skipped:
@@ -62,7 +62,7 @@ def loom() -> Path:
             if built.returncode:
                 print(built.stderr, file=sys.stderr)
                 raise console.Failure(
-                    "hatchling could not build the loom_py wheel; its own words stand above, "
-                    "so mend pyproject.toml or the package and run the same command again."
+                    "hatchling could not build the loom_py wheel; its output is above, "
+                    "so fix pyproject.toml or the package and run the same command again."
                 )
     return next(shelf.glob("loom_py-*.whl"))

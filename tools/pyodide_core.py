@@ -26,5 +26,5 @@ def version() -> str:
 
 
 def lock() -> dict[str, Any]:
-    """Pyodide's own lock file: what its distribution holds, with the hash of each file."""
+    """Pyodide's own lock file: the files of its distribution, each with its hash."""
     return json.loads((directory() / "pyodide-lock.json").read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
-"""A static web server for the site: cross-origin isolation, right media types, ranges.
+"""A static web server for the site: cross-origin isolation, correct media types, ranges.
 
     python -m tools.serve [DIRECTORY] [--port N] [--no-isolation]
 
 Cross-origin isolation (COOP and COEP headers) gives the page shared memory; ``--no-isolation`` leaves the headers out,
 as a plain static host would. Ranges follow RFC 9110, section 14, one range a request.
 
-It answers this machine only: requests for other host names are refused, so that no foreign page reaches it by DNS
+It serves this machine only: requests for other host names are refused, so that no foreign page reaches it by DNS
 rebinding, and connections are bounded in number and in how long they may be idle.
 """
 
@@ -57,7 +57,7 @@ INDEX_PAGES = ("index.html", "index.htm")
 MAX_CONNECTIONS = 64
 """Open at once; a browser keeps six to a host. One more is answered with 503 and closed."""
 IDLE_SECONDS = 60
-"""How long a connection may be silent, or a reader stand still, before it is closed."""
+"""Seconds that a connection may be idle, or a reader stall, before it is closed."""
 _LOCAL_HOST = re.compile(r"(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 ISOLATION = {
@@ -103,7 +103,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
 
     def parse_request(self) -> bool:
-        """As the base class, and without foreign hosts and bodies, which would be read as the next request."""
+        """Like the base class, but refuse foreign hosts, and bodies, which would be read as the next request."""
         if not super().parse_request():
             return False
         hosts = self.headers.get_all("Host", [])
@@ -131,7 +131,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def send_head(self) -> BinaryIO | io.BytesIO | None:
-        """Answer with the headers; the open file, at its first byte to send, is what `copyfile` then sends."""
+        """Send the headers; returns the open file, at its first byte to send, for `copyfile`."""
         self._remaining = None
         path = self._inside(self.path)
         if path is None:
@@ -192,7 +192,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.close_connection = True
 
     def _inside(self, url: str) -> Path | None:
-        """The file or folder a URL means.
+        """The file or folder of a URL.
 
         None when it, or the index page that stands for a folder, lies outside the site, through ``..`` or through a
         link, is neither file nor folder (a pipe would block), or cannot exist (too long a name, a loop of links).

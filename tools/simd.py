@@ -1,7 +1,7 @@
-"""The kernels in C to WebAssembly, by the `zig` that PyPI brings. `python -m tools.simd` builds them when they changed.
+"""Compile the kernels in C to WebAssembly with PyPI's `zig`. `python -m tools.simd` builds them when they have changed.
 
-Four binaries from one source: with and without relaxed SIMD, with and without threads. Which one runs is decided where
-it runs. Two files are generated for them: the list of kernels, from the functions that the sources declare, and the
+Four binaries from one source: with and without relaxed SIMD, with and without threads. The device that loads them
+chooses one. Two files are generated for them: the list of kernels, from the functions that the sources declare, and the
 enumerations that Python declares.
 """
 
@@ -98,7 +98,7 @@ def _compile(target: Path, extra: tuple[str, ...]) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         print(ran.stderr, file=sys.stderr)
-        raise console.Failure(f"{target.name} could not be compiled; the compiler's words stand above.")
+        raise console.Failure(f"{target.name} could not be compiled; the compiler's output is above.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Assembles dist/, a folder that any web server can host. `python -m tools.site` builds it when something changed."""
+"""Assembles dist/, a folder that any web server can host. `python -m tools.site` builds it after changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SUFFIXES = {".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".txt", ".we
 
 
 def build() -> None:
-    """Bring dist/ up to date. The old one stays in place and whole until the new one takes over."""
+    """Bring dist/ up to date. The old one stays in place until the new one is complete."""
     started = time.monotonic()
     inputs = fingerprint()
     if _stamp() == inputs:
@@ -52,7 +52,7 @@ def build() -> None:
     console.step("3/4 Model")
     models = model.provide()
     console.step("4/4 Site: dist/")
-    for abandoned in paths.SITE.parent.glob(f".{paths.SITE.name}.*"):  # of a run that was killed
+    for abandoned in paths.SITE.parent.glob(f".{paths.SITE.name}.*"):  # left by a run that was killed
         shutil.rmtree(abandoned, ignore_errors=True)
     with files.replacing_directory(paths.SITE) as site:
         _runtime(site / "pyodide", precompile.compiled(wheels))
@@ -67,7 +67,7 @@ def build() -> None:
 
 
 def fingerprint() -> str:
-    """Everything that decides what the site holds, cheap enough to compute at each start."""
+    """A digest of everything that the site depends on, cheap enough to compute at each start."""
     root = paths.REPOSITORY
     folders = ("loom_py", "simd", "wgsl", "web", "examples", "tools")
     sources = [root / name for name in (*folders, "pyproject.toml", "README.md", "package-lock.json")]

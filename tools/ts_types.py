@@ -73,7 +73,7 @@ def kinds(annotation: type) -> list[str]:
 
 
 def doc(text: str, indent: str = "") -> str:
-    """A comment; empty for no text."""
+    """A comment; empty without text."""
     lines = inspect.cleandoc(text).replace("*/", "* /").splitlines()
     if not lines:
         return ""
@@ -195,7 +195,7 @@ def _local_names(text: str, remote: bool) -> str:
 
 
 def constructors() -> str:
-    """`LoomClasses`: what `create` takes and gives, by class."""
+    """`LoomClasses`: the arguments and the result of `create`, by class."""
     parts = []
     for name in CLASSES:
         if name == "Network":
@@ -230,7 +230,7 @@ def camel(name: str) -> str:
 
 
 def options(cls: type, name: str, spell: Callable[[str], str]) -> str:
-    """A dataclass of options as an interface; what has no JSON form is left out."""
+    """A dataclass of options as an interface; fields without a JSON form are left out."""
     hints = typing.get_type_hints(cls)
     described = _bullets(inspect.getdoc(cls) or "")
     parts = []
@@ -272,7 +272,7 @@ def _bullets(text: str) -> dict[str, str]:
 # --- results --------------------------------------------------------------------------------------------------------
 @cache
 def samples() -> dict[str, tuple[Any, list[Any]]]:
-    """Result class name → (class, what `to_json` gives in real runs)."""
+    """Result class name → (class, the values of `to_json` in real runs)."""
     config = {"layers": [{"type": "dense", "input_size": 2, "output_size": 2, "activation": "sigmoid"}]}
     network = build_network_from_json(config, seed=1)
     batches = [{"Input": [0.0, 1.0], "Target": [1.0, 0.0]}]
@@ -324,7 +324,7 @@ def results() -> list[str]:
 
 
 def shape(values: Sequence[Any]) -> str:
-    """The type of JSON values that were seen."""
+    """The type of observed JSON values."""
     kinds: list[str] = []
     if objects := [v for v in values if isinstance(v, dict)]:
         kinds.append(_object(objects))

@@ -50,7 +50,7 @@ export class TemplateError extends LoomError {}
 export class ModelError extends LoomError {}
 /** A device is missing, has no memory left, or cannot run a program. */
 export class DeviceError extends LoomError {}
-/** A device went away with everything in its memory. */
+/** A device was lost with everything in its memory. */
 export class DeviceLost extends DeviceError {}
 /** The work was stopped; everything done so far is whole and kept. */
 export class Cancelled extends LoomError {}
@@ -116,7 +116,7 @@ export function fromPlain(plain) {
 }
 
 /**
- * One readable line about anything that was thrown.
+ * One readable line for any thrown value.
  * @param {unknown} error
  */
 export function explain(error) {
@@ -124,7 +124,7 @@ export function explain(error) {
 }
 
 /**
- * True when the error says that someone stopped the work.
+ * True when the error says that the work was stopped.
  * @param {unknown} error
  */
 export function isAbort(error) {

@@ -53,7 +53,7 @@ export type CheckedKernel = {
    */
   error: number | null;
   /**
-   * what is wrong; empty when the error is rounding
+   * the fault; empty when the error is rounding
    */
   problem: string;
 };
@@ -121,7 +121,7 @@ export type DeviceFacts = {
   used?: number | undefined;
 };
 
-/** A device went away with everything in its memory. */
+/** A device was lost with everything in its memory. */
 export declare class DeviceLost extends DeviceError {}
 
 export type DeviceOptions = {
@@ -220,11 +220,11 @@ export type GenerationOptions = {
   parseSpecial?: boolean | undefined;
 };
 
-/** Something that lives in Python under a handle. */
+/** An object in Python under a handle. */
 declare class Handle {
   /** Made by a session, never by `new`. */
   protected constructor();
-  /** Give the memory back now; otherwise it is freed when this object is collected. Any later use is an `InputError`. */
+  /** Free the memory now; otherwise it is freed when this object is garbage-collected. Any later use is an `InputError`. */
   dispose(): Promise<void>;
 }
 
@@ -276,7 +276,7 @@ export declare class LanguageModel extends Handle {
 }
 
 /**
- * `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32
+ * `hubURL`: a mirror of the hub; `activations`: the form of activations for quantised weights: 16 bits (default) or float32
  */
 export type LoadOptions = WorkOptions & KeepOptions & {
   hubURL?: string;
@@ -323,7 +323,7 @@ export declare class LoomNetwork extends LoomObject {
   evaluate(inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>): Metrics;
 }
 
-/** An object in Python that this page holds. It is freed when this one is collected, or with `dispose`. */
+/** An object in Python that this page holds. It is freed when this one is garbage-collected, or with `dispose`. */
 export declare class LoomObject {
   /**
    * @param kind name of its class
@@ -340,14 +340,14 @@ export declare class LoomObject {
    * @returns `Results`, or a sentence that says what was wrong
    */
   invoke(method: string, args?: unknown): any;
-  /** Give the memory back now. Any later use is an error. */
+  /** Free the memory now. Any later use is an error. */
   dispose(): void;
   /** As an argument of a method: a reference. */
   toJSON(): {
     "loom:handle": number;
     class: string;
   };
-  /** As text, too. */
+  /** As text. */
   toString(): string;
   /** Which Python holds it. */
   get [OWNER](): {};
@@ -438,7 +438,7 @@ export declare class Network extends RemoteObject {
    */
   save(id: string): Promise<string>;
   /**
-   * Watch the layers work, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
+   * Watch the layers, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
    * square of each layer's last output, and after them those of the gradients. Pictures are sent while long work
    * runs, at most one every `interval` milliseconds, and only when something ran.
    */
@@ -532,7 +532,7 @@ export declare class RemoteObject extends Handle {
    */
   plain(method: string, args: unknown[]): Promise<any>;
   /**
-   * A method that takes long, in steps: an abort takes effect after the step under way, and what was done stays.
+   * A method that takes long, in steps: an abort takes effect after the current step, whose results are kept.
    * @param method such as `"TrainWithStepping"`
    */
   run(method: string, args: unknown[], observers?: Control): Promise<any>;
@@ -570,7 +570,7 @@ export declare class RuntimeFailure extends LoomError {}
  */
 export type Samples = Float32Array | Float32Array[];
 
-/** A running Python with everything that lives in it. Made by `loom.start`. */
+/** A running Python with its objects. Created by `loom.start`. */
 export declare class Session {
   /**
    * @param options `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
@@ -580,7 +580,7 @@ export declare class Session {
   protected constructor();
   version: string;
   capabilities: Capabilities;
-  /** What can compute here, and why the rest cannot. */
+  /** The devices available here, and why others are not. */
   devices: DeviceFacts[];
   /** The models that this browser keeps. */
   storage: ModelStorage;
@@ -606,7 +606,7 @@ export declare class Session {
    * @returns all its networks by their ids
    */
   loadBundle(text: string): Promise<Record<string, Network>>;
-  /** Names of the classes whose objects `create` and other methods give. */
+  /** Names of the classes whose objects `create` and other methods return. */
   classes(): Promise<string[]>;
   /**
    * Every reflected method of a class: its name, parameters, results and documentation.
@@ -786,7 +786,7 @@ export declare function createTransformerAPI(): Promise<TransformerAPI>;
 export declare function droppedFiles(data: DataTransfer): Promise<File[]>;
 
 /**
- * One readable line about anything that was thrown.
+ * One readable line for any thrown value.
  */
 export declare function explain(error: unknown): string;
 
@@ -806,7 +806,7 @@ export declare function initLoom({ target, ...options }?: {
 }): Promise<ReturnType<typeof makeGlobals>>;
 
 /**
- * True when the error says that someone stopped the work.
+ * True when the error says that the work was stopped.
  */
 export declare function isAbort(error: unknown): boolean;
 
@@ -850,7 +850,7 @@ declare function makeGlobals(runtime: Runtime): {
   /** @returns JSON of `[{Name, NumArgs, ArgTypes, ArgNames, Doc}]` */
   ListLayerInitFunctions: () => string;
   /**
-   * Counts right and wrong outputs by windows of time while tasks change.
+   * Counts right and wrong outputs in windows of time while tasks change.
    */
   createAdaptationTracker: (windowMs: number, totalMs: number) => LoomAdaptationTracker;
   /** Clustering, correlation, grafting and the other tools around a network. */
@@ -861,7 +861,7 @@ declare function makeGlobals(runtime: Runtime): {
    * @param args of its constructor
    */
   createLoomObject: (kind: string, ...args: unknown[]) => any;
-  /** The network made or loaded last, run on plain numbers. @param values */
+  /** The network created or loaded last, run on plain numbers. @param values */
   forward: (values: Numbers) => Float32Array<ArrayBufferLike>;
   train: (batches: Iterable<Batch>, config?: object | null | undefined) => TrainResult;
   evaluate: (inputs: Iterable<ArrayLike<number>>, expected: ArrayLike<number>) => EvaluationMetrics;

@@ -1,5 +1,5 @@
 /**
- * Where this package's own files lie: the folder of `loom.js`, or of the bundle that holds it. `worker.js`, `pyodide/`,
+ * The location of this package's own files: the folder of `loom.js`, or of the bundle that holds it. `worker.js`, `pyodide/`,
  * `simd/` and `models/` are beside it.
  */
 

@@ -15,7 +15,7 @@ export async function timed(work) {
   return performance.now() - start;
 }
 
-/** What a training case starts from, fetched once. @param {string} url @returns {Promise<Data>} */
+/** The initial data of a training case, fetched once. @param {string} url @returns {Promise<Data>} */
 export async function fetchData(url) {
   /** @typedef {{shape: number[], data: number[]}} Listed */
   /** @type {{params: Listed[], batches: [Listed, Listed][]}} */
@@ -37,11 +37,11 @@ export function matrices(n) {
   return [make(5), make(7)];
 }
 
-/** A number that tells one product from another. @param {Float32Array} c */
+/** A checksum of a product. @param {Float32Array} c */
 export const weigh = (c) => c.reduce((sum, v, i) => sum + v * ((i % 13) - 6), 0);
 
 /**
- * A contestant that is a library of array operations, from how it trains and how it multiplies.
+ * A contestant that is a library of array operations, given its training and its product.
  * @param {(work: import("./work.js").Training, data: Data, epochs: number) => Promise<Measured>} train
  * @param {(work: import("./work.js").Product, matrices: Pair) => Promise<{ms: number, product: Float32Array}>} multiply
  */

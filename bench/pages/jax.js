@@ -1,4 +1,4 @@
-/** jax-js: the same graphs in its NumPy, one jitted update; its functions own (and free) what they are given. */
+/** jax-js: the same graphs in its NumPy, one jitted update; its functions own (and free) their arguments. */
 
 import {
   blockUntilReady,
@@ -95,7 +95,7 @@ export async function open({ threads }) {
             parameters = after;
             last.push(value);
           }
-          await blockUntilReady(parameters); // its updates wait as a chain until someone looks, which overflows the stack
+          await blockUntilReady(parameters); // updates stay a lazy chain until a value is read, which overflows the stack
         }
       });
       let sum = 0;

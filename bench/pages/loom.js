@@ -1,4 +1,4 @@
-/** LOOM as a page has it, in a worker; the clock runs in that worker, as those of the rivals run beside their kernels. */
+/** LOOM in a worker, as in a page; the clock runs in that worker, as the rivals' clocks run beside their kernels. */
 
 /** @param {{start: object, model?: string}} options */
 export async function open(options) {

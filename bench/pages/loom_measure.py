@@ -18,7 +18,7 @@ _executable: Any = None
 
 
 class _Ids:
-    """A tokenizer whose text is JSON of ids, so that no time is spent on words; the rest is the model's own."""
+    """A tokenizer whose text is JSON of ids, so that no time is spent on text; otherwise the model's own tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -38,7 +38,7 @@ def by_ids(handle: int) -> None:
 
 
 def device_of_model(handle: int) -> str:
-    """JSON of the device the model runs on, and what it multiplies quantised weights with."""
+    """JSON of the model's device and its form of activations."""
     model = take(handle, LanguageModel)
     return json.dumps({"device": model.device, "activations": model.activations})
 
@@ -60,7 +60,7 @@ def prepare_product(a: Any, b: Any, size: int, most: int, device_name: str) -> s
 
 
 def multiply(count: int) -> Any:
-    """`count` products; a promise where the device is not done at once, else None."""
+    """`count` products; returns a promise if the device finishes later, else None."""
     global _product
     if _executable is None:
         for _ in range(count):

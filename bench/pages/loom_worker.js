@@ -1,4 +1,4 @@
-/** The measuring side of `loom.js`: LOOM's own engine, the product's path but for the way between worker and page. */
+/** The measuring side of `loom.js`: LOOM's own engine, without the messages between worker and page. */
 
 import { boot } from "/loom.js";
 import { Engine } from "/engine/engine.js";

@@ -7,7 +7,7 @@ const BYTES = 96 << 20; // larger than any cache
 let kernels;
 let bytes = BYTES;
 
-/** How to do each kernel's work once; the result counts bytes or operations. @satisfies {Record<string, () => number>} */
+/** Run each kernel once; the result counts bytes or operations. @satisfies {Record<string, () => number>} */
 const WORK = {
   read: () => (kernels.read(bytes), bytes),
   madd: () => kernels.madd(200_000),
@@ -28,7 +28,7 @@ globalThis.onmessage = async ({ data: { url, share, kernel, milliseconds } }) =>
   }
   const work = WORK[kernel];
   work();
-  // The best of five stretches: what the machine can do, not what others left of it.
+  // The best of five runs, to exclude other load on the machine.
   let best = 0;
   for (let stretch = 0; stretch < 5; stretch++) {
     const start = performance.now();

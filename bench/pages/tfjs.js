@@ -53,7 +53,7 @@ export async function open({ backend, threads }) {
   /** @type {TensorFlow} */
   const tf = Reflect.get(globalThis, "tf");
   tf.wasm.setWasmPaths(`${folder}/tfjs-backend-wasm/dist/`);
-  tf.wasm.setThreadsCount(threads); // 4.22 reports one thread whatever is asked for; only the clock shows the truth
+  tf.wasm.setThreadsCount(threads); // 4.22 reports one thread whatever is requested; only the time shows the number
   tf.enableProdMode();
   if (!(await tf.setBackend(backend)) || tf.getBackend() !== backend) throw new Error(`no backend ${backend}`);
   await tf.ready();

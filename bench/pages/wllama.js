@@ -1,4 +1,4 @@
-/** llama.cpp in WebAssembly, by token ids, with its own clock (which leaves out the way between worker and page). */
+/** llama.cpp in WebAssembly, by token ids, with its own clock (which leaves out the messages between worker and page). */
 
 import { LoggerWithoutDebug, Wllama } from "/rivals/@wllama/wllama/esm/index.js";
 import { promptOf } from "./work.js";
@@ -16,7 +16,7 @@ export async function open({ url, threads }) {
   await engine.loadModel([file], { n_ctx: CONTEXT, n_threads: threads, n_gpu_layers: 0, n_parallel: 1 });
   if (engine.getNumThreads() !== threads) throw new Error(`${engine.getNumThreads()} threads instead of ${threads}`);
 
-  // It takes text only. Its clock starts behind its tokenizer; that this gives the same ids shows in their number.
+  // It takes only text. Its clock starts after its tokenizer; the number of ids shows that they are the same.
   /** @param {import("./work.js").Prompt} prompt @param {number} tokens @param {boolean} reuse */
   const complete = async ({ text: prompt, ids }, tokens, reuse) => {
     const result = await engine.createCompletion({

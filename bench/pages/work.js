@@ -13,7 +13,7 @@
  * @property {number} epochs
  * @property {number} learningRate
  * @property {"mse" | "cross_entropy_logits"} loss
- * @property {number} clip the gradients' largest length; 0 for any
+ * @property {number} clip largest norm of the gradients; 0 for no limit
  * @property {number} units to divide the time by
  * @property {number[]} idle places of parameters that this network never changes
  */
@@ -35,7 +35,7 @@
  * @property {{prefill?: string, decode?: string}} names of the rows that it fills
  * @property {Prompt[]} prompts a different beginning for each round, so that nothing can be reused
  * @property {Prompt} [context] stays in the cache from round to round
- * @property {number} decode tokens to make after the first one, which the prompt gives
+ * @property {number} decode tokens to generate after the first one, which the prompt gives
  */
 /** @typedef {Training | Product | Language} Work */
 

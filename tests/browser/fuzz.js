@@ -126,7 +126,7 @@ async ({ seed, calls, warmUp, files }) => {
     ...functions,
     ...short.map((name) => `network.${name}`),
   ];
-  // Right calls in between: what the wrong ones leave behind must not spoil them.
+  // Valid calls in between: invalid ones must leave nothing behind that breaks them.
   const right = [
     ["ForwardCPU", [[1, 0, 0, 1]]],
     ["BackwardCPU", [[0.1, -0.1]]],
@@ -234,7 +234,7 @@ async ({ seed, calls, warmUp, files }) => {
   const began = performance.now();
   for (let i = 0; i < calls; i++) {
     if (i === warmUp) {
-      // The largest right call there can be: 50 000 samples, whose activations are kept for the backward pass.
+      // The largest valid call: 50 000 samples, whose activations are kept for the backward pass.
       network.ForwardCPU(JSON.stringify([huge]));
       network.BackwardCPU(JSON.stringify([huge.slice(0, huge.length / 2)]));
       start = [heap(), await globalThis.scriptHeap()];
@@ -259,7 +259,7 @@ async ({ seed, calls, warmUp, files }) => {
       text = String(error);
     }
     const took = performance.now() - t;
-    // A Python exception that is none of LOOM's carries this sentence or its own class's words.
+    // A Python exception other than LOOM's carries this sentence or its class's own text.
     if (
       kind === "fault" ||
       (kind !== "value" &&

@@ -12,7 +12,7 @@ async ({ rows, cols, layers, arrangement }) => {
   const view = new LiveView(place, { grid: { rows, cols, layers }, names, onOpen: (i) => opened.push(i), arrangement });
   const context = /** @type {CanvasRenderingContext2D} */ (view.canvas.getContext("2d"));
   const ratio = view.canvas.width / parseFloat(view.canvas.style.width);
-  // The colour of a cell: in its middle the gradient's mark, between that and its edge the activity.
+  // The colours of a cell: the gradient's mark in the middle, the activity between it and the edge.
   const pixel = (/** @type {number} */ index, /** @type {boolean} */ mark) => {
     const [x, y] = view.centre(index);
     const step = cols > 1 ? Math.abs(view.centre(layers)[0] - view.centre(0)[0]) : 40;

@@ -1,4 +1,4 @@
-// Pyodide as npm delivers it, and the wheels one by one: no lock file, no script of ours.
+// Pyodide from npm and the wheels one by one, without a lock file or scripts of this project.
 //     node plain.mjs PYODIDE_FOLDER WHEEL…
 
 import { pathToFileURL } from "node:url";

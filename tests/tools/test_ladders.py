@@ -66,7 +66,7 @@ def test_the_first_way_that_works_is_taken(wheel: Path, capsys: pytest.CaptureFi
 
 def test_when_no_way_works_the_last_reason_is_the_sentence() -> None:
     ways: list[numpy_wheel.Way] = [("one", lambda: skip("it is away")), ("two", lambda: skip("root is missing"))]
-    with pytest.raises(console.Failure, match=r"^no NumPy wheel for Pyodide could be had, since root is missing\.$"):
+    with pytest.raises(console.Failure, match=r"^no NumPy wheel for Pyodide is available, since root is missing\.$"):
         numpy_wheel.first_that_works(ways)
 
 

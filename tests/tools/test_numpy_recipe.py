@@ -76,7 +76,7 @@ def test_an_import_that_nobody_offers_is_found(tmp_path: Path, monkeypatch: pyte
         pure=False,
     )
     for _ in range(2):  # a wheel that failed is not remembered as checked
-        with pytest.raises(console.Failure, match=r"its x/x\.so needs env\.nobody_offers_this; take it away"):
+        with pytest.raises(console.Failure, match=r"its x/x\.so needs env\.nobody_offers_this; remove it"):
             audit.check_wheel(wheel)
 
 

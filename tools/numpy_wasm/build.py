@@ -1,4 +1,4 @@
-"""Builds the NumPy wheel in a Debian root, or finds the one that this recipe built before."""
+"""Builds the NumPy wheel in a Debian root, or takes the one that this recipe built before."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def provide() -> Path:
 
 
 def recipe_hash() -> str:
-    """Changes whenever the wheel would: with the recipe, the source, or the runtime."""
+    """A digest of everything that the wheel depends on: the recipe, the source, the runtime."""
     runtime = files.sha256(pyodide_core.directory() / "python_stdlib.zip")
     return files.sha256_of_tree([RECIPE])[:16] + "-" + pins.NUMPY_SOURCE.sha256[:8] + "-" + runtime[:8]
 
@@ -93,7 +93,7 @@ def write_configuration(system: Path) -> None:
 
 
 def run_recipe(system: Path, log: Path) -> None:
-    """recipe.sh in the Debian system, passing on its phases and ninja's count as they come."""
+    """Run recipe.sh in the Debian system and report its phases and ninja's count."""
     command = ["chroot", str(system), "/bin/bash", "/build/recipe/recipe.sh"]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     tenths = 0
@@ -115,15 +115,15 @@ def run_recipe(system: Path, log: Path) -> None:
             for line in process.stdout:
                 file.write(line)
                 tenths = _tell(line, tenths)
-        except BaseException:  # the keyboard, or a signal: the compilers must not go on alone
+        except BaseException:  # Ctrl-C or a signal: the compilers must not keep running
             os.killpg(process.pid, signal.SIGTERM)
             raise
     if process.returncode:
-        raise console.Skipped(f"NumPy's build failed (its words are at the end of {log})")
+        raise console.Skipped(f"NumPy's build failed (its output is at the end of {log})")
 
 
 def _tell(line: str, tenths: int) -> int:
-    """Pass on a phase, or each tenth of ninja's count; ``tenths`` is how many have been passed on."""
+    """Report a phase, or each tenth of ninja's count; ``tenths`` counts those reported."""
     if line.startswith("## "):
         console.detail("NumPy: " + line[3:].strip())
     elif match := re.match(r"\[(\d+)/(\d+)\] ", line):
@@ -138,13 +138,13 @@ def check(site: Path) -> None:
     """Every import of every extension must resolve. Raises `console.Skipped` naming the first that does not."""
     extensions = sorted(site.rglob("*.so"))
     if len(extensions) < 10:
-        raise console.Skipped(f"NumPy's build made only {len(extensions)} extensions")
+        raise console.Skipped(f"NumPy's build produced only {len(extensions)} extensions")
     for extension in extensions:
         missing = audit.unresolved(extension)
         if missing:
             raise console.Skipped(
                 f"{extension.name} needs {missing[0]}, which the runtime lacks: "
-                "the compiler and the runtime do not fit any more"
+                "the compiler and the runtime no longer fit"
             )
 
 
@@ -160,7 +160,7 @@ def pack(build: Path, target: Path) -> None:
 
 
 def remove_root(system: Path) -> None:
-    """Take the Debian system away; nothing is mounted in it, so removing the folder is all."""
+    """Remove the Debian system; nothing is mounted in it, so removing the folder is enough."""
     if system.exists():
         if any(str(system) in line for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()):
             raise console.Failure(f"something is mounted under {system}; unmount it and run the same command again.")

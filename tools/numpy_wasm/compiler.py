@@ -1,6 +1,6 @@
 """Stands in for emcc and em++ while NumPy and OpenBLAS are built: ``compiler.py emcc|em++ ARGUMENTS``.
 
-Three kinds of calls come, and each needs other flags: compiling, linking a Python extension (an Emscripten side module
+Three kinds of calls need different flags: compiling, linking a Python extension (an Emscripten side module
 that exports its init function alone), and Meson's probes, which link programs and must see missing functions as missing
 (with side-module flags every function would be found).
 """
@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import PurePosixPath
 
-# What the runtime was built with: the exception and setjmp scheme is part of its binary interface.
+# As the runtime was built: the exception and setjmp scheme is part of its binary interface.
 ABI = ["-fwasm-exceptions", "-sSUPPORT_LONGJMP=wasm", "-sWASM_LEGACY_EXCEPTIONS=1"]
 COMPILING = [*ABI, "-fPIC", "-g0", "-msimd128"]
 SIDE_MODULE = [*ABI, "-sSIDE_MODULE=2", "-sWASM_BIGINT", "-O2", "-g0"]

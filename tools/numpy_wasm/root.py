@@ -1,4 +1,4 @@
-"""The Debian system that the compiler lives in: a folder to chroot into, the machine itself stays as it is."""
+"""The Debian system of the compiler: a folder to chroot into, so that the machine itself is not changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools import console
 
 SUITE = "forky"
 PACKAGES = "emscripten,python3.14,libpython3.14-dev,python3.14-dev,cython3,ninja-build,make,pkgconf,ca-certificates"
-# A testing suite's Release file may be past its date; its signature is checked all the same.
+# A testing suite's Release file may be past its date; its signature is checked nevertheless.
 APT_OPTIONS = ('APT::Install-Recommends "false"', 'Acquire::Check-Valid-Until "false"')
 
 
@@ -58,7 +58,7 @@ def make(root: Path, log: Path) -> None:
 
 
 def debian_mirror() -> str | None:
-    """The mirror that this machine takes Debian from; None (mmdebstrap's own choice) when it is not Debian itself."""
+    """The mirror of this machine's Debian; None (mmdebstrap's own choice) when it is not Debian itself."""
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True,
@@ -84,4 +84,4 @@ def call(command: list[str], log: Path, problem: str) -> None:
     """Run ``command`` with its output at the end of ``log``. Raises `console.Skipped` when it fails."""
     with log.open("ab") as file:
         if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False).returncode:
-            raise console.Skipped(f"{problem} (its words are in {log})")
+            raise console.Skipped(f"{problem} (its output is in {log})")

@@ -1,5 +1,5 @@
 /**
- * The original's global functions. Those that make a network return it, or a string that says why they could not; those
+ * The original's global functions. Those that create a network return it, or a string with the reason of a failure; those
  * that answer in JSON report failures as `{"success": false, "error"}`; the short forms throw typed errors.
  */
 
@@ -124,7 +124,7 @@ function makeGlobals(runtime) {
     ListLayerInitFunctions: () => inPython(runtime, (b) => b.layer_init_functions()),
 
     /**
-     * Counts right and wrong outputs by windows of time while tasks change.
+     * Counts right and wrong outputs in windows of time while tasks change.
      * @param {number} windowMs
      * @param {number} totalMs
      * @returns {import("../loom.js").LoomAdaptationTracker}
@@ -143,7 +143,7 @@ function makeGlobals(runtime) {
      */
     createLoomObject: (kind, ...args) => createObject(runtime, kind, args),
 
-    /** The network made or loaded last, run on plain numbers. @param {import("./arguments.js").Numbers} values */
+    /** The network created or loaded last, run on plain numbers. @param {import("./arguments.js").Numbers} values */
     forward: (values) => latest().forward(values),
     /** @param {Parameters<LoomNetwork["train"]>} args */
     train: (...args) => latest().train(...args),

@@ -1,10 +1,10 @@
-/** Something that lives in Python, named by an integer. */
+/** An object in Python, named by an integer. */
 
 import { disposable, track, untrack } from "./lifetime.js";
 
 /** @typedef {import("../engine/requests.js").EngineLike} EngineLike */
 
-/** Something that lives in Python under a handle. */
+/** An object in Python under a handle. */
 export class Handle {
   /**
    * @param {EngineLike} engine
@@ -18,7 +18,7 @@ export class Handle {
     track(this, releaser(engine, handle));
   }
 
-  /** Give the memory back now; otherwise it is freed when this object is collected. Any later use is an `InputError`. */
+  /** Free the memory now; otherwise it is freed when this object is garbage-collected. Any later use is an `InputError`. */
   async dispose() {
     const handle = this.handle;
     this.handle = 0;

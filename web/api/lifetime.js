@@ -1,4 +1,4 @@
-/** Frees what an object stands for in Python when the object is collected, or at the end of a block with `using`. */
+/** Frees an object in Python when its JavaScript object is garbage-collected, or at the end of a block with `using`. */
 
 /** @type {FinalizationRegistry<() => void>} */
 const collected = new FinalizationRegistry((release) => release());
@@ -12,13 +12,13 @@ export function track(holder, release) {
   collected.register(holder, release, holder);
 }
 
-/** Its memory is given back already. @param {object} holder */
+/** Its memory has been freed already. @param {object} holder */
 export function untrack(holder) {
   collected.unregister(holder);
 }
 
 /**
- * Give a class with `dispose()` the method that `using` calls, where the engine knows it.
+ * Give a class with `dispose()` the method that `using` calls, where the JavaScript engine supports it.
  * @param {{prototype: {dispose(): unknown}}} Class
  */
 export function disposable(Class) {

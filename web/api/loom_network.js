@@ -7,7 +7,7 @@
  *     const [output] = network.ForwardCPU(JSON.stringify([input]));        JSON.parse(output)
  *     const output = JSON.parse(network.ForwardCPU(JSON.stringify([input])))[0];
  *
- * A list of records is given as that many results. A method of one string also takes the bare string, and then gives
+ * A list of records is returned as that many results. A method of one string also takes the bare string, and then returns
  * its bare result: `if (network.HasMethod("Train"))`.
  *
  * A wrong call returns a plain string that says why. A method with one result that fails returns `[null, message]`.

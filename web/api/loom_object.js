@@ -1,9 +1,9 @@
 /**
  * Objects that live in Python, on this thread: step states, tween states, trackers, observers, tools.
  *
- * Each reflected method has two names. `state.setInput([1, 2])` takes and gives plain values and throws typed errors: an
+ * Each reflected method has two names. `state.setInput([1, 2])` takes and returns plain values and throws typed errors: an
  * array of numbers is returned as a `Float32Array`, a duration in milliseconds. `state.SetInput("[[1,2]]")` is the
- * original's calling form, JSON in and JSON out; given anything but one text it does as the first.
+ * original's calling form, JSON in and JSON out; with any other arguments it behaves like the first.
  */
 
 import { THREAD, inPython } from "../engine/python.js";
@@ -20,7 +20,7 @@ import { HANDLE, camel, isReference, mapReferences, packed } from "./values.js";
 /** @typedef {import("./values.js").Member} Member */
 /** @typedef {new (runtime: Runtime, handle: number, kind: string) => LoomObject} LocalClass */
 
-/** An object in Python that this page holds. It is freed when this one is collected, or with `dispose`. */
+/** An object in Python that this page holds. It is freed when this one is garbage-collected, or with `dispose`. */
 export class LoomObject {
   /** @type {Runtime} */
   #runtime;
@@ -79,7 +79,7 @@ export class LoomObject {
     return !string && text?.startsWith(`{"${HANDLE}"`) ? hold(this.#runtime, JSON.parse(text)) : text;
   }
 
-  /** Give the memory back now. Any later use is an error. */
+  /** Free the memory now. Any later use is an error. */
   dispose() {
     const handle = this.#handle;
     this.#handle = 0;
@@ -97,7 +97,7 @@ export class LoomObject {
     return { [HANDLE]: this.#handle, class: this.#kind };
   }
 
-  /** As text, too. @returns {string} */
+  /** As text. @returns {string} */
   toString() {
     return JSON.stringify(this);
   }

@@ -1,4 +1,4 @@
-/** What a model is loaded from, as the engine takes it: files, addresses, a kept model, or a name on the hub. */
+/** The source of a model in the engine's form: files, addresses, a kept model, or a name on the hub. */
 
 import { InputError } from "../errors.js";
 import { expectNumber, expectText, mismatch, record } from "./arguments.js";

@@ -88,7 +88,7 @@ export class Network extends RemoteObject {
   }
 
   /**
-   * Watch the layers work, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
+   * Watch the layers, whatever runs them, until the signal aborts: one typed array per picture, with the root mean
    * square of each layer's last output, and after them those of the gradients. Pictures are sent while long work
    * runs, at most one every `interval` milliseconds, and only when something ran.
    * @param {(activity: Float32Array) => void} onActivity

@@ -1,4 +1,4 @@
-/** Classes made from what Python reflects: a method for each method there, without a list of them here. */
+/** Classes built from Python's reflection: a method for each method there, without a list of them here. */
 
 /** @typedef {(this: any, ...args: any[]) => unknown} Method */
 

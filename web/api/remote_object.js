@@ -55,7 +55,7 @@ export class RemoteObject extends Handle {
   }
 
   /**
-   * A method that takes long, in steps: an abort takes effect after the step under way, and what was done stays.
+   * A method that takes long, in steps: an abort takes effect after the current step, whose results are kept.
    * @param {string} method such as `"TrainWithStepping"`
    * @param {unknown[]} args
    * @param {Control} [observers]
@@ -90,7 +90,7 @@ const classes = new Cache();
 const bases = new Map();
 
 /**
- * Objects of a kind are made from this class, wherever they come from.
+ * Objects of a kind are instances of this class, wherever they come from.
  * @param {string} kind
  * @param {RemoteClass} Base
  */

@@ -16,7 +16,7 @@ import { createRemote, remote } from "./remote_object.js";
 /** @typedef {import("../engine/progress.js").WorkOptions} WorkOptions */
 /** @typedef {import("./model_source.js").ModelChoice} ModelChoice */
 /** @typedef {import("../engine/capabilities.js").Capabilities} Capabilities */
-/** @typedef {WorkOptions & import("../storage/model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: what quantised weights are multiplied with, numbers of 16 bits (default) or float32 */
+/** @typedef {WorkOptions & import("../storage/model_files.js").KeepOptions & {hubURL?: string, activations?: "q16" | "f32"}} LoadOptions `hubURL`: a mirror of the hub; `activations`: the form of activations for quantised weights: 16 bits (default) or float32 */
 /** @typedef {import("../devices/open.js").DeviceFacts} DeviceFacts */
 /**
  * A kernel of a device compared with NumPy.
@@ -24,14 +24,14 @@ import { createRemote, remote } from "./remote_object.js";
  * @property {string} kernel
  * @property {number} cases how many random shapes
  * @property {number | null} error the largest ‖out − ref‖ / ‖ref‖; null when there was no number
- * @property {string} problem what is wrong; empty when the error is rounding
+ * @property {string} problem the fault; empty when the error is rounding
  */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & import("../devices/open.js").DeviceOptions & WorkOptions} StartOptions */
 
 const LOAD_OPTIONS = ["hubURL", "keep", "evict", "activations"];
 const DEVICES = ["auto", "numpy", "simd", "webgpu"];
 
-/** A running Python with everything that lives in it. Made by `loom.start`. */
+/** A running Python with its objects. Created by `loom.start`. */
 export class Session {
   /** @type {import("../engine/requests.js").EngineLike} */
   #engine;
@@ -44,7 +44,7 @@ export class Session {
     this.#engine = engine;
     this.version = version;
     this.capabilities = capabilities;
-    /** What can compute here, and why the rest cannot. */
+    /** The devices available here, and why others are not. */
     this.devices = devices;
     /** The models that this browser keeps. */
     this.storage = new ModelStorage(engine);
@@ -143,7 +143,7 @@ export class Session {
   }
 
   /**
-   * Counts right and wrong outputs by windows of time while tasks change.
+   * Counts right and wrong outputs in windows of time while tasks change.
    * @param {number} windowMs
    * @param {number} totalMs
    */
@@ -158,7 +158,7 @@ export class Session {
     return createRemote(this.#engine, "Toolbox", []);
   }
 
-  /** Names of the classes whose objects `create` and other methods give. @returns {Promise<string[]>} */
+  /** Names of the classes whose objects `create` and other methods return. @returns {Promise<string[]>} */
   classes() {
     return this.#engine.call("classes");
   }

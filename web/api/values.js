@@ -39,7 +39,7 @@ export function isReference(value) {
 }
 
 /**
- * A result with its references, which are the result itself or items of a list, made into something else.
+ * A result with its references, which are the result itself or items of a list, replaced by `make`.
  * @template T
  * @param {any} value
  * @param {(reference: Reference) => T} make

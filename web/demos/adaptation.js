@@ -1,4 +1,4 @@
-/** Adaptation: networks chase, flee and chase again, one run after another in the worker; the world and the windows drawn. */
+/** Adaptation: networks chase, flee and chase again, one run after another in the worker, with the world and the windows drawn. */
 
 import { LineChart } from "./line_chart.js";
 import { deviceText, element, integer, make, startSession } from "./ui_forms.js";

@@ -50,12 +50,12 @@ view.drop.ondragleave = () => view.drop.classList.remove("over");
 view.drop.ondrop = (/** @type {DragEvent} */ event) => {
   event.preventDefault();
   view.drop.classList.remove("over");
-  const files = [...(event.dataTransfer?.files ?? [])]; // they are gone after this turn of events
+  const files = [...(event.dataTransfer?.files ?? [])]; // the items do not outlive this event
   return guarded(() => choose(files));
 };
 
 /**
- * One after the other: files that come while the test runs are next.
+ * One after the other: files that arrive while the test runs are next.
  * @param {() => Promise<void>} action
  */
 function guarded(action) {
@@ -218,7 +218,7 @@ function showSteps() {
 }
 
 /**
- * Each sample from a fresh state: recurrent layers and noise begin anew.
+ * Each sample from a fresh state: recurrent layers and noise start again.
  * @param {Network} network
  * @param {number[][]} inputs
  */

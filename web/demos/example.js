@@ -66,7 +66,7 @@ void starting.then(
 );
 
 /**
- * One action at a time; whatever goes wrong is told on the page and in the log.
+ * One action at a time; errors are shown on the page and in the log.
  * @param {(globals: Globals) => void | Promise<void>} action
  * @returns {(event: Event) => Promise<void>}
  */
@@ -208,7 +208,7 @@ async function train() {
         );
       }
       before = loss;
-      await new Promise((resolve) => setTimeout(resolve)); // the page gets its turn
+      await new Promise((resolve) => setTimeout(resolve)); // lets the page redraw
     }
     view.chart.setAttribute("aria-label", `Loss from ${first.toFixed(4)} to ${before.toFixed(4)}`);
   } finally {

@@ -109,7 +109,7 @@ addEventListener("keydown", (event) => {
 });
 
 /**
- * Run one action at a time; whatever goes wrong is told on the page.
+ * Run one action at a time; errors are shown on the page.
  * @param {() => Promise<void>} action
  */
 async function guarded(action) {
@@ -188,7 +188,7 @@ async function train() {
   await show(network);
 }
 
-/** Watch the network's layers while the panel is open; watching costs time, so that a closed one does not. */
+/** Watch the network's layers while the panel is open; watching costs time, which a closed panel does not. */
 async function lookInside() {
   if (!inside.open || !network) return live.detach();
   element("inside-note", HTMLElement).hidden = true;

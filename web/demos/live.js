@@ -68,7 +68,7 @@ async function guarded(work) {
   }
 }
 
-/** The network that the form describes; the one there is if nothing changed. @returns {Promise<Network>} */
+/** The network that the form describes; the current one if nothing changed. @returns {Promise<Network>} */
 async function create() {
   const [rows, cols, layers, seed] = [integer("rows"), integer("cols"), integer("layers"), integer("seed")];
   const total = rows * cols * layers;
@@ -87,7 +87,7 @@ async function create() {
 }
 
 /**
- * Dense layers, each followed by one that adds the dense layer's own input again: signals and gradients survive the way.
+ * Dense layers, each followed by one that adds the dense layer's own input again: so that signals and gradients do not vanish.
  * @param {number} rows
  * @param {number} cols
  * @param {number} each
@@ -107,7 +107,7 @@ function showRate() {
 }
 
 /**
- * Ticks until stopped, one after the other; pictures come as they are made.
+ * Ticks until stopped, one after the other; pictures arrive as they are drawn.
  * @param {Network} stepped
  * @param {AbortSignal} signal
  */

@@ -1,4 +1,4 @@
-/** A network looked into while it works: its grid, lit; and the layer that was opened, with its figures. */
+/** A view into a working network: its grid, lit by activity, and an opened layer with its figures. */
 
 import { LiveView } from "../live_view.js";
 import { element, make } from "./ui.js";
@@ -63,7 +63,7 @@ export class LivePanel {
     network.watch(onActivity, { signal: this.#watching.signal }).catch(() => {}); // a disposed network is watched no more
   }
 
-  /** Let go of the network; the picture stays. */
+  /** Release the network; the picture stays. */
   detach() {
     this.#watching?.abort();
     this.#watching = null;
@@ -98,7 +98,7 @@ export class LivePanel {
       this.#read = performance.now();
       if (this.#open !== index) queueMicrotask(() => void this.#inspect());
     } catch {
-      this.card.hidden = true; // the network went while it was asked
+      this.card.hidden = true; // the network was disposed of meanwhile
     } finally {
       this.#busy = false;
     }

@@ -91,7 +91,7 @@ export class ModelPanel {
         ),
       );
     }
-    if (!this.#source) this.#select(this.#models.length ? "site:0" : "hub"); // who was quicker has chosen already
+    if (!this.#source) this.#select(this.#models.length ? "site:0" : "hub"); // the user has already chosen
   }
 
   /** @param {string} value */
@@ -164,7 +164,7 @@ export class ModelPanel {
     return { title: model?.title ?? "", source: { files: model?.files ?? [], name: model?.title } };
   }
 
-  /** @param {import("../loom.js").KeepOptions} [keep] what is to happen when there is no room */
+  /** @param {import("../loom.js").KeepOptions} [keep] what to do when there is no room */
   async #load(keep) {
     if (this.#stopping) return;
     const before = this.status.textContent;
@@ -180,7 +180,7 @@ export class ModelPanel {
       this.bar.hidden = false;
       this.bar.removeAttribute("value");
       const started = performance.now();
-      // Where nothing can be kept anyway there is nothing to ask.
+      // No question where nothing can be kept anyway.
       const { kind } = await session.storage.usage();
       const place = keep ?? { keep: kind === "memory" ? "try" : "must" };
       const activations = this.precise.checked ? "f32" : "q16";

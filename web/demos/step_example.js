@@ -1,4 +1,4 @@
-/** Stepping: a network learns tick by tick in the worker, watched, and is asked for its six samples by a step state. */
+/** Stepping: a network learns tick by tick in the worker, watched, and a step state runs its six samples. */
 
 import { LineChart } from "./line_chart.js";
 import { LivePanel } from "./live_panel.js";

@@ -32,7 +32,7 @@ export const BATCHES = SAMPLES.map(({ input, expected }) => ({
 export const HOLD = 20;
 
 /**
- * The output for every sample, by a step state of its own: the input is held until it has come through.
+ * The output for every sample, by a step state of its own: the input is held until its output arrives.
  * @param {Network} network
  * @returns {Promise<Float32Array[]>}
  */

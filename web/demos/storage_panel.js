@@ -20,7 +20,7 @@ export class StoragePanel {
   }
 
   async start() {
-    this.title.tabIndex = -1; // where the focus goes when a button is gone
+    this.title.tabIndex = -1; // the focus goes here when a button disappears
     this.clear.onclick = () => this.#change(async (session) => `${size(await session.storage.clear())} freed.`);
     await this.show();
   }

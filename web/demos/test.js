@@ -1,4 +1,4 @@
-/** The workbench: a network from edited JSON, asked, run and trained in the worker. */
+/** The workbench: a network from edited JSON, inspected, run and trained in the worker. */
 
 import { ConfigError, FormatError, isAbort } from "../loom.js";
 import { LossChart } from "./chart.js";
@@ -68,7 +68,7 @@ addEventListener("keydown", (event) => {
 });
 
 /**
- * One action at a time; whatever goes wrong is told on the page and in the log.
+ * One action at a time; errors are shown on the page and in the log.
  * @param {() => Promise<void>} action
  * @returns {(event: Event) => Promise<void>}
  */

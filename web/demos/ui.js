@@ -83,7 +83,7 @@ export async function whileStarting(text, bar, start, ready) {
 }
 
 /**
- * Start Python in a worker and show its progress. The page works meanwhile; whoever needs Python awaits the session.
+ * Start Python in a worker and show its progress. The page works meanwhile; code that needs Python awaits the session.
  * @param {{text: HTMLElement, bar: HTMLProgressElement, ready: (session: import("../loom.js").Session) => string}} view
  * @returns {Promise<import("../loom.js").Session>}
  */
@@ -91,7 +91,7 @@ export function startSession({ text, bar, ready }) {
   return whileStarting(text, bar, (onProgress) => loom.start({ ...requestedDevice(), onProgress }), ready);
 }
 
-/** What the page's address asks for: `?device=numpy&threads=1`. */
+/** The device options in the page's address: `?device=numpy&threads=1`. */
 export function requestedDevice() {
   const query = new URLSearchParams(location.search);
   const device = /** @type {import("../loom.js").DeviceOptions["device"]} */ (query.get("device") ?? undefined);

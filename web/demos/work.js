@@ -1,12 +1,12 @@
-/** What the pages with one long work share: a form that starts it, a button and a key that stop it, errors on the page. */
+/** Shared by the pages with one long task: a form that starts it, a button and a key that stop it, errors on the page. */
 
 import { isAbort } from "../loom.js";
 import { element, showError } from "./ui.js";
 
 /**
- * The form `form` starts the work, `stop` and Escape stop it; one work at a time. An error is told in `error`.
+ * The form `form` starts the work, `stop` and Escape stop it; one task at a time. Errors are shown in `error`.
  * @param {(signal: AbortSignal) => Promise<void>} work
- * @param {(how: "done" | "stopped") => void} ended told after an orderly end or a stop
+ * @param {(how: "done" | "stopped") => void} ended called after completion or a stop
  */
 export function onSubmit(work, ended = () => {}) {
   const [start, stop] = [element("start", HTMLButtonElement), element("stop", HTMLButtonElement)];

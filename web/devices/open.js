@@ -1,4 +1,4 @@
-/** What can compute in this page besides NumPy: opened while Python starts, and registered once it runs. */
+/** The devices of this page besides NumPy, opened while Python starts and registered once it runs. */
 
 import { WebGPUHost } from "./webgpu_host.js";
 import { InputError, explain } from "../errors.js";

@@ -174,7 +174,7 @@ export class SimdHost {
     return (kernel(...args) ?? 0) >>> 0;
   }
 
-  /** Stop the threads and forget the memory. */
+  /** Stop the threads and free the memory. */
   close() {
     if (this.#pool.length) this.#kernels.quit();
     for (const worker of this.#pool) worker.terminate();
@@ -185,7 +185,7 @@ export class SimdHost {
 /** @param {URL} url */
 async function compile(url) {
   if (url.protocol === "file:") {
-    const files = "node:fs/promises"; // a variable, so that bundlers for the web leave it alone
+    const files = "node:fs/promises"; // a variable, so that bundlers for the web do not resolve it
     const { readFile } = await import(files);
     return WebAssembly.compile(await readFile(url));
   }

@@ -1,8 +1,8 @@
-/** Asking the browser for a GPU: the adapter, the features and limits to request of it, and what it says of itself. */
+/** Asking the browser for a GPU: the adapter, the features and limits to request, and its description. */
 
 import { DeviceError } from "../errors.js";
 
-/** Used where the adapter has them. */
+/** Features to use where the adapter has them. */
 const FEATURES = /** @type {const} */ (["shader-f16", "subgroups", "timestamp-query"]);
 
 /**

@@ -17,7 +17,7 @@ import { Reading, Staging } from "./webgpu_readback.js";
 /** @typedef {{powerPreference?: GPUPowerPreference, onProgress?: OnCompiled}} WebGPUOptions */
 /** A device and what belongs to it alone. @typedef {{device: GPUDevice, pipelines: Pipelines, staging: Staging, queue: WorkQueue}} Current */
 
-/** Milliseconds to wait for the browser to report a loss, which it may do after the failure of what was under way. */
+/** Milliseconds to wait for the browser to report a loss, which may come after the failure of the current work. */
 const LOSS_MS = 200;
 
 /** See `Host` in `runtime/webgpu/host.py`. */
@@ -45,7 +45,7 @@ export class WebGPUHost {
   /** @param {WebGPUOptions} options */
   constructor(options) {
     this.options = options;
-    /** JSON of what the adapter says of itself, its features and limits. */
+    /** JSON of the adapter's description, its features and limits. */
     this.facts = "{}";
   }
 
@@ -60,7 +60,7 @@ export class WebGPUHost {
   }
 
   /**
-   * A new device in the place of a lost one. Buffers and plans keep their names; those written with `keep` have their
+   * Replace a lost device by a new one. Buffers and plans keep their names; those written with `keep` have their
    * contents again, the others are zeros. Concurrent calls share one reopening.
    * @returns {Promise<void>}
    */
@@ -119,7 +119,7 @@ export class WebGPUHost {
     this.#failure ||= message;
   }
 
-  /** What went wrong since the last call, as text; empty for nothing. */
+  /** The failure since the last call, as text; empty if there was none. */
   failure() {
     const text = this.#failure;
     this.#failure = "";
@@ -171,7 +171,7 @@ export class WebGPUHost {
     this.#opened().queue.add(() => buffer.destroy());
   }
 
-  /** [bytes, buffers] that Python made and did not destroy. */
+  /** [bytes, buffers] that Python has created and not destroyed. */
   used() {
     return [this.#bytes, this.#buffers.size];
   }

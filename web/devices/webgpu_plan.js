@@ -31,7 +31,7 @@ import { DeviceError, explain } from "../errors.js";
 export const STORAGE = 0x80 | 0x08 | 0x04;
 const UNIFORM = 0x40 | 0x08; // UNIFORM | COPY_DST
 const COMPUTE = 4;
-/** Dispatches in one submit: more would keep others, and the browser's watchdog, waiting. */
+/** Dispatches in one submit: more would block other work and alarm the browser's watchdog. */
 const MAX_DISPATCHES = 4096;
 /** @type {Record<string, GPUBufferBindingType>} */
 const ACCESS = { uniform: "uniform", write: "storage", read: "read-only-storage", row: "read-only-storage" };

@@ -37,7 +37,7 @@ export class WorkQueue {
     }
   }
 
-  /** Abandon what waits: buffers and pipelines of this device are none of its successor's. */
+  /** Abandon waiting work: its buffers and pipelines belong to this device, not to its successor. */
   close() {
     this.#closed = true;
   }

@@ -30,7 +30,7 @@ export class Staging {
   }
 
   /**
-   * Copy parts of buffers one behind another, and give their bytes.
+   * Copy parts of buffers one after another, and return their bytes.
    * @param {Part[]} parts
    * @returns {Promise<Uint8Array>}
    */
@@ -56,7 +56,7 @@ export class Staging {
     return bytes;
   }
 
-  /** Keep nothing any more: the device is gone or closed. */
+  /** Free all staging buffers: the device is lost or closed. */
   close() {
     this.#closed = true;
     this.#free.clear();

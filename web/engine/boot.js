@@ -11,7 +11,7 @@ import { SITE } from "../site.js";
 /** @typedef {import("./progress.js").OnProgress} OnProgress */
 /** @typedef {{pyodide: Pyodide, bridge: any, version: string, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
 /** @typedef {import("../devices/open.js").DeviceOptions} DeviceOptions */
-/** What is fetched besides the packages. */
+/** Files to fetch besides the packages. */
 const CORE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"];
 
 /** @type {Promise<Runtime> | null} */

@@ -1,4 +1,4 @@
-/** What long work reports while it runs, and how it is stopped. */
+/** Progress reports of long work, and how it is stopped. */
 
 /** @typedef {{status: string, file?: string, loaded?: number, total?: number, unit?: "files" | "bytes", message?: string}} Progress */
 /** @typedef {(progress: Progress) => void} OnProgress */

@@ -77,7 +77,7 @@ export class WorkerEngine {
     this.#pending.clear();
   }
 
-  /** End the worker; calls under way are rejected. */
+  /** End the worker; pending calls are rejected. */
   dispose() {
     this.worker.terminate();
     this.#die(new RuntimeFailure("the session was disposed", { remedy: "Start another with loom.start()." }));

@@ -1,6 +1,6 @@
 /**
- * Long Python work in slices of a few milliseconds, with the event loop in between: that is how a stop gets through
- * without shared memory, and how a page stays responsive when Python runs on its thread.
+ * Long Python work in slices of a few milliseconds, with the event loop in between: this lets a stop get through
+ * without shared memory, and keeps a page responsive when Python runs on its thread.
  */
 
 import { inPython } from "./python.js";

@@ -1,5 +1,5 @@
 /**
- * Requests for ranges of large files: what an answer means, what a refusal means, and when to ask again.
+ * Requests for ranges of large files: what a response means, what a refusal means, and when to retry.
  *
  * A request with a `Range` header goes out without content coding, so the `Content-Range` of its response has the true
  * size; `Content-Length` counts coded bytes and is believed only where the coding can be seen to be none.
@@ -9,7 +9,7 @@ import { DownloadError } from "../errors.js";
 
 /** @typedef {{body: ReadableStream<Uint8Array>, start: number, total?: number, etag: string, satisfied: boolean}} RangeAnswer `satisfied`: there is such a range */
 
-/** Attempts in a row that bring nothing new before a download is given up. */
+/** Attempts in a row without a new byte before a download is given up. */
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 60_000;
@@ -18,7 +18,7 @@ const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** A fault that may be temporary: the request is repeated, and a model that is kept already is used instead. */
 export class Temporary extends Error {
   /**
-   * @param {DownloadError} error what to say if it does not pass
+   * @param {DownloadError} error to throw if it persists
    * @param {number} [pauseMs] as requested by the server
    */
   constructor(error, pauseMs = 0) {
@@ -56,7 +56,7 @@ export async function requestRange(url, start, { signal, last } = {}) {
   return { body, start: 0, total: trueLength(response), etag, satisfied: true };
 }
 
-/** Addresses that do not stand a `Range` header: a server that compresses in spite of it is an error to the browser. */
+/** Addresses that fail with a `Range` header: browsers reject a server that compresses in spite of it. */
 const unranged = new Set();
 
 /**
@@ -102,7 +102,7 @@ export function fetchJson(url, signal) {
 }
 
 /**
- * Repeat work after faults that may be temporary, with growing pauses, as long as it makes progress.
+ * Repeat work after faults that may be temporary, with increasing pauses, as long as it makes progress.
  * @template T
  * @param {() => Promise<T>} work
  * @param {{signal?: AbortSignal, progress?: () => number, onRetry?: (seconds: number) => void}} options

@@ -1,5 +1,5 @@
 /**
- * All files of a model as readers: resolved, given room, fetched or taken from storage, and remembered as one model.
+ * All files of a model as readers: resolved, room made, fetched or taken from storage, and recorded as one model.
  */
 
 import { DownloadError, InputError, StorageError } from "../errors.js";

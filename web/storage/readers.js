@@ -114,7 +114,7 @@ export class JoinedReader {
     return all;
   }
 
-  /** Let go of both. */
+  /** Release both. */
   release() {
     this.head.release();
     this.tail.release();
@@ -145,7 +145,7 @@ export class BlobReader {
     return new Uint8Array(new FileReaderSync().readAsArrayBuffer(this.#blob.slice(offset, offset + length)));
   }
 
-  /** Let go of the file. */
+  /** Release the file. */
   release() {
     this.#blob = null;
   }

@@ -1,6 +1,6 @@
 /**
- * The Cache API, where files on disk are not available. Data lies there in numbered parts, so that what has arrived
- * survives the page; it is read into memory as a whole, since nothing can be read from a cache synchronously.
+ * The Cache API, for where files on disk are not available. Data is stored in numbered parts, so that the bytes received
+ * survive the page; it is read into memory as a whole, since nothing can be read from a cache synchronously.
  */
 
 import { PiecesReader } from "./readers.js";

@@ -195,7 +195,7 @@ class SyncReader {
     return view.subarray(0, this.#handle.read(view, { at: offset }));
   }
 
-  /** Let others remove the file. */
+  /** Allow others to remove the file. */
   release() {
     this.#handle?.close();
     this.#handle = null;

@@ -1,5 +1,5 @@
 /**
- * Where bytes are put down: one interface, three places. A *shelf* holds small texts and large data under names.
+ * Places for bytes: one interface, three implementations. A *shelf* holds small texts and large data under names.
  *
  *     kind                  "opfs", "cache" or "memory"
  *     names()               of everything on it
@@ -67,7 +67,7 @@ export class Pieces {
   async close() {}
 }
 
-/** The last resort: kept until it was read, or until the page is closed. */
+/** The last resort: kept in memory until it is read or the page is closed. */
 export class MemoryShelf {
   kind = /** @type {const} */ ("memory");
   /** @type {Map<string, string>} */
@@ -107,7 +107,7 @@ export class MemoryShelf {
   }
 
   /**
-   * The reader takes the bytes with it: a loaded model must not sit in memory a second time.
+   * The reader takes the bytes with it: a loaded model must not be in memory twice.
    * @param {string} name
    * @param {string} label
    */
@@ -125,7 +125,7 @@ export class MemoryShelf {
 }
 
 /**
- * The best shelf that works here, and why it is not a better one.
+ * The best shelf that works here, and why a better one does not.
  * @returns {Promise<{shelf: Shelf, reason: string}>}
  */
 export async function openShelf() {

@@ -1,5 +1,5 @@
 /**
- * What this browser keeps: files under keys made from their addresses, and models, which are lists of files.
+ * Files and models that this browser keeps: files under keys derived from their addresses, models as lists of files.
  *
  *     f-<key>.bin    a file's bytes so far
  *     f-<key>.json   its record: where from, which version, whether it is whole
@@ -26,7 +26,7 @@ import { openShelf } from "./shelves.js";
  * @property {boolean} persisted the browser does not clear it by itself
  */
 
-/** Room that stays free, for records and whatever else the site keeps. */
+/** Room that stays free, for records and other data of the site. */
 const MARGIN = 1 << 20;
 
 /** @param {string} url */
@@ -49,7 +49,7 @@ export class Storage {
 
   // --- files ---
 
-  /** @param {string} key @returns {Promise<FileRecord | null>} null also for a damaged record */
+  /** @param {string} key @returns {Promise<FileRecord | null>} also null for a damaged record */
   async record(key) {
     const record = parse(await this.shelf.readText(`f-${key}.json`));
     return typeof record?.url === "string" && typeof record.etag === "string" ? record : null;
