@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent / "data" / "seeds"
 
 @dataclass(frozen=True)
 class Block:
-    """`name` is "document: heading", with a number when the heading comes again."""
+    """`name` is "document: heading", with a number when the heading is repeated."""
 
     name: str
     language: str

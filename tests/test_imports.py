@@ -1,4 +1,4 @@
-"""Modules import downwards only, and in no circle; the order is in tools/imports.py."""
+"""Modules import downwards only, and in no cycle; the order is in tools/imports.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.imports import floor, imports, place, room, sources
 
 
 def circles(graph: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
-    """One circle, as short as possible, of every group of nodes that reach each other (Tarjan 1972)."""
+    """One shortest cycle in every group of nodes that reach each other (Tarjan 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -84,7 +84,7 @@ def test_no_circle_of_rooms() -> None:
     assert not cycles, "circles of rooms:\n" + "\n\n".join(text)
 
 
-def test_circles_are_found() -> None:
+def test_cycles_are_detected() -> None:
     graph = {"a": {"b": 1}, "b": {"c": 1, "d": 1}, "c": {"a": 1}, "d": {"b": 1}, "e": {"a": 1}}
     assert circles(graph) == [["b", "d", "b"]]
     assert circles({"a": {"b": 1}, "b": {}}) == []

@@ -1,4 +1,4 @@
-"""Networks saved by the original, run here, against the outputs it gave."""
+"""Networks saved by the original: our outputs against the original's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's Python runs, its links lead somewhere, and its map is true."""
+"""The README's Python runs, its links have targets, and its map is correct."""
 
 from __future__ import annotations
 

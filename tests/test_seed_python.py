@@ -149,7 +149,7 @@ def test_text_functions(tmp_path: Path) -> None:
         simple.generate_text("")
 
 
-def test_a_network_made_cell_by_cell() -> None:
+def test_a_network_built_cell_by_cell() -> None:
     network = simple.new_network(4, 1, 2, 2, seed=1)
     assert network.total_layers() == 4
     assert [network.get_activation(0, c, k) for c in (0, 1) for k in (0, 1)] == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""Random architectures: the documented distributions, networks that learn, files that come back."""
+"""Random architectures: the documented distributions, networks that learn, files that round-trip."""
 
 from __future__ import annotations
 

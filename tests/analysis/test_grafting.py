@@ -1,4 +1,4 @@
-"""Grafted networks compute what their branches compute, with copies or with the very same weights."""
+"""Grafted networks compute what their branches compute, with copied or with shared weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds guessed from names and shapes of checkpoints as they are found, and honesty about the rest."""
+"""Kinds guessed from names and shapes of real checkpoints, and no guess beyond what these show."""
 
 from __future__ import annotations
 

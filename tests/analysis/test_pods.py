@@ -95,7 +95,7 @@ def test_stft_defaults_and_inverse() -> None:
 
 
 def cheapest(walls: np.ndarray, cost: np.ndarray, start: tuple[int, int]) -> np.ndarray:
-    """Bellman–Ford, without any cleverness."""
+    """Plain Bellman–Ford."""
     best = np.full(walls.shape, np.inf)
     best[start] = 0
     for _ in range(walls.size):
@@ -214,7 +214,7 @@ def test_delta_packing(values: list[int]) -> None:
 
 
 def naive_decode(data: bytes) -> list[int] | None:
-    """None for what is cut off or beyond 64 bits."""
+    """None for numbers cut off or beyond 64 bits."""
     total, shift, numbers = 0, 0, []
     for byte in data:
         total |= (byte & 127) << shift

@@ -1,4 +1,4 @@
-"""The whole: options, processes, the record, its tables, and the command line."""
+"""The assessment as a whole: options, processes, the record, its tables, and the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = Options(only=(13, 17, 18, 19), models=("Dense", "Dense-6L", "Dense-3L"), runs=2, scale=0.01)
 DEEP = ("Dense-6L", "Dense-3L")
 MODELS = {13: ("Dense",), 17: ("Dense-6L",), 18: DEEP, 19: DEEP}
-"""Which of them each experiment can build."""
+"""The models that each experiment can build."""
 QUICK = ["--only", "19", "--models", "Dense-3L", "--methods", "TickBP,Random", "--runs", "2", "--scale", "0.03"]
 
 
@@ -93,7 +93,7 @@ def test_tables_hold_every_row_and_claim(record: dict[str, Any]) -> None:
     lines = [line for table in (original, others) for line in table.splitlines() if "Dense-3L" in line]
     assert "[64.0 ± 0.8]" in lines[0]
     assert "[" not in lines[1]
-    assert "".join(lines).count("**") >= 2  # the best of all is bold
+    assert "".join(lines).count("**") >= 2  # the best one is bold
     methods = {m for table in (original, others) for m in METHODS if f"| {m} " in table.splitlines()[0]}
     assert methods == set(EXPERIMENTS[19].methods)
 
@@ -127,7 +127,7 @@ def test_the_record_is_plain_json_and_reads_back(record: dict[str, Any]) -> None
             assert 0 <= row["accuracy"]["mean"] <= 100
 
 
-def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_kept_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = Options(only=(19,), models=("Dense-3L",), methods=("TickBP", "Random"), runs=2, scale=0.02)
     whole = assess(options)["experiments"]
     file = tmp_path / "runs.jsonl"
@@ -140,7 +140,7 @@ def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
         assess(options, keep=file, progress=broken_off)
     lines = file.read_text().splitlines()
     assert len(lines) == 3
-    file.write_text("\n".join(lines) + '\n{"job": {"task"')  # broken off while writing
+    file.write_text("\n".join(lines) + '\n{"job": {"task"')  # interrupted while writing
     ran: list[tuple[int, int]] = []
     assert assess(options, keep=file, progress=lambda a, b, _: ran.append((a, b)))["experiments"] == whole
     assert ran == [(4, 4)]
@@ -215,7 +215,7 @@ def test_without_joblib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def main_error(arguments: list[str]) -> None:
-    """What `main` explains, raised."""
+    """The error that `main` prints, raised."""
     from loom_py.assess.__main__ import _run, build_parser
 
     _run(build_parser().parse_args(arguments))

@@ -1,4 +1,4 @@
-"""The assessment that is written down is the one that was measured."""
+"""The documented figures are the measured ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def difference(number: int, a: str, b: str) -> float:
 
 
 def test_figures_of_the_text() -> None:
-    """Every marked figure, such as `59.7<!-- mean 19 StepTweenChain -->`, is computed again."""
+    """Recompute every marked figure, such as `59.7<!-- mean 19 StepTweenChain -->`."""
     figures = {name: float(value.replace("−", "-")) for value, name in re.findall(r"([−\d.]+)<!-- (.+?) -->", TEXT)}
     assert len(figures) >= 10
     for name, value in figures.items():

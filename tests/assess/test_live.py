@@ -1,4 +1,4 @@
-"""A chase that is watched is the assessment's own."""
+"""A watched chase equals the assessment's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single runs: what they measure, by hand; that they repeat; and that what should learn does."""
+"""Single runs: measures computed by hand, reproducibility, and that learning methods learn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bands(method: str, seconds: float = 2, **fields: Any) -> Job:
 
 
 class Oracle(Learner):
-    """Reads the right action off the observation; `blind`: for chasing alone."""
+    """Takes the right action from the observation; `blind`: for chasing alone."""
 
     blind = False
 

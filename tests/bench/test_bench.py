@@ -55,7 +55,7 @@ def test_figures_are_median_and_range() -> None:
 
 
 def test_ratio_pairs_the_rounds() -> None:
-    """A minute in which everything takes ten times as long changes no ratio; the medians' quotient it would change."""
+    """A minute in which everything takes ten times as long changes no ratio, but would change the medians' quotient."""
     assert summary.ratio([2.0, 20.0, 40.0], [1.0, 10.0, 10.0]) == 2.0
     with pytest.raises(ValueError, match="2 rounds against 1"):
         summary.ratio([1.0, 2.0], [1.0])
@@ -195,7 +195,7 @@ def test_least_work_of_a_token() -> None:
     assert prefill == Work(20, 2 * 100 + 4 * 8 * 2 * 25 + 2 * 10 / 50, dot=True)
 
 
-def test_a_device_that_is_missing_is_told_with_its_reason() -> None:
+def test_a_missing_device_is_reported_with_its_reason() -> None:
     devices = [{"device": "simd", "available": True}, {"device": "webgpu", "available": False, "reason": "no adapter"}]
     assert [run.missing(d, devices) for d in ("", "numpy", "simd", "webgpu")] == ["", "", "", "no adapter"]
     software = [{"device": "webgpu", "available": True, "hardware": False}]

@@ -34,7 +34,7 @@ class FakeArray:
 
 
 class FakeReader:
-    """A JavaScript reader; remembers how much was asked for at once."""
+    """A JavaScript reader; records the size of each request."""
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name, self.size, self.largest = name, len(data), 0
@@ -56,7 +56,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def finish(task: int, budget: float = 5) -> tuple[list[Any], Any]:
-    """Drive a task to its end: all events, and the result."""
+    """Run a task to completion: all events, and the result."""
     events: list[Any] = []
     while True:
         step = json.loads(bridge.task_advance(task, budget))

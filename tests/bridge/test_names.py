@@ -1,4 +1,4 @@
-"""What the bridge adds for the original's names: bare strings, lists of records, layers by name, streamed text."""
+"""The bridge's additions for the original's names: bare strings, lists of records, layers by name, streamed text."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_wrong_layers(name: str, arguments: str) -> None:
         bridge.layer_init(name, arguments)
 
 
-def test_sizes_that_the_weights_of_a_dense_layer_tell(network: int) -> None:
+def test_sizes_follow_from_the_weights_of_a_dense_layer(network: int) -> None:
     config: dict[str, Any] = {"Type": 0, "Activation": 1, "Kernel": [1, 2, 3, 4, 5, 6], "Bias": [1, 2, 3]}
     call(network, "SetLayer", 0, 0, 0, config)
     layer = json.loads(call(network, "GetLayer", 0, 0, 0)["values"][0])

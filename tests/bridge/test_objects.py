@@ -1,4 +1,4 @@
-"""Objects that JavaScript holds by handle: made, called, handed back as arguments, and released, all by reflection."""
+"""Objects that JavaScript holds by handle: created, called, passed as arguments, and released, all by reflection."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_what_was_released_is_gone_but_not_what_others_hold(network: int) -> Non
     state = create("StepState", reference(network))
     before = bridge.live()
     bridge.release(network)
-    assert plain(state, "StepForward") > 0  # the state has its network
+    assert plain(state, "StepForward") > 0  # the state keeps its network alive
     bridge.release(state)
     assert bridge.live() == before - 2
     with pytest.raises(InputError, match="disposed"):
@@ -219,7 +219,7 @@ def test_watching_gives_one_array_for_what_ran(network: int) -> None:
     assert bridge.watch_next(watch) is None
     assert np.array_equal(bridge.watch_next(second), seen)
     bridge.watch_end(watch)
-    assert bridge.watch_next(second) is None  # whoever is left goes on
+    assert bridge.watch_next(second) is None  # the remaining one continues
     plain(network, "ForwardCPU", [1, 2, 3, 4])
     assert bridge.watch_next(second) is not None
     bridge.watch_end(second)

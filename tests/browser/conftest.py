@@ -1,4 +1,4 @@
-"""A browser, the assembled site served both ways, and pages that are watched for errors and foreign requests."""
+"""A browser, the assembled site served both ways, and pages checked for errors and foreign requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS = (
 GPU_FLAGS = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 """WebGPU on the CPU, by Chromium's own SwiftShader."""
 NO_GPU = "No available adapters."
-"""What Chromium says on the console where it has none."""
+"""Chromium's console message where it has no GPU."""
 Open = Callable[..., Page]
 
 
@@ -95,7 +95,7 @@ def program() -> str | None:
 
 
 class Watch:
-    """What a page did that it should not have done."""
+    """Errors and requests of a page that it should not have."""
 
     def __init__(self, context: BrowserContext, origin: str, allowed_errors: list[str]) -> None:
         self.origin = urlsplit(origin).netloc
@@ -138,7 +138,7 @@ def _finish(contexts: list[BrowserContext], watches: list[Watch]) -> None:
 
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[Open]:
-    """Opens watched pages; the test fails if one of them logged an error or asked anyone but its own origin."""
+    """Opens watched pages; the test fails if one of them logged an error or sent a request to a foreign origin."""
     contexts: list[BrowserContext] = []
     watches: list[Watch] = []
     yield _opener(chromium, contexts, watches)
@@ -156,7 +156,7 @@ def open_module_page(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def screenshot() -> Callable[[Page, str], Path]:
-    """Keeps a picture of the page in tests/artefacts; LOOM_UPDATE_SCREENSHOT=1 updates the README's."""
+    """Saves a picture of the page in tests/artefacts; LOOM_UPDATE_SCREENSHOT=1 updates the README's."""
 
     def take(page: Page, name: str) -> Path:
         ARTEFACTS.mkdir(exist_ok=True)

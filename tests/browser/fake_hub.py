@@ -1,4 +1,4 @@
-"""A hub on this machine that misbehaves on request: slow, cut, changed, refusing, without ranges, with gzip."""
+"""A hub on this machine that misbehaves on request: slow, broken off, changed, refusing, without ranges, with gzip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPOSED = "ETag, Content-Range, X-Error-Code, Retry-After"
 
 @dataclass
 class Hub:
-    """`files`: path → bytes. What is asked for is in `log` as (method, path, Range)."""
+    """`files`: path → bytes. `log` holds every request as (method, path, Range)."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     wrong_hash: bool = False
@@ -29,13 +29,13 @@ class Hub:
     cors: bool = True
     exposed: str = EXPOSED
     coding: bool = False
-    """Answer in gzip, whatever was asked for."""
+    """Answer in gzip, whatever was requested."""
     etag: str = ""
     """For all files, instead of each file's own."""
     cuts: list[int] = field(default_factory=list)
-    """After how many bytes of its body each of the next answers breaks off."""
+    """Bytes of the body after which each of the next answers breaks off."""
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    """What the next answers for files are instead."""
+    """Answers to the next requests for files, in place of the files."""
     bytes_per_second: int = 0
     log: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0

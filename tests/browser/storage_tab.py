@@ -1,4 +1,4 @@
-"""A tab that runs the download and storage modules in a worker, and what their tests share."""
+"""A tab that runs the download and storage modules in a worker, and helpers that its tests share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Tab:
         return self.page.evaluate("([command, params]) => run(command, params)", [command, params])
 
     def start(self, command: str, **params: Any) -> Callable[[], Any]:
-        """Begin, and give a function that waits for the end."""
+        """Start, and return a function that waits for the end."""
         self.page.evaluate("([command, params]) => { window.result = run(command, params); }", [command, params])
         return lambda: self.page.evaluate("window.result")
 
@@ -92,7 +92,7 @@ def check_whole(result: dict[str, Any], data: bytes, name: str = "m.gguf") -> No
 
 
 def check_progress(events: list[dict[str, Any]], size: int) -> None:
-    """Monotone, and at the end exactly at the total."""
+    """Check that progress is monotone and ends exactly at the total."""
     steps = [(e["loaded"], e.get("total")) for e in events if e["status"] == "download"]
     assert steps == sorted(steps, key=lambda s: s[0])
     assert steps[-1] == (size, size)

@@ -82,7 +82,7 @@ def test_results_destructure_and_print_as_json(page: Page) -> None:
     assert result["signature"] == "ForwardCPU([]float32) ([]float32, time.Duration)"
 
 
-def test_mistakes_are_sentences_and_the_module_lives(page: Page) -> None:
+def test_mistakes_return_sentences_and_the_module_survives(page: Page) -> None:
     result = page.evaluate(
         """() => {
             const config = { layers: [{ type: "dense", input_size: 2, output_size: 3, activation: "tanh" }] };
@@ -188,7 +188,7 @@ def test_the_promise_api_is_the_same_on_both_threads(
 
 
 def test_the_front_pages_example_runs(page: Page) -> None:
-    """The ten lines that the front page shows, as they stand there."""
+    """The ten lines that the front page shows, verbatim."""
     code = page.locator("pre code").inner_text().replace('"./loom.js"', '"/loom.js"')
     code = code.replace('import { loom } from "/loom.js";', 'const { loom } = await import("/loom.js");')
     code = code.replace("console.log(", "return Array.from(")
@@ -196,7 +196,7 @@ def test_the_front_pages_example_runs(page: Page) -> None:
     assert output[0] > 0.9
 
 
-def test_a_missing_runtime_is_told(open_page: Open, isolated_url: str) -> None:
+def test_a_missing_runtime_is_reported(open_page: Open, isolated_url: str) -> None:
     page = open_page(isolated_url + "index.html", allowed=["404", "Failed to load"])
     page.context.route("**/pyodide/**", lambda route: route.fulfill(status=404))
     error = page.evaluate(

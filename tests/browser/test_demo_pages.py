@@ -27,7 +27,7 @@ def press(page: Page, name: str) -> None:
 
 
 def filled(place: Locator, timeout: float = 30_000) -> str:
-    """Text of a figure once it has one."""
+    """Text of a figure once it is not empty."""
     expect(place).not_to_have_text("—", timeout=timeout)
     return place.inner_text()
 
@@ -80,7 +80,7 @@ def test_first_steps(open_page: Open, plain_url: str, screenshot: Callable[[Page
     screenshot(page, "example")
 
 
-def test_no_room_in_local_storage_is_told(open_page: Open, plain_url: str) -> None:
+def test_full_local_storage_is_reported(open_page: Open, plain_url: str) -> None:
     page = open_page(plain_url + "example.html")
     page.evaluate("localStorage.setItem('filler', 'x'.repeat(4_500_000))")
     press(page, "Create network")
@@ -244,7 +244,7 @@ def test_own_files_dropped_or_chosen(open_page: Open, plain_url: str, tmp_path: 
     expect(page.locator("#model")).to_have_text("mine")
     expect(page.locator("#chosen")).to_contain_text("made-up inputs")
 
-    # while that runs, another; what was dropped is gone for the page when its event is over
+    # another while that runs; dropped items do not outlive their event
     second = network.save_model_to_string("another")
     page.evaluate(DROP, [[["mine.json", bundle]], [["another.json", second]]])
     expect(page.locator("#model")).to_have_text("another")
@@ -253,7 +253,7 @@ def test_own_files_dropped_or_chosen(open_page: Open, plain_url: str, tmp_path: 
     files = [tmp_path / name for name in ("mine.json", "inputs.txt", "outputs.txt")]
     files[0].write_text(bundle)
     (tmp_path / "inputs.txt").write_text("0.1 0.2 0.3\n")
-    (tmp_path / "outputs.txt").write_text("5 5\n")  # not what it gives
+    (tmp_path / "outputs.txt").write_text("5 5\n")  # not its output
     page.get_by_label("Drop files here").set_input_files(files)
     expect(page.locator("#step-forward .wrong")).to_have_count(1)
     expect(page.locator("#error")).to_contain_text("the outputs differ")
@@ -280,7 +280,7 @@ def test_wrong_files_are_told(open_page: Open, plain_url: str, name: str, text: 
 
 
 def test_the_files_are_what_the_tool_writes() -> None:
-    """The network is the one in the tool, and Python computes what the files say."""
+    """The network is the tool's, and Python computes the numbers in the files."""
     folder = make_all_layers.FOLDER
     network = load_model_from_string((folder / "test.json").read_text("utf-8"), make_all_layers.MODEL_ID)
     fresh = build_network_from_json(make_all_layers.CONFIG, seed=1)
@@ -306,7 +306,7 @@ def test_layout_names_and_contrast(
     open_page: Open, plain_url: str, name: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page = open_page(plain_url + name, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.route("**/pyodide/**", lambda _: None)  # the page stands without Python
+    page.route("**/pyodide/**", lambda _: None)  # the page works without Python
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width

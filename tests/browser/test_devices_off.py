@@ -1,4 +1,4 @@
-"""What computes, with isolation and SIMD switched off in turn: everything still works, and says so."""
+"""The devices with isolation and SIMD switched off in turn: everything still works, and the reason is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_simd_numpy_does_it(open_page: Open, isolated_url: str, device: 
     assert result["epochs"] == 400
 
 
-def test_a_page_tells_what_it_was_asked_for(open_page: Open, isolated_url: str) -> None:
+def test_a_page_reports_the_requested_device(open_page: Open, isolated_url: str) -> None:
     assert train(open_page(isolated_url + "index.html"), device="numpy")["device"] == {
         "device": "numpy",
         "reason": "asked for",

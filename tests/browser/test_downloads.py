@@ -41,19 +41,19 @@ def test_a_file_is_fetched_once_and_kept(open_tab: Callable[..., Tab], hub: Hub,
     hub.log.clear()
     again = (tab if shelf == "memory" else open_tab(SHELVES[shelf])).load(remote(hub))
     check_whole(again, hub.files["m.gguf"])
-    assert bool(hub.downloads()) == (shelf == "memory")  # memory holds a file until it was read
+    assert bool(hub.downloads()) == (shelf == "memory")  # memory keeps a file until it has been read
     assert tab.run("usage")["kind"] == shelf
 
 
 @pytest.mark.parametrize("shelf", ["opfs", "cache"])
-def test_a_cut_connection_goes_on_where_it_broke(open_tab: Callable[..., Tab], hub: Hub, shelf: str) -> None:
+def test_a_cut_connection_resumes_where_it_broke(open_tab: Callable[..., Tab], hub: Hub, shelf: str) -> None:
     hub.bytes_per_second = 4_000_000
     hub.cuts = sorted(random.Random(7).sample(range(SIZE // 8, SIZE // 4), 3))
     result = open_tab(SHELVES[shelf]).load(remote(hub, size=SIZE, sha256=digest(hub.files["m.gguf"])))
     check_whole(result, hub.files["m.gguf"])
     check_progress(result["events"], SIZE)
     starts = [int(span.removeprefix("bytes=").removesuffix("-")) for _, span in hub.downloads()]
-    # The browser drops what it had not yet handed over when the connection broke; nothing else comes twice.
+    # The browser drops bytes not yet delivered when the connection broke; no others arrive twice.
     assert starts == sorted(starts)
     assert len(starts) == 4
     assert starts[0] == 0 < starts[1] < starts[3]
@@ -62,9 +62,7 @@ def test_a_cut_connection_goes_on_where_it_broke(open_tab: Callable[..., Tab], h
 
 
 @pytest.mark.parametrize("shelf", ["opfs", "cache"])
-def test_an_abort_leaves_a_part_that_a_new_page_goes_on_with(
-    open_tab: Callable[..., Tab], hub: Hub, shelf: str
-) -> None:
+def test_an_abort_leaves_a_part_that_a_new_page_resumes(open_tab: Callable[..., Tab], hub: Hub, shelf: str) -> None:
     hub.bytes_per_second = 6_000_000
     source = remote(hub, size=SIZE, sha256=digest(hub.files["m.gguf"]))
     tab = open_tab(SHELVES[shelf])
@@ -96,7 +94,7 @@ def test_a_page_that_is_closed_loses_nothing(open_tab: Callable[..., Tab], hub: 
 
 
 @pytest.mark.parametrize("hint", ["etag", "length", "hash"])
-def test_a_file_that_changed_is_fetched_anew(open_tab: Callable[..., Tab], hub: Hub, hint: str) -> None:
+def test_a_changed_file_is_fetched_again(open_tab: Callable[..., Tab], hub: Hub, hint: str) -> None:
     if hint != "etag":
         hub.etag = '"same"'
     hub.bytes_per_second = 6_000_000
@@ -148,7 +146,7 @@ def test_a_wrong_hash_leaves_nothing(open_tab: Callable[..., Tab], hub: Hub, she
     assert not [name for name in tab.run("names") if name.startswith("f-")]
 
 
-def test_a_wrong_size_is_told_before_the_first_byte(open_tab: Callable[..., Tab], hub: Hub) -> None:
+def test_a_wrong_size_is_reported_before_the_first_byte(open_tab: Callable[..., Tab], hub: Hub) -> None:
     hub.bytes_per_second = 2_000_000
     result = open_tab().load(remote(hub, size=SIZE - 1))
     assert result["error"]["name"] == "IntegrityError"
@@ -181,7 +179,7 @@ def test_faults_that_pass_are_waited_out(open_tab: Callable[..., Tab], hub: Hub)
     assert len(hub.downloads()) == 4
 
 
-def test_a_host_without_cors_is_named_as_that(open_tab: Callable[..., Tab], hub: Hub) -> None:
+def test_a_host_without_cors_is_named_as_such(open_tab: Callable[..., Tab], hub: Hub) -> None:
     hub.cors = False
     error = open_tab().load(remote(hub, size=SIZE))["error"]
     assert error["name"] == "DownloadError"
@@ -203,7 +201,7 @@ def test_an_empty_file(open_tab: Callable[..., Tab], hub: Hub) -> None:
     assert (error["name"], error["message"]) == ("DownloadError", "the file is empty")
 
 
-def test_the_hub_tells_sizes_and_hashes(open_tab: Callable[..., Tab], hub: Hub) -> None:
+def test_the_hub_states_sizes_and_hashes(open_tab: Callable[..., Tab], hub: Hub) -> None:
     hub.files = {"config.json": b"{}", "tokenizer.json": b"{ }", "model.safetensors": content(4), "extra.bin": b"x"}
     source = {"hub": "someone/model", "hubURL": hub.url}
     tab = open_tab()

@@ -1,8 +1,8 @@
 """Ten thousand calls that nobody would make on purpose, in a page, from a seeded generator.
 
-Every one must end in a value or in one of the ways errors come: a sentence, `[null, message]`, `{"success": false}`, or
+Every one must end in a value or in one of the forms of errors: a sentence, `[null, message]`, `{"success": false}`, or
 a thrown `LoomError` from the short forms. None may be a fault of LOOM (`InternalError`), an endless wait, a change to
-JavaScript's own prototypes, or memory that stays.
+JavaScript's own prototypes, or a memory leak.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_ten_thousand_wrong_calls(page: Page, tmp_path: Path) -> None:
     assert not out["faults"], "\n".join(out["faults"])
     kinds = Counter(out["kinds"])
     assert out["made"] == CALLS == kinds.total()
-    assert out["called"] == out["callable"]  # every method and every global had its turn
+    assert out["called"] == out["callable"]  # every method and every global was called
     assert kinds["sentence"] > 1000
     assert kinds["value"] > 1000
     assert min(kinds["pair"], kinds["unsuccessful"], kinds["thrown"]) > 10

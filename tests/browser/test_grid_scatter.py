@@ -27,7 +27,7 @@ def train(page: Page, seed: int) -> float:
 
 
 def save_and_reload(page: Page) -> None:
-    """Save, reload, and find no difference at all."""
+    """Save, reload, and check that nothing differs."""
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#size")).to_contain_text("kB")
     page.get_by_role("button", name="Reload and compare").click()
@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_network_again(open_page: Open, isolated_url: str,
 
 
 def test_buttons_answer_while_training(open_page: Open, isolated_url: str) -> None:
-    """From the event to the frame after the handlers, in a whole training run on NumPy: others are done too soon."""
+    """From the event to the frame after the handlers, in a whole training run on NumPy; others finish too soon."""
     page = open_page(isolated_url + PAGE + "?device=numpy")
     train(page, 1)
     page.evaluate(
@@ -110,7 +110,7 @@ def test_stop_leaves_a_usable_network(open_page: Open, isolated_url: str, how: s
     assert train(page, 2) < 0.002
 
 
-def test_a_wrong_seed_is_told_and_nothing_changes(open_page: Open, isolated_url: str) -> None:
+def test_a_wrong_seed_is_reported_and_nothing_changes(open_page: Open, isolated_url: str) -> None:
     page = open_page(isolated_url + PAGE)
     for text in ("", "-1", "1.5", "4294967296"):
         page.get_by_role("spinbutton", name="Seed").fill(text)

@@ -64,7 +64,7 @@ def loaded(open_module_page: Open, any_url: str, gguf: Path) -> Page:
 
 @pytest.fixture
 def page(loaded: Page) -> Page:
-    """`loaded`, with a fresh conversation and the settings it had at first."""
+    """`loaded`, with a new conversation and the initial settings."""
     loaded.locator("#clear").click()
     settings(loaded)
     mode(loaded, "Chat")
@@ -92,7 +92,7 @@ def ask(page: Page, text: str) -> None:
 
 
 def wait_answer(page: Page) -> str:
-    """The newest answer, when it is whole."""
+    """The newest answer, once it is complete."""
     expect(page.locator("#send")).to_be_visible(timeout=ANSWER_MS)
     expect(page.locator("#error")).to_be_hidden()
     return "".join(page.locator(".model-text").last.locator(".token").all_text_contents())
@@ -188,7 +188,7 @@ def test_the_longest_answer_is_kept_to(page: Page) -> None:
     expect(page.locator(".end")).to_have_text("Longest answer reached.")
 
 
-def test_a_wrong_setting_is_told(page: Page) -> None:
+def test_a_wrong_setting_is_reported(page: Page) -> None:
     settings(page, tokens="0")
     ask(page, "Hello")
     expect(page.locator("#error")).to_contain_text("whole number from 1 to 4096")
@@ -213,7 +213,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_named_and_the_loaded_model_goes_on(page: Page, name: str) -> None:
+def test_a_bad_file_is_named_and_the_loaded_model_keeps_working(page: Page, name: str) -> None:
     page.get_by_role("radio", name="Your computer").check()
     file = FilePayload(name=name, mimeType="application/octet-stream", buffer=BAD_FILES[name])
     page.get_by_label("Files").set_input_files([file])
@@ -284,7 +284,7 @@ def serve_hub(page: Page, tiny: list[Path], requests: list[str]) -> None:
     page.context.route("https://huggingface.co/**", answer)
 
 
-def test_the_hub_is_asked_once_and_at_one_commit(open_page: Open, isolated_url: str, tiny: list[Path]) -> None:
+def test_the_hub_is_queried_once_and_at_one_commit(open_page: Open, isolated_url: str, tiny: list[Path]) -> None:
     page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/"])
     requests: list[str] = []
     serve_hub(page, tiny, requests)
@@ -323,7 +323,7 @@ def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, 
         ("../../etc", "is not the name"),
     ],
 )
-def test_a_wrong_repository_is_told(
+def test_a_wrong_repository_is_reported(
     open_page: Open, isolated_url: str, tiny: list[Path], name: str, message: str
 ) -> None:
     page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/", "404"])

@@ -1,4 +1,4 @@
-"""Nothing stays behind: no object on Python's side, and no proxy on JavaScript's, by Pyodide's own count of both."""
+"""No leaks: no object in Python and no proxy in JavaScript stays, by Pyodide's own counts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_ten_networks_with_cancelled_training_leave_nothing(open_page: Open, iso
     assert out["cancelled"] == 10
     assert all(out["epochs"] / 4 < stopped < out["epochs"] for stopped in out["stopped"])
     assert out["usable"] is True
-    assert out["during"]["objects"] == out["before"]["objects"] + 1  # the count counts
+    assert out["during"]["objects"] == out["before"]["objects"] + 1  # the count works
     assert out["afterNetworks"]["objects"] == out["before"]["objects"]
     assert out["afterNetworks"]["proxies"] == out["before"]["proxies"]
     assert out["afterCalls"] == out["afterNetworks"]

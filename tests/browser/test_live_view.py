@@ -42,7 +42,7 @@ def test_cells_change_with_activity_and_open(
 
 
 def lit(page: Page) -> int:
-    """How many different colours the page's canvas shows."""
+    """Number of different colours on the page's canvas."""
     return page.evaluate(
         """() => {
             const canvas = document.querySelector("#live canvas");

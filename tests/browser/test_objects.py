@@ -1,4 +1,4 @@
-"""What Python shares is reachable from JavaScript by reflection, in both interfaces, and goes when it should."""
+"""What Python shares is reachable from JavaScript by reflection, in both interfaces, and is freed when it should be."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_what_nobody_holds_goes_with_the_next_collection(open_page: Open, isolat
         page.wait_for_timeout(100)
         if live(page) <= 8:
             break
-    # the network made last stays the current one of the globals, and an engine may keep a last handful alive
+    # the network created last stays the current one of the globals, and an engine may keep a few alive
     assert live(page) <= 8
 
 

@@ -1,4 +1,4 @@
-"""The README's JavaScript, run in a page of the site as it stands there."""
+"""The README's JavaScript, run verbatim in a page of the site."""
 
 from __future__ import annotations
 

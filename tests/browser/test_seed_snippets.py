@@ -1,8 +1,8 @@
 """Every JavaScript and TypeScript block of the original's documents, as written, in a page, in order.
 
-Each block runs as a script whose top-level names the later blocks see. `SUPPLIED` gives what a block leaves to its
-reader, `CHECKS` what is looked at afterwards. `JSON.parse(network.ListMethods())` is written in two incompatible ways:
-with `[0]` for the names, and without; the first is how results come, and both print the same.
+Each block runs as a script whose top-level names the later blocks see. `SUPPLIED` adds what a block leaves to its
+reader, `CHECKS` what to check afterwards. `JSON.parse(network.ListMethods())` is written in two incompatible ways:
+with `[0]` for the names, and without; results have the first form, and both print the same.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def page(open_module_page: Open, site_with_model: str) -> Page:
 
 
 def check(name: str, lines: list[str], value: Any) -> None:
-    """What the documents state about each block's result."""
+    """The documents' statements about each block's result."""
     match name.split(": ", 1)[1] if name.startswith("wasm") else name:
         case "NEW: Simple API":
             assert float(lines[0].removeprefix("Training complete! Final loss: ")) < 0.002
@@ -296,7 +296,7 @@ def test_block(page: Page, block: Block) -> None:
 
 
 def _check_stream(lines: list[dict[str, Any]]) -> None:
-    """Tokens of SmolLM2, one by one, each as it comes."""
+    """Tokens of SmolLM2, one by one, each as it arrives."""
     assert 2 <= len(lines) <= 50
     text = "".join(line["text"] for line in lines)
     assert any(word in text for word in ("Paris", "France", "capital", "city")), text  # sampled at temperature 0.7

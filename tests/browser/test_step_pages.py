@@ -1,4 +1,4 @@
-"""The stepping, optimiser and adaptation pages: what they show is right, they stop when told, they look right."""
+"""The stepping, optimiser and adaptation pages: what they show is correct, they stop on request, they look right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room for models in Chromium: quotas, disks that fill up, eviction, tabs that share, and models that are not kept."""
+"""Room for models in Chromium: quotas, full disks, eviction, tabs that share files, and models that are not kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .fake_hub import Hub
 from .storage_tab import SHELVES, SIZE, Tab, check_progress, check_whole, content, digest, remote, set_quota, statuses
 
 
-def test_no_room_is_told_before_the_first_byte(open_tab: Callable[..., Tab], hub: Hub) -> None:
+def test_missing_room_is_reported_before_the_first_byte(open_tab: Callable[..., Tab], hub: Hub) -> None:
     tab = open_tab()
     tab.run("quota", usage=500_000, quota=3_000_000)
     refused = tab.load(remote(hub, size=SIZE) | {"keep": "must"})
@@ -44,7 +44,7 @@ def test_a_disk_that_fills_up_on_the_way_loses_nothing(open_tab: Callable[..., T
     assert result["files"][0]["kind"] in ("JoinedReader", "PiecesReader")
     set_quota(tab, 500_000_000)
     hub.log.clear()
-    check_whole(tab.load(source), data)  # and what found room is not fetched again
+    check_whole(tab.load(source), data)  # and files that had room are not fetched again
     [(_, span)] = hub.downloads()
     assert int(span.removeprefix("bytes=").removesuffix("-")) > 0
 

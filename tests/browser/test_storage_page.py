@@ -45,7 +45,7 @@ def test_what_is_kept_is_listed_and_can_be_removed(open_page: Open, plain_url: s
     expect(kept.get_by_role("status")).to_contain_text("someone/tiny was removed")
     expect(kept.get_by_role("listitem")).to_have_count(0)
     expect(page.get_by_role("heading", name="Kept in this browser")).to_be_focused()
-    ask(page, "Hello")  # the loaded model does not need its files any more
+    ask(page, "Hello")  # the loaded model no longer needs its files
     wait_answer(page)
 
 
@@ -175,7 +175,7 @@ def test_the_real_model_offline_and_never_twice_in_memory(
 
     never, in_memory = visit(tmp_path / "never", "never", offline=False)
     limit = in_memory - 0.5 * size
-    # How late garbage is collected varies between visits; what is held twice would be there in all of them.
+    # The time of garbage collection varies between visits; memory held twice would show in all of them.
     profiles = (tmp_path / f"profile{attempt}" for attempt in range(3))
     visits = ((visit(p, "try", offline=False), visit(p, "try", offline=True)) for p in profiles)
     (first, downloaded), (again, from_disk) = next(visits)

@@ -1,4 +1,4 @@
-"""WebGPU in Chromium, on SwiftShader: every kernel, training, and what happens when the GPU goes away."""
+"""WebGPU in Chromium, on SwiftShader: every kernel, training, and what happens when the GPU is lost."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_without_a_gpu_the_reason_is_told(open_page: Open, plain_url: str) -> No
 
 
 def lose(reason: str) -> str:
-    """A script that collects the page's devices; whoever destroys one of them sees it lost for this reason."""
+    """A script that collects the page's devices; a destroyed device reports this reason for its loss."""
     return (
         """(() => {
           const gpus = [];
@@ -136,8 +136,8 @@ def lose(reason: str) -> str:
 
 
 @pytest.mark.parametrize("reason", ["destroyed", "unknown"])
-def test_a_lost_gpu_is_told_and_comes_back(gpu_chromium: Browser, plain_url: str, reason: str) -> None:
-    """A loss in mid-training: a typed error; the next training goes elsewhere, and back when asked."""
+def test_a_lost_gpu_is_reported_and_reopened(gpu_chromium: Browser, plain_url: str, reason: str) -> None:
+    """A loss in mid-training: a typed error; the next training uses another device, and the GPU again on request."""
     context = gpu_chromium.new_context()
     context.add_init_script(lose(reason))
     page = context.new_page()
@@ -233,7 +233,7 @@ LOSSES = """async () => {
 
 
 def test_losses_at_bad_moments(gpu_chromium: Browser, plain_url: str) -> None:
-    """While pipelines compile, twice at once, and closed on the way: everybody gets an answer, nothing stays open."""
+    """While pipelines compile, twice at once, and with a close: every caller gets an answer, nothing stays open."""
     context = gpu_chromium.new_context()
     context.add_init_script(lose("unknown"))
     page = context.new_page()
@@ -290,7 +290,7 @@ GENERATE = """async ({ files, device, loseAt, options }) => {
     "options", [{"maxTokens": 16}, {"maxTokens": 16, "temperature": 0.9, "seed": 7}], ids=["greedy", "drawn"]
 )
 def test_text_of_a_small_model(gpu_chromium: Browser, plain_url: str, tmp_path: Path, options: dict[str, Any]) -> None:
-    """NumPy's tokens from the GPU, also when the GPU is lost in mid-sentence; buffers do not grow."""
+    """NumPy's tokens from the GPU, also when the GPU is lost during generation; buffers do not grow."""
     directory = tiny_checkpoint.write(tmp_path)
     files = {name: list((directory / name).read_bytes()) for name in tiny_checkpoint.FILES}
     context = gpu_chromium.new_context()

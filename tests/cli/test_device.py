@@ -45,7 +45,7 @@ def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices
     assert fresh_devices.preference == "numpy", "the preference was the command's"
 
 
-def test_a_device_that_cannot_be_is_told(run: Run, tmp_path: Path, fresh_devices: Devices) -> None:
+def test_a_device_that_cannot_be_opened_is_reported(run: Run, tmp_path: Path, fresh_devices: Devices) -> None:
     config = EXAMPLES / "grid_scatter.json"
     status, _, err = run("train", config, "--device", "simd", "--threads", 0)
     assert status == 1

@@ -1,4 +1,4 @@
-"""What every command has in common: help, errors, and what happens to its output."""
+"""Common to every command: help, errors, and output."""
 
 from __future__ import annotations
 

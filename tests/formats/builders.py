@@ -1,4 +1,4 @@
-"""Files made byte by byte, right or wrong on purpose, without the code under test."""
+"""Files built byte by byte, valid or deliberately invalid, without the code under test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def gguf_bytes(
 
 
 class CountingSource:
-    """A source that keeps account of what was read."""
+    """A source that counts the bytes read."""
 
     def __init__(self, inner: Source) -> None:
         self.inner, self.name, self.size = inner, inner.name, inner.size

@@ -1,4 +1,4 @@
-"""Conversion: numbers exact and in order, the tokenizer equal in ids, and a directory that is whole or not there."""
+"""Conversion: exact numbers in order, a tokenizer with equal ids, and a directory that is complete or absent."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_leaves_other_files_alone(small: FileSource, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("after", [0, 3])
 def test_nothing_stays_behind_after_a_failure(after: int, small: FileSource, tmp_path: Path) -> None:
-    """The caller's progress function gives up in the middle; an earlier conversion stays as it was."""
+    """The progress function raises in the middle; an earlier conversion stays as it was."""
     convert_gguf(small, tmp_path / "old", dtype="float16")
     before = {p.name: p.read_bytes() for p in (tmp_path / "old").iterdir()}
 

@@ -72,11 +72,11 @@ def mutated(draw: st.DrawFn, original: bytes) -> bytes:
 
 
 def use(checkpoint: Checkpoint) -> None:
-    """Everything a caller does with a checkpoint that opened."""
+    """All operations on a checkpoint that opened."""
     for name in checkpoint.names():
         info = checkpoint.info(name)
         assert len(checkpoint.raw(name)) == info.nbytes
-        with contextlib.suppress(FormatError):  # bytes that are no booleans, blocks that can only be handed out raw
+        with contextlib.suppress(FormatError):  # bytes that are not booleans, blocks that can only be read raw
             loaded = checkpoint.load(name)
             assert loaded.shape == info.shape
             assert loaded.dtype == np.float32

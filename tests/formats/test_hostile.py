@@ -24,7 +24,7 @@ F4 = bytes(4)
 
 @dataclass(frozen=True)
 class Case:
-    """A file, a part of what must be said of it, and a part of where."""
+    """A file, a part of the expected message, and a part of the expected place."""
 
     name: str
     data: bytes

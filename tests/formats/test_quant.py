@@ -34,7 +34,7 @@ BLOCK_TYPES = [
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
           "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "TQ1_0": [52],
           "TQ2_0": [64]}  # fmt: skip
-"""Where the float16 scales of a block lie."""
+"""Offsets of the float16 scales of a block."""
 
 
 def ours(blocks: np.ndarray, name: str) -> np.ndarray:

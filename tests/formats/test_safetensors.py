@@ -1,4 +1,4 @@
-"""safetensors: against the `safetensors` package as writer and as judge of what is valid, and sharded checkpoints."""
+"""safetensors: against the `safetensors` package as writer and as reference for validity, and sharded checkpoints."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ HEADERS: list[Any] = [
 
 @given(st.data())
 def test_accepts_nothing_that_the_package_refuses(data: st.DataObject) -> None:
-    """Headers changed at random: what is opened here, `safetensors` opens as well, with the same contents."""
+    """Headers changed at random: files that open here also open in `safetensors`, with the same contents."""
     header = json.loads(json.dumps(data.draw(st.sampled_from(HEADERS))))
     size = max([v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"], default=0)
     numbers = st.integers(-1, 9) | st.sampled_from([2**31, 2**63, 2**64 - 1, 2**64, 0.5, True, None, "4"])

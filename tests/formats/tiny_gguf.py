@@ -21,7 +21,7 @@ TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] 
 
 @dataclass(frozen=True)
 class TinyGGUF:
-    """The file, and by Hugging Face name the float32 values that must come out of it."""
+    """The file, and the expected float32 values by Hugging Face name."""
 
     path: Path
     weights: dict[str, NDArray[np.float32]]
@@ -110,7 +110,7 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
 
 
 def _high_bytes() -> list[str]:
-    """The characters that stand for bytes 128 … 255."""
+    """The characters that represent bytes 128 … 255."""
     printable = [*range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [b for b in range(256) if b not in printable and not 33 <= b <= 126]
     return [chr(b) for b in printable] + [chr(256 + i) for i, b in enumerate(others) if b >= 128]

@@ -15,7 +15,7 @@ from loom_py.runtime.simd import SimdDevice
 
 
 class Keeping:
-    """A `Decoder` that is asked for its layout only."""
+    """A `Decoder` with nothing but a cache layout."""
 
     def __init__(self, *layers: dict[str, Kept]) -> None:
         self.layers = layers
@@ -42,7 +42,7 @@ Fill = Callable[[str, NDArray[np.float32]], None]
 
 @pytest.fixture(params=["numpy", "simd"])
 def make_cache(request: pytest.FixtureRequest) -> Iterator[Callable[..., tuple[Cache, Values, Fill]]]:
-    """Makes a cache, with functions that read and overwrite what is in it."""
+    """Makes a cache, with functions that read and overwrite its contents."""
     device = SimdDevice()
 
     def make(*layers: dict[str, Kept]) -> tuple[Cache, Values, Fill]:
@@ -92,7 +92,7 @@ def test_what_cannot_be_rewound_starts_again(make_cache: Callable[..., tuple[Cac
     assert (cache.length, values()["tail.1"].any()) == (0, False)
     cache.advance(3)
     fill("tail.1", np.ones((2, 4), np.float32))
-    cache.begin()  # and the work is given up
+    cache.begin()  # and the work is abandoned
     cache.truncate(3)
     assert (cache.length, values()["tail.1"].any()) == (0, False)
 

@@ -1,4 +1,4 @@
-"""From files to a model: both layouts, what they must have in common, and what is wrong with a set of files."""
+"""From files to a model: both layouts, their common results, and invalid sets of files."""
 
 from __future__ import annotations
 

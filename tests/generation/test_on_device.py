@@ -116,7 +116,7 @@ def test_memory_is_constant_and_comes_back(tiny: TinyGGUF) -> None:  # noqa: F81
     device: Any = DEVICES["simd-relaxed-2"]()
     model = load_model(tiny.path, device=device)
     options = GenerationOptions(max_tokens=100, temperature=0.7)
-    for _ in range(2):  # one for the whole prompt, one for its last token again
+    for _ in range(2):  # one for the whole prompt, one for repeating its last token
         ids(model, "hello world", options)
     used, size, tokens = device.memory.used, device.host.size(), 0
     while tokens < 1000:
@@ -126,12 +126,12 @@ def test_memory_is_constant_and_comes_back(tiny: TinyGGUF) -> None:  # noqa: F81
     ids(other, "hello", options)
     other.close()
     assert device.memory.used == used
-    del model  # nobody called close
+    del model  # close was not called
     assert device.memory.used == 0
     device.close()
 
 
-def test_a_load_given_up_leaves_nothing(tiny: TinyGGUF, tmp_path: Path) -> None:  # noqa: F811
+def test_an_abandoned_load_leaves_nothing(tiny: TinyGGUF, tmp_path: Path) -> None:  # noqa: F811
     device: Any = DEVICES["simd-relaxed"]()
     steps = load_steps({"m.gguf": FileSource(tiny.path)}, device=device)
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""A copy of the package in which tests add something: edited, compiled and run apart from the package itself."""
+"""A copy of the package to which tests add something: edited, compiled and run separately from the package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDERS = ("loom_py", "simd", "tools", "wgsl")
 
 
 class Copy:
-    """The sources of the package under another root, without byte-code; with the compiled kernels if asked for."""
+    """The sources of the package under another root, without byte-code; with the compiled kernels on request."""
 
     def __init__(self, root: Path, *, compiled: bool = False) -> None:
         self.root = root
@@ -33,7 +33,7 @@ class Copy:
         (self.root / file).write_text(text, encoding="utf-8")
 
     def changed(self) -> set[str]:
-        """The files that are not as in the package."""
+        """The files that differ from the package."""
 
         def same(path: Path, original: Path) -> bool:
             return original.is_file() and original.read_bytes() == path.read_bytes()
@@ -43,12 +43,12 @@ class Copy:
         return {path.as_posix() for path in sources if not same(self.root / path, ROOT / path)}
 
     def compile(self) -> str:
-        """Build the kernels that native hosts open; what the compiler said when it refused."""
+        """Build the kernels that native hosts open; returns the compiler's message if it refused."""
         done = self._python("-c", "from tools import simd; simd.build(['loom-relaxed.wasm'])")
         return "" if done.returncode == 0 else done.stderr
 
     def run(self, script: str, *arguments: str) -> str:
-        """What a script prints that ends well in the copy."""
+        """The output of a script that succeeds in the copy."""
         done = self._python("-c", script, *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout

@@ -71,7 +71,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, NDArray[np.float32]]:
-    """As the files have them: matrices (in, out)."""
+    """Weights as in the files: matrices (in, out)."""
     rng = np.random.default_rng(7)
     shapes: dict[str, tuple[int, ...]] = {"wte.weight": (VOCABULARY, WIDTH), "wpe.weight": (POSITIONS, WIDTH)}
     for i in range(LAYERS):
@@ -192,7 +192,7 @@ def test_one_file_adds_a_family(copy: Copy, weights: dict[str, NDArray[np.float3
         assert answer["tokens"] == tokens, place
 
 
-def test_an_unknown_family_is_answered_with_the_new_one_too(copy: Copy) -> None:
+def test_an_unknown_family_lists_the_new_one_too(copy: Copy) -> None:
     error = copy.run(
         "from loom_py.errors import ModelError\n"
         "from loom_py.models.registry import read_decoder\n"

@@ -1,4 +1,4 @@
-"""docs/architecture.md: its picture is drawn from the imports of now."""
+"""docs/architecture.md: its picture is drawn from the current imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: the files that one has to edit exist, and are as few as promised."""
+"""CONTRIBUTING.md: the files to edit exist, and are as few as promised."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PAGES = [page for page in PAGES if page.is_file()]
 SOURCE = (".py", ".js", ".mjs", ".c", ".h", ".def", ".wgsl", ".sh", ".jinja", ".md", ".toml")
 MADE_LATER = ("dist/", "node_modules/", "build/", "models/")  # by the build, by the user
 EXAMPLES = {"app.js", "qwen3.py"}  # names of files that a reader might write
-# Files that the pages name and that are about to move there.
+# Files that the pages name and that will move there.
 PENDING: set[str] = set()
 
 
@@ -73,7 +73,7 @@ def test_dotted_names_that_a_page_mentions_exist(page: Path) -> None:
 
 
 def resolves(name: str) -> bool:
-    """Whether a dotted name is a module, or something in one."""
+    """Whether a dotted name is a module or a member of one."""
     parts = name.split(".")
     value: object = importlib.import_module(parts[0])
     for i, part in enumerate(parts[1:], start=2):
@@ -86,7 +86,7 @@ def resolves(name: str) -> bool:
     return True
 
 
-def test_the_reader_of_the_rules_is_shown_something() -> None:
+def test_missing_files_and_names_are_detected() -> None:
     assert "loom_py/nn/grid.py" in mentioned(ROOT / "docs" / "architecture.md")
     assert not exists("loom_py/nn/no_such_layer.py")
     assert not exists("no_such_file.py")

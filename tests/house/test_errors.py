@@ -1,6 +1,6 @@
 """Error wording, over every place in the package that raises one; the rules are in CONTRIBUTING.md.
 
-Messages and remedies are read from the source (`ast`): what is put in at run time stands in the text as `{}`.
+Messages and remedies are read from the source (`ast`): values inserted at run time appear as `{}`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACKAGE = paths.REPOSITORY / "loom_py"
 CLASSES = {name for name, value in vars(errors).items() if isinstance(value, type)} | {"TraceError"}
 HELPERS = {"error", "_error", "fail", "refuse"}  # methods that add the place to a message and its remedy
 
-# What the original's own callers compare with, to the letter.
+# Strings that the original's callers compare with, verbatim.
 ORIGINAL = (
     "Expected {} parameters, got {}",
     "Expected 1 to 4 parameters, got {}",
@@ -29,9 +29,9 @@ ORIGINAL = (
     "Tokenizer not loaded",
     "Model not loaded",
 )
-# A message that begins so says nothing without its place.
+# A message that begins like this needs its place.
 PREDICATE = re.compile(r"(is|are|was|has|holds|gave|must|needs|takes|expected|missing|cannot)\b(?! missing)")
-# Words that the reader of an error cannot act on, or that are not English for the thing.
+# Words that do not help the reader of an error, or are not the field's terms.
 FORBIDDEN = re.compile(
     r"not known here|of the beginning|opened anew|comes to|\btold\b|\bnought\b|tells of|goes on|cannot be known|"
     r"is not there\b|values come|classes come|of its own|wish"
@@ -41,7 +41,7 @@ NEEDS_REMEDY = re.compile(r"unknown |.* is not installed|.*needs the package|.* 
 
 @dataclass(frozen=True)
 class Site:
-    """One place that raises: its texts, None where a text is not written there."""
+    """One place that raises: its texts, None for a text that is not a literal there."""
 
     place: str
     message: str | None
@@ -54,7 +54,7 @@ class Site:
 
 
 def texts(node: ast.expr | None) -> list[str]:
-    """The texts an expression can be: one for a literal, both of a conditional, none for anything else."""
+    """The texts an expression can have: one for a literal, both of a conditional, none for anything else."""
     match node:
         case ast.Constant(value=str(text)):
             return [text]
@@ -91,7 +91,7 @@ def sites_of(node: ast.Call, place: str) -> Iterator[Site]:
             for remedy in remedies:
                 yield Site(place, message, remedy, "where" in named, "remedy" in named)
     elif called(node) in HELPERS:
-        # Where each text stands differs from helper to helper; a remedy is the one that begins like a sentence.
+        # The position of each text differs between helpers; a remedy is the one that begins like a sentence.
         for argument in (*node.args, *(k.value for k in node.keywords)):
             for text in texts(argument):
                 if " " in text and text[0].isupper() and text.endswith("."):

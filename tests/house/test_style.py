@@ -1,6 +1,6 @@
-"""What STYLE asks of every file and a program can see: length, plain names, no unexplained escape from the types.
+"""Rules of style that a program can check: file length, plain names, no unexplained escape from the types.
 
-Exceptions stand here by name. The lists only get shorter.
+Exceptions are listed here by name. The lists only get shorter.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ EXCLUDED = (
 )
 TOO_LONG: set[str] = set()
 
-# Names that say nothing of what they hold: pronouns of a sentence somebody had in mind.
+# Names that do not say what they hold: pronouns and participles.
 PRONOUN = re.compile(r"_?(told|made|found|known|wishes|spent|surely|there|comes|somebody|nobody)", re.IGNORECASE)
 PRONOUNS_LEFT: set[str] = set()
 
 ESCAPE = re.compile(r"# *type: *ignore|(?<![.\w])cast\(\"")
-# file: how many without a reason
+# file: number without a reason
 ESCAPES_LEFT: dict[str, int] = {}
 
 

@@ -43,6 +43,6 @@ def test_demonstrations_use_public_types_only() -> None:
         assert folders <= ALLOWED["demos"], f"{path.name} uses types of {', '.join(sorted(folders - ALLOWED['demos']))}"
 
 
-def test_an_import_upwards_is_seen() -> None:
+def test_an_import_upwards_is_detected() -> None:
     text = 'import {\n  Session,\n} from "../api/session.js";\n'
     assert outside(WEB / "engine" / "engine.js", STATIC.findall(text)) == {"api"}

@@ -86,7 +86,7 @@ def test_families_by_their_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such", "blocks", "../llama", "os", "Llama"])
-def test_an_unknown_family_is_told_with_those_that_are_known(name: str) -> None:
+def test_an_unknown_family_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ModelError, match=r"config\.json at model_type: .*Supported are .*llama, mistral, "):
         read_decoder(BASE | {"model_type": name})
     with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are .*llama, "):

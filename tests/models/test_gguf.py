@@ -34,7 +34,7 @@ METADATA: dict[str, Any] = {
 
 
 def llama(metadata: Mapping[str, Any], file: GGUFFile | None = None) -> LlamaConfig:
-    """The configuration by way of `config.json`, as the loader goes."""
+    """The configuration by way of `config.json`, as in the loader."""
     return LlamaConfig.read(Fields(gguf_config(metadata, file), file="config.json", rules=FILE))
 
 

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sys.modules.pop(f"loom_py.models.{name}", None)
 
 
-def test_a_family_may_be_called_otherwise_than_its_file() -> None:
+def test_a_family_may_have_another_name_than_its_file() -> None:
     assert {"llama", "mistral", "alto", "fog"} <= {name for family in families() for name in family.model_types}
     for name in ("cirro-stratus", "alto"):
         assert read_decoder(SHAPE | {"model_type": name}).facts.model_type == name

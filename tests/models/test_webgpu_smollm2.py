@@ -1,4 +1,4 @@
-"""The real SmolLM2-135M-Instruct in WGSL, on the CPU's own Vulkan driver: token for token torch's."""
+"""The real SmolLM2-135M-Instruct in WGSL, on a Vulkan driver for the CPU: torch's tokens, one for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LOOM's JSON bundle: exact reload, several models, and files that are wrong."""
+"""LOOM's JSON bundle: exact reload, several models, and invalid files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_files_of_both_kinds(grid_scatter: dict[str, Any], tmp_path: Path) -> No
     assert names[:2] == ["json.json", "safetensors.json"]
     assert len(names) == 3
     save_bundle(tmp_path / "safetensors.json", {"one": two, "two": one}, "safetensors")
-    assert len(list(tmp_path.iterdir())) == 3  # the weights before are gone
+    assert len(list(tmp_path.iterdir())) == 3  # the previous weights are removed
     np.testing.assert_array_equal(load_model(tmp_path / "safetensors.json", "one").forward(x), two.forward(x))
     save_bundle(tmp_path / "odd.safetensors", {"one": one}, "safetensors")
     np.testing.assert_array_equal(load_model(tmp_path / "odd.safetensors", "one").forward(x), one.forward(x))

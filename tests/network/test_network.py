@@ -89,7 +89,7 @@ def test_same_seed_same_weights(grid_scatter: dict[str, Any]) -> None:
     np.testing.assert_array_equal(drawn.forward([0.5] * 8), again.forward([0.5] * 8))
 
 
-def test_grid_scatter_puts_branches_where_it_is_told() -> None:
+def test_grid_scatter_puts_branches_at_their_positions() -> None:
     branch = {"type": "dense", "input_size": 1, "output_size": 1, "activation": "linear"}
     positions = [(2, 0, 0), (0, 1, 1), (1, 0, 1)]  # branch, row, column
     config = {
@@ -231,7 +231,7 @@ def test_bad_inputs(values: Any, message: str) -> None:
         build_network_from_json({"layers": [DENSE]}).forward_cpu(values)
 
 
-def test_arrays_of_the_caller_are_his_own() -> None:
+def test_arrays_of_the_caller_are_copied() -> None:
     layers = [{"type": "dense", "input_size": 3, "output_size": 3}, {"type": "softmax"}]
     target = np.array([[0.0, 1.0, 0.0]], np.float32)
     gradients = []

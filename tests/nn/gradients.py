@@ -54,6 +54,6 @@ def errors(network: Network, x: Array, rng: np.random.Generator) -> dict[str, fl
     pairs = {"input": (network.backward(weight), numeric(objective, x))}
     for path, a in network.parameters.items():
         pairs[path] = (network.gradients[path], numeric(objective, a))
-    # Some gradients vanish (a key bias without rotary positions); what is left of them is the rounding of the others.
+    # Some gradients vanish (a key bias without rotary positions); what remains is the rounding of the others.
     floor = 1e-3 * max(1.0, *(float(np.linalg.norm(b)) for _, b in pairs.values()))
     return {path: relative_error(a, b, floor) for path, (a, b) in pairs.items()}

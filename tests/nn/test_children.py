@@ -1,4 +1,4 @@
-"""Layers of layers give what is inside them, and take others in its place."""
+"""Layers of layers return the layers inside them, and accept others in their place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .examples import EXAMPLES, network_config
 
 
 def paths(layer: Layer, tree: Params, path: str) -> list[str]:
-    """Paths of all tensors, found by way of `children`."""
+    """Paths of all tensors, by way of `children`."""
     inside = layer.children()
     if not inside:
         return [name for name, _ in leaves(tree, path)]
@@ -24,7 +24,7 @@ def paths(layer: Layer, tree: Params, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_children_have_every_parameter(name: str) -> None:
+def test_children_hold_every_parameter(name: str) -> None:
     network = build_network_from_json(network_config(name), seed=1)
     names = [p for i, layer in enumerate(network.layers) for p in paths(layer, network.params[i], f"layers.{i}")]
     assert sorted(names) == sorted(network.parameters)

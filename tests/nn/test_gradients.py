@@ -159,6 +159,6 @@ def test_random_networks(config: tuple[dict[str, Any], int], seed: int) -> None:
     assert max(report.values()) < LIMIT, report
 
 
-def test_a_wrong_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_gradient_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(numpy_ops), "activate_grad", staticmethod(lambda name, z, g: g * 1.001))
     assert max(gradients.check({"layers": [LAYERS["dense, linear"]]}).values()) > LIMIT

@@ -1,4 +1,4 @@
-"""Layers that differ between training and evaluation: batch norm against torch's numbers, dropout, what is kept."""
+"""Layers that differ between training and evaluation: batch norm against torch's numbers, dropout, saved state."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_numpy(network: Network, x: np.ndarray, gy: np.ndarray, training: bool) ->
 
 
 def on_simd(network: Network, x: np.ndarray, gy: np.ndarray, training: bool) -> dict[str, np.ndarray]:
-    """One program for both passes; the statistics that it moved go back into the network."""
+    """One program for both passes; the statistics that it updates go back into the network."""
     ops: Any = TracingOps("pass")
     layer, params = network.layers[0], network.params[0]
     names = {**network.parameters, **network.buffers}
@@ -84,7 +84,7 @@ def test_batch_norm_is_torch_s(name: str, passes: Passes) -> None:
         expected = {key[:-2]: np.array(a) for key, a in STORED[name].items() if key.endswith(str(i))}
         assert set(actual) == set(expected)
         for key, a in expected.items():
-            # Some gradients vanish in part; what is left of them is the rounding of what was subtracted.
+            # Some gradients vanish in part; what remains is the rounding of the subtraction.
             floor = 0.1 * float(np.linalg.norm(gy))
             error = np.linalg.norm(actual[key].ravel() - a) / max(float(np.linalg.norm(a)), floor)
             worst = max(worst, float(error))

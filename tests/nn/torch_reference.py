@@ -1,4 +1,4 @@
-"""What torch's batch norm gives: `python -m tests.nn.torch_reference` writes it to tests/data/torch_batch_norm.json."""
+"""Torch's batch norm: `python -m tests.nn.torch_reference` writes it to tests/data/torch_batch_norm.json."""
 
 from __future__ import annotations
 

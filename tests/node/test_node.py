@@ -19,7 +19,7 @@ RUNTIME = paths.SITE / "pyodide"
 
 
 def node(script: str, *arguments: str | Path, cwd: Path | None = None, typed: str = "") -> str:
-    """Run a script; what it printed last."""
+    """Run a script and return its last line."""
     done = subprocess.run(
         ["node", str((cwd or HERE) / script), *map(str, arguments)],
         input=typed,
@@ -54,7 +54,7 @@ def test_the_wheels_alone_in_the_pyodide_of_npm() -> None:
 
 
 def test_the_wheel_by_micropip_in_the_console() -> None:
-    """`micropip` finds what the wheel needs beside the runtime; with deps=False it takes the wheel alone."""
+    """`micropip` finds the wheel's requirements beside the runtime; with deps=False it takes the wheel alone."""
     with serve.start(paths.SITE, isolated=False) as server:
         url = f"{server.url.rstrip('/')}/pyodide/{wheel('loom_py').name}"
         lines = f"""\

@@ -1,4 +1,4 @@
-"""The adaptation tracker on a clock that the test turns."""
+"""The adaptation tracker on a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 def tracked(accuracies: list[float], changes: tuple[tuple[float, int, str], ...] = (), mode: str = "mode") -> Any:
-    """A result of ten outputs a window of 100 ms, so many of them right."""
+    """A result with ten outputs per window of 100 ms, with these accuracies."""
     clock = Clock()
     tracker = AdaptationTracker(100, 100 * len(accuracies), clock)
     tracker.set_model_info("model", mode)
@@ -61,7 +61,7 @@ def test_going_back_to_a_task_is_one_change() -> None:
     assert [(c.from_task, c.to_task) for c in result.task_changes] == [("a", "b"), ("b", "a")]
 
 
-def test_record_output_tells_the_task_it_was_for() -> None:
+def test_record_output_returns_the_task_of_the_output() -> None:
     clock = Clock()
     tracker = AdaptationTracker(100, 1000, clock)
     tracker.schedule_task_change(300, 2, "late")
@@ -84,7 +84,7 @@ def test_record_output_tells_the_task_it_was_for() -> None:
     assert (late.post_change_window, late.post_accuracy, late.recovery_windows) == (9, 0.0, -1)
 
 
-def test_a_change_to_the_same_task_is_none() -> None:
+def test_a_change_to_the_same_task_does_not_count() -> None:
     result = tracked([0.5] * 3, ((100, 0, "a"),))
     assert result.task_changes == []
 

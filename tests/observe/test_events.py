@@ -173,7 +173,7 @@ def test_attaching() -> None:
         network.add_observer(print)  # type: ignore[arg-type]
 
 
-def test_nobody_watching_costs_nothing() -> None:
+def test_observation_costs_nothing_without_observers() -> None:
     """Without observers a pass runs the network's own layers, whatever was attached before."""
     network = build_network_from_json(NESTED, seed=1)
     own = list(network.layers)

@@ -136,7 +136,7 @@ def test_http(server: Server) -> None:
 
 
 def test_http_never_makes_the_network_wait(server: Server) -> None:
-    server.hold.clear()  # the server answers nobody
+    server.hold.clear()  # the server does not answer
     net = network()
     observer = HTTPObserver(f"http://127.0.0.1:{server.server_port}/", size=4)
     net.add_observer(observer)

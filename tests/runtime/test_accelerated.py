@@ -1,4 +1,4 @@
-"""InitGPU, ForwardGPU, BackwardGPU, ReleaseGPU over any device, and what they say without one."""
+"""InitGPU, ForwardGPU, BackwardGPU, ReleaseGPU over any device, and their errors without one."""
 
 from __future__ import annotations
 

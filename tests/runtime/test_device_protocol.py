@@ -1,4 +1,4 @@
-"""A device of a few lines, with nothing but what `runtime.device` asks for, runs whatever the real ones run."""
+"""A device of a few lines, with nothing but the protocols of `runtime.device`, runs whatever the real ones run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DTYPES = {"float64": "float32", "int64": "int32"}
 
 
 class ArrayDevice:
-    """Tensors are NumPy arrays. It can be lost, and then forgets what programs computed."""
+    """Tensors are NumPy arrays. It can be lost, and then loses the results of programs."""
 
     name = "arrays"
     kernels = KERNELS.keys()
@@ -165,9 +165,9 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> choice.Devices:
 
 @pytest.fixture
 def device(devices: choice.Devices) -> Iterator[ArrayDevice]:
-    """The only device that there is, and the preferred one."""
+    """The only device, and the preferred one."""
     arrays = ArrayDevice()
-    complete: Device = arrays  # as type checkers see it
+    complete: Device = arrays  # as type checkers infer it
     with pytest.raises(InputError, match="unknown device 'arrays'"):
         devices.prefer("arrays")
     devices.add(complete)
@@ -247,7 +247,7 @@ def test_a_lost_device_is_passed_over(device: ArrayDevice) -> None:
 
 
 def test_the_real_devices_have_the_protocol() -> None:
-    """What type checkers say of `SimdDevice` and `WebGPUDevice`, said once more where tests run."""
+    """What type checkers verify of `SimdDevice` and `WebGPUDevice`, repeated as a test."""
     from loom_py.runtime.simd import SimdDevice
     from loom_py.runtime.simd.executable import SimdExecutable
     from loom_py.runtime.webgpu import WebGPUDevice

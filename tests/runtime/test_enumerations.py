@@ -1,4 +1,4 @@
-"""Activations, losses and storages have one numbering, and nobody leaves a member out silently."""
+"""Activations, losses and storages have one numbering, and no member can be omitted silently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loom_py.runtime.webgpu import shaders
 from loom_py.training.losses import LOSSES, resolve_loss
 
 
-def test_the_compiled_kernels_tell_the_numbers_that_python_declares() -> None:
+def test_the_compiled_kernels_return_the_numbers_that_python_declares() -> None:
     device = SimdDevice()
     encoder = Encoder(Program("numbers"), device.codes, {}, {}, lambda _: 0, {}, lambda _: 0)
     for name, members in ENUMERATIONS.items():

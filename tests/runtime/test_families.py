@@ -1,4 +1,4 @@
-"""A kernel belongs to the same family on every device, and its files are found under that one word."""
+"""A kernel belongs to the same family on every device, and its files share that name."""
 
 from __future__ import annotations
 

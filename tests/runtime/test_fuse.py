@@ -1,4 +1,4 @@
-"""Fusing: fewer dispatches, the same numbers bit for bit, and nothing fused that somebody else looks at."""
+"""Fusing: fewer dispatches, the same numbers bit for bit, and no fusing across a tensor that another dispatch reads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_fused_equals_unfused(changes: dict[str, Any], want: Any) -> None:
     assert len(fused.dispatches) < len(program.dispatches)
     counts = fused.count()
     assert counts["silu_mul"] == 0
-    assert counts["rope_cache"] == (1 if want == "nothing" else 2)  # the last layer's queries are for nobody then
+    assert counts["rope_cache"] == (1 if want == "nothing" else 2)  # the last layer's queries are not read then
     before, after = state(model, program), state(model, program)
     inputs = {} if fed else {"ids": np.array([1, 5, 9, 2, 36])}
     numbers = {**SAMPLING, "temperature": 0.9, "repetition_penalty": 1.2} if want in ("next", "fed") else {}

@@ -38,7 +38,7 @@ def on_device(device: Device, case: Case) -> dict[str, Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Bit for bit; a plain truth, since pytest explains unequal bytes at length."""
+    """Equal bit for bit; a bool, since pytest explains unequal bytes at length."""
     return a.tobytes() == b.tobytes()
 
 
@@ -57,8 +57,8 @@ PRECISE = ("sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh", "elu", "s
 
 @pytest.mark.parametrize("name", PRECISE)
 def test_elementary_functions_are_float32_accurate(device: Device, name: str) -> None:
-    """Every single value, not only the norm: within a few units in the last place, from tiny to where the oracle itself
-    loses digits."""
+    """Every value, not only the norm, within a few units in the last place, from tiny ones to where NumPy itself loses
+    digits."""
     sizes = np.geomspace(1e-6, 4, 3000, dtype=np.float32)
     z = np.concatenate([-sizes[::-1], sizes])
     case = Case("activate", name, {"name": name, "z": z})

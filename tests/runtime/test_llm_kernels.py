@@ -34,7 +34,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[SimdDevice]:
 
 
 def stored(storage: str, rows: int, columns: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Random rows as a file has them, and what they stand for."""
+    """Random rows as in a file, and their values."""
     rng = np.random.default_rng([seed, rows, columns])
     if storage in ("F32", "F16"):
         plain = rng.normal(size=(rows, columns)).astype(storage.replace("F", "f").replace("32", "4").replace("16", "2"))
@@ -93,7 +93,7 @@ def test_linear(device: SimdDevice, storage: str, mode: Activations) -> None:
 
 @pytest.mark.parametrize("mode", LIMITS)
 def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations) -> None:
-    """What llama.cpp's mixes of types ask for: matrices of different kinds share an input."""
+    """As in llama.cpp's mixes of types, matrices of different kinds share an input."""
     rng = np.random.default_rng(3)
     for tokens in (1, 6):
         kinds = dict(zip(("q", "k", "v"), ("Q4_0", "Q8_0", "F16"), strict=True))
@@ -202,7 +202,7 @@ def test_unknown_storages_are_refused(device: SimdDevice) -> None:
 
 
 def test_activations_beyond_numbers_stay_visible(device: SimdDevice) -> None:
-    """Infinity or NaN in the activations gives no plausible number."""
+    """Infinity or NaN in the activations does not become a finite number."""
     raw, _ = stored("Q4_1", 8, 64)
     weight = device.upload_stored(raw, "Q4_1", (8, 64))
     for value in (np.inf, -np.inf, np.nan):

@@ -113,7 +113,7 @@ def compare(
 ) -> None:
     """Replay with one feed after another (inputs, and dynamic numbers by name) and compare outputs and state.
 
-    `least`: what the norm of a reference counts as at least; 0 by cancellation is 1e-7 in float32, and AdamW
+    `least`: the least value that the norm of a reference counts as; 0 by cancellation is 1e-7 in float32, and AdamW
     makes it larger by lr / ε.
     """
     uploaded = {name: device.upload(a) for name, a in state.items()}

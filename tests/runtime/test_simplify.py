@@ -1,4 +1,4 @@
-"""Views in place of copies change no result, and take the copies away where they can."""
+"""Views in place of copies change no result, and remove the copies where possible."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_what_becomes_a_view() -> None:
     x = ops.tensor(np.ones((1, 6), np.float32), "input", "x")
     left, right = ops.scale(ops.narrow(x, 1, 0, 3), 2.0), ops.scale(ops.narrow(x, 1, 3, 3), 3.0)
     ops.output("y", ops.add(ops.concat([left, right], 1), ops.zeros((1, 6), like=x)))
-    ops.scale(x, 7.0)  # nobody reads it
+    ops.scale(x, 7.0)  # never read
     assert kernels(ops) == ["scale", "scale", "add"]
 
 

@@ -1,4 +1,4 @@
-"""Programs: what is replayed equals what was run, bit for bit, for any network; memory plans; what cannot be traced."""
+"""Programs: a replay equals the run, bit for bit, for any network; memory plans; what cannot be traced."""
 
 from __future__ import annotations
 

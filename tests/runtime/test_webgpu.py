@@ -1,4 +1,4 @@
-"""The WGSL kernels through wgpu-py: parity with float64, and what the device promises besides."""
+"""The WGSL kernels through wgpu-py: parity with float64, and the device's other guarantees."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_kernel(device: WebGPUDevice, case: Case) -> None:
     assert device.host.used() == (0, 0)
 
 
-def test_a_wrong_kernel_is_found(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check for users: all well, or the kernel, the case and the error."""
+def test_a_wrong_kernel_is_detected(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check for users: no fault, or the kernel, the case and the error."""
     monkeypatch.setattr(cases, "GENERATORS", {name: cases.GENERATORS[name] for name in ("add", "mul", "sgd_step")})
     assert [c.problem for c in check_device(device) if isinstance(c, Checked)] == ["", "", ""]
     monkeypatch.setitem(KERNELS, "mul", lambda e, d: KERNELS["add"](e, replace(d, kernel="add")))
@@ -164,8 +164,8 @@ def test_what_a_device_cannot_do_is_said(device: WebGPUDevice) -> None:
         device.compile(trace_forward(network, np.zeros((1, 2))), {})
 
 
-def test_a_lost_device_is_opened_again(device: WebGPUDevice) -> None:
-    """Programs and tensors go on; what was uploaded is there, what was computed is not."""
+def test_a_lost_device_is_reopened(device: WebGPUDevice) -> None:
+    """Programs and tensors stay valid; uploaded data is restored, results are lost."""
     ops: Any = TracingOps("counter")
     total = ops.tensor(np.zeros(3, np.float32), "state", "total")
     ops.accumulate(total, np.full(3, 2, np.float32), ops.dynamic("factor", 1.0).value)
@@ -212,8 +212,8 @@ def test_use_device_opens_a_lost_gpu_again(monkeypatch: pytest.MonkeyPatch) -> N
         use_device("webgpu")
 
 
-def test_training_ends_when_somebody_else_opens_the_gpu_again() -> None:
-    """Its weights on the device are those of the beginning again, so that it must not go on silently."""
+def test_training_ends_when_other_work_reopens_the_gpu() -> None:
+    """Its weights on the device are the initial ones again, so it must not continue silently."""
     gpu = WebGPUDevice(WgpuHost())
     layers = [{"type": "dense", "input_size": 2, "output_size": 2, "activation": "linear"}]
     network = build_network_from_json({"layers": layers}, seed=0)

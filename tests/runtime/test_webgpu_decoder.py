@@ -47,7 +47,7 @@ def narrow() -> Iterator[WebGPUDevice]:
 
 
 def stored(rng: Any, storage: str, rows: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Random rows as in a file, and what they mean."""
+    """Random rows as in a file, and their values."""
     block, size = STORAGES[storage]
     data = rng.integers(0, 256, (rows, width // block, size)).astype(np.uint8)
     numbers = 2 if storage == "Q4_1" else 1
@@ -109,7 +109,7 @@ def test_odd_widths_are_widened(device: WebGPUDevice, storage: str) -> None:
 
 
 def upload(device: WebGPUDevice, program: Program, weights: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The state of a program here and there."""
+    """The state of a program on the host and on the device."""
     state = {
         name: np.asarray(weights[name])
         if name in weights
@@ -141,7 +141,7 @@ def test_logits_of_a_decoder(device: WebGPUDevice, shape: dict[str, int], fused:
 
 
 def test_a_thousand_tokens_without_the_host(device: WebGPUDevice) -> None:
-    """Each token is fed to the next replay on the device; memory stays what it was."""
+    """Each token is fed to the next replay on the device; memory does not grow."""
     model = tiny.llama(max_position_embeddings=1100)
     program = fuse(trace_decoder(model.decoder, 1, 1100, "next", fed=True))
     state, uploaded = upload(device, program, model.weights)
@@ -197,8 +197,8 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["greedy", "drawn"])
 @pytest.mark.parametrize("kind", ["F16", "Q4_1", "Q8_0"])
-def test_text_goes_on_after_a_loss(tmp_path: Path, kind: str, options: GenerationOptions) -> None:
-    """The tokens of NumPy, also when the GPU goes away in the prompt and in mid-sentence."""
+def test_text_continues_after_a_loss(tmp_path: Path, kind: str, options: GenerationOptions) -> None:
+    """The tokens of NumPy, also when the GPU is lost in the prompt and during generation."""
     device = WebGPUDevice(WgpuHost())
     path = write_tiny_gguf(tmp_path / "m.gguf", kind=kind, tied=kind == "Q4_1").path
     prompt = "hello world " * 3
@@ -224,8 +224,8 @@ def test_text_goes_on_after_a_loss(tmp_path: Path, kind: str, options: Generatio
         list(model.generate(prompt, options))
 
 
-def test_a_loss_in_one_text_is_none_in_another(tmp_path: Path) -> None:
-    """Whoever asks first opens the GPU again; the others find their caches empty and fill them."""
+def test_a_loss_during_one_text_does_not_end_another(tmp_path: Path) -> None:
+    """The first user reopens the GPU; the others find their caches empty and refill them."""
     device = WebGPUDevice(WgpuHost())
     path = write_tiny_gguf(tmp_path / "m.gguf", kind="Q8_0").path
     prompts = ("hello world " * 3, "world " * 5)

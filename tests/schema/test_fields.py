@@ -1,4 +1,4 @@
-"""The reader of JSON objects: what is asked for comes back or is an error of the chosen class, with its path."""
+"""The reader of JSON objects: a field is returned or an error of the chosen class with its path."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_loose_keys_are_an_option_of_one_object() -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=6, unique=True), st.data())
-def test_finish_names_a_key_nobody_asked_for(keys: list[str], data: st.DataObject) -> None:
+def test_finish_names_a_key_that_was_not_read(keys: list[str], data: st.DataObject) -> None:
     asked = data.draw(st.sets(st.sampled_from(keys)))
     f = Fields(dict.fromkeys(keys, 1))
     for key in asked:
@@ -210,7 +210,7 @@ def test_finish_names_a_key_nobody_asked_for(keys: list[str], data: st.DataObjec
         assert caught.value.message == f"unknown key {left[0]!r}"
 
 
-def test_has_does_not_count_as_asking() -> None:
+def test_has_does_not_count_as_reading() -> None:
     f = Fields({"x": 1})
     assert f.has("y", "x")
     with pytest.raises(ConfigError, match="unknown key 'x'"):

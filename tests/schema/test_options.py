@@ -60,7 +60,7 @@ def test_wrong_values(value: object, message: str) -> None:
         read(value)
 
 
-def test_checking_what_python_made() -> None:
+def test_checking_options_built_in_python() -> None:
     values = check_options(Settings(epochs=np.int64(3), learning_rate=np.float32(0.5)), "s")  # type: ignore[arg-type]
     assert values == {"epochs": 3, "learning_rate": 0.5, "mode": "slow", "delay": None, "shuffle": False}
     assert {type(v) for v in values.values()} == {int, float, str, type(None), bool}

@@ -1,4 +1,4 @@
-"""The strict JSON reader: what it refuses, where it says the fault is, and that nothing else gets out."""
+"""The strict JSON reader: what it refuses, the place it reports, and that it raises no other error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step states: what a tick does, and that `step_backward` is the derivative it says it is."""
+"""Step states: what a tick does, and that `step_backward` is the documented derivative."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_residual_stream_settles_too() -> None:
         state.step_forward()
     settled = state.get_output()
     assert np.array_equal(settled, network.forward(x).ravel())
-    for _ in range(50):  # the stream is not accumulated: nothing moves any more
+    for _ in range(50):  # the stream is not accumulated: the output stays constant
         state.step_forward()
     assert np.array_equal(state.get_output(), settled)
 
@@ -296,7 +296,7 @@ def test_input_is_copied() -> None:
 
 
 def test_states_describe_themselves() -> None:
-    """What an object in JavaScript needs: names, and values that have a JSON form."""
+    """The requirements of an object in JavaScript: names, and values that have a JSON form."""
     names = {record["method_name"]: record for record in reflection.describe(StepState)}
     assert {"SetInput", "StepForward", "GetOutput", "StepBackward", "GetLayerOutput", "GetStepCount"} <= set(names)
     assert names["StepBackward"]["returns"] == ["[]float32"]

@@ -43,7 +43,7 @@ def test_learns_with_a_schedule_and_an_optimiser() -> None:
 
 
 def by_hand(updates: int, **options: Any) -> Network:
-    """The same training written out: plain SGD on the mse of a target three ticks old."""
+    """The same training, written out: plain SGD on the mse of a target three ticks old."""
     network = build_network_from_json(LAYERS, seed=1)
     state = network.init_step_state(4)
     targets: list[Any] = []
@@ -137,7 +137,7 @@ def test_divergence_is_an_error() -> None:
         network.train_with_stepping({"LearningRate": 10.0}, data, 5000)
 
 
-def test_a_function_is_asked_once_a_tick() -> None:
+def test_a_function_is_called_once_per_tick() -> None:
     network = build_network_from_json(LAYERS, seed=0)
     ticks: list[int] = []
 

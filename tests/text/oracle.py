@@ -1,4 +1,4 @@
-"""Ours and Hugging Face's tokenizer side by side, and texts to try on them."""
+"""Our tokenizer and Hugging Face's side by side, and texts to compare them on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Pair:
             assert "".join(parts) + stream.finish() == text, (ids, skip)
 
 
-# Characters and snippets that sit on the borders of some class, rule or token.
+# Characters and snippets at the borders of some class, rule or token.
 SINGLE = "aAzZ09 _-.,!?'\u2019\t\n\r\x00\x0b\x1f\x7f\x85\xa0\xad\"\\"
 BORDER = [
     *SINGLE,

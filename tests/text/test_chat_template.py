@@ -1,4 +1,4 @@
-"""Chat templates: what they render, and what they are kept from doing."""
+"""Chat templates: what they render, and what the sandbox prevents."""
 
 from __future__ import annotations
 
@@ -236,8 +236,8 @@ def test_errors_name_the_line(text: str, line: int, message: str) -> None:
         (7, "must be a string or an array of templates"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_told_when_it_is_used(text: Any, message: str) -> None:
-    """The model loads and completes; only chat says what is wrong."""
+def test_an_unusable_template_is_reported_when_it_is_used(text: Any, message: str) -> None:
+    """The model loads and completes; only chat reports the fault."""
     template = ChatTemplate(text, name="model.gguf")
     assert template.problem is not None
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Chat templates that try to get out, or never to end."""
+"""Chat templates that try to escape the sandbox, or never end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loom_py.text.chat_template import MAX_TEMPLATE, ChatTemplate
 
 
 class Tripwire(Exception):
-    """Raised when a template reaches what it must not."""
+    """Raised when a template reaches a forbidden object."""
 
 
 NS = "{% set ns = namespace(x=START) %}{% for i in range(60) %}{% set ns.x = STEP %}{% endfor %}"

@@ -110,7 +110,7 @@ def nested(kind: str, key: str, depth: int = 200) -> dict[str, Any]:
     return value
 
 
-# What is wrong; where; the value put there (`DELETE` takes it away); the place the error names, where it is another.
+# The fault; its path; the value put there (`DELETE` removes it); the place in the error, where that differs.
 CASES: list[tuple[str, str, Any, str]] = [
     ("version", "version", "2.0", ""),
     ("version of another type", "version", 1, ""),
@@ -333,7 +333,7 @@ VALUES = st.one_of(
     st.text(SURROGATE_FREE, max_size=8),
 )
 def test_mutated_documents(changes: list[tuple[tuple[Any, ...], Any, bool]], text: str) -> None:
-    """Whatever is changed: it works, or it is a `TokenizerError`."""
+    """Whatever is changed, it works or raises `TokenizerError`."""
     document = small()
     for path, value, delete in changes:
         try:

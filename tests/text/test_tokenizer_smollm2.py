@@ -195,7 +195,7 @@ def test_metadata_of_the_real_file() -> None:
 
 
 def test_speed() -> None:
-    """Loading takes well under a second; the table shows how fast texts go."""
+    """Loading takes well under a second; the table shows the speed of encoding."""
     data = smollm2_json()
     start = time.perf_counter()
     tokenizer = Tokenizer.from_json(data)

@@ -267,7 +267,7 @@ def test_legacy_merges_and_missing_type() -> None:
 
 
 def type_of_panic() -> type[BaseException]:
-    """What a panic in the library raises; it derives from `BaseException` and has no public name."""
+    """The exception of a panic in the library; it derives from `BaseException` and has no public name."""
     tokenizer = tokenizers.Tokenizer(models.BPE({" ": 0}, []))
     tokenizer.decoder = decoders.Strip(" ", 0, 9)
     try:

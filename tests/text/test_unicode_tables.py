@@ -1,4 +1,4 @@
-"""Unicode classes against `tokenizers`, for every code point there is."""
+"""Unicode classes against `tokenizers`, for every code point."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def run(copy: Path, *arguments: str, **environment: str) -> subprocess.Completed
 
 
 def last_sentence(result: subprocess.CompletedProcess[str]) -> str:
-    """The one error line, which is the last thing said."""
+    """The one error line, which is the last output."""
     assert result.returncode != 0
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1, result.stderr
@@ -79,7 +79,7 @@ def test_an_unknown_command(copy: Path) -> None:
 
 def test_no_python_and_old_python(copy: Path) -> None:
     assert last_sentence(run(copy, "build")).startswith("python3 3.11 or newer is missing; install it")
-    program(copy, "python3", "exit 1")  # what an older one answers to the version check
+    program(copy, "python3", "exit 1")  # as an older one answers the version check
     assert last_sentence(run(copy, "build")).startswith("python3 3.11 or newer is missing; install it")
 
 
@@ -160,7 +160,7 @@ def test_check_runs_every_checker(copy: Path) -> None:
     assert all(name in line for name, line in zip(CHECKS, ran, strict=True))
 
 
-def test_check_goes_on_after_a_finding_and_names_all(copy: Path) -> None:
+def test_check_continues_after_a_finding_and_names_all(copy: Path) -> None:
     everything_installs(copy, "ruff format", "prettier")
     result = run(copy, "check")
     assert last_sentence(result) == "ruff format, prettier found something; mend what is named above."
@@ -194,7 +194,7 @@ def test_clean_removes_what_was_built(copy: Path) -> None:
 
 
 def test_the_servers_own_failures_are_one_sentence(tmp_path: Path) -> None:
-    """The Python tools speak for themselves, in the same form."""
+    """The Python tools report failures in the same form."""
     for arguments, words in (
         ([str(tmp_path / "nowhere")], "there is no folder"),
         ([str(tmp_path), "--port", "70000"], "--port 70000 is no port"),

@@ -1,4 +1,4 @@
-"""Downloads: the hash decides, and what broke off goes on."""
+"""Downloads: the hash decides, and interrupted ones resume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def remote(tmp_path: Path) -> Iterator[serve.Server]:
 
 
 class Breaking(http.server.BaseHTTPRequestHandler):
-    """Promises the whole file, sends half of what was asked for, and hangs up; says what was asked for."""
+    """Promises the whole file, sends half of the requested range, and closes; records the requests."""
 
     protocol_version = "HTTP/1.1"
     asked: list[str | None]
@@ -81,7 +81,7 @@ def test_an_older_file_with_another_hash_is_replaced_only_by_the_right_one(
     assert target.read_bytes() == BODY
 
 
-def test_a_broken_download_goes_on_where_it_stopped(breaking: str, tmp_path: Path) -> None:
+def test_a_broken_download_resumes_where_it_stopped(breaking: str, tmp_path: Path) -> None:
     target = tmp_path / "model.bin"
     for _ in range(2):
         with pytest.raises(console.Skipped, match="broke off"):
@@ -102,7 +102,7 @@ def test_a_part_that_is_whole_or_wrong(left: bytes, remote: serve.Server, tmp_pa
     assert not part.exists()
 
 
-def test_a_part_of_something_else_is_thrown_away(remote: serve.Server, tmp_path: Path) -> None:
+def test_a_part_of_another_file_is_deleted(remote: serve.Server, tmp_path: Path) -> None:
     part = tmp_path / f".model.bin.{SHA256[:16]}.part"
     part.write_bytes(b"other")
     with pytest.raises(console.Skipped, match="was expected"):

@@ -1,4 +1,4 @@
-"""Where NumPy and the model come from: the order of the ways, and what each refuses."""
+"""Where NumPy and the model come from: the order of the sources, and what each refuses."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_the_users_model_comes_first(repository: Path, monkeypatch: pytest.Monke
         model.provide()
 
 
-def test_no_model_when_none_is_wanted_or_none_can_be_had(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_model_when_none_is_requested_or_available(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "from_hub", lambda: skip("away"))
     monkeypatch.setattr(model, "from_index", lambda: skip("away"))
     assert model.provide() == []

@@ -1,4 +1,4 @@
-"""The page's lock file: exactly the wheels it is given, each fitting the runtime, nothing needed left out."""
+"""The page's lock file: exactly the given wheels, each fitting the runtime, with no requirement missing."""
 
 from __future__ import annotations
 

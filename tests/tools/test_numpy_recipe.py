@@ -58,7 +58,7 @@ def test_every_import_of_the_sites_numpy_is_there(tmp_path: Path) -> None:
         assert audit.unresolved(tmp_path / name) == []
 
 
-def test_an_import_that_nobody_offers_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresolved_import_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def entry(name: bytes) -> bytes:  # module, field, kind function, type 0
         return b"\x03env" + bytes([len(name)]) + name + b"\x00\x00"
 

@@ -1,4 +1,4 @@
-"""Wheels: what is packed checks out, and the site's wheels carry byte-code for the runtime's Python."""
+"""Wheels: packed files match their record, and the site's wheels carry byte-code for the runtime's Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong with the data or the options is said before training changes anything."""
+"""Every fault in the data or the options is reported before training changes anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on a device: as on NumPy, the network true whenever it yields, and the memory given back."""
+"""Training on a device: as on NumPy, with the network up to date at every yield, and the memory freed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[choice.Devices]:
-    """Devices of one test's own, with `simd` open and wished for."""
+    """Devices of one test, with `simd` open and preferred."""
     own = choice.Devices()
     device = SimdDevice()
     own.add(device)
@@ -129,8 +129,8 @@ def test_the_demo_learns(devices: choice.Devices) -> None:
     assert len(events) < 400, "epochs are reported together"
 
 
-def test_a_network_is_true_whenever_it_yields(devices: choice.Devices) -> None:
-    """Stopped after any progress, it is what NumPy makes of as many updates."""
+def test_a_network_is_up_to_date_whenever_training_yields(devices: choice.Devices) -> None:
+    """Stopped after any progress, it equals NumPy after as many updates."""
     network = build_network_from_json({"layers": LAYERS}, seed=2)
     steps = training_steps(network, data(), {"Epochs": 50, "LearningRate": 0.1}, every_step=True)
     step = [next(steps) for _ in range(4)][-1]
@@ -277,7 +277,7 @@ def test_weights_changed_in_place_between_epochs(devices: choice.Devices) -> Non
     assert max(np.abs(a).max() for a in networks[1].parameters.values()) == np.float32(0.3)
 
 
-def test_observers_are_told_from_the_next_epoch_on(devices: choice.Devices) -> None:
+def test_observers_get_events_from_the_next_epoch_on(devices: choice.Devices) -> None:
     networks = [build_network_from_json({"layers": LAYERS}, seed=2) for _ in range(2)]
     config = {"Epochs": 60, "LearningRate": 0.003, "Optimizer": "adamw"}
     used: list[str] = []

@@ -57,7 +57,7 @@ def test_every_number_moves(name: str, optimiser: str) -> None:
 
 @pytest.mark.parametrize("name", examples.EXAMPLES)
 def test_training_reduces_the_loss_and_reloads(name: str) -> None:
-    """From the ordinary initial weights, in float32; the saved network gives the same bits and trains on alike."""
+    """From the ordinary initial weights, in float32; the saved network gives the same bits and trains on."""
     network = build_network_from_json(examples.network_config(name), seed=2)
     x, t = data(name)
     batches, config = [{"Input": x, "Target": t}], {"Epochs": 60, "LearningRate": 0.02, "Optimizer": "adamw"}

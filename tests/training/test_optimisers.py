@@ -103,7 +103,7 @@ def test_state_survives_between_calls_and_a_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["AdamW", "RMSprop (momentum)", "SGD (momentum)", "SGD (Nesterov momentum)"])
-def test_forgetting_the_state_would_show(name: str) -> None:
+def test_the_tests_would_notice_a_forgotten_state(name: str) -> None:
     kept, forgetful = (build_network_from_json(CONFIG, seed=3) for _ in range(2))
     for _ in range(3):
         for network in (kept, forgetful):
@@ -208,7 +208,7 @@ def test_wrong_calls_change_nothing() -> None:
     assert network.save_model_to_string("m") == before
 
 
-def test_a_replaced_layer_starts_the_optimiser_anew() -> None:
+def test_a_replaced_layer_restarts_the_optimiser() -> None:
     network = build_network_from_json(CONFIG, seed=0)
     step(network)
     network.apply_gradients_adamw(0.01, 0.9, 0.999, 0.01)

@@ -79,7 +79,7 @@ def test_clipping_by_value_comes_before_the_norm() -> None:
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3, 1e3])
-def test_the_norm_told_is_the_one_before_clipping(clip: float) -> None:
+def test_the_reported_norm_is_the_one_before_clipping(clip: float) -> None:
     network = build()
     network.backward(2 * (network.forward(X) - T) / T.size)
     norm = np.sqrt(sum((g**2).sum() for g in network.gradients.values()))
@@ -100,7 +100,7 @@ def test_patience_counts_epochs_without_enough_progress() -> None:
 
 
 def test_restoring_the_best_epoch() -> None:
-    """With a rate that is far too large the best epoch is an early one; its checkpoint is what comes back."""
+    """With a rate that is far too large the best epoch is an early one; its checkpoint is restored."""
     config = {
         "Epochs": 30,
         "LearningRate": 40.0,
@@ -203,7 +203,7 @@ def test_events_are_plain_json() -> None:
     assert set(second) == {*first, "checkpoint"}
 
 
-def test_a_bar_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

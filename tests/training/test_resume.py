@@ -1,4 +1,4 @@
-"""Stopping, saving, loading and going on ends in the same bits as not stopping."""
+"""Stopping, saving, loading and continuing ends in the same bits as not stopping."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_cancelled_epoch_keeps_its_updates_and_is_run_again() -> None:
     assert stopped.training_state.epoch == 0
 
 
-def test_every_step_tells_every_update() -> None:
+def test_every_step_reports_every_update() -> None:
     config = {"Epochs": 2, "AccumulationSteps": 3}
     network, other = (build_network_from_json({"layers": LAYERS}, seed=1) for _ in range(2))
     seen = list(training_steps(network, BATCHES, config, every_step=True))

@@ -96,7 +96,7 @@ def test_steps_count_across_calls_and_files() -> None:
     assert result.lr_history == pytest.approx([0.05, 0.03])
     assert result.to_json()["LRHistory"] == result.lr_history
     other = {**config, "LRSchedule": {"Type": "linear", "Steps": 20}}
-    assert network.train(BATCHES, other).lr_history == pytest.approx([0.095, 0.085])  # a new schedule starts anew
+    assert network.train(BATCHES, other).lr_history == pytest.approx([0.095, 0.085])  # a new schedule starts at 0
 
 
 def test_a_schedule_without_a_length_spans_the_call() -> None:
@@ -108,7 +108,7 @@ def test_a_schedule_without_a_length_spans_the_call() -> None:
 
 
 def test_the_rate_is_what_moves_the_weights() -> None:
-    """A schedule that is 0 for two updates leaves the weights alone for two updates."""
+    """A schedule that is 0 for two updates leaves the weights unchanged for two updates."""
     config = {"Epochs": 1, "LearningRate": 0.0, "Scheduler": {"Type": "warmup", "LearningRate": 0.1, "Steps": 1}}
     network = build_network_from_json(NETWORK, seed=0)
     before = network.params[0]["kernel"].copy()

@@ -1,4 +1,4 @@
-"""The training loop: results, reproducibility, stopping, and data that is wrong."""
+"""The training loop: results, reproducibility, stopping, and invalid data."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def pair(x: list[float], target: list[float]) -> list[dict[str, Any]]:
     [(1e10, 1.0), (1e15, 1.0), (3e18, 1e-3), (1e-13, 1e-26), (1e-13, 1e-30), (1.0, 1e-10)],
     ids=lambda value: f"{value:g}",
 )
-def test_a_clipped_gradient_has_the_length_asked_for(device: str, x: float, clip: float) -> None:
+def test_a_clipped_gradient_has_the_requested_norm(device: str, x: float, clip: float) -> None:
     """The gradient of w is x²: its square is no float32 from 1e10 on and below 1e-12."""
     network = one(0.5)
     before = network.parameters["layers.0.kernel"].copy()
@@ -160,7 +160,7 @@ def test_stepping_that_diverges_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf")])
-def test_an_update_by_hand_takes_no_rate_that_is_no_number(rate: float) -> None:
+def test_an_update_by_hand_refuses_a_rate_that_is_not_a_number(rate: float) -> None:
     network = one(1)
     network.backward(network.forward([2.0]))
     for update in (network.update_weights, network.apply_gradients):

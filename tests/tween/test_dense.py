@@ -25,7 +25,7 @@ STACKS = {
 def pair(
     activations: tuple[str, ...], chain: bool, seed: int = 0, size: float = 0.8
 ) -> tuple[Network, TweenState, Tween]:
-    """A network with its tween state, and the same written out."""
+    """A network with its tween state, and the reference implementation of both."""
     layers: list[dict[str, Any]] = [
         {"type": "dense", "input_size": 4, "output_size": 5, "activation": name} for name in activations
     ]
@@ -43,7 +43,7 @@ def pair(
 
 
 def compare(network: Network, state: TweenState, plain: Tween) -> float:
-    """Largest difference of anything that both keep."""
+    """Largest difference between the two."""
     pairs: list[tuple[Any, Any]] = [
         *zip(state.forward_acts, plain.acts, strict=True),
         *zip(state.backward_targets, plain.targets, strict=True),
@@ -77,7 +77,7 @@ def test_steps_equal_the_formulas(name: str, chain: bool) -> None:
     assert any(not np.allclose(a, p["kernel"]) for a, p in zip(before, network.params, strict=True))
 
 
-def test_everything_is_cut_where_it_must_be() -> None:
+def test_everything_is_clipped_at_its_limit() -> None:
     """Large weights and inputs reach the limits: gradients 10, updates 1, targets by activation."""
     network, state, plain = pair(("relu", "leaky_relu", "linear"), True, size=3.0)
     rng = np.random.default_rng(1)

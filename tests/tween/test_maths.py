@@ -1,4 +1,4 @@
-"""The small functions: what is finite passes, what is not does no harm."""
+"""The small functions: finite values pass, others do no harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tweening over epochs: learning, histories, early stopping, the best kept, pruning, explosion detection."""
+"""Tweening over epochs: learning, histories, early stopping, restoring the best, pruning, explosion detection."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_explosion_guard() -> None:
     guard = ExplosionGuard()
     assert [guard.factor(1.0) for _ in range(10)] == [1.0] * 10
     assert guard.baseline == 1.0
-    factors = [guard.factor(20.0) for _ in range(13)]  # ten times the baseline, again and again
+    factors = [guard.factor(20.0) for _ in range(13)]  # ten times the baseline, repeatedly
     expected, rate = [], 1.0
     for i in range(1, 14):
         rate = max(0.01, rate * (0.3 if i > 10 else 0.5 if i > 5 else 0.7))
@@ -148,7 +148,7 @@ def test_pruning_switches_off_then_removes() -> None:
     low(state)
     done: list[str] = []
     for _ in range(8):
-        state.tween_step(net, x, 0, 2, 0.01)  # steps go on while layers disappear
+        state.tween_step(net, x, 0, 2, 0.01)  # steps continue while layers disappear
         low(state)
         done += prune(state, net)
     assert [d.split()[0] for d in done] == ["removed"] * 3

@@ -1,4 +1,4 @@
-"""The TypeScript declarations: up to date, strict, refusing what is wrong, and true of what really comes back."""
+"""The TypeScript declarations: up to date, strict, refusing mistakes, and true of real results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tsc(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def fresh() -> dict[Path, str]:
-    """The files as they would be written now."""
+    """The files, generated now."""
     return make_types.generate()
 
 
@@ -51,8 +51,8 @@ def test_a_strict_project_compiles_and_every_mistake_is_found() -> None:
     assert (HERE / "mistakes.ts").read_text().count("@ts-expect-error") > 20
 
 
-def test_a_mistake_that_is_none_fails(tmp_path: Path) -> None:
-    """The check above can fail: a marker before a right line is an error."""
+def test_a_marked_line_without_a_mistake_fails(tmp_path: Path) -> None:
+    """The check above can fail: a marker before a correct line is an error."""
     for path in HERE.glob("*.ts"):
         (tmp_path / path.name).write_text(path.read_text())
     options = json.loads((HERE / "tsconfig.json").read_text())
@@ -130,7 +130,7 @@ CALLS: dict[str, list[Any]] = {
 
 
 def test_the_declared_results_are_true(tmp_path: Path) -> None:
-    """What really comes back, as literals, is checked against the declarations by the compiler."""
+    """The compiler checks real results, as literals, against the declarations."""
     config = {"layers": [{"type": "dense", "input_size": 2, "output_size": 2, "activation": "sigmoid"}]}
     handle = bridge.create_network(json.dumps(config), 1)
     lines = ['import type { NetworkMethods } from "loom-browser";']
