@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from _shared import relative, report
 
-from loom_py import build_network_from_json
+from loom_py import Network, build_network_from_json
 
 INPUTS = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
 NETWORK = {
@@ -38,8 +38,25 @@ def separate_experts(seed: int) -> tuple[float, float]:
     return outputs, gradients
 
 
+def finite_differences(network: Network, x: list[float], target: int, step: float = 1e-5) -> float:
+    """Largest difference between the gradient of −ln p(target) and its central differences, over all parameters."""
+    exact = network.astype("float64")
+    exact.backward(-np.eye(3)[target] / exact.forward(x))
+    gradients = {name: g.copy() for name, g in exact.gradients.items()}
+    worst = 0.0
+    for name, values in exact.parameters.items():
+        for i in np.ndindex(values.shape):
+            kept, losses = values[i], []
+            for values[i] in (kept + step, kept - step):
+                losses.append(-np.log(exact.forward(x)[0, target]))
+            values[i] = kept
+            worst = max(worst, abs((losses[0] - losses[1]) / (2 * step) - gradients[name][i]))
+    return worst
+
+
 def main(seed: int = 0) -> dict[str, Any]:
     network = build_network_from_json(NETWORK, seed=seed)
+    differences = max(finite_differences(network, x, i) for i, x in enumerate(INPUTS))
     rng = np.random.default_rng(seed)
     for name in ("layers.0.kernel", "layers.2.kernel"):
         kernel = network.parameters[name]
@@ -56,6 +73,7 @@ def main(seed: int = 0) -> dict[str, Any]:
         correct=f"{right} of 3",
         output_difference_to_separate_experts=outputs,
         gradient_difference_to_separate_experts=gradients,
+        gradient_difference_to_finite_differences=differences,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,39 @@ def test_six_layer_stack(run: Any) -> None:
     assert figures["accuracy"] == 1
 
 
-def test_all_layers_validation(run: Any) -> None:
-    figures = run("all_layers_validation")
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_all_layers_validation(run: Any, tmp_path: Path, seed: int) -> None:
+    figures = run("all_layers_validation", seed=seed, folder=tmp_path)
+    assert figures["layers"] == 16
+    assert figures["loss_reduction_percent"] > 90
     assert figures["accuracy"] == 1
     assert figures["reload_difference"] == 0
+    assert figures["parameters_that_did_not_move"] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inputs.txt", "outputs.txt", "test.json"]
+    layers = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))["models"][0]["cfg"]["layers"]
+    assert len({layer["type"] for layer in layers} - {"softmax"}) == 6
+    assert len({layer["softmax_variant"] for layer in layers if layer["type"] == "softmax"}) == 10
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_hierarchical_rl(run: Any, seed: int) -> None:
+    figures = run("hierarchical_rl", seed=seed)
+    assert figures["share_of_best_reward_before"] < 0.6
+    assert figures["share_of_best_reward"] > 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_multi_scale(run: Any, seed: int) -> None:
+    figures = run("multi_scale", seed=seed)
+    assert figures["outputs_by_scale"] == [32, 6]
+    assert figures["accuracy_on_fresh_signals"] > 0.98
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_nested_grid_scatter(run: Any, seed: int) -> None:
+    figures = run("nested_grid_scatter", seed=seed)
+    assert figures["difference_to_separate_agents"] < 1e-6
+    assert figures["loss_reduction_percent"] > 90
     assert figures["parameters_that_did_not_move"] == 0
 
 
@@ -68,6 +98,7 @@ def test_moe_grid_softmax(run: Any) -> None:
     assert figures["correct"] == "3 of 3"
     assert figures["output_difference_to_separate_experts"] < 1e-6
     assert figures["gradient_difference_to_separate_experts"] < 1e-6
+    assert figures["gradient_difference_to_finite_differences"] < 1e-6
 
 
 def test_mixture_of_experts(run: Any) -> None:
