@@ -26,38 +26,31 @@ class SandwichGemma(Gemma):
     def __init__(self, config: LlamaConfig, windows: list[int], query_scale: float) -> None:
         super().__init__(config)
         self.windows = windows
-        self.query_factor = query_scale * config.head_dim**0.5
+        self.query_factor *= query_scale * config.head_dim**0.5
 
     def layer_window(self, layer: int) -> int:
         return self.windows[layer]
 
     def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
-        size = (self.config.hidden_size,)
         for name, gguf in (
             ("input_layernorm", "attn_norm"),
             ("post_attention_layernorm", "post_attention_norm"),
             ("pre_feedforward_layernorm", "ffn_norm"),
             ("post_feedforward_layernorm", "post_ffw_norm"),
         ):
-            yield Weight(f"{block}.{name}.weight", size, gguf=f"{blk}.{gguf}.weight")
+            yield from self.norm_weights(f"{block}.{name}", f"{blk}.{gguf}")
         yield from self.attention_weights(f"{block}.self_attn", blk)
         yield from self.mlp_weights(f"{block}.mlp", blk)
 
     def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + norm(attention(norm(x))), then + norm(mlp(norm(·))); x (T, hidden)."""
-        block, eps = f"model.layers.{layer}", self.config.rms_norm_eps
-
-        def norm(name: str, x: Tensor) -> Tensor:
-            return ops.rms_norm(x, weights[f"{block}.{name}.weight"], eps)
-
-        h = self.attention(ops, weights, f"{block}.self_attn", layer, norm("input_layernorm", x), chunk)
-        x = ops.add(x, norm("post_attention_layernorm", h))
-        h = self.mlp(ops, weights, f"{block}.mlp", norm("pre_feedforward_layernorm", x))
-        return ops.add(x, norm("post_feedforward_layernorm", h))
-
-    def scaled(self, ops: Ops, q: Tensor) -> Tensor:
-        """Queries so that attention's own division makes the family's scale of them."""
-        return q if self.query_factor == 1.0 else ops.scale(q, self.query_factor)
+        block = f"model.layers.{layer}"
+        h = self.norm(ops, weights, f"{block}.input_layernorm", x)
+        h = self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk)
+        x = ops.add(x, self.norm(ops, weights, f"{block}.post_attention_layernorm", h))
+        h = self.norm(ops, weights, f"{block}.pre_feedforward_layernorm", x)
+        h = self.mlp(ops, weights, f"{block}.mlp", h)
+        return ops.add(x, self.norm(ops, weights, f"{block}.post_feedforward_layernorm", h))
 
 
 class Gemma2(SandwichGemma):
@@ -79,10 +72,6 @@ class Gemma2(SandwichGemma):
             _cap(fields, "attn_logit_softcapping", 50.0),
             _cap(fields, "final_logit_softcapping", 30.0),
         )
-
-    def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = super().heads(ops, weights, module, h)
-        return self.scaled(ops, q), k, v
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         """cap · tanh(logits / cap)."""

@@ -18,7 +18,7 @@ from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_valu
 from .registry import Family
 from .rope import RopeScaling, gguf_rope, inverse_frequencies, read_rope, rotary_size, unpermute_rope_rows
 
-EMBEDDING, FINAL_NORM, HEAD = "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,22 @@ class LlamaConfig:
     model_type: str
 
     @classmethod
-    def read(cls, fields: Fields, *, tied: bool = False, act: str = "silu", act_key: str = "hidden_act") -> LlamaConfig:
+    def read(
+        cls,
+        fields: Fields,
+        *,
+        tied: bool = False,
+        bias: bool = False,
+        act: str = "silu",
+        act_key: str = "hidden_act",
+        eps: float = 1e-6,
+        eps_key: str = "rms_norm_eps",
+        rotary: float = 1.0,
+    ) -> LlamaConfig:
         """From `config.json`. Raises `FormatError` or `ModelError` with the field's path.
 
-        **Arguments:** what is taken for granted where the file does not say it, and the field of the activation.
+        **Arguments:** what is taken for granted where the file does not say it, and names of fields that differ among
+        families: `act_key` of the activation, `eps_key` of what norms add to the variance.
         """
         if fields.boolean("rope_interleaved"):
             raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
@@ -65,14 +77,14 @@ class LlamaConfig:
             num_attention_heads=heads,
             num_key_value_heads=kv_heads,
             head_dim=head_dim,
-            rms_norm_eps=fields.number("rms_norm_eps", default=1e-6, maximum=1.0, above=0),
+            rms_norm_eps=fields.number(eps_key, default=eps, maximum=1.0, above=0),
             rope_theta=theta,
             rope_scaling=scaling,
-            rotary_size=rotary_size(fields, head_dim),
+            rotary_size=rotary_size(fields, head_dim, default=rotary),
             max_position_embeddings=fields.integer("max_position_embeddings", default=2048),
             tie_word_embeddings=fields.boolean("tie_word_embeddings", default=tied),
-            attention_bias=fields.boolean("attention_bias"),
-            mlp_bias=fields.boolean("mlp_bias"),
+            attention_bias=fields.boolean("attention_bias", default=bias),
+            mlp_bias=fields.boolean("mlp_bias", default=bias),
             activation=activation(fields, act_key, act),
             bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
             eos_token_ids=token_ids(fields, "eos_token_id", vocab),
@@ -91,9 +103,17 @@ class Llama:
     """Whether GGUF lays the rows of a rotary pair side by side."""
     score_cap = 0.0
     """Where attention's scores level off; 0 for nowhere."""
+    final_norm, out_proj = "model.norm", "o_proj"
+    """Names of the last norm and of attention's output."""
+    query_factor = 1.0
+    """What queries are multiplied with, where products of queries and keys have another scale than 1 / √D."""
+    residual_factor = 1.0
+    """What both halves of a block are multiplied with before they are added."""
 
     def __init__(self, config: LlamaConfig) -> None:
         self.config = config
+        if config.rope_scaling is not None:
+            self.query_factor = config.rope_scaling.attention_factor**2  # of queries and keys
         self.frequencies = inverse_frequencies(config.rotary_size, config.rope_theta, config.rope_scaling)
 
     @classmethod
@@ -119,17 +139,20 @@ class Llama:
         yield Weight(EMBEDDING, (c.vocab_size, hidden), gguf="token_embd.weight")
         for i in range(c.num_hidden_layers):
             yield from self.block_weights(f"model.layers.{i}", f"blk.{i}")
-        yield Weight(FINAL_NORM, (hidden,), gguf="output_norm.weight")
+        yield from self.norm_weights(self.final_norm, "output_norm")
         if not c.tie_word_embeddings:
             yield Weight(HEAD, (c.vocab_size, hidden), gguf="output.weight")
 
     def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
         """Of the layer `block`, which GGUF calls `blk`."""
-        size = (self.config.hidden_size,)
-        yield Weight(f"{block}.input_layernorm.weight", size, gguf=f"{blk}.attn_norm.weight")
+        yield from self.norm_weights(f"{block}.input_layernorm", f"{blk}.attn_norm")
         yield from self.attention_weights(f"{block}.self_attn", blk)
-        yield Weight(f"{block}.post_attention_layernorm.weight", size, gguf=f"{blk}.ffn_norm.weight")
+        yield from self.norm_weights(f"{block}.post_attention_layernorm", f"{blk}.ffn_norm")
         yield from self.mlp_weights(f"{block}.mlp", blk)
+
+    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
+        """Of a norm over the hidden state."""
+        yield Weight(f"{module}.weight", (self.config.hidden_size,), gguf=f"{gguf}.weight")
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         """Of the attention `module` of a layer."""
@@ -144,9 +167,16 @@ class Llama:
             ("q_proj", "attn_q", (queries, c.hidden_size), q_order),
             ("k_proj", "attn_k", (keys, c.hidden_size), k_order),
             ("v_proj", "attn_v", (keys, c.hidden_size), None),
-            ("o_proj", "attn_output", (c.hidden_size, queries), None),
+            (self.out_proj, "attn_output", (c.hidden_size, queries), None),
         ):
             yield from projection(f"{module}.{name}", shape, f"{blk}.{gguf}", bias=c.attention_bias, order=order)
+
+    def qkv_biases(self, module: str, blk: str) -> Iterator[Weight]:
+        """Biases of queries, keys and values alone, for families that have them."""
+        c = self.config
+        queries, keys = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
+        for name, rows in (("q", queries), ("k", keys), ("v", keys)):
+            yield Weight(f"{module}.{name}_proj.bias", (rows,), gguf=f"{blk}.attn_{name}.bias")
 
     def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
         """Of the gated MLP `module` of a layer."""
@@ -163,7 +193,7 @@ class Llama:
         x = self.embed(ops, weights, chunk.ids)
         for layer in range(self.config.num_hidden_layers):
             x = self.block(ops, weights, layer, x, chunk)
-        return ops.rms_norm(chunk.answered(ops, x), weights[FINAL_NORM], self.config.rms_norm_eps)
+        return self.norm(ops, weights, self.final_norm, chunk.answered(ops, x))
 
     def embed(self, ops: Ops, weights: Tensors, ids: Tensor) -> Tensor:
         """ids (T,) → (T, hidden)."""
@@ -174,18 +204,35 @@ class Llama:
 
     def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + attention(norm(x)), then + mlp(norm(·)); x (T, hidden)."""
-        block, eps = f"model.layers.{layer}", self.config.rms_norm_eps
-        h = ops.rms_norm(x, weights[f"{block}.input_layernorm.weight"], eps)
-        x = ops.add(x, self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk))
-        h = ops.rms_norm(x, weights[f"{block}.post_attention_layernorm.weight"], eps)
-        return ops.add(x, self.mlp(ops, weights, f"{block}.mlp", h))
+        block = f"model.layers.{layer}"
+        h = self.norm(ops, weights, f"{block}.input_layernorm", x)
+        x = self.added(ops, x, self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk))
+        h = self.norm(ops, weights, f"{block}.post_attention_layernorm", x)
+        return self.added(ops, x, self.mlp(ops, weights, f"{block}.mlp", h))
+
+    def parallel_block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
+        """x + attention(h) + mlp(h) with h = norm(x), for families that have it so; x (T, hidden)."""
+        block = f"model.layers.{layer}"
+        h = self.norm(ops, weights, f"{block}.input_layernorm", x)
+        y = ops.add(x, self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk))
+        return ops.add(y, self.mlp(ops, weights, f"{block}.mlp", h))
+
+    def norm(self, ops: Ops, weights: Tensors, module: str, x: Tensor) -> Tensor:
+        """The norm `module` over the last axis."""
+        return ops.rms_norm(x, weights[f"{module}.weight"], self.config.rms_norm_eps)
+
+    def added(self, ops: Ops, x: Tensor, y: Tensor) -> Tensor:
+        return ops.add(x, y if self.residual_factor == 1.0 else ops.scale(y, self.residual_factor))
 
     def attention(self, ops: Ops, weights: Tensors, module: str, layer: int, h: Tensor, chunk: Chunk) -> Tensor:
         """The attention `module` of a layer for h (T, hidden) → like h."""
         q, k, v = self.heads(ops, weights, module, h)
+        factor = self.layer_query_factor(layer)
+        if factor != 1.0:
+            q = ops.scale(q, factor)
         frequencies, window = self.layer_frequencies(layer), self.layer_window(layer)
         mixed = cached_attention(ops, chunk, layer, q, k, v, frequencies, window=window, cap=self.score_cap)
-        return linear(ops, weights, f"{module}.o_proj", mixed)
+        return linear(ops, weights, f"{module}.{self.out_proj}", mixed)
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (T, heads, D), keys and values (T, kv_heads, D) of the attention `module` for h (T, hidden)."""
@@ -204,6 +251,10 @@ class Llama:
     def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
         """The rotary frequencies of a layer; None for one without rotary embeddings."""
         return self.frequencies
+
+    def layer_query_factor(self, layer: int) -> float:
+        """`query_factor` of a layer."""
+        return self.query_factor
 
     def layer_window(self, layer: int) -> int:
         """How many positions a token of a layer sees; 0 for all."""

@@ -36,10 +36,7 @@ class Qwen2(Mistral):
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)
-        c = self.config
-        queries, keys = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
-        for name, rows in (("q", queries), ("k", keys), ("v", keys)):
-            yield Weight(f"{module}.{name}_proj.bias", (rows,), gguf=f"{blk}.attn_{name}.bias")
+        yield from self.qkv_biases(module, blk)
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

@@ -33,9 +33,8 @@ class Qwen3(Mistral):
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = super().heads(ops, weights, module, h)
-        eps = self.config.rms_norm_eps
-        q = ops.rms_norm(q, weights[f"{module}.q_norm.weight"], eps)
-        return q, ops.rms_norm(k, weights[f"{module}.k_norm.weight"], eps), v
+        q = self.norm(ops, weights, f"{module}.q_norm", q)
+        return q, self.norm(ops, weights, f"{module}.k_norm", k), v
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

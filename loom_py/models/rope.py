@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,13 +24,20 @@ class RopeScaling:
     - `linear`: every frequency divided by `factor`.
     - `llama3`: frequencies whose wavelength exceeds `original_max_position_embeddings / low_freq_factor` are divided by
       `factor`, those below `… / high_freq_factor` are kept, those between are interpolated.
+    - `yarn` (Peng et al. 2023): frequencies that turn more than `beta_fast` times over the original context are kept,
+      those that turn less than `beta_slow` times are divided by `factor`, those between are interpolated by their
+      number; queries and keys are multiplied with `attention_factor`.
     """
 
-    kind: Literal["linear", "llama3"]
+    kind: Literal["linear", "llama3", "yarn"]
     factor: float
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
     original_max_position_embeddings: int = 8192
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float = 1.0
+    truncate: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """As `rope_scaling` of a `config.json`."""
@@ -39,6 +47,14 @@ class RopeScaling:
                 "low_freq_factor": self.low_freq_factor,
                 "high_freq_factor": self.high_freq_factor,
                 "original_max_position_embeddings": self.original_max_position_embeddings,
+            }
+        if self.kind == "yarn":
+            result |= {
+                "beta_fast": self.beta_fast,
+                "beta_slow": self.beta_slow,
+                "attention_factor": self.attention_factor,
+                "original_max_position_embeddings": self.original_max_position_embeddings,
+                "truncate": self.truncate,
             }
         return result
 
@@ -50,10 +66,28 @@ def inverse_frequencies(size: int, theta: float, scaling: RopeScaling | None = N
         return frequencies
     if scaling.kind == "linear":
         return frequencies / scaling.factor
+    if scaling.kind == "yarn":
+        keep = 1 - _yarn_ramp(size, theta, scaling)
+        return keep * frequencies + (1 - keep) * frequencies / scaling.factor
     turns = scaling.original_max_position_embeddings * frequencies / (2 * np.pi)
     low, high = scaling.low_freq_factor, scaling.high_freq_factor
     keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
     return keep * frequencies + (1 - keep) * frequencies / scaling.factor
+
+
+def _yarn_ramp(size: int, theta: float, scaling: RopeScaling) -> NDArray[np.float64]:
+    """0 for frequencies that are kept, 1 for those that are divided: (size/2,)."""
+
+    def number(turns: float) -> float:
+        """Of the frequency that turns so often over the original context."""
+        length = scaling.original_max_position_embeddings
+        return size * math.log(length / (turns * 2 * math.pi)) / (2 * math.log(theta))
+
+    low, high = number(scaling.beta_fast), number(scaling.beta_slow)
+    if scaling.truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0.0), min(high, size - 1.0)
+    return np.clip((np.arange(size // 2, dtype=np.float64) - low) / max(high - low, 1e-3), 0.0, 1.0)
 
 
 def rotary_size(fields: Fields, head_size: int, *, key: str = "partial_rotary_factor", default: float = 1.0) -> int:
@@ -89,11 +123,13 @@ def read_rope(fields: Fields, layers: str = "") -> tuple[float, RopeScaling | No
         return theta, None
     if kind == "linear":
         return theta, RopeScaling("linear", inner.number("factor", maximum=1e6, above=0.0))
+    if kind == "yarn":
+        return theta, _read_yarn(fields, inner)
     if kind != "llama3":
         raise ModelError(
             f"the rotary scaling {kind[:60]!r} is not supported",
             where=inner.at("rope_type" if inner.has("rope_type") else "type"),
-            remedy="Supported are default, linear and llama3.",
+            remedy="Supported are default, linear, llama3 and yarn.",
         )
     scaling = RopeScaling(
         "llama3",
@@ -105,6 +141,33 @@ def read_rope(fields: Fields, layers: str = "") -> tuple[float, RopeScaling | No
     if scaling.high_freq_factor <= scaling.low_freq_factor:
         raise inner.error("must be greater than low_freq_factor", "high_freq_factor")
     return theta, scaling
+
+
+def _read_yarn(fields: Fields, inner: Fields) -> RopeScaling:
+    """`inner` is the scaling's object, `fields` the whole configuration."""
+    original = inner.integer("original_max_position_embeddings", default=None)
+    context = fields.integer("max_position_embeddings", default=2048)
+    factor = inner.number("factor", default=context / original if original else ..., maximum=1e6, above=0)
+    attention = inner.number("attention_factor", default=None, maximum=1e6, above=0)
+    if attention is None:
+        attention = _magnitude(factor)
+        scale, scale_all = (inner.number(key, default=None) for key in ("mscale", "mscale_all_dim"))
+        if scale and scale_all:
+            attention = _magnitude(factor, scale) / _magnitude(factor, scale_all)
+    return RopeScaling(
+        "yarn",
+        factor=factor,
+        original_max_position_embeddings=original or context,
+        beta_fast=inner.number("beta_fast", default=32.0, maximum=1e6, above=0),
+        beta_slow=inner.number("beta_slow", default=1.0, maximum=1e6, above=0),
+        attention_factor=attention,
+        truncate=inner.boolean("truncate", default=True),
+    )
+
+
+def _magnitude(factor: float, scale: float = 1.0) -> float:
+    """0.1 scale ln(factor) + 1, YaRN's."""
+    return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
 
 
 def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:

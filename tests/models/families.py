@@ -36,6 +36,20 @@ ARCHITECTURES = {
 }
 """The cases whose configuration GGUF can hold."""
 
+SHAPE = {
+    "vocab_size": 96,
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+"""A small configuration that most families understand."""
+
 
 @dataclass(frozen=True)
 class Case:

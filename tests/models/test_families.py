@@ -12,12 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from loom_py.generation.runner import Runner
+from loom_py.models.registry import Family, families, read_decoder
 from loom_py.runtime.device import Device
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
-from .families import ARCHITECTURES, CASES, Case, on_device, on_numpy, open_gguf
+from .families import ARCHITECTURES, CASES, SHAPE, Case, on_device, on_numpy, open_gguf
 
 Kind = gguf.GGMLQuantizationType
 
@@ -97,12 +98,13 @@ def test_quantised_from_gguf(name: str, tmp_path: Path, simd: Device) -> None:
     quick.close()
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_names_are_those_of_gguf(name: str) -> None:
+@pytest.mark.parametrize(
+    "family", [family for family in families() if family.architectures], ids=lambda family: family.model_types[0]
+)
+def test_names_are_those_of_gguf(family: Family) -> None:
     """The library that llama.cpp's converter uses maps transformers' names to the same ones."""
-    case = Case(name)
-    decoder = case.decoder()
-    architecture = next(a for a, word in gguf.MODEL_ARCH_NAMES.items() if word == ARCHITECTURES[name])
+    decoder = read_decoder({**SHAPE, "hidden_size": 64, "model_type": family.model_types[0]})
+    architecture = next(a for a, word in gguf.MODEL_ARCH_NAMES.items() if word in family.architectures)
     names = gguf.get_tensor_name_map(architecture, decoder.facts.num_hidden_layers)
     for weight in decoder.weights():
         assert names.get_name(weight.name, try_suffixes=(".weight", ".bias")) == weight.gguf
