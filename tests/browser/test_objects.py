@@ -87,9 +87,9 @@ MAKE = """async ({ worker, count }) => {
         await state.stepForward();
         await session.createAdaptationTracker(100, 1000);
         if (worker) continue;
-        const network = createLoomNetwork(JSON.stringify({ layers }));
-        network.createStepState(4).stepForward();
-        network.InitStepState("[4]");
+        const fresh = createLoomNetwork(JSON.stringify({ layers }));
+        fresh.createStepState(4).stepForward();
+        fresh.InitStepState("[4]");
         createToolbox();
     }
     return session.liveObjects();
