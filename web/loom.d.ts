@@ -622,7 +622,7 @@ export declare class Session {
     doc: string;
   }[]>;
   /**
-   * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
+   * Progress is `{status, file, loaded, total, message}`: `"resolve"`, `"examine"`, `"resume"`, `"download"`, `"verify"`, `"kept"`,
    * `"cached"` and `"load"` in this order; `"waiting"`, `"retry"`, `"restart"`, `"evicted"`, `"persist"` and `"notice"`
    * when they apply.
    * @param source local files, files by address, one that is kept, or a name on the hub

@@ -53,7 +53,7 @@ import_name.provide()  # in a page nobody can have installed the original's pack
 
 def __getattr__(name: str) -> Any:
     """Functions about language models, imported when one is first called: a page that trains need not load them."""
-    for module in ("models", "text"):
+    for module in ("models", "opening", "text"):
         value = getattr(importlib.import_module(f".{module}", __package__), name, None)
         if callable(value) and not name.startswith("_"):
             return value

@@ -62,7 +62,13 @@ class Choice:
 
 
 def choose_files(
-    paths: Iterable[str], *, named: str = "", tag: str = "", indexed: Sequence[str] = (), place: str = "model"
+    paths: Iterable[str],
+    *,
+    named: str = "",
+    tag: str = "",
+    folder: str = "",
+    indexed: Sequence[str] = (),
+    place: str = "model",
 ) -> Choice:
     """The files that make a model, by the rule above.
 
@@ -71,15 +77,18 @@ def choose_files(
     - `paths`: all there are, with `/` between folders.
     - `named`: the path that was asked for: a `.gguf`, or the weights of the Hugging Face layout.
     - `tag`: a word in the name of the `.gguf`, such as `Q4_K_M`.
+    - `folder`: only files in it and below count.
     - `indexed`: the names in the index, once it has been read; before, all weights beside it are taken.
     - `place`: the folder's name, for errors.
 
     Raises `ModelError` where there is no model, or more than one.
     """
     seen = sorted({path for path in paths if not _hidden(path)}, key=lambda path: (path.count("/"), path))
-    folder = named.rpartition("/")[0]
     if named:
-        seen = [path for path in seen if path.rpartition("/")[0] == folder]
+        beside = named.rpartition("/")[0]
+        seen = [path for path in seen if path.rpartition("/")[0] == beside]
+    elif folder:
+        seen = [path for path in seen if path.startswith(f"{folder}/")]
     if named.lower().endswith(".gguf"):
         return Choice(tuple(_parts(named, seen)))
     if tag:

@@ -7,16 +7,19 @@ and in a page before the weights are fetched.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file, read_text_file
 from ..formats.folder import INDEX, choose_files
 from ..formats.gguf_split import open_gguf
+from ..formats.hub_address import parse_hub_address
+from ..formats.hub_cache import cached_snapshot, download_command
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
 from ..models.protocols import Decoder, Facts
@@ -100,12 +103,13 @@ def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[st
 def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
     """The files that make the model at `path`: a directory, or a file in it.
 
-    A `.gguf` is taken with the other parts of it; another file stands for its directory.
+    A `.gguf` is taken with the other parts of it; another file stands for its directory. An address on the Hugging Face
+    hub stands for what Hugging Face's tools have fetched of it to this machine.
     """
     place = Path(path)
+    if not place.exists():
+        return _fetched_files(os.fspath(path))
     directory, named = (place.parent, place.name) if place.is_file() else (place, "")
-    if not directory.is_dir():
-        raise ModelError("no such file or directory", where=str(path))
     paths = [entry.name for entry in directory.iterdir() if entry.is_file()]
     try:
         choice = choose_files(paths, named=named, place=str(path))
@@ -115,6 +119,30 @@ def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
             raise
         choice = choose_files(deeper, place=str(path))
     return {file: FileSource(directory / file) for file in choice.files}
+
+
+def _fetched_files(text: str) -> dict[str, Source]:
+    """The files of a model on the hub, from the cache of Hugging Face's tools."""
+    local = ModelError("no such file or directory", where=text)
+    is_address = re.match(r"\s*[\"'<]?(\w+:)?//|(www\.)?(hf|huggingface)\.co/", text, re.IGNORECASE) is not None
+    try:
+        address = parse_hub_address(text)
+    except InputError:
+        if is_address:
+            raise
+        raise local from None
+    snapshot = cached_snapshot(address)
+    if snapshot is None:
+        remedy = f"Fetch it with: {download_command(address)}"
+        if not is_address and not address.tag and not address.revision:
+            raise ModelError(local.message, where=text, remedy=f"If it is on the hub: {download_command(address)}.")
+        raise ModelError(f"the model {address.repository} is not on this machine", where=text, remedy=f"{remedy}.")
+    paths = [str(path.relative_to(snapshot)).replace(os.sep, "/") for path in _walk(snapshot)]
+    if address.file and address.file not in paths:
+        message = f"{address.file} is not among the files that were fetched"
+        raise ModelError(message, where=text, remedy=f"Fetch it with: {download_command(address)}.")
+    choice = choose_files(paths, named=address.file, tag=address.tag, folder=address.folder, place=address.repository)
+    return {file: FileSource(snapshot / file) for file in choice.files}
 
 
 def _walk(directory: Path) -> Iterator[Path]:

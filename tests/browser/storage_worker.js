@@ -10,6 +10,12 @@ const storage = Storage.open();
 
 /** @typedef {import("ORIGIN/loom.js").Progress} Progress */
 
+/** What Python answers in a page, for the repositories of these tests. @type {import("ORIGIN/storage/model_files.js").Rules} */
+const rules = {
+  address: (text) => ({ repository: text, revision: "", file: "", tag: "", folder: "" }),
+  choose: ({ paths }) => ({ files: paths.filter((path) => !path.endsWith(".bin")), index: "", notices: [] }),
+};
+
 /** @type {Record<string, (params: any) => Promise<unknown>>} */
 const COMMANDS = {
   /** @param {{source: import("ORIGIN/storage/model_files.js").ModelSource, abortAt?: number}} params */
@@ -22,7 +28,7 @@ const COMMANDS = {
       if (event.status === "download" && (event.loaded ?? 0) >= abortAt) stop.abort();
     };
     try {
-      const readers = await openModelFiles(source, await storage, { onProgress, signal: stop.signal });
+      const readers = await openModelFiles(source, await storage, { onProgress, signal: stop.signal, rules });
       const files = readers.map((reader) => {
         const hash = new Sha256();
         for (let at = 0; at < reader.size; at += 300_007)

@@ -221,12 +221,3 @@ def test_the_hub_states_sizes_and_hashes(open_tab: Callable[..., Tab], hub: Hub)
     tab.run("clear")
     hub.wrong_hash = True
     assert tab.load(source)["error"]["name"] == "IntegrityError"
-
-
-def test_a_repository_with_several_gguf_files_asks_which(open_tab: Callable[..., Tab], hub: Hub) -> None:
-    hub.files = {"a-Q4_1.gguf": content(5), "a-Q8_0.gguf": content(6)}
-    error = open_tab().load({"hub": "someone/quants", "hubURL": hub.url})["error"]
-    assert error["name"] == "InputError"
-    assert "someone/quants/a-Q8_0.gguf" in error["remedy"]
-    result = open_tab().load({"hub": "someone/quants/a-Q8_0.gguf", "hubURL": hub.url})
-    check_whole(result, hub.files["a-Q8_0.gguf"], "a-Q8_0.gguf")

@@ -2,7 +2,7 @@
 
 import { InputError } from "../errors.js";
 import { expectNumber, expectText, mismatch, record } from "./arguments.js";
-import { modelFiles } from "../storage/folders.js";
+import { pathOf } from "../storage/folders.js";
 
 /** @typedef {import("../storage/storage.js").RemoteFile} RemoteFile */
 /** @typedef {Iterable<File> | {files: RemoteFile[], name?: string} | {kept: string} | string} ModelChoice */
@@ -17,7 +17,7 @@ export function modelSource(source) {
     const files = [...source];
     for (const [i, file] of files.entries())
       if (!(file instanceof File)) throw new InputError(mismatch("a File", file), { where: `source[${i}]` });
-    if (files.length) return { files: modelFiles(files) };
+    if (files.length) return { files, paths: files.map(pathOf) };
   } else if (typeof source === "object" && source && "kept" in source) {
     expectText(source.kept, "source.kept");
     return { kept: source.kept };

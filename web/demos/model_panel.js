@@ -17,6 +17,7 @@ import { element, make, showError, size } from "./ui.js";
 
 const VERBS = {
   resolve: "Looking up",
+  examine: "Looking at",
   waiting: "Waiting for another tab:",
   resume: "Checking what came before:",
   download: "Downloading",

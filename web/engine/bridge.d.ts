@@ -6,7 +6,7 @@
 import type { NumberArray, PackedBatch, Samples } from "../api/arguments.js";
 import type { SimdHost } from "../devices/simd_host.js";
 import type { WebGPUHost } from "../devices/webgpu_host.js";
-import type { Reader } from "../storage/readers.js";
+import type { HeadReader, Reader } from "../storage/readers.js";
 
 /** Names an object in Python until it is released. */
 export type Handle = number;
@@ -57,6 +57,9 @@ export interface Bridge {
   release(handle: Handle): void;
   live(): number;
 
+  hub_address(text: string): Json;
+  choose_model_files(request: Json): Json;
+  examine_model(files: Reader[], heads: HeadReader[]): Json;
   load_start(readers: Reader[], activations?: string): Task;
   chat_start(handle: Handle, messages: Json, options: Json): Task;
   complete_start(handle: Handle, prompt: string, options: Json): Task;

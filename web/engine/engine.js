@@ -148,12 +148,15 @@ const METHODS = {
     const readers = await openModelFiles(source, await storage(), {
       onProgress: context.onEvent,
       signal: context.signal,
+      rules: rules(runtime),
     });
     try {
       const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
       const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
         context.onEvent({ status: "load", ...events.at(-1) });
-      return await runTask(runtime, task, { signal: context.signal, onEvents });
+      const model = await runTask(runtime, task, { signal: context.signal, onEvents });
+      for (const message of model.notices) context.onEvent({ status: "notice", file: model.name, message });
+      return model;
     } finally {
       for (const reader of readers) reader.release();
     }
@@ -175,6 +178,17 @@ const METHODS = {
 
 /** @param {Runtime} runtime @returns {import("../devices/open.js").DeviceFacts[]} */
 const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devices()));
+
+/**
+ * What Python knows of models before they are fetched.
+ * @param {Runtime} runtime
+ * @returns {import("../storage/model_files.js").Rules}
+ */
+const rules = (runtime) => ({
+  address: (text) => JSON.parse(inPython(runtime, (b) => b.hub_address(text))),
+  choose: (request) => JSON.parse(inPython(runtime, (b) => b.choose_model_files(JSON.stringify(request)))),
+  examine: (files, heads) => JSON.parse(inPython(runtime, (b) => b.examine_model(files, heads))),
+});
 
 /** @typedef {{loaded: number, total: number}} Prefill tokens of the prompt */
 /** @typedef {{id: number, text: string, finishReason: string | null}} Token */

@@ -1,49 +1,13 @@
 /** Models in the user's folders: picked, dropped, or chosen with `<input webkitdirectory>`. */
 
-import { InputError } from "../errors.js";
-
-const MODEL_FILE = /\.(gguf|safetensors|json|jinja)$/i;
+const MODEL_FILE = /\.(gguf|safetensors|json|jinja|bin|pth?|h5|onnx|npz)$|\.gguf[-.](split|part)/i;
 const DEPTH = 4;
-
-/**
- * The files of a model among those of a folder: the shallowest folder with `config.json` and weights, else the one
- * `.gguf` file. Files that were chosen one by one are taken as they are.
- * @param {File[]} files
- * @returns {File[]}
- */
-export function modelFiles(files) {
-  if (!files.some((file) => pathOf(file).includes("/"))) return files;
-  /** @type {Map<string, File[]>} */
-  const folders = new Map();
-  for (const file of files) {
-    if (!MODEL_FILE.test(file.name)) continue;
-    const path = pathOf(file);
-    const folder = path.slice(0, path.lastIndexOf("/") + 1);
-    folders.set(folder, [...(folders.get(folder) ?? []), file]);
-  }
-  const byDepth = [...folders].sort(([a], [b]) => a.split("/").length - b.split("/").length);
-  for (const [, inside] of byDepth) {
-    const has = (/** @type {RegExp} */ name) => inside.some((file) => name.test(file.name));
-    if (has(/^config\.json$/) && has(/\.safetensors$/i)) return inside.filter((file) => !/\.gguf$/i.test(file.name));
-  }
-  const gguf = files.filter((file) => /\.gguf$/i.test(file.name));
-  if (gguf.length === 1) return gguf;
-  throw new InputError(
-    gguf.length ? `the folder contains ${gguf.length} .gguf files` : "the folder contains no model",
-    {
-      where: files[0] ? pathOf(files[0]).split("/")[0] : "folder",
-      remedy: gguf.length
-        ? `Choose one of them: ${gguf.map((file) => file.name).join(", ")}.`
-        : "Choose one with a .gguf file, or with config.json, tokenizer.json and .safetensors files.",
-    },
-  );
-}
 
 /** @type {WeakMap<File, string>} */
 const paths = new WeakMap();
 
-/** @param {File} file */
-const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
+/** Where a file lies in what was chosen. @param {File} file */
+export const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
 
 /**
  * All files of what was dropped, also those in folders. Call it within the event handler: the items do not outlive it.

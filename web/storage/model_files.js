@@ -2,9 +2,10 @@
  * All files of a model as readers: resolved, room made, fetched or taken from storage, and recorded as one model.
  */
 
-import { DownloadError, InputError, StorageError } from "../errors.js";
+import { DownloadError, InputError, StorageError, isAbort } from "../errors.js";
 import { download } from "./download.js";
 import { readerOf } from "./readers.js";
+import { examine } from "./examine.js";
 import { isOutage, sizeOf } from "./http.js";
 import { hubModel } from "./hub.js";
 import { MemoryShelf } from "./shelves.js";
@@ -13,14 +14,23 @@ import { Storage, fileKey } from "./storage.js";
 /** @typedef {import("./readers.js").Reader} Reader */
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
-/** @typedef {{name: string, source: string, files: RemoteFile[]}} RemoteModel */
+/** @typedef {{name: string, source: string, files: RemoteFile[], notices?: string[]}} RemoteModel */
+/**
+ * What Python knows of models before they are fetched (`loom_py/bridge/opening.py`): what an address on the hub names,
+ * which of some files make a model, and whether a model can be loaded by what its headers say.
+ * @typedef {{
+ *   address(text: string): {repository: string, revision: string, file: string, tag: string, folder: string},
+ *   choose(request: {paths: string[], named?: string, tag?: string, folder?: string, indexed?: string[], place?: string}): {files: string[], index: string, notices: string[]},
+ *   examine?(files: Reader[], heads: import("./readers.js").HeadReader[]): {name: string, bytes: number} | null,
+ * }} Rules without `examine`, headers are not looked at beforehand
+ */
 /**
  * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
  * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
  * @typedef {{keep?: "try" | "must" | "never", evict?: boolean}} KeepOptions
  */
-/** @typedef {{files?: File[], remote?: RemoteFile[], name?: string, hub?: string, hubURL?: string, kept?: string} & KeepOptions} ModelSource exactly one of `files`, `remote`, `hub`, `kept` */
-/** @typedef {{onProgress: OnProgress, signal?: AbortSignal}} Context */
+/** @typedef {{files?: File[], paths?: string[], remote?: RemoteFile[], name?: string, hub?: string, hubURL?: string, kept?: string} & KeepOptions} ModelSource exactly one of `files`, `remote`, `hub`, `kept`; `paths`: where the files lie in what was chosen */
+/** @typedef {{onProgress: OnProgress, signal?: AbortSignal, rules: Rules}} Context */
 
 /**
  * @param {ModelSource} source
@@ -29,7 +39,7 @@ import { Storage, fileKey } from "./storage.js";
  * @returns {Promise<Reader[]>}
  */
 export async function openModelFiles(source, storage, context) {
-  if (source.files) return Promise.all(source.files.map(readerOf));
+  if (source.files) return openLocalFiles(source.files, source.paths, context);
   const keep = source.keep ?? "try";
   if (!["try", "must", "never"].includes(keep)) {
     throw new InputError(`there is no «${String(keep)}»`, {
@@ -42,11 +52,19 @@ export async function openModelFiles(source, storage, context) {
     throw new InputError("there are no files to load a model from", { remedy: "Name at least one file." });
   const place =
     keep === "never" ? new Storage(new MemoryShelf()) : await makeRoom(model, storage, { ...source, keep }, context);
+  for (const message of model.notices ?? []) context.onProgress({ status: "notice", file: model.name, message });
   /** @type {Reader[]} */
   const readers = [];
+  let examined = false;
+  let refused = false;
   try {
     if (place === storage) await place.saveModel(model).catch(() => {}); // a full disk is reported with the file
-    for (const file of model.files) {
+    for (const [i, file] of model.files.entries()) {
+      if (!examined && isWeights(file)) {
+        examined = refused = true;
+        await examine(readers, model.files.slice(i), place, context);
+        refused = false;
+      }
       const reader = await download(file, place, context);
       readers.push(reader);
       if (!reader.size)
@@ -55,8 +73,37 @@ export async function openModelFiles(source, storage, context) {
     return readers;
   } catch (error) {
     for (const reader of readers) reader.release();
+    if (refused && !isAbort(error)) await forgetRefused(model, place);
     throw error;
   }
+}
+
+/**
+ * A model that cannot be loaded is not listed, unless some of its weights are here.
+ * @param {RemoteModel} model
+ * @param {Storage} storage
+ */
+async function forgetRefused(model, storage) {
+  const kept = await Promise.all(model.files.filter(isWeights).map((file) => storage.kept(fileKey(file.url))));
+  if (kept.every((size) => !size)) await storage.remove(model.name, model.source).catch(() => {});
+}
+
+/** @param {RemoteFile} file */
+const isWeights = ({ name }) => /\.(gguf|safetensors)$/i.test(name);
+
+/**
+ * The files of a model among those that the user chose.
+ * @param {File[]} files
+ * @param {string[] | undefined} paths
+ * @param {Context} context
+ * @returns {Promise<Reader[]>}
+ */
+async function openLocalFiles(files, paths = files.map((file) => file.name), { onProgress, rules }) {
+  const place = paths[0]?.includes("/") ? paths[0].split("/")[0] : "files";
+  const choice = rules.choose({ paths, place });
+  const named = new Map(paths.map((path, i) => [path, files[i]]));
+  for (const message of choice.notices) onProgress({ status: "notice", file: place, message });
+  return Promise.all(choice.files.flatMap((path) => named.get(path) ?? []).map(readerOf));
 }
 
 /**
@@ -65,7 +112,7 @@ export async function openModelFiles(source, storage, context) {
  * @param {Context} context
  * @returns {Promise<RemoteModel>}
  */
-async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal }) {
+async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal, rules }) {
   if (kept !== undefined) {
     const whole = await keptModel(storage, (model) => model.name === kept);
     if (whole) return whole;
@@ -83,7 +130,7 @@ async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgres
   }
   onProgress({ status: "resolve", file: hub });
   try {
-    return await hubModel(hub, { signal, hubURL });
+    return await hubModel(hub, { signal, hubURL, rules });
   } catch (error) {
     const whole = isOutage(error) ? await keptModel(storage, (model) => model.name === hub.trim()) : null;
     if (!whole) throw error;

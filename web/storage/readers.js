@@ -121,6 +121,20 @@ export class JoinedReader {
   }
 }
 
+/** The head of a file that has not been fetched: `size` is the whole file's, `available` what can be read. */
+export class HeadReader extends BufferReader {
+  /**
+   * @param {string} name
+   * @param {number} size
+   * @param {Uint8Array} bytes the first ones
+   */
+  constructor(name, size, bytes) {
+    super(name, bytes);
+    this.size = size;
+    this.available = bytes.length;
+  }
+}
+
 /** A file on the user's disk, read range by range where the browser can do that synchronously: in a worker. */
 export class BlobReader {
   /** @type {Blob | null} */
