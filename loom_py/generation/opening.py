@@ -77,7 +77,8 @@ def _open_gguf(sources: list[Source], notices: tuple[str, ...]) -> OpenedModel:
     bos, eos = _special(tokenizer, decoder.facts)
     chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=file.name) if template else None
     weights = CheckpointWeights(file, decoder.weights(), "gguf")
-    return OpenedModel(file.name, decoder, tokenizer, chat, frozenset(decoder.facts.eos_token_ids), weights, notices)
+    eos = frozenset(decoder.facts.eos_token_ids)
+    return OpenedModel(file.name, decoder, tokenizer, chat, eos, weights, (*notices, *tokenizer.notices))
 
 
 def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...]) -> OpenedModel:

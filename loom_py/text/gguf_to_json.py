@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .pretokenize import GGUF_DEFAULT_PATTERNS, LLAMA3_PATTERN, QWEN2_PATTERN
+from .gguf_splitting import DIGIT, SPLITTINGS
+from .pretokenize import GPT2_PATTERN
 from .tokenizer import Tokenizer
 
 _CONTROL, _USER_DEFINED = 3, 4
@@ -19,18 +20,16 @@ def _byte_level(use_regex: bool) -> dict[str, Any]:
     return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
 
 
-def _splits(*patterns: str) -> list[dict[str, Any]]:
-    steps = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
-    return [*steps, _byte_level(False)]
-
-
-_STEPS: dict[str, list[dict[str, Any]]] = {
-    "smollm": [{"type": "Digits", "individual_digits": True}, _byte_level(True)],
-    "gpt-2": [_byte_level(True)],
-    "llama-bpe": _splits(LLAMA3_PATTERN),
-    "qwen2": _splits(QWEN2_PATTERN),
-    "default": _splits(*GGUF_DEFAULT_PATTERNS),
-}
+def _steps(patterns: Sequence[str]) -> list[dict[str, Any]]:
+    """Pre-tokenizers for the patterns; the last one maps bytes, and splits by GPT-2's pattern where that comes last."""
+    last = patterns[-1] == GPT2_PATTERN
+    steps: list[dict[str, Any]] = [
+        {"type": "Digits", "individual_digits": True}
+        if pattern == DIGIT
+        else {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        for pattern in (patterns[:-1] if last else patterns)
+    ]
+    return [*steps, _byte_level(last)]
 
 
 def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -40,16 +39,16 @@ def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     Tokenizer.from_gguf(metadata, where)
     tokens: list[str] = metadata["tokenizer.ggml.tokens"]
-    pre = metadata.get("tokenizer.ggml.pre", "default")
-    steps = _STEPS[pre]
+    splitting = SPLITTINGS[metadata.get("tokenizer.ggml.pre") or "default"]
+    steps = _steps(splitting.patterns)
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [{"id": i, **token} for i, token in _added_tokens(metadata).items()],
-        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "normalizer": {"type": "NFC"} if splitting.nfc else None,
         "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps},
-        "post_processor": _template(metadata, pre),
+        "post_processor": _template(metadata, splitting.add_bos),
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {
             "type": "BPE",
@@ -59,7 +58,7 @@ def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": pre == "llama-bpe",
+            "ignore_merges": splitting.ignore_merges,
             "vocab": {token: i for i, token in enumerate(tokens)},
             "merges": [_pair(merge) for merge in metadata["tokenizer.ggml.merges"]],
         },
@@ -103,13 +102,13 @@ def _pair(merge: str) -> list[str]:
     return [merge[:at], merge[at + 1 :]]
 
 
-def _template(metadata: Mapping[str, Any], pre: str) -> dict[str, Any] | None:
+def _template(metadata: Mapping[str, Any], add_bos: bool) -> dict[str, Any] | None:
     """A post-processor that adds the beginning or end token to a text if the file asks for it."""
     tokens: list[str] = metadata["tokenizer.ggml.tokens"]
     single: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}]
     second: list[dict[str, Any]] = [{"Sequence": {"id": "B", "type_id": 1}}]
     used: dict[str, Any] = {}
-    for role, default in (("bos", pre == "llama-bpe"), ("eos", False)):
+    for role, default in (("bos", add_bos), ("eos", False)):
         token_id = metadata.get(f"tokenizer.ggml.{role}_token_id")
         if token_id is None or not metadata.get(f"tokenizer.ggml.add_{role}_token", default):
             continue

@@ -14,7 +14,10 @@ from .pretokenize import PreTokenizer
 
 @dataclass(frozen=True, slots=True)
 class TokenizerParts:
-    """`template` is one text's frame: fixed ids, and `None` for the text's own."""
+    """`template` is one text's frame: fixed ids, and `None` for the text's own.
+
+    `notices`: what the user should know about the file, in sentences.
+    """
 
     model: BPE
     added: AddedTokens
@@ -22,3 +25,4 @@ class TokenizerParts:
     pre_tokenizer: Sequence[PreTokenizer]
     template: Sequence[list[int] | None]
     decoder: Sequence[StepFactory]
+    notices: tuple[str, ...] = ()

@@ -22,7 +22,10 @@ from .tokenizer_json import read_tokenizer_json
 
 
 class Tokenizer:
-    """Made by `Tokenizer.from_json` or `Tokenizer.from_gguf`; immutable, apart from a bounded cache of words."""
+    """Made by `Tokenizer.from_json` or `Tokenizer.from_gguf`; immutable, apart from a bounded cache of words.
+
+    `notices`: what the user should know about the file, in sentences.
+    """
 
     def __init__(self, parts: TokenizerParts) -> None:
         self._model = parts.model
@@ -30,6 +33,7 @@ class Tokenizer:
         self._normalize = parts.normalizer
         self._template = parts.template
         self._decoder = parts.decoder
+        self.notices = parts.notices
         steps = list(parts.pre_tokenizer)
         self._maps_bytes = bool(steps) and steps[-1] is map_bytes
         self._steps = steps[:-1] if self._maps_bytes else steps  # bytes are mapped word by word, after the cache

@@ -6,7 +6,7 @@ GGUF stores a byte-level BPE as its vocabulary, merges and token types, and name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,17 +15,10 @@ from ..errors import TokenizerError
 from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
 from .decoders import ByteLevelStep
+from .gguf_splitting import DIGIT, SPLITTINGS
 from .normalize import Normalizer, identity
 from .parts import TokenizerParts
-from .pretokenize import (
-    GGUF_DEFAULT_PATTERNS,
-    GPT2_PATTERN,
-    LLAMA3_PATTERN,
-    QWEN2_PATTERN,
-    PreTokenizer,
-    map_bytes,
-    split,
-)
+from .pretokenize import PreTokenizer, map_bytes, split
 from .regex import cached_regex, class_regex
 from .unicode_tables import named_set, normalize
 
@@ -35,21 +28,15 @@ _TOKEN_TYPES = range(1, 7)
 _REMEDY = "The file is damaged or was written wrongly; fetch it again."
 
 
-def _patterns(*patterns: str) -> list[PreTokenizer]:
-    return [split(cached_regex(pattern), "Isolated") for pattern in patterns]
+_NO_PRE = (
+    "The file does not say how its tokenizer splits text (tokenizer.ggml.pre), so llama.cpp's default is used; "
+    "some texts may get other tokens than the model was trained with."
+)
 
 
-def _digits_then_gpt2() -> list[PreTokenizer]:
-    return [split(class_regex(named_set("rust_numeric")), "Isolated"), *_patterns(GPT2_PATTERN)]
-
-
-_SPLITTERS: dict[str, Callable[[], list[PreTokenizer]]] = {
-    "smollm": _digits_then_gpt2,
-    "gpt-2": lambda: _patterns(GPT2_PATTERN),
-    "llama-bpe": lambda: _patterns(LLAMA3_PATTERN),
-    "qwen2": lambda: _patterns(QWEN2_PATTERN),
-    "default": lambda: _patterns(*GGUF_DEFAULT_PATTERNS),
-}
+def _step(pattern: str) -> PreTokenizer:
+    regex = class_regex(named_set("rust_numeric")) if pattern == DIGIT else cached_regex(pattern)
+    return split(regex, "Isolated")
 
 
 class _Metadata:
@@ -116,10 +103,12 @@ def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerPar
     kind = source.text("model")
     if kind != "gpt2":
         source.fail("model", f"the tokenizer {kind[:40]!r} is not supported", "Use a model with byte-level BPE (gpt2).")
-    pre = source.text("pre", "default")
-    if pre not in _SPLITTERS:
-        names = ", ".join(_SPLITTERS)
-        source.fail("pre", f"the pre-tokenizer {pre[:40]!r} is not supported", f"Supported are {names}.")
+    named = source.text("pre", "")
+    pre = named or "default"
+    if pre not in SPLITTINGS:
+        remedy = "Use the model's files in the Hugging Face layout: their tokenizer.json says how text is split."
+        source.fail("pre", f"the pre-tokenizer {pre[:40]!r} is not supported", remedy)
+    splitting = SPLITTINGS[pre]
     tokens = source.strings("tokens")
     vocab = {token: i for i, token in enumerate(tokens)}
     if not tokens:
@@ -127,17 +116,18 @@ def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerPar
     if len(vocab) != len(tokens):
         bad = next(i for i, token in enumerate(tokens) if vocab[token] != i)
         source.fail(f"tokens[{bad}]", f"{tokens[bad][:40]!r} appears again with id {vocab[tokens[bad]]}")
-    options = BPEOptions(ignore_merges=pre == "llama-bpe")
+    options = BPEOptions(ignore_merges=splitting.ignore_merges)
     model = BPE(vocab, _merges(source), options, lambda rank: f"{where}: {_PREFIX}merges[{rank}]")
-    normalizer: Normalizer = _nfc if pre == "qwen2" else identity
+    normalizer: Normalizer = _nfc if splitting.nfc else identity
     added = AddedTokens(_added_tokens(source, tokens), vocab.get, len(vocab), lambda text: text)
     return TokenizerParts(
         model=model,
         added=added,
         normalizer=normalizer,
-        pre_tokenizer=[*_SPLITTERS[pre](), map_bytes],
-        template=_template(source, pre, len(tokens)),
+        pre_tokenizer=[*map(_step, splitting.patterns), map_bytes],
+        template=_template(source, splitting.add_bos, len(tokens)),
         decoder=[ByteLevelStep],
+        notices=() if named else (_NO_PRE,),
     )
 
 
@@ -171,11 +161,11 @@ def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
     return added
 
 
-def _template(source: _Metadata, pre: str, count: int) -> list[list[int] | None]:
+def _template(source: _Metadata, add_bos: bool, count: int) -> list[list[int] | None]:
     """The beginning and end tokens around the ids, if the file asks for them."""
     template: list[list[int] | None] = [None]
     for flag, key, default, place in (
-        ("add_bos_token", "bos_token_id", pre == "llama-bpe", 0),
+        ("add_bos_token", "bos_token_id", add_bos, 0),
         ("add_eos_token", "eos_token_id", False, 2),
     ):
         token_id = source.token_id(key, count)

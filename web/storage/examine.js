@@ -13,8 +13,8 @@ const FIRST_BYTES = 1 << 20;
 const MOST_BYTES = 64 << 20;
 
 /**
- * Raises what loading would raise. Headers that cannot be had (a server without ranges, an unknown size) are left to the
- * download, and so are weights that are here already.
+ * Raises what loading would raise. Headers that cannot be had (a server that refuses, an unknown size) are left to the
+ * download, and so are weights that are small or here already.
  * @param {Reader[]} small files that were fetched, such as `config.json`
  * @param {RemoteFile[]} rest the weights, and what comes behind them
  * @param {import("./storage.js").Storage} storage
@@ -23,7 +23,8 @@ const MOST_BYTES = 64 << 20;
 export async function examine(small, rest, storage, { onProgress, signal, rules }) {
   if (!rules.examine) return;
   const kept = await Promise.all(rest.map((file) => storage.completeSize(file)));
-  if (kept.every((size) => size >= 0)) return;
+  const missing = rest.reduce((sum, file, i) => sum + (kept[i] >= 0 ? 0 : (file.size ?? Infinity)), 0);
+  if (missing <= FIRST_BYTES) return; // as much as the headers would be
   onProgress({ status: "examine", file: rest[0].name });
   /** @type {Map<string, HeadReader>} */
   const heads = new Map();
