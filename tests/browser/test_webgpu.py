@@ -245,7 +245,7 @@ def test_losses_at_bad_moments(gpu_chromium: Browser, plain_url: str) -> None:
     assert result["again"] == [2, 4, 6, 8]
     assert (result["failure"], result["generation"], result["lost"]) == ("", 2, "")
     assert result["late"] is True
-    assert result["closed"] == "the device was closed"
+    assert result["closed"] == "webgpu: the device was closed"
     assert result["alive"] == [False, False, False]
     context.close()
 
