@@ -35,7 +35,7 @@ static inline v128 value(Loss name, v128 y, v128 t, f32 delta) {
 static inline v128 slope(Loss name, v128 y, v128 t, f32 delta) {
     v128 d = sub4(y, t);
     switch (name) {
-    case LOSS_mse: return add4(d, d);
+    case LOSS_mse: return d; /* and twice its share, below: 2 d may overflow */
     case LOSS_mae: {
         v128 up = wasm_v128_and(wasm_f32x4_gt(d, zero4()), splat(1));
         return sub4(up, wasm_v128_and(wasm_f32x4_lt(d, zero4()), splat(1)));
@@ -109,7 +109,7 @@ KERNEL(loss_total) {
 KERNEL(loss_grad) {
     u32 n = w[4].u;
     Loss which = (Loss)w[5].u;
-    v128 share = splat(w[7].f);
+    v128 share = splat(which == LOSS_mse ? 2 * w[7].f : w[7].f);
     for (Range r = pieces(w[3].u, 1 + 4096 / (n + 1)); take(t, &r);) {
         f32 *g = floats(w[0]) + (size_t)r.start * n;
         const f32 *y = floats(w[1]) + (size_t)r.start * n, *target = floats(w[2]) + (size_t)r.start * n;

@@ -50,8 +50,8 @@ fn derivative(z: f32) -> f32 {
         case PLAIN_RELU { return select(0.0, 1.0, z > 0.0); }
         case RELU6 { return select(0.0, 1.0, z > 0.0 && z < 6.0); }
         case GELU {
-            let bell = exp(-0.5 * min(z * z, 170.0));
-            return 0.5 * (1.0 + erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * bell;
+            let c = clamp(z, -13.0, 13.0);
+            return 0.5 * (1.0 + erf(z * 0.7071067811865476)) + c * 0.3989422804014327 * exp(-0.5 * c * c);
         }
         case GELU_TANH {
             let c = clamp(z, -30.0, 30.0);

@@ -22,14 +22,14 @@ fn normal(at: u32, channel: u32) -> f32 { return (x[at] - mean[channel]) / sqrt(
 fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let n = p.rows * p.size;
     var sum = 0.0;
-    for (var i = lane; i < n; i += GROUP) { sum += x[place(group.x, i)]; }
-    let middle = total(sum, lane) / f32(n);
+    for (var i = lane; i < n; i += GROUP) { sum += x[place(group.x, i)] / f32(n); }
+    let middle = total(sum, lane);
     sum = 0.0;
     for (var i = lane; i < n; i += GROUP) {
         let d = x[place(group.x, i)] - middle;
-        sum += d * d;
+        sum += d * (d / f32(n));
     }
-    let square = total(sum, lane) / f32(n);
+    let square = total(sum, lane);
     if (lane == 0u) {
         out[group.x] = middle;
         second[group.x] = square;

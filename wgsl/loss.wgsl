@@ -40,7 +40,7 @@ fn value(i: u32) -> f32 {
 fn slope(i: u32) -> f32 {
     let d = y[i] - t[i];
     switch KIND {
-        case MSE { return 2.0 * d; }
+        case MSE { return d; }  // and below twice its share
         case MAE { return sign(d); }
         case HUBER { return clamp(d, -p.delta, p.delta); }
         case CROSS_ENTROPY { return -max(t[i], 0.0) / max(y[i], EPSILON); }
@@ -75,12 +75,13 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 @compute @workgroup_size(128)
 fn mean(@builtin(local_invocation_index) lane: u32) {
     var sum = 0.0;
-    for (var i = lane; i < p.n; i += GROUP) { sum += value(i); }
+    for (var i = lane; i < p.n; i += GROUP) { sum += value(i) / f32(p.n); }
     let all = total(sum, lane);
-    if (lane == 0u) { out[0] = all / f32(p.n); }
+    if (lane == 0u) { out[0] = all; }
 }
 
 @compute @workgroup_size(128)
 fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    for (var i = id.x; i < p.n; i += groups.x * GROUP) { out[i] = slope(i) / f32(p.n); }
+    let share = select(1.0, 0.5, KIND == MSE) * f32(p.n);  // 2 d may overflow
+    for (var i = id.x; i < p.n; i += groups.x * GROUP) { out[i] = slope(i) / share; }
 }

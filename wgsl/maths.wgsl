@@ -11,8 +11,13 @@ fn tanh_of(x: f32) -> f32 {
     return sign(x) * (1.0 - 2.0 / (exp(2.0 * a) + 1.0));
 }
 
+// e^-a for a >= 0; 0 where that is no normal number, so that z * decay(|z|) vanishes for large z too
+fn decay(a: f32) -> f32 {
+    return select(exp(-min(a, 87.0)), 0.0, a > 87.0);
+}
+
 fn sigmoid(z: f32) -> f32 {
-    let e = exp(-min(abs(z), 87.0));
+    let e = decay(abs(z));
     return select(e, 1.0, z >= 0.0) / (1.0 + e);
 }
 
@@ -34,7 +39,7 @@ fn expm1(x: f32) -> f32 {
 }
 
 fn softplus(z: f32) -> f32 {
-    return max(z, 0.0) + log1p(exp(-min(abs(z), 87.0)));
+    return max(z, 0.0) + log1p(decay(abs(z)));
 }
 
 // M. Abramowitz & I. Stegun, 7.1.26

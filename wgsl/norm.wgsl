@@ -8,13 +8,38 @@ struct P { width: u32, eps: f32 }
 @group(0) @binding(3) var<storage, read> beta: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
+const UNIT: f32 = 1.2089258196146292e24;  // 2^80
+const LARGE: f32 = 2.81474976710656e14;  // 2^48
+var<workgroup> pairs: array<vec2<f32>, GROUP>;
+
+// v^2 where it belongs: in units of 1, and in units of UNIT^2 where it might overflow
+fn square(v: f32) -> vec2<f32> {
+    if (abs(v) > LARGE) { let q = v / UNIT; return vec2<f32>(0.0, q * q); }
+    return vec2<f32>(v * v, 0.0);
+}
+
+// 1 / sqrt(mean + eps) as two factors, from every lane's sum of squares
+fn inverse_root(sums: vec2<f32>, lane: u32) -> vec2<f32> {
+    pairs[lane] = sums;
+    workgroupBarrier();
+    for (var half = GROUP / 2u; half > 0u; half /= 2u) {
+        if (lane < half) { pairs[lane] += pairs[lane + half]; }
+        workgroupBarrier();
+    }
+    let mean = pairs[0] / f32(p.width);
+    if (mean.y == 0.0) { return vec2<f32>(1.0, 1.0 / sqrt(mean.x + p.eps)); }
+    let root = sqrt(mean.y);
+    let ratio = sqrt(mean.x) / UNIT / root;
+    return vec2<f32>(1.0 / UNIT, 1.0 / (root * sqrt(1.0 + ratio * ratio)));
+}
+
 @compute @workgroup_size(128)
 fn rms(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x * p.width;
-    var sum = 0.0;
-    for (var i = lane; i < p.width; i += GROUP) { sum += x[row + i] * x[row + i]; }
-    let scale = 1.0 / sqrt(total(sum, lane) / f32(p.width) + p.eps);
-    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = x[row + i] * scale * gamma[i]; }
+    var sums = vec2<f32>();
+    for (var i = lane; i < p.width; i += GROUP) { sums += square(x[row + i]); }
+    let scale = inverse_root(sums, lane);
+    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = x[row + i] * scale.x * scale.y * gamma[i]; }
 }
 
 // LayerNorm (Ba et al. 2016), with beta (width)
@@ -22,13 +47,12 @@ fn rms(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index)
 fn layer(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x * p.width;
     var sum = 0.0;
-    for (var i = lane; i < p.width; i += GROUP) { sum += x[row + i]; }
-    let mean = total(sum, lane) / f32(p.width);
-    sum = 0.0;
+    for (var i = lane; i < p.width; i += GROUP) { sum += x[row + i] / f32(p.width); }
+    let mean = total(sum, lane);
+    var sums = vec2<f32>();
+    for (var i = lane; i < p.width; i += GROUP) { sums += square(x[row + i] - mean); }
+    let scale = inverse_root(sums, lane);
     for (var i = lane; i < p.width; i += GROUP) {
-        let d = x[row + i] - mean;
-        sum += d * d;
+        out[row + i] = (x[row + i] - mean) * scale.x * scale.y * gamma[i] + beta[i];
     }
-    let scale = 1.0 / sqrt(total(sum, lane) / f32(p.width) + p.eps);
-    for (var i = lane; i < p.width; i += GROUP) { out[row + i] = (x[row + i] - mean) * scale * gamma[i] + beta[i]; }
 }

@@ -20,6 +20,13 @@ from .activation import sigmoid
 EPSILON = 1e-7
 
 
+def _mean(values: Array) -> Array:
+    """The mean, also where the sum is no float32."""
+    with np.errstate(over="ignore"):
+        mean = values.mean()
+    return np.asarray(mean if np.isfinite(mean) else values.mean(dtype=np.float64))
+
+
 def _mse(y: Array, t: Array, _: float) -> Array:
     difference = (y - t).ravel()
     return np.asarray(np.dot(difference, difference) / difference.size)
@@ -30,7 +37,7 @@ def _mse_grad(y: Array, t: Array, _: float) -> Array:
 
 
 def _mae(y: Array, t: Array, _: float) -> Array:
-    return np.asarray(np.abs(y - t).mean())
+    return _mean(np.abs(y - t))
 
 
 def _mae_grad(y: Array, t: Array, _: float) -> Array:
@@ -40,7 +47,7 @@ def _mae_grad(y: Array, t: Array, _: float) -> Array:
 def _huber(y: Array, t: Array, delta: float) -> Array:
     size = np.abs(y - t)
     near = np.minimum(size, delta)
-    return np.asarray((near * (size - 0.5 * near)).mean())
+    return _mean(near * (size - 0.5 * near))
 
 
 def _huber_grad(y: Array, t: Array, delta: float) -> Array:
@@ -61,7 +68,7 @@ def _log_softmax(z: Array) -> Array:
 
 
 def _cross_entropy_logits(z: Array, t: Array, _: float) -> Array:
-    return np.asarray(-(t * _log_softmax(z)).mean())
+    return _mean(-(t * _log_softmax(z)))
 
 
 def _cross_entropy_logits_grad(z: Array, t: Array, _: float) -> Array:
@@ -79,7 +86,7 @@ def _bce_grad(p: Array, t: Array, _: float) -> Array:
 
 
 def _bce_logits(z: Array, t: Array, _: float) -> Array:
-    return np.asarray((np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean())
+    return _mean(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
 
 
 def _bce_logits_grad(z: Array, t: Array, _: float) -> Array:

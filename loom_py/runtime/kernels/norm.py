@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...values import all_finite
 from ..kernel import Array, kernel
 from ..signature import signature
 
@@ -31,7 +32,7 @@ def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array,
 @kernel(shapes=signature("x * N, gamma N, beta N", "x", ranges=EPS, cost="16 * N"))
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
     """`(x − mean) / sqrt(var + eps) · gamma + beta` over the last axis, population variance (Ba et al. 2016)."""
-    centred = x - x.mean(axis=-1, keepdims=True)
+    centred = x - _mean(x)
     return centred * _inverse_root(centred, eps) * gamma + beta
 
 
@@ -41,12 +42,18 @@ def layer_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Arra
 
     With n the normalised x and r = 1/σ: gx = r (gn − mean(gn) − n mean(gn·n)); ggamma = Σ gy·n; gbeta = Σ gy.
     """
-    centred = x - x.mean(axis=-1, keepdims=True)
+    centred = x - _mean(x)
     r = _inverse_root(centred, eps)
     n = centred * r
     gn = gy * gamma
     gx = r * (gn - gn.mean(axis=-1, keepdims=True) - n * np.mean(gn * n, axis=-1, keepdims=True))
     return gx, _rows(gy * n), _rows(gy)
+
+
+def _mean(x: Array) -> Array:
+    with np.errstate(over="ignore"):
+        mean = x.mean(axis=-1, keepdims=True)
+    return mean if all_finite(mean) else x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
 def _inverse_root(x: Array, eps: float) -> Array:
