@@ -76,8 +76,8 @@ def outputs(device: Device | None, case: Case) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         if device is not None:
             return on_device(device, case)
-        found = KERNELS[case.kernel].function(**case.arguments)
-    return {f"out{i}": a for i, a in enumerate(found if isinstance(found, tuple) else (found,))}
+        results = KERNELS[case.kernel].function(**case.arguments)
+    return {f"out{i}": a for i, a in enumerate(results if isinstance(results, tuple) else (results,))}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,8 +92,8 @@ def test_kernel(device: Device | None, kind: str, exponent: float, seed: int) ->
     case = Case(kernel, kind, {operand: x, **KINDS[kind]})
     with np.errstate(all="ignore"):
         expected = reference(case)
-    found = outputs(device, case)
-    for right, actual in zip(expected.values(), found.values(), strict=True):
+    actuals = outputs(device, case)
+    for right, actual in zip(expected.values(), actuals.values(), strict=True):
         right, actual = np.asarray(right, np.float64), np.asarray(actual, np.float64)
         representable = np.abs(right) < LARGEST
         largest = np.abs(right[representable]).max(initial=0)
