@@ -47,6 +47,7 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "chat": model.template is not None,
+        "templates": list(model.template.names) if model.template is not None else [],
         "hidden_size": facts.hidden_size,
         "num_hidden_layers": facts.num_hidden_layers,
         "vocab_size": facts.vocab_size,
@@ -60,19 +61,24 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
 def chat_start(handle: int, messages: str, options: str) -> int:
     """Handle of a task that answers a conversation `[{role, content}, …]`; its events are prefill steps and tokens."""
     model = take(handle, LanguageModel)
-    settings, parse_special = _settings(options)
     value = parse_json(messages, where="messages")
     if not isinstance(value, list) or not all(isinstance(m, dict) and isinstance(m.get("role"), str) for m in value):
         raise InputError("expected an array of {role, content}", where="messages")
-    prompt = model.chat_prompt(value, parse_special=bool(parse_special))
-    return keep(Task(model.events(prompt, settings), _generation_event))
+    settings, special = _settings(options)
+    return _generation(model, model.chat_prompt(value, **special), settings)
 
 
 def complete_start(handle: int, prompt: str, options: str) -> int:
     """Handle of a task that continues a text; its events are prefill steps and tokens."""
-    settings, parse_special = _settings(options)
-    parts = Prompt.of(prompt, parse_special=parse_special is not False)
-    return keep(Task(take(handle, LanguageModel).events(parts, settings), _generation_event))
+    settings, special = _settings(options)
+    if "template" in special:
+        raise InputError("belongs to a chat", where="options.template")
+    return _generation(take(handle, LanguageModel), Prompt.of(prompt, **special), settings)
+
+
+def _generation(model: LanguageModel, prompt: Prompt, options: GenerationOptions) -> int:
+    generation = model.events(prompt, options)
+    return keep(Task(generation, _generation_event, lambda _: {"seed": generation.seed}))
 
 
 def _generation_event(event: Any) -> dict[str, Any]:
@@ -81,13 +87,20 @@ def _generation_event(event: Any) -> dict[str, Any]:
     return {"id": int(event.id), "text": event.text, "finishReason": event.finish_reason}
 
 
-def _settings(text: str) -> tuple[GenerationOptions, bool | None]:
-    """The options of a generation, and `parseSpecial` among them."""
+def _settings(text: str) -> tuple[GenerationOptions, dict[str, Any]]:
+    """The options of a generation, and those of its prompt: `parse_special`, `template`."""
     value = parse_json(text, where="options")
-    parse_special = value.pop("parseSpecial", None) if isinstance(value, dict) else None
-    if parse_special is not None and not isinstance(parse_special, bool):
-        raise InputError(f"expected a boolean, got {json_type(parse_special)}", where="options.parseSpecial")
-    return generation_options(value), parse_special
+    special: dict[str, Any] = {}
+    if isinstance(value, dict):
+        for key, name, kind, words in (
+            ("parseSpecial", "parse_special", bool, "a boolean"),
+            ("template",) * 2 + (str, "a string"),
+        ):
+            item = value.pop(key, None)
+            if item is not None and not isinstance(item, kind):
+                raise InputError(f"expected {words}, got {json_type(item)}", where=f"options.{key}")
+            special |= {} if item is None else {name: item}
+    return generation_options(value), special
 
 
 def generation_options(value: object) -> GenerationOptions:

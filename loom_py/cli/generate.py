@@ -1,4 +1,4 @@
-"""Continue a prompt with a language model, greedily unless a temperature is given."""
+"""Continue a prompt with a language model, by its own defaults unless options say otherwise."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompt", required=True, help="the text to continue, or the user's message with --chat")
     add("--chat", action="store_true", help="put the prompt into the model's chat template")
     add("--system", default="", help="system message for --chat")
+    add("--template", metavar="NAME", help="one of the model's chat templates, for --chat")
     special = "whether special tokens written out in the texts are those tokens (default: not with --chat)"
     add("--parse-special", action=argparse.BooleanOptionalAction, default=None, help=special)
-    add("--max-tokens", type=int, default=128, metavar="N")
+    add("--max-tokens", type=int, metavar="N")
     add("--greedy", action="store_true", help="always the most likely token (temperature 0)")
-    add("--temperature", type=float, default=0.0)
-    add("--top-k", type=int, default=0)
-    add("--top-p", type=float, default=1.0)
-    add("--min-p", type=float, default=0.0)
-    add("--repetition-penalty", type=float, default=1.0)
-    add("--seed", type=int, default=0)
+    add("--temperature", type=float)
+    add("--top-k", type=int)
+    add("--top-p", type=float)
+    add("--min-p", type=float)
+    add("--repetition-penalty", type=float)
+    add("--seed", type=int)
     add("--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times")
     add_device(parser)
     activations = "of a device, what quantised weights are multiplied with: 16 bits or float32"
@@ -47,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("cannot be combined with --temperature", where="--greedy")
     options = GenerationOptions(
         max_tokens=args.max_tokens,
-        temperature=args.temperature,
+        temperature=0.0 if args.greedy else args.temperature,
         top_k=args.top_k,
         top_p=args.top_p,
         min_p=args.min_p,
         repetition_penalty=args.repetition_penalty,
         seed=args.seed,
-        stop=tuple(args.stop),
+        stop=tuple(args.stop) or None,
     )
     with chosen(args):
         return _generate(args, _load(args), options)
@@ -72,14 +73,15 @@ def _generate(args: argparse.Namespace, model: LanguageModel, options: Generatio
     if args.chat:
         system = [{"role": "system", "content": args.system}] if args.system else []
         messages = [*system, {"role": "user", "content": args.prompt}]
-        prompt = model.chat_prompt(messages, parse_special=bool(args.parse_special))
+        prompt = model.chat_prompt(messages, parse_special=bool(args.parse_special), template=args.template)
     else:
         prompt = Prompt.of(args.prompt, parse_special=args.parse_special is not False)
     start = time.perf_counter()
     first = 0.0
     ids: list[int] = []
     text, reason, prompt_tokens = "", "length", 0
-    for event in model.events(prompt, options):
+    generation = model.events(prompt, options)
+    for event in generation:
         if isinstance(event, PrefillProgress):
             prompt_tokens = event.total
         if not isinstance(event, GeneratedToken):
@@ -93,12 +95,19 @@ def _generate(args: argparse.Namespace, model: LanguageModel, options: Generatio
     elapsed = time.perf_counter() - start
     speed = (len(ids) - 1) / (elapsed - first) if len(ids) > 1 else 0.0
     if args.json:
-        report = {"ids": ids, "text": text, "finish_reason": reason, "prompt_tokens": prompt_tokens}
+        report = {
+            "ids": ids,
+            "text": text,
+            "finish_reason": reason,
+            "prompt_tokens": prompt_tokens,
+            "seed": generation.seed,
+        }
         report |= {"device": model.device, "activations": model.activations}
         times = {"time_to_first_token": round(first, 4), "tokens_per_second": round(speed, 2)}
         print_json(report | times)
     else:
         print()
         note = f"{len(ids)} tokens, first after {first:.2f} s, then {speed:.1f} a second on {model.device} ({reason})"
+        note += f", seed {generation.seed}" if generation.options.temperature else ""
         print(note, file=sys.stderr)
     return 0

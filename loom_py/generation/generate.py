@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DeviceLost, InputError
 from ..runtime.pending import Waiting
 from .runner import CacheT, Runner
-from .sampling import GenerationOptions
+from .sampling import NEUTRAL, GenerationOptions
 
 
 class TokenDecoder(Protocol):
@@ -47,23 +47,40 @@ class StopFilter:
 
     def __init__(self, stop: Sequence[str]) -> None:
         self.stop = stop
-        self.held = ""
+        self._held = ""
+        self._shown: list[bool] = []  # of each character: whether it is text, and not a special token written out
 
-    def add(self, text: str) -> tuple[str, bool]:
-        """(text that is safe to show, whether a stop string came)."""
-        self.held += text
-        places = [i for i in (self.held.find(s) for s in self.stop) if i >= 0]
+    def add(self, text: str, hidden: str = "") -> tuple[str, bool]:
+        """(text that is safe to show, whether a stop string came).
+
+        - `hidden`: a special token that came before the text. Stop strings may contain it, and it is never shown.
+        """
+        if not self.stop:
+            return text, False
+        self._held += hidden + text
+        self._shown += [False] * len(hidden) + [True] * len(text)
+        places = [i for i in (self._held.find(s) for s in self.stop) if i >= 0]
         if places:
-            shown, self.held = self.held[: min(places)], ""
-            return shown, True
+            text = self._take(min(places))
+            self._take(len(self._held))
+            return text, True
         keep = 0
         for s in self.stop:
-            for n in range(min(len(s) - 1, len(self.held)), keep, -1):
-                if self.held.endswith(s[:n]):
+            for n in range(min(len(s) - 1, len(self._held)), keep, -1):
+                if self._held.endswith(s[:n]):
                     keep = n
                     break
-        shown, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
-        return shown, False
+        return self._take(len(self._held) - keep), False
+
+    @property
+    def held(self) -> str:
+        """What is still held back."""
+        return "".join(c for c, shown in zip(self._held, self._shown, strict=True) if shown)
+
+    def _take(self, count: int) -> str:
+        taken = "".join(c for c, shown in zip(self._held[:count], self._shown, strict=False) if shown)
+        self._held, self._shown = self._held[count:], self._shown[count:]
+        return taken
 
 
 def generate(
@@ -74,11 +91,14 @@ def generate(
     cache: CacheT,
     decoder: TokenDecoder,
     eos_ids: frozenset[int],
+    hidden: Mapping[int, str] | None = None,
 ) -> Iterator[PrefillProgress | GeneratedToken | Waiting]:
     """Continue `ids`, of which the first `cache.length` are in the cache already.
 
     Yields `PrefillProgress` after each chunk, a `GeneratedToken` for each new token, and `Waiting` where a device must
     be waited for. Stopping early leaves the cache consistent: it holds exactly the tokens fed so far.
+
+    - `hidden`: special tokens that stop strings contain, by id; `decoder` leaves them out.
     """
     if not ids:
         raise InputError("the prompt has no tokens", where="prompt")
@@ -104,14 +124,16 @@ def generate(
         else:
             token = yield from model.next_token(chunk, cache, options, 0, tokens)
         yield PrefillProgress(cache.length, len(tokens))
-    stop = StopFilter(options.stop)
-    for step in range(options.max_tokens):
+    stop = StopFilter(options.stop or ())
+    names = hidden or {}
+    most = options.max_tokens or int(NEUTRAL["max_tokens"])
+    for step in range(most):
         if step:
             token = yield from model.next_token(np.asarray([token]), cache, options, step, tokens)
         tokens.append(token)
         ended = token in eos_ids
-        text, stopped = stop.add("" if ended else decoder.add(token))
-        full = len(tokens) >= cache.limit or step + 1 == options.max_tokens
+        text, stopped = stop.add("" if ended else decoder.add(token), "" if ended else names.get(token, ""))
+        full = len(tokens) >= cache.limit or step + 1 == most
         if ended or stopped or full:
             if not stopped:
                 rest, _ = stop.add(decoder.finish())

@@ -7,13 +7,13 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import InputError, TemplateError
 from ..runtime.pending import Waiting
-from ..text.chat_template import ChatTemplate
 from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
 from .cache import Cache
 from .generate import GeneratedToken, PrefillProgress, generate
 from .runner import Runner
 from .sampling import GenerationOptions
+from .text_files import TextSettings
 
 Event = PrefillProgress | GeneratedToken | Waiting
 E = TypeVar("E", bound=Event)
@@ -36,6 +36,11 @@ class Generation(Generic[E], Iterator[E]):
         self._wanted = wanted
         self.options = options
 
+    @property
+    def seed(self) -> int:
+        """With the same seed, prompt and options the text is the same."""
+        return self.options.seed or 0
+
     def __next__(self) -> E:
         for event in self._events:
             if isinstance(event, self._wanted):
@@ -54,10 +59,9 @@ class LanguageModel:
 
     - `name`: of the file or directory it came from.
     - `model`, `tokenizer`: the decoder with its weights, and its tokenizer.
-    - `template`: the chat template, or None for a base model.
-    - `eos_ids`: tokens that end a text.
-
-    `notices`: what the user should know about the model's files, in sentences.
+    - `texts`: what its files say about texts. `template` is the chat template, or None for a base model, `eos_ids`
+      the tokens that end a text, `defaults` how tokens are drawn where a caller does not say.
+    - `notices`: what the user should know about the model's files, in sentences.
     """
 
     def __init__(
@@ -65,15 +69,15 @@ class LanguageModel:
         name: str,
         model: Runner[Any],
         tokenizer: Tokenizer,
-        template: ChatTemplate | None,
-        eos_ids: frozenset[int],
+        texts: TextSettings,
         notices: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
-        self.template = template
-        self.eos_ids = eos_ids
+        self.template = texts.template
+        self.eos_ids = frozenset(texts.eos_ids)
+        self.defaults = texts.options
         self.notices = notices
         self._idle: tuple[Cache, list[int]] | None = None  # the cache of the last generation, and the ids in it
         self._closed = False
@@ -96,16 +100,28 @@ class LanguageModel:
             self._idle = None
         self.model.close()
 
-    def chat_prompt(self, messages: Sequence[dict[str, Any]], *, parse_special: bool = False) -> Prompt:
+    def chat_prompt(
+        self,
+        messages: Sequence[dict[str, Any]],
+        *,
+        parse_special: bool = False,
+        template: str | None = None,
+        **variables: Any,
+    ) -> Prompt:
         """The template's prompt for `[{"role", "content"}, …]`, ready for the assistant's answer.
 
         - `parse_special`: special tokens written out in the messages become those tokens, instead of text.
+        - `template`: the name of one of several; the default is `default`, or `tool_use` if there are `tools`.
+        - `variables`: of the template, such as `tools`.
         """
         if self.template is None:
             raise TemplateError(
                 "has no chat template", where=self.name, remedy="Use completion, or an instruction-tuned model."
             )
-        return self.template.prompt(list(messages), add_generation_prompt=True, parse_special=parse_special)
+        if template is None:
+            template = "tool_use" if variables.get("tools") and "tool_use" in self.template.names else "default"
+        chosen = self.template.variant(template)
+        return chosen.prompt(list(messages), add_generation_prompt=True, parse_special=parse_special, **variables)
 
     def prompt_ids(self, prompt: str | Prompt) -> list[int]:
         """The ids that `prompt` is fed as: what begins a text comes once, and no end token behind it."""
@@ -117,7 +133,8 @@ class LanguageModel:
 
     def continue_ids(self, ids: Sequence[int], options: GenerationOptions) -> Generation[Event]:
         """Continue token ids, as they are."""
-        return Generation(self._run(ids, options), (PrefillProgress, GeneratedToken, Waiting), options)
+        chosen = options.filled(self.defaults)
+        return Generation(self._run(ids, chosen), (PrefillProgress, GeneratedToken, Waiting), chosen)
 
     def generate(
         self, prompt: str | Prompt, options: GenerationOptions | None = None, *, parse_special: bool = True
@@ -135,12 +152,15 @@ class LanguageModel:
         options: GenerationOptions | None = None,
         *,
         parse_special: bool = False,
+        template: str | None = None,
+        **variables: Any,
     ) -> Generation[GeneratedToken]:
-        """The assistant's answer to `[{"role": "user", "content": "…"}, …]`; `parse_special` as in `chat_prompt`."""
-        return self._tokens(self.chat_prompt(messages, parse_special=parse_special), options)
+        """The assistant's answer to `[{"role": "user", "content": "…"}, …]`; the rest is `chat_prompt`'s."""
+        prompt = self.chat_prompt(messages, parse_special=parse_special, template=template, **variables)
+        return self._tokens(prompt, options)
 
     def _tokens(self, prompt: Prompt, options: GenerationOptions | None) -> Generation[GeneratedToken]:
-        chosen = options or GenerationOptions()
+        chosen = (options or GenerationOptions()).filled(self.defaults)
         return Generation(self._run(self.prompt_ids(prompt), chosen), (GeneratedToken,), chosen)
 
     def _run(self, ids: Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
@@ -158,7 +178,9 @@ class LanguageModel:
             # The last prompt token always runs again: its logits are what the first new token is drawn from.
             cache.truncate(min(common, cache.length, max(len(ids) - 1, 0)))
             decoder = self.tokenizer.decoder(skip_special_tokens=True)
-            for event in generate(self.model, ids, options, cache=cache, decoder=decoder, eos_ids=self.eos_ids):
+            hidden = self.tokenizer.special_tokens_in(options.stop or ())
+            ends = self.eos_ids | {i for i, token in hidden.items() if token in (options.stop or ())}
+            for event in generate(self.model, ids, options, cache=cache, decoder=decoder, eos_ids=ends, hidden=hidden):
                 if isinstance(event, GeneratedToken):
                     fed.append(event.id)
                 yield event

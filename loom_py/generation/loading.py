@@ -75,15 +75,17 @@ def load_model(
 def _load(
     opened: OpenedModel, device: Device | None, activations: Activations
 ) -> Generator[LoadProgress, None, LanguageModel]:
-    decoder, weights = opened.decoder, opened.weights
+    decoder, weights, notices = opened.decoder, opened.weights, opened.notices
+    if opened.own_head is not None and opened.own_head.differs():
+        decoder, weights = opened.own_head.decoder, opened.own_head.weights
+        what = f"tie_word_embeddings is set, but {opened.own_head.head} differs from the embeddings; it is used"
+        notices = (*notices, f"config.json: {what}.")
     runner: Runner[Any]
     if device is None:
         runner = yield from _load_to_numpy(weights, decoder)
     else:
         runner = yield from _load_to_device(weights, decoder, device, activations)
-    model = LanguageModel(opened.name, runner, opened.tokenizer, opened.template, opened.eos_ids)
-    model.notices = opened.notices
-    return model
+    return LanguageModel(opened.name, runner, opened.tokenizer, opened.texts, notices)
 
 
 def _load_to_numpy(source: CheckpointWeights, decoder: Decoder) -> Generator[LoadProgress, None, OnNumpy]:

@@ -123,7 +123,7 @@ class OnDevice:
         cache.reserve(cache.length + len(ids))
         cache.prepare_drawing(self.decoder.facts.vocab_size)
         fed = step > 0 and len(ids) == 1 and cache.token == int(ids[0])
-        if not fed and options.repetition_penalty != 1:
+        if not fed and options.penalty != 1:
             flags = np.zeros(self.decoder.facts.vocab_size, np.uint8)
             flags[np.asarray(seen, dtype=np.int64)] = 1
             self.device.write(cache.drawn["seen"], flags)

@@ -11,44 +11,65 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
+
+import numpy as np
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
-from ..formats.files import read_json_file, read_text_file
+from ..formats.files import read_json_file
 from ..formats.folder import INDEX, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.source import FileSource, Source
-from ..models.protocols import Decoder, Facts
-from ..models.registry import gguf_decoder, read_decoder_file
+from ..models.protocols import Decoder
+from ..models.registry import MAX_CONFIG_BYTES, gguf_decoder, read_decoder
 from ..models.weights import CheckpointWeights
-from ..schema.fields import FILE, Fields
-from ..text.chat_template import ChatTemplate
 from ..text.tokenizer import Tokenizer
+from .text_files import TextSettings, gguf_texts, hugging_face_texts
 
-MAX_JSON_BYTES = 64 * 1024 * 1024
-MAX_TEMPLATE_BYTES = 1024 * 1024
 _DEPTH, _ENTRIES = 4, 10_000
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """A model with the head that its file has although it is said to be tied to the embeddings.
+
+    - `head`, `embeddings`: names of the two tensors.
+    """
+
+    decoder: Decoder
+    weights: CheckpointWeights
+    head: str
+    embeddings: str
+
+    def differs(self) -> bool:
+        """Whether the two tensors differ, which takes reading them."""
+        checkpoint = self.weights.checkpoint
+        one, other = checkpoint.info(self.head), checkpoint.info(self.embeddings)
+        if (one.dtype, one.shape) != (other.dtype, other.shape):
+            return True
+        return not np.array_equal(checkpoint.raw_rows(self.head), checkpoint.raw_rows(self.embeddings))
 
 
 @dataclass(frozen=True)
 class OpenedModel:
     """A model whose weights are still to be read.
 
-    - `eos_ids`: tokens that end a text.
+    - `texts`: special tokens, chat templates, what ends a text, how tokens are drawn.
     - `notices`: what the user should know about the files, in sentences.
+    - `own_head`: the head of a tied model that has one in its file all the same.
     """
 
     name: str
     decoder: Decoder
     tokenizer: Tokenizer
-    template: ChatTemplate | None
-    eos_ids: frozenset[int]
+    texts: TextSettings
     weights: CheckpointWeights
     notices: tuple[str, ...] = ()
+    own_head: OwnHead | None = None
 
 
 def open_model(files: Mapping[str, Source], name: str = "model") -> OpenedModel:
@@ -73,24 +94,19 @@ def _open_gguf(sources: list[Source], notices: tuple[str, ...]) -> OpenedModel:
     file = open_gguf(sources)
     decoder = gguf_decoder(file)
     tokenizer = Tokenizer.from_gguf(file.metadata, file.name)
-    template = file.metadata.get("tokenizer.chat_template")
-    bos, eos = _special(tokenizer, decoder.facts)
-    chat = ChatTemplate(template, bos_token=bos, eos_token=eos, name=file.name) if template else None
+    texts = gguf_texts(file.metadata, tokenizer, decoder.facts, file.name)
     weights = CheckpointWeights(file, decoder.weights(), "gguf")
-    eos = frozenset(decoder.facts.eos_token_ids)
-    return OpenedModel(file.name, decoder, tokenizer, chat, eos, weights, (*notices, *tokenizer.notices))
+    return OpenedModel(file.name, decoder, tokenizer, texts, weights, (*notices, *tokenizer.notices, *texts.notices))
 
 
 def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...]) -> OpenedModel:
     if "tokenizer.json" not in files:
         remedy = "Give a .gguf, or all files of the model's directory."
         raise ModelError("tokenizer.json is missing", where=name, remedy=remedy)
-    decoder = read_decoder_file(files["config.json"])
+    config = read_json_file(files["config.json"], max_bytes=MAX_CONFIG_BYTES)
+    decoder = read_decoder(config, files["config.json"].name)
     tokenizer = Tokenizer.from_json(files["tokenizer.json"])
-    chat = _template(files, tokenizer, decoder.facts)
-    eos = set(decoder.facts.eos_token_ids)
-    if "generation_config.json" in files:
-        eos |= _end_ids(read_json_file(files["generation_config.json"], max_bytes=MAX_JSON_BYTES))
+    texts = hugging_face_texts(files, tokenizer, decoder.facts, config, name)
     shards = {n: s for n, s in files.items() if n.lower().endswith(".safetensors")}
     checkpoint: Checkpoint
     if INDEX in files:
@@ -98,7 +114,8 @@ def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[st
     else:
         checkpoint = SafetensorsFile(next(iter(shards.values())))
     weights = CheckpointWeights(checkpoint, decoder.weights(), "hugging_face")
-    return OpenedModel(name, decoder, tokenizer, chat, frozenset(eos), weights, notices)
+    head = _own_head(config, decoder, checkpoint)
+    return OpenedModel(name, decoder, tokenizer, texts, weights, (*notices, *texts.notices), head)
 
 
 def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
@@ -180,32 +197,13 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     return Tokenizer.from_gguf(file.metadata, file.name)
 
 
-def _special(tokenizer: Tokenizer, facts: Facts) -> tuple[str, str]:
-    """The begin and end tokens as text."""
-    bos = "" if facts.bos_token_id is None else tokenizer.id_to_token(facts.bos_token_id)
-    eos = tokenizer.id_to_token(facts.eos_token_ids[0]) if facts.eos_token_ids else ""
-    return bos or "", eos or ""
-
-
-def _end_ids(generation_config: object) -> set[int]:
-    """Its `eos_token_id`, one or several; anything that is not an id is ignored."""
-    if not isinstance(generation_config, dict):
-        return set()
-    value = cast(dict[str, object], generation_config).get("eos_token_id")
-    ids = cast(list[object], value) if isinstance(value, list) else [value]
-    return {i for i in ids if isinstance(i, int) and not isinstance(i, bool)}
-
-
-def _template(files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts) -> ChatTemplate | None:
-    """The chat template of `chat_template.jinja` or `tokenizer_config.json`."""
-    bos, eos = _special(tokenizer, facts)
-    if "chat_template.jinja" in files:
-        source = files["chat_template.jinja"]
-        text = read_text_file(source, max_bytes=MAX_TEMPLATE_BYTES)
-        return ChatTemplate(text, bos_token=bos, eos_token=eos, name=source.name)
-    if "tokenizer_config.json" not in files:
+def _own_head(config: Any, decoder: Decoder, checkpoint: Checkpoint) -> OwnHead | None:
+    """The head in the file of a model whose `config.json` ties it to the embeddings."""
+    untied = read_decoder({**config, "tie_word_embeddings": False}, "config.json")
+    shapes = {weight.name: weight.shape for weight in decoder.weights()}
+    head = next((weight for weight in untied.weights() if weight.name not in shapes), None)
+    if head is None or head.name not in checkpoint:
         return None
-    source = files["tokenizer_config.json"]
-    value = read_json_file(source, max_bytes=MAX_JSON_BYTES)
-    template = Fields(value, file=source.name, rules=FILE).any("chat_template")
-    return ChatTemplate(template, bos_token=bos, eos_token=eos, name=source.name) if template else None
+    embeddings = next(name for name, shape in shapes.items() if shape == head.shape)
+    weights = CheckpointWeights(checkpoint, untied.weights(), "hugging_face")
+    return OwnHead(untied, weights, weights.info(head.name).name, weights.info(embeddings).name)

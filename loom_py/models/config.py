@@ -7,8 +7,6 @@ this package does not compute is a `ModelError`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..errors import ModelError
 from ..schema.fields import Fields, is_whole, shown
 
@@ -19,21 +17,16 @@ def unsupported(fields: Fields, key: str, message: str, remedy: str = "") -> Mod
 
 
 def token_ids(fields: Fields, key: str, vocab_size: int) -> tuple[int, ...]:
-    """A token id or an array of them; each inside the vocabulary."""
+    """A token id or an array of them. An id outside the vocabulary can never come and is left out."""
     value = fields.any(key)
     if value is None:
         return ()
-    if not isinstance(value, list):
-        return (_token_id(fields, value, vocab_size, key),)
-    return tuple(_token_id(fields, item, vocab_size, key, i) for i, item in enumerate(fields.array(key)))
-
-
-def _token_id(fields: Fields, value: Any, vocab_size: int, *steps: str | int) -> int:
-    if not is_whole(value, exact=True):
-        raise fields.error(f"expected a token id, got {shown(value)}", *steps)
-    if not 0 <= value < vocab_size:
-        raise fields.error(f"token id {str(value)[:30]} is outside the vocabulary of {vocab_size}", *steps)
-    return value
+    listed = fields.array(key) if isinstance(value, list) else [value]
+    for i, item in enumerate(listed):
+        if not is_whole(item, exact=True):
+            steps = (key, i) if isinstance(value, list) else (key,)
+            raise fields.error(f"expected a token id, got {shown(item)}", *steps)
+    return tuple(item for item in listed if 0 <= item < vocab_size)
 
 
 ACTIVATIONS = {

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
 from ..schema.fields import FILE, Fields
+from .config import token_ids
 
 ARCHITECTURE = "general.architecture"
 
@@ -64,13 +65,13 @@ class GGUFConfig:
         """What a `config.json` says of the tokens: `vocab_size` and the ids of the special ones."""
         fields = self._fields
         tokens = len(fields.array("tokenizer.ggml.tokens", default=())) or None
-        config: dict[str, int | None] = {
-            "vocab_size": self.integer("vocab_size", tokens),
-            "bos_token_id": fields.integer("tokenizer.ggml.bos_token_id", default=None, minimum=0),
-            "eos_token_id": fields.integer("tokenizer.ggml.eos_token_id", default=None, minimum=0),
-        }
-        if fields.has("tokenizer.ggml.padding_token_id"):
-            config["pad_token_id"] = fields.integer("tokenizer.ggml.padding_token_id", minimum=0)
+        size = self.integer("vocab_size", tokens)
+        config: dict[str, int | None] = {"vocab_size": size}
+        for ours, theirs in (("bos", "bos"), ("eos", "eos"), ("pad", "padding")):
+            # One outside the vocabulary means nothing: files have -1 and 4294967295 for "none".
+            ids = token_ids(fields, f"tokenizer.ggml.{theirs}_token_id", size)
+            if ids or ours != "pad":
+                config[f"{ours}_token_id"] = next(iter(ids), None)
         return config
 
     def _key(self, key: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .end_tokens import END_NAMES
 from .unicode_tables import named_set
 
 
@@ -67,6 +68,7 @@ class AddedTokens:
                 self.decoded[token_id] = normalize(token.content) if token.normalized else token.content
         self.special_contents = frozenset(special)
         self.special_ids = frozenset(i for i, t in self.by_id.items() if t.content in special)
+        self.control_ids = self.special_ids | {i for i, t in self.by_id.items() if t.content in END_NAMES}
         raw = [(t.content, i) for i, t in self.by_id.items() if not t.normalized]
         cooked = [(self.decoded[i], i) for i, t in self.by_id.items() if t.normalized]
         self.raw = _Matcher(raw, self)
@@ -81,7 +83,7 @@ class _Matcher:
         self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
         self._find = _finder(list(self._ids))
-        self._find_ordinary = _finder([c for c, i in self._ids.items() if i not in tokens.special_ids])
+        self._find_ordinary = _finder([c for c, i in self._ids.items() if i not in tokens.control_ids])
 
     def __bool__(self) -> bool:
         return bool(self._ids)
@@ -121,7 +123,7 @@ class _Matcher:
         ordinary = (-1, 0)  # the next of the tokens that are not special
         while match is not nowhere:
             left, right = match
-            if self._ids[text[left:right]] not in self._tokens.special_ids or literal.find(1, left, right) < 0:
+            if self._ids[text[left:right]] not in self._tokens.control_ids or literal.find(1, left, right) < 0:
                 yield match
                 match = next(self._find(text, right), nowhere)
                 continue

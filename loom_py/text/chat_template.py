@@ -28,7 +28,7 @@ class ChatTemplate:
     **Arguments:**
 
     - `source`: the template's text, or the list of `{"name", "template"}` that some `tokenizer_config.json` hold.
-    - `bos_token`, `eos_token`: the tokens as text, which the template may write.
+    - `bos_token`, `eos_token`, `tokens`: the special tokens as text by their role, which the template may write.
     - `name`: where the template comes from, for errors.
     - `variant`: which of several templates, by name.
 
@@ -42,18 +42,37 @@ class ChatTemplate:
         bos_token: str = "",
         eos_token: str = "",
         *,
+        tokens: Mapping[str, str] | None = None,
         name: str = "chat_template",
         variant: str = "default",
     ) -> None:
         self.name = name
+        self._source = source
+        self._variants = {variant: self}
         self.text = ""
         self.problem: TemplateError | None = None
-        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        self._tokens = {"bos_token": bos_token, "eos_token": eos_token, **(tokens or {})}
         try:
             self.text = _select(source, variant, name).removeprefix("\ufeff")  # a byte order mark is not text
             self._compile()
         except TemplateError as error:
             self.problem = error
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all templates of the file."""
+        if isinstance(self._source, str) or not isinstance(self._source, Sequence):
+            return ("default",)
+        return tuple(str(entry.get("name")) for entry in self._source if isinstance(entry, Mapping))
+
+    def variant(self, name: str) -> ChatTemplate:
+        """One of several templates, by name. Its `problem` says so where there is none of that name."""
+        template = self._variants.get(name)
+        if template is None:
+            template = ChatTemplate(self._source, tokens=self._tokens, name=self.name, variant=name)
+            if name in self.names:
+                self._variants[name] = template
+        return template
 
     def _compile(self) -> None:
         if (other := foreign_text(self.text)) is not None:
@@ -159,7 +178,7 @@ class ChatTemplate:
 def _select(source: str | Sequence[Mapping[str, Any]], variant: str, name: str) -> str:
     """The text of the requested template."""
     if isinstance(source, str):
-        return source
+        source = [{"name": "default", "template": source}]
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
         templates: dict[str, str] = {}
         for i, entry in enumerate(source):

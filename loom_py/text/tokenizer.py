@@ -7,16 +7,20 @@ normalised, split into words, encoded by BPE, and put into the post-processor's 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..errors import InputError
 from ..formats.source import Source
+from ..schema.fields import shown
 from .byte_level import to_byte_characters
 from .parts import TokenizerParts
 from .pretokenize import map_bytes
 from .prompt import Prompt
 from .stream import StreamDecoder
+from .tokenizer_fields import MAX_ID
 from .tokenizer_gguf import read_tokenizer_gguf
 from .tokenizer_json import read_tokenizer_json
 
@@ -73,6 +77,11 @@ class Tokenizer:
     def id_to_token(self, token_id: int) -> str | None:
         """The stored form of an id's token, or `None`."""
         return self._tokens.get(token_id)
+
+    def special_tokens_in(self, texts: Iterable[str]) -> dict[int, str]:
+        """Special tokens that are written out in some texts: id → token."""
+        special = {token: i for i, token in self._added.decoded.items() if i in self._skipped}
+        return {i: token for token, i in special.items() if any(token in text for text in texts)} if texts else {}
 
     def encode(self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True) -> list[int]:
         """The ids of `text`.
@@ -158,7 +167,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """The text of `ids`. Bytes that are no UTF-8 become U+FFFD; an unknown id is an `InputError`."""
+        """The text of `ids`. Bytes that are no UTF-8 become U+FFFD; an id without a token is no text."""
         stream = self.decoder(skip_special_tokens)
         return stream.add_all(ids) + stream.finish()
 
@@ -171,11 +180,13 @@ class Tokenizer:
             try:
                 token = tokens[token_id]
             except (KeyError, TypeError):
-                raise InputError(
-                    f"the vocabulary has no token with id {token_id!r}",
-                    where=f"ids[{position}]",
-                    remedy="Decode ids with the tokenizer that made them.",
-                ) from None
+                if not isinstance(token_id, (int, np.integer)) or not 0 <= token_id <= MAX_ID:
+                    raise InputError(
+                        f"expected a token id, got {shown(token_id)}",
+                        where=f"ids[{position}]",
+                        remedy="Decode ids with the tokenizer that made them.",
+                    ) from None
+                return None  # embeddings often have more rows than there are tokens
             return None if token_id in skipped else token
 
         return StreamDecoder(token_of, self._decoder)

@@ -15,6 +15,7 @@ from ..errors import TokenizerError
 from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
 from .decoders import ByteLevelStep
+from .end_tokens import END_NAMES
 from .gguf_splitting import DIGIT, SPLITTINGS
 from .normalize import Normalizer, identity
 from .parts import TokenizerParts
@@ -156,8 +157,9 @@ def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
     for i, (kind, token) in enumerate(zip(types, tokens, strict=False)):
         if _integer(kind) not in _TOKEN_TYPES:
             source.fail(f"token_type[{i}]", f"must be from 1 to 6, but is {str(kind)[:40]}")
-        if kind in (_CONTROL, _USER_DEFINED) and token:
-            added.append(AddedToken(token, special=kind == _CONTROL))
+        control = kind == _CONTROL or token in END_NAMES  # some files call them normal
+        if (control or kind == _USER_DEFINED) and token:
+            added.append(AddedToken(token, special=control))
     return added
 
 
@@ -168,10 +170,11 @@ def _template(source: _Metadata, add_bos: bool, count: int) -> list[list[int] | 
         ("add_bos_token", "bos_token_id", add_bos, 0),
         ("add_eos_token", "eos_token_id", False, 2),
     ):
+        named = _PREFIX + key in source.entries
+        if not source.flag(flag, default and named):
+            continue  # an absurd id that is not used does no harm
         token_id = source.token_id(key, count)
-        wanted = source.flag(flag, default and token_id is not None)
-        if wanted and token_id is None:
+        if token_id is None:
             source.fail(key, f"the entry is missing, but {_PREFIX}{flag} is set")
-        if wanted and token_id is not None:
-            template.insert(place, [token_id])
+        template.insert(place, [token_id])
     return template

@@ -55,7 +55,7 @@ def logits_of(model: LanguageModel, weights: dict[str, Any]) -> np.ndarray:
 def test_both_layouts_are_the_same_model(tiny: TinyGGUF, directory: Path) -> None:  # noqa: F811
     one, two = load_model(tiny.path), load_model(directory)
     np.testing.assert_array_equal(logits(one), logits(two))
-    assert one.eos_ids == two.eos_ids == {2}
+    assert one.eos_ids == two.eos_ids == {0, 2}
     messages = [{"role": "user", "content": "hello"}]
     assert one.chat_prompt(messages) == two.chat_prompt(messages)
     assert one.chat_prompt(messages).text == "<|im_start|>user\nhello<|im_end|>\n"

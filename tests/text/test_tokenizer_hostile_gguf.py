@@ -62,7 +62,6 @@ GGUF_CASES: list[tuple[str, Any, str]] = [
     ("bos_token_id", True, "bos_token_id"),
     ("bos_token_id", 1.5, "bos_token_id"),
     ("bos_token_id", DELETE, "bos_token_id"),
-    ("eos_token_id", 2**63, "eos_token_id"),
     ("add_bos_token", "yes", "add_bos_token"),
     ("add_bos_token", 7, "add_bos_token"),
     ("add_bos_token", np.ones(3), "add_bos_token"),

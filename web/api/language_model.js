@@ -9,7 +9,7 @@ import { InputError } from "../errors.js";
 /** @typedef {{onEvent: (event: import("../engine/requests.js").GenerationEvent) => void, signal: AbortSignal}} Observers */
 /** @typedef {{role: string, content: string}} Message */
 /**
- * How to generate; what is left out keeps the model's default.
+ * How to generate; what is left out is the model's own default (`generation_config.json`), else greedy.
  * @typedef {object} GenerationOptions
  * @property {number} [maxTokens]
  * @property {number} [temperature] 0 takes the likeliest token each time
@@ -17,12 +17,23 @@ import { InputError } from "../errors.js";
  * @property {number} [topP]
  * @property {number} [minP]
  * @property {number} [repetitionPenalty]
- * @property {number} [seed]
+ * @property {number} [seed] drawn anew for each text if left out; the last piece reports it
  * @property {string[]} [stop]
+ * @property {string} [template] the name of one of the model's chat templates (`facts.templates`)
  * @property {boolean} [parseSpecial] whether special tokens written out in the texts are those tokens; by default only in `complete`
  */
 /** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
-/** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string}} Piece */
+/** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string, seed: number}} Piece `seed` gives the same text again */
+
+/** Halves of surrogate pairs that stand alone: a text was cut within a character. */
+const HALVES = /[\ud800-\udfff]/gu;
+
+/**
+ * JSON text with U+FFFD for what `HALVES` finds, which JSON has as escapes.
+ * @param {string} text
+ */
+const wholeCharacters = (text) =>
+  text.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/g, (escape, half) => (half ? "\\ufffd" : escape));
 
 /** A language model in Python. */
 export class LanguageModel extends Handle {
@@ -42,7 +53,7 @@ export class LanguageModel extends Handle {
    */
   chat(messages, options) {
     return this.#stream((text, observers) => {
-      const request = { handle: this.handle, messages: conversation(messages), options: text };
+      const request = { handle: this.handle, messages: wholeCharacters(conversation(messages)), options: text };
       return this.engine.call("chat", request, observers);
     }, options);
   }
@@ -55,19 +66,19 @@ export class LanguageModel extends Handle {
   complete(prompt, options) {
     return this.#stream((text, observers) => {
       expectText(prompt, "prompt");
-      return this.engine.call("complete", { handle: this.handle, prompt, options: text }, observers);
+      return this.engine.call("complete", { handle: this.handle, prompt: prompt.replace(HALVES, "\ufffd"), options: text }, observers);
     }, options);
   }
 
   /**
    * The last piece has `done: true`. Leaving the loop early stops the work.
-   * @param {(options: string, observers: Observers) => Promise<{finishReason: string}>} start
+   * @param {(options: string, observers: Observers) => Promise<import("../engine/requests.js").Finish>} start
    * @param {(GenerationOptions & WorkOptions) | undefined} given
    * @returns {AsyncGenerator<Piece, void, void>}
    */
   async *#stream(start, given) {
     const { signal, onProgress, ...options } = control(given, "options", null);
-    const text = json(options, "options");
+    const text = wholeCharacters(json(options, "options"));
     const leave = new AbortController();
     const anySignal = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
     /** @type {{id: number, text: string}[]} */
@@ -105,7 +116,7 @@ export class LanguageModel extends Handle {
         if (settled) break;
         await new Promise((resolve) => (wake = () => resolve(undefined)));
       }
-      yield { text: "", stats: stats(), done: true, finishReason: (await result).finishReason };
+      yield { text: "", stats: stats(), done: true, ...(await result) };
     } finally {
       leave.abort();
       await result.catch(() => {}); // the model is free for the next question when the loop is left

@@ -215,6 +215,6 @@ async function generate(runtime, { onEvent, signal }, start) {
     }
   };
   // One step per slice, so that each token is shown at once.
-  await runTask(runtime, task, { signal, onEvents, sliceMs: 0 });
-  return { finishReason };
+  const { seed } = await runTask(runtime, task, { signal, onEvents, sliceMs: 0 });
+  return { finishReason, seed };
 }

@@ -20,6 +20,7 @@ interface Request<Params, Result, Event = never> {
 type Nothing = Record<string, never>;
 type OfMethod = { handle: Handle; method: string };
 /** How far the prompt has been read, in tokens, or the next token. */
+export type Finish = { finishReason: string; seed: number };
 export type GenerationEvent =
   { status: "prefill"; loaded: number; total: number } | { status: "token"; id: number; text: string };
 
@@ -57,8 +58,8 @@ export interface Requests {
   train: Request<{ handle: Handle; batches: PackedBatch[]; config: Json }, TrainResult, TrainProgress>;
 
   loadModel: Request<ModelSource & { activations?: string }, { handle: Handle } & Record<string, unknown>, Progress>;
-  chat: Request<{ handle: Handle; messages: Json; options: Json }, { finishReason: string }, GenerationEvent>;
-  complete: Request<{ handle: Handle; prompt: string; options: Json }, { finishReason: string }, GenerationEvent>;
+  chat: Request<{ handle: Handle; messages: Json; options: Json }, Finish, GenerationEvent>;
+  complete: Request<{ handle: Handle; prompt: string; options: Json }, Finish, GenerationEvent>;
 
   storageList: Request<Nothing, KeptModel[]>;
   storageUsage: Request<Nothing, StorageUsage>;

@@ -1,0 +1,188 @@
+"""What a model's small files say about its texts: special tokens, chat templates, what ends a text, how to draw tokens.
+
+In the Hugging Face layout: `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`,
+`chat_template.jinja`, `chat_template.json` and `config.json`. In GGUF: the metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..formats.files import read_json_file, read_text_file
+from ..formats.source import Source
+from ..models.protocols import Facts
+from ..schema.fields import FILE, Fields, shown
+from ..text.chat_template import ChatTemplate
+from ..text.end_tokens import END_NAMES, FILE_NAMES, end_names
+from ..text.tokenizer import Tokenizer
+from .sampling import GenerationOptions
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+MAX_TEMPLATE_BYTES = 1024 * 1024
+_GGUF = "tokenizer.ggml."
+_ENDS = ("eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+_GGUF_SAMPLING = dict(zip(_SAMPLING, ("temp", "top_k", "top_p", "min_p", "penalty_repeat"), strict=True))
+
+
+@dataclass
+class TextSettings:
+    """What the files say.
+
+    - `eos_ids`: tokens that end a text.
+    - `options`: how tokens are drawn where a caller does not say.
+    - `notices`: what was ignored, in sentences.
+    """
+
+    template: ChatTemplate | None = None
+    eos_ids: set[int] = field(default_factory=set[int])
+    options: GenerationOptions = field(default_factory=GenerationOptions)
+    notices: list[str] = field(default_factory=list[str])
+
+
+def gguf_texts(metadata: Mapping[str, Any], tokenizer: Tokenizer, facts: Facts, name: str) -> TextSettings:
+    """From the metadata of a GGUF file."""
+    settings = TextSettings(eos_ids={*facts.eos_token_ids, *_well_known(tokenizer)})
+    ids: dict[str, int] = {}
+    for key, value in metadata.items():
+        if key.startswith(_GGUF) and key.endswith("_token_id") and not isinstance(value, (str, list, np.ndarray)):
+            role = key.removeprefix(_GGUF).removesuffix("_token_id")
+            for token_id in _ids([value], tokenizer, f"{name} at {key}", settings.notices):
+                ids[role] = token_id
+    settings.eos_ids |= {ids[role] for role in _ENDS if role in ids}
+    roles = {"unknown": "unk", "padding": "pad", "seperator": "sep"}
+    tokens = {f"{roles.get(role, role)}_token": tokenizer.id_to_token(i) or "" for role, i in ids.items()}
+    templates = {
+        key.removeprefix("tokenizer.chat_template.").replace("tokenizer.chat_template", "default"): value
+        for key, value in metadata.items()
+        if key == "tokenizer.chat_template" or key.startswith("tokenizer.chat_template.")
+    }
+    settings.template = _template(templates, tokens, name)
+    given = {ours: _plain(metadata.get(f"general.sampling.{theirs}")) for ours, theirs in _GGUF_SAMPLING.items()}
+    settings.options = _options(given, f"{name} at general.sampling", settings.notices)
+    return settings
+
+
+def hugging_face_texts(
+    files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts, config: Mapping[str, Any], name: str
+) -> TextSettings:
+    """From the files of a directory; `config` is its `config.json`."""
+    settings = TextSettings(eos_ids={*facts.eos_token_ids, *_well_known(tokenizer)})
+    for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        ids = config[key] if isinstance(config.get(key), list) else [config.get(key)]
+        _ids(ids, tokenizer, f"config.json at {key}", settings.notices, facts.vocab_size)
+    of_tokenizer = _json(files, "tokenizer_config.json")
+    tokens = _special_tokens(of_tokenizer, _json(files, "special_tokens_map.json"))
+    for role, token_id in (("bos_token", facts.bos_token_id), ("eos_token", next(iter(facts.eos_token_ids), None))):
+        if role not in tokens and token_id is not None:
+            tokens[role] = tokenizer.id_to_token(token_id) or ""
+    end = tokenizer.token_to_id(tokens.get("eos_token", ""))
+    settings.eos_ids |= set() if end is None else {end}
+    of_generation = _json(files, "generation_config.json")
+    ends = of_generation.get("eos_token_id")
+    where = "generation_config.json"
+    listed = ends if isinstance(ends, list) else [ends]
+    settings.eos_ids |= set(_ids(listed, tokenizer, f"{where} at eos_token_id", settings.notices, facts.vocab_size))
+    settings.options = _options(_sampling(of_generation), where, settings.notices)
+    templates, place = _templates(files, of_tokenizer)
+    settings.template = _template(templates, tokens, place or name)
+    return settings
+
+
+def _well_known(tokenizer: Tokenizer) -> set[int]:
+    names = frozenset(name for name in END_NAMES | FILE_NAMES if tokenizer.token_to_id(name) is not None)
+    return {i for i in map(tokenizer.token_to_id, end_names(names)) if i is not None}
+
+
+def _ids(values: Iterable[Any], tokenizer: Tokenizer, where: str, notices: list[str], vocab_size: int = 0) -> list[int]:
+    """Those of `values` that are ids; a notice for each that is not."""
+    ids: list[int] = []
+    for value in map(_plain, values):
+        if value is None:
+            continue
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and (0 <= value < vocab_size or tokenizer.id_to_token(value) is not None):
+            ids.append(value)
+        else:
+            notices.append(f"{where}: {shown(value)} is no token's id and is ignored.")
+    return ids
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _json(files: Mapping[str, Source], name: str) -> Mapping[str, Any]:
+    """A small JSON file's object; empty where it is not there."""
+    if name not in files:
+        return {}
+    return Fields(read_json_file(files[name], max_bytes=MAX_JSON_BYTES), file=name, rules=FILE).values
+
+
+def _special_tokens(of_tokenizer: Mapping[str, Any], special_map: Mapping[str, Any]) -> dict[str, str]:
+    """`bos_token`, `eos_token` and the like as text: strings, or objects of an `AddedToken`; null is none."""
+    tokens: dict[str, str] = {}
+    for source in (special_map, of_tokenizer):
+        for key, value in source.items():
+            if not key.endswith("_token") or isinstance(value, bool):
+                continue
+            text = value.get("content") if isinstance(value, Mapping) else value
+            if isinstance(text, str):
+                tokens[key] = text
+            elif value is None and source is of_tokenizer:
+                tokens[key] = ""
+    return tokens
+
+
+def _templates(files: Mapping[str, Source], of_tokenizer: Mapping[str, Any]) -> tuple[Any, str]:
+    """The chat templates, and the file of the default one."""
+    templates, place = of_tokenizer.get("chat_template"), "tokenizer_config.json"
+    if alone := _json(files, "chat_template.json").get("chat_template"):
+        templates, place = alone, "chat_template.json"
+    if "chat_template.jinja" in files:
+        text = read_text_file(files["chat_template.jinja"], max_bytes=MAX_TEMPLATE_BYTES)
+        named = templates if isinstance(templates, list) else []
+        others = [t for t in named if isinstance(t, Mapping) and t.get("name") != "default"]
+        templates = [{"name": "default", "template": text}, *others] if others else text
+        place = "chat_template.jinja"
+    return templates, place
+
+
+def _template(source: Any, tokens: Mapping[str, str], place: str) -> ChatTemplate | None:
+    """From a text, a list of `{"name", "template"}`, or texts by name."""
+    if isinstance(source, Mapping):
+        source = [{"name": name, "template": text} for name, text in source.items()]
+    return ChatTemplate(source, tokens=tokens, name=place) if source else None
+
+
+def _sampling(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `generation_config.json`. transformers draws only with `do_sample`, then from the first 50."""
+    given = {key: config.get(key) for key in _SAMPLING}
+    if config.get("do_sample") is True:
+        given["temperature"] = 1.0 if given["temperature"] is None else given["temperature"]
+        given["top_k"] = 50 if "top_k" not in config else given["top_k"]
+    else:
+        given["temperature"] = 0.0
+    stop = config.get("stop_strings")
+    given["stop"] = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else None
+    return given | {"max_tokens": config.get("max_new_tokens")}
+
+
+def _options(given: Mapping[str, Any], where: str, notices: list[str]) -> GenerationOptions:
+    """`given` as options; a notice for each that has no meaning."""
+    chosen: dict[str, Any] = {}
+    for key, value in given.items():
+        if value is None:
+            continue
+        try:
+            GenerationOptions(**{key: value})
+        except InputError as error:
+            notices.append(f"{where}: {key} {error.message}; it is ignored.")
+        else:
+            chosen[key] = value
+    return GenerationOptions(**chosen)
