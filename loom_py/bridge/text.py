@@ -58,7 +58,7 @@ def generate_text(prompt: str, max_tokens: float, temperature: float) -> str:
     events = list(_events(prompt, max_tokens, temperature))
     new = [event.id for event in events if isinstance(event, GeneratedToken)]
     return _success(
-        generated_text=welvet.decode_tokens(welvet.encode_text(prompt) + new),
+        generated_text=welvet.decode_tokens(welvet.current_model().prompt_ids(prompt) + new),
         num_tokens=len(new),
     )
 

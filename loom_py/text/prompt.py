@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,9 +63,6 @@ class Prompt:
     def __str__(self) -> str:
         return self.text
 
-    def __add__(self, other: Prompt) -> Prompt:
-        return Prompt(self.parts + other.parts)
-
 
 def well_formed(text: str) -> str:
     """`text` with U+FFFD for halves of surrogate pairs, which have no UTF-8; JavaScript leaves some where it cuts.
@@ -76,8 +72,3 @@ def well_formed(text: str) -> str:
     if text.isascii() or not _HALVES.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def joined(parts: Iterable[Prompt]) -> Prompt:
-    """Prompts one after another."""
-    return Prompt(tuple(part for prompt in parts for part in prompt.parts))

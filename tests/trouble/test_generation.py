@@ -335,3 +335,26 @@ def test_the_models_own_sampling_is_the_default(tmp_path: Path, capsys: pytest.C
         seeds.append(json.loads(capsys.readouterr().out)["seed"])
     assert seeds[0] != seeds[1]
     assert seeds[2] == 3
+
+
+CUT = "cut \ud83d"
+WHOLE = "cut \ufffd"
+
+
+# Found by attack: JavaScript cuts texts within a character. Siblings: roles, keys, variables, pairs, bytes of argv.
+def test_halves_of_characters_become_replacement_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = checkpoint(tmp_path, tokenizer_config={"chat_template": "{{ messages[0] | tojson }}{{ tools }}"})
+    model = load_model(directory)
+    for cut, whole in ((CUT, WHOLE), ("\ude00 cut", "\ufffd cut"), ("\ud83d\ude00", "\U0001f600")):
+        assert model.prompt_ids(cut) == model.prompt_ids(whole)
+        for key in ("content", "role", "name", cut):
+            message = {"role": "user", "content": "x", key: cut}
+            text = model.chat_prompt([message], tools=[{cut: cut}]).text
+            assert whole in text
+            assert text == text.encode("utf-8", "strict").decode()
+        assert list(model.generate(cut, GenerationOptions(max_tokens=1)))
+        assert list(model.chat([{"role": "user", "content": cut}], GenerationOptions(max_tokens=1, stop=(cut,))))
+    assert main(["generate", "--model", str(directory), "--prompt", "a\udcff", "--json", "--max-tokens", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt_tokens"] == len(model.prompt_ids("a\ufffd"))
+    with pytest.raises(InputError, match="half of a surrogate pair"):
+        model.tokenizer.encode(CUT)

@@ -66,7 +66,11 @@ export class LanguageModel extends Handle {
   complete(prompt, options) {
     return this.#stream((text, observers) => {
       expectText(prompt, "prompt");
-      return this.engine.call("complete", { handle: this.handle, prompt: prompt.replace(HALVES, "\ufffd"), options: text }, observers);
+      return this.engine.call(
+        "complete",
+        { handle: this.handle, prompt: prompt.replace(HALVES, "\ufffd"), options: text },
+        observers,
+      );
     }, options);
   }
 
