@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -74,8 +74,7 @@ def hugging_face_texts(
     """From the files of a directory; `config` is its `config.json`."""
     settings = TextSettings(eos_ids={*facts.eos_token_ids, *_well_known(tokenizer)})
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        ids = config[key] if isinstance(config.get(key), list) else [config.get(key)]
-        _ids(ids, tokenizer, f"config.json at {key}", settings.notices, facts.vocab_size)
+        _ids(_listed(config.get(key)), tokenizer, f"config.json at {key}", settings.notices, facts.vocab_size)
     of_tokenizer = _json(files, "tokenizer_config.json")
     tokens = _special_tokens(of_tokenizer, _json(files, "special_tokens_map.json"))
     for role, token_id in (("bos_token", facts.bos_token_id), ("eos_token", next(iter(facts.eos_token_ids), None))):
@@ -84,10 +83,9 @@ def hugging_face_texts(
     end = tokenizer.token_to_id(tokens.get("eos_token", ""))
     settings.eos_ids |= set() if end is None else {end}
     of_generation = _json(files, "generation_config.json")
-    ends = of_generation.get("eos_token_id")
+    ends = _listed(of_generation.get("eos_token_id"))
     where = "generation_config.json"
-    listed = ends if isinstance(ends, list) else [ends]
-    settings.eos_ids |= set(_ids(listed, tokenizer, f"{where} at eos_token_id", settings.notices, facts.vocab_size))
+    settings.eos_ids |= set(_ids(ends, tokenizer, f"{where} at eos_token_id", settings.notices, facts.vocab_size))
     settings.options = _options(_sampling(of_generation), where, settings.notices)
     templates, place = _templates(files, of_tokenizer)
     settings.template = _template(templates, tokens, place or name)
@@ -113,8 +111,13 @@ def _ids(values: Iterable[Any], tokenizer: Tokenizer, where: str, notices: list[
     return ids
 
 
+def _listed(value: Any) -> list[Any]:
+    """A value, or all of several."""
+    return cast(list[Any], value) if isinstance(value, list) else [value]
+
+
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    return cast(Any, value.item()) if isinstance(value, np.generic) else value
 
 
 def _json(files: Mapping[str, Source], name: str) -> Mapping[str, Any]:
@@ -131,7 +134,7 @@ def _special_tokens(of_tokenizer: Mapping[str, Any], special_map: Mapping[str, A
         for key, value in source.items():
             if not key.endswith("_token") or isinstance(value, bool):
                 continue
-            text = value.get("content") if isinstance(value, Mapping) else value
+            text = cast(dict[str, Any], value).get("content") if isinstance(value, dict) else value
             if isinstance(text, str):
                 tokens[key] = text
             elif value is None and source is of_tokenizer:
@@ -141,13 +144,16 @@ def _special_tokens(of_tokenizer: Mapping[str, Any], special_map: Mapping[str, A
 
 def _templates(files: Mapping[str, Source], of_tokenizer: Mapping[str, Any]) -> tuple[Any, str]:
     """The chat templates, and the file of the default one."""
+    templates: Any
     templates, place = of_tokenizer.get("chat_template"), "tokenizer_config.json"
     if alone := _json(files, "chat_template.json").get("chat_template"):
         templates, place = alone, "chat_template.json"
     if "chat_template.jinja" in files:
         text = read_text_file(files["chat_template.jinja"], max_bytes=MAX_TEMPLATE_BYTES)
-        named = templates if isinstance(templates, list) else []
-        others = [t for t in named if isinstance(t, Mapping) and t.get("name") != "default"]
+        named = cast(list[Any], templates) if isinstance(templates, list) else []
+        others: list[Any] = [
+            t for t in named if not isinstance(t, dict) or cast(dict[str, Any], t).get("name") != "default"
+        ]
         templates = [{"name": "default", "template": text}, *others] if others else text
         place = "chat_template.jinja"
     return templates, place
@@ -155,8 +161,8 @@ def _templates(files: Mapping[str, Source], of_tokenizer: Mapping[str, Any]) -> 
 
 def _template(source: Any, tokens: Mapping[str, str], place: str) -> ChatTemplate | None:
     """From a text, a list of `{"name", "template"}`, or texts by name."""
-    if isinstance(source, Mapping):
-        source = [{"name": name, "template": text} for name, text in source.items()]
+    if isinstance(source, dict):
+        source = [{"name": name, "template": text} for name, text in cast(dict[str, Any], source).items()]
     return ChatTemplate(source, tokens=tokens, name=place) if source else None
 
 
@@ -169,7 +175,7 @@ def _sampling(config: Mapping[str, Any]) -> dict[str, Any]:
     else:
         given["temperature"] = 0.0
     stop = config.get("stop_strings")
-    given["stop"] = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else None
+    given["stop"] = None if stop is None else tuple(_listed(stop))
     return given | {"max_tokens": config.get("max_new_tokens")}
 
 

@@ -48,7 +48,7 @@ class ChatTemplate:
     ) -> None:
         self.name = name
         self._source = source
-        self._variants = {variant: self}
+        self._variants: dict[str, ChatTemplate] = {variant: self}
         self.text = ""
         self.problem: TemplateError | None = None
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token, **(tokens or {})}

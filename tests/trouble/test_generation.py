@@ -222,7 +222,7 @@ ADDED = {"__type": "AddedToken", "content": "<|im_end|>", "lstrip": False, "norm
 def test_special_tokens_of_the_small_files(tmp_path: Path, files: dict[str, dict[str, Any]], text: str) -> None:
     files = {**files, "config": {"eos_token_id": 256, **files.get("config", {})}}
     files["tokenizer_config"] = {"chat_template": BOS_EOS, **files.get("tokenizer_config", {})}
-    model = load_model(checkpoint(tmp_path, **files))
+    model = load_model(checkpoint(tmp_path, 0, **files))
     assert model.chat_prompt([{"role": "user", "content": "x"}]).text == text
     assert {256, 258} <= model.eos_ids
 
