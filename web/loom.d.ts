@@ -200,7 +200,7 @@ export declare class EvaluationMetrics {
 export declare class FormatError extends LoomError {}
 
 /**
- * How to generate; what is left out keeps the model's default.
+ * How to generate; what is left out is the model's own default (`generation_config.json`), else greedy.
  */
 export type GenerationOptions = {
   maxTokens?: number | undefined;
@@ -212,8 +212,15 @@ export type GenerationOptions = {
   topP?: number | undefined;
   minP?: number | undefined;
   repetitionPenalty?: number | undefined;
+  /**
+   * drawn anew for each text if left out; the last piece reports it
+   */
   seed?: number | undefined;
   stop?: string[] | undefined;
+  /**
+   * the name of one of the model's chat templates (`facts.templates`)
+   */
+  template?: string | undefined;
   /**
    * whether special tokens written out in the texts are those tokens; by default only in `complete`
    */
@@ -239,11 +246,13 @@ export declare class InternalError extends LoomError {}
 
 /**
  * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
- * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
+ * first byte instead, or as soon as the browser refuses to keep it, `"never"` leaves nothing behind. `evict` removes the
+ * least recently used models for room. `verify`: hash what is kept already before it is used (default).
  */
 export type KeepOptions = {
   keep?: "try" | "must" | "never";
   evict?: boolean;
+  verify?: boolean;
 };
 
 /**
@@ -458,6 +467,9 @@ declare const OWNER: unique symbol;
 
 export type OnProgress = (progress: Progress) => void;
 
+/**
+ * `seed` gives the same text again
+ */
 export type Piece = {
   id: number;
   text: string;
@@ -469,6 +481,7 @@ export type Piece = {
   stats: Stats;
   done: true;
   finishReason: string;
+  seed: number;
 };
 
 export type PlainError = {
@@ -505,11 +518,16 @@ export type Progress = {
 
 export type Pyodide = PyodideInterface;
 
+/**
+ * `gitHash`: git's hash, of files that are not in Git LFS; `atLeast`: bytes that the server stated, which may be too few.
+ */
 export type RemoteFile = {
   name: string;
   url: string;
   size?: number;
   sha256?: string;
+  gitHash?: string;
+  atLeast?: number;
 };
 
 /**
@@ -812,6 +830,10 @@ export declare function isAbort(error: unknown): boolean;
 
 /** What a value is, in words. @param value */
 declare function kind(value: unknown): string;
+
+declare namespace limits {
+  let idle: number;
+}
 
 declare function list(values: unknown, where: string): unknown[];
 

@@ -36,6 +36,13 @@ class Hub:
     """Bytes of the body after which each of the next answers breaks off."""
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Answers to the next requests for files, in place of the files."""
+    pages: int = 0
+    """How many of the next answers for files are a web page, as of a network that wants a sign-in."""
+    page_type: str = "text/html"
+    named: bool = True
+    """Answers have an ETag."""
+    stall_after: int = -1
+    """After how many bytes of its body the next answer sends no more; 0: not even its headers."""
     bytes_per_second: int = 0
     log: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
@@ -65,7 +72,8 @@ class Hub:
         for path, data in self.files.items():
             sha256 = "0" * 64 if self.wrong_hash else hashlib.sha256(data).hexdigest()
             lfs = {"lfs": {"sha256": sha256, "size": len(data)}} if path.endswith((".gguf", ".safetensors")) else {}
-            siblings.append({"rfilename": path, "size": len(data), **lfs})
+            blob = "0" * 40 if self.wrong_hash else hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            siblings.append({"rfilename": path, "size": len(data), "blobId": blob, **lfs})
         return json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
 
 
@@ -100,7 +108,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         data = hub.files.get(path.split("/resolve/" + COMMIT + "/", 1)[-1].lstrip("/"))
         if data is None:
             return self._send(404, {}, b"no", body)
-        headers = {"ETag": hub.etag or f'"{hashlib.sha256(data).hexdigest()[:16]}"'}
+        if body and hub.pages:
+            hub.pages -= 1
+            return self._send(200, {"Content-Type": hub.page_type}, b"<!doctype html><title>Sign in</title>", body)
+        headers = {"ETag": hub.etag or f'"{hashlib.sha256(data).hexdigest()[:16]}"'} if hub.named else {}
         if hub.coding:
             return self._send(200, headers | {"Content-Encoding": "gzip"}, gzip.compress(data, 1), body)
         if not (span and hub.ranges):
@@ -114,6 +125,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, status: int, headers: dict[str, str], data: bytes, body: bool) -> None:
         hub = self.hub
+        stalls = body and hub.stall_after >= 0 and len(data) > 1
+        if stalls and hub.stall_after == 0:
+            return self._stall()
         self.send_response(status)
         if hub.cors:
             headers = headers | {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": hub.exposed}
@@ -122,6 +136,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
+        if stalls:
+            self.wfile.write(data[: hub.stall_after])
+            return self._stall()
         cut = hub.cuts.pop(0) if status < 300 and len(data) > 1 and hub.cuts else len(data)
         step = max(1, hub.bytes_per_second // 20) if hub.bytes_per_second else 1 << 16
         try:
@@ -137,6 +154,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.connection.shutdown(2)
         except OSError:
             self.close_connection = True
+
+    def _stall(self) -> None:
+        self.hub.stall_after = -1
+        self.wfile.flush()
+        self.close_connection = True
+        time.sleep(6)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -16,6 +16,7 @@ import {
 } from "./arguments.js";
 import { json } from "./json.js";
 import { withMethods } from "./metrics.js";
+import { unsaved } from "./unsaved_work.js";
 import { RemoteObject, createRemote, setBase } from "./remote_object.js";
 
 /** @typedef {import("./arguments.js").Numbers} Numbers */
@@ -46,7 +47,7 @@ export class Network extends RemoteObject {
     const { onProgress, signal } = control(observers, "control");
     const config = json(record(options, "options", { nulls: true }), "options");
     const params = { handle: this.handle, batches: batchList(batches), config };
-    return withMethods(await this.engine.call("train", params, { onEvent: onProgress, signal }));
+    return withMethods(await unsaved(this.engine.call("train", params, { onEvent: onProgress, signal })));
   }
 
   /**

@@ -5,6 +5,7 @@ import { Handle } from "./handle.js";
 import { Cache, reflectedClass } from "./reflection.js";
 import { control, expectText } from "./arguments.js";
 import { OWNER } from "./json.js";
+import { unsaved } from "./unsaved_work.js";
 import { HANDLE, camel, mapReferences, packed } from "./values.js";
 
 /** @typedef {import("../engine/requests.js").EngineLike} EngineLike */
@@ -64,12 +65,8 @@ export class RemoteObject extends Handle {
   async run(method, args, observers) {
     const { onProgress = () => {}, signal } = control(observers, "control");
     const onEvent = (/** @type {any[]} */ events) => events.forEach(onProgress);
-    const value = await this.engine.call(
-      "run",
-      { handle: this.handle, method, ...packed(args, this.engine.owner) },
-      { onEvent, signal },
-    );
-    return revived(this.engine, value);
+    const params = { handle: this.handle, method, ...packed(args, this.engine.owner) };
+    return revived(this.engine, await unsaved(this.engine.call("run", params, { onEvent, signal })));
   }
 
   /** Which Python holds it. */

@@ -28,7 +28,7 @@ import { createRemote, remote } from "./remote_object.js";
  */
 /** @typedef {{worker?: boolean, baseURL?: string | URL} & import("../devices/open.js").DeviceOptions & WorkOptions} StartOptions */
 
-const LOAD_OPTIONS = ["hubURL", "keep", "evict", "activations"];
+const LOAD_OPTIONS = ["hubURL", "keep", "evict", "verify", "activations"];
 const DEVICES = ["auto", "numpy", "simd", "webgpu"];
 
 /** A running Python with its objects. Created by `loom.start`. */
@@ -183,12 +183,13 @@ export class Session {
    */
   async loadModel(source, options) {
     const { onProgress = () => {}, signal, ...choices } = control(options, "options", LOAD_OPTIONS);
-    const { hubURL, keep, evict, activations } = choices;
+    const { hubURL, keep, evict, verify, activations } = choices;
     if (hubURL !== undefined) expectText(hubURL, "options.hubURL");
     if (keep !== undefined) expectChoice(keep, ["try", "must", "never"], "options.keep");
     if (evict !== undefined) expectBoolean(evict, "options.evict");
+    if (verify !== undefined) expectBoolean(verify, "options.verify");
     if (activations !== undefined) expectChoice(activations, ["q16", "f32"], "options.activations");
-    const params = { ...modelSource(source), hubURL, keep, evict, activations };
+    const params = { ...modelSource(source), hubURL, keep, evict, verify, activations };
     const onEvent = (/** @type {import("../engine/progress.js").Progress} */ event) => {
       onProgress(event);
       if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);

@@ -5,12 +5,12 @@
 
 import { boot } from "./boot.js";
 import { capabilities } from "./capabilities.js";
-import { InputError } from "../errors.js";
+import { FormatError, InputError } from "../errors.js";
 import { openModelFiles } from "../storage/model_files.js";
 import { threadCount } from "../devices/simd_host.js";
 import { THREAD, inPython } from "./python.js";
 import { afterSlices, runTask } from "./slices.js";
-import { Storage } from "../storage/storage.js";
+import { Storage, fileKey } from "../storage/storage.js";
 
 /** @typedef {import("./boot.js").Runtime} Runtime */
 /** @typedef {import("./requests.js").Requests} Requests */
@@ -145,20 +145,20 @@ const METHODS = {
   },
 
   async loadModel(runtime, source, context) {
-    const readers = await openModelFiles(source, await storage(), {
-      onProgress: context.onEvent,
-      signal: context.signal,
-      rules: rules(runtime),
-    });
+    /** @type {import("../storage/storage.js").RemoteFile[]} */
+    const kept = [];
     try {
-      const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
-      const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
-        context.onEvent({ status: "load", ...events.at(-1) });
-      const model = await runTask(runtime, task, { signal: context.signal, onEvents });
-      for (const message of model.notices) context.onEvent({ status: "notice", file: model.name, message });
-      return model;
-    } finally {
-      for (const reader of readers) reader.release();
+      return await loadOnce(runtime, source, context, kept);
+    } catch (error) {
+      // A file without a published hash may have been cut or replaced on its way into storage: fetch it once more.
+      const unproven = kept.filter(({ sha256, gitHash }) => !sha256 && !gitHash);
+      if (!(error instanceof FormatError) || !unproven.length) throw error;
+      for (const file of unproven) {
+        await (await storage()).forget(fileKey(file.url));
+        const message = `the kept file cannot be read (${error.problem}); it is fetched again`;
+        context.onEvent({ status: "restart", file: file.name, message });
+      }
+      return loadOnce(runtime, source, context, []);
     }
   },
 
@@ -175,6 +175,32 @@ const METHODS = {
   release: (runtime, { handle }) => inPython(runtime, (b) => b.release(handle)),
   live: (runtime) => inPython(runtime, (b) => b.live()),
 };
+
+/**
+ * @param {Runtime} runtime
+ * @param {import("./requests.js").Params<"loadModel">} source
+ * @param {Context<"loadModel">} context
+ * @param {import("../storage/storage.js").RemoteFile[]} kept gets the files that are used as they were kept
+ */
+async function loadOnce(runtime, source, { onEvent, signal }, kept) {
+  const onKept = (/** @type {import("../storage/storage.js").RemoteFile} */ file) => kept.push(file);
+  const readers = await openModelFiles(source, await storage(), {
+    onProgress: onEvent,
+    signal,
+    onKept,
+    rules: rules(runtime),
+  });
+  try {
+    const task = inPython(runtime, (b) => b.load_start(readers, source.activations));
+    const onEvents = (/** @type {{file: string, loaded: number, total: number}[]} */ events) =>
+      onEvent({ status: "load", ...events.at(-1) });
+    const model = await runTask(runtime, task, { signal, onEvents });
+    for (const message of model.notices) onEvent({ status: "notice", file: model.name, message });
+    return model;
+  } finally {
+    for (const reader of readers) reader.release();
+  }
+}
 
 /** @param {Runtime} runtime @returns {import("../devices/open.js").DeviceFacts[]} */
 const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devices()));

@@ -5,7 +5,9 @@
 
 import { DownloadError, IntegrityError, StorageError } from "../errors.js";
 import { JoinedReader, PiecesReader } from "./readers.js";
-import { lost, persistently, requestRange } from "./http.js";
+import { chunks, lost, persistently, requestRange } from "./http.js";
+import { isSound } from "./kept.js";
+import { GitHash } from "./sha1.js";
 import { Sha256 } from "./sha256.js";
 import { Pieces } from "./shelves.js";
 import { dataName, fileKey, hold, isVersion } from "./storage.js";
@@ -15,31 +17,39 @@ import { dataName, fileKey, hold, isVersion } from "./storage.js";
 /** @typedef {import("./storage.js").Storage} Storage */
 /** @typedef {import("./readers.js").Reader} Reader */
 /** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
-/** @typedef {{signal?: AbortSignal, onProgress?: OnProgress}} DownloadOptions */
-/** @typedef {{signal?: AbortSignal, onProgress: OnProgress}} Context */
+/**
+ * `mustKeep`: an error if the file cannot be kept, instead of memory; `verify`: hash a file that is kept already (default);
+ * `onKept`: called for one that is used as it was kept.
+ * @typedef {{signal?: AbortSignal, onProgress?: OnProgress, mustKeep?: boolean, verify?: boolean, onKept?: (file: RemoteFile) => void}} DownloadOptions
+ */
+/** @typedef {{signal?: AbortSignal, onProgress: OnProgress, mustKeep: boolean}} Context */
 
 const PROGRESS_MS = 100;
 const RESTARTS = 3;
+/** Why a part is not continued where the server names no version and no hash is known. */
+const UNNAMED = "the server does not say whether the file is still the same";
 
 /**
- * A reader for the file, which is whole and has the size and the SHA-256 given in `file`.
+ * A reader for the file, which is whole and has the size and the hash given in `file`.
  * @param {RemoteFile} file
  * @param {Storage} storage
  * @param {DownloadOptions} [options]
  * @returns {Promise<Reader>}
  */
-export async function download(file, storage, { signal, onProgress = () => {} } = {}) {
+export async function download(file, storage, options = {}) {
+  const { signal, onProgress = () => {}, mustKeep = false, verify = true } = options;
   signal?.throwIfAborted();
   const key = fileKey(file.url);
   const onWait = () => onProgress({ status: "waiting", file: file.name, message: "another tab is downloading it" });
   const free = await hold(key, { signal, onWait });
   try {
     const size = await storage.completeSize(file);
-    if (size >= 0) {
+    if (size >= 0 && (!verify || (await isSound(file, key, storage, { signal, onProgress })))) {
       onProgress({ status: "cached", file: file.name, loaded: size, total: size });
+      options.onKept?.(file);
       return await storage.shelf.reader(dataName(key), file.name);
     }
-    return await new Transfer(file, key, storage, { signal, onProgress }).run();
+    return await new Transfer(file, key, storage, { signal, onProgress, mustKeep }).run();
   } finally {
     free?.();
   }
@@ -54,14 +64,18 @@ class Transfer {
   /** @type {FileRecord} */
   #record;
   #hash = new Sha256();
+  /** Of files whose SHA-256 is not known, git's may be. @type {GitHash | null} */
+  #gitHash = null;
   /** Bytes so far. */
   #at = 0;
   /** @type {number | undefined} */
   #total;
   #reported = 0;
-  /** Some of the bytes come from an earlier attempt. */
+  /** The bytes come from more than one answer. */
   #resumed = false;
   #restarts = 0;
+  /** SHA-256 of the whole file. */
+  #digest = "";
 
   /**
    * @param {RemoteFile} file
@@ -75,7 +89,25 @@ class Transfer {
     this.storage = storage;
     this.context = context;
     this.#total = file.size;
-    this.#record = { url: file.url, etag: "", size: file.size, sha256: file.sha256, complete: false };
+    this.#record = this.#blank();
+    this.#startHash();
+  }
+
+  /** @returns {FileRecord} */
+  #blank() {
+    const { url, size, sha256, gitHash } = this.file;
+    return { url, etag: "", size, sha256, gitHash, complete: false };
+  }
+
+  #startHash() {
+    const { size, sha256, gitHash } = this.file;
+    this.#hash = new Sha256();
+    this.#gitHash = gitHash && !sha256 && size !== undefined ? new GitHash(size) : null;
+  }
+
+  /** The bytes are compared with a published hash at the end. */
+  get #hashKnown() {
+    return Boolean(this.file.sha256 || this.#gitHash);
   }
 
   /** @returns {Promise<Reader>} */
@@ -102,7 +134,9 @@ class Transfer {
       if (!this.#tail) this.#toMemory(error, this.#sink?.unsaved ?? []);
     }
     if (!this.#tail) {
-      await this.storage.saveRecord(this.key, { ...this.#record, size, complete: true });
+      await this.#keepRecord({ ...this.#record, size, complete: true, digest: this.#digest });
+    }
+    if (!this.#tail) {
       context.onProgress({
         status: "kept",
         file: file.name,
@@ -129,13 +163,11 @@ class Transfer {
     }
     this.#record = { ...record, complete: false };
     this.#total ??= record.size;
-    if (file.sha256) {
-      for await (const chunk of storage.shelf.chunks(dataName(key))) {
-        context.signal?.throwIfAborted();
-        this.#hash.update(chunk);
-        this.#at += chunk.length;
-        this.#emit("resume", this.#at, kept, false);
-      }
+    for await (const chunk of storage.shelf.chunks(dataName(key))) {
+      context.signal?.throwIfAborted();
+      this.#update(chunk);
+      this.#at += chunk.length;
+      this.#emit("resume", this.#at, kept, false);
     }
     this.#at = kept;
     this.#resumed = true;
@@ -154,9 +186,15 @@ class Transfer {
     }
   }
 
-  /** Start over: the server has another version, or the bytes were damaged. */
-  async #restart() {
-    if (++this.#restarts > RESTARTS) {
+  /** @param {Uint8Array} bytes */
+  #update(bytes) {
+    this.#hash.update(bytes);
+    this.#gitHash?.update(bytes);
+  }
+
+  /** Start over: the server has another version, does not say which, or the bytes were damaged. */
+  async #restart(message = "the file has changed since") {
+    if (message !== UNNAMED && ++this.#restarts > RESTARTS) {
       throw new DownloadError("the file keeps changing while it is being fetched", {
         where: this.file.url,
         remedy: "Try again later.",
@@ -164,22 +202,22 @@ class Transfer {
     }
     await this.#sink?.close().catch(() => {});
     this.#tail = null;
-    this.#hash = new Sha256();
+    this.#startHash();
     this.#at = 0;
     this.#total = this.file.size;
     this.#resumed = false;
-    this.#record = { ...this.#record, etag: "", size: this.file.size, sha256: this.file.sha256 };
-    this.context.onProgress({ status: "restart", file: this.file.name, message: "the file has changed since" });
+    this.#record = this.#blank();
+    this.context.onProgress({ status: "restart", file: this.file.name, message });
     await this.#openSink(true);
   }
 
   async #fetch() {
     const { file, context } = this;
-    const onRetry = (/** @type {number} */ seconds) =>
+    const onRetry = (/** @type {number} */ seconds, /** @type {string} */ reason) =>
       context.onProgress({
         status: "retry",
         file: file.name,
-        message: `the connection broke; trying again in ${seconds.toFixed(1)} s`,
+        message: `${reason}; trying again in ${seconds.toFixed(1)} s`,
       });
     const options = { signal: context.signal, progress: () => this.#at, onRetry };
     if (this.#total === undefined || this.#at < this.#total) await persistently(() => this.#part(), options);
@@ -191,13 +229,13 @@ class Transfer {
   async #part() {
     const { file, context } = this;
     const answer = await requestRange(file.url, this.#at, { signal: context.signal });
-    if (this.#at && this.#changed(answer)) {
+    const message = this.#at ? this.#changed(answer) : "";
+    if (message) {
+      await this.#restart(message);
       if (answer.start || !answer.satisfied) {
         answer.body.cancel().catch(() => {});
-        await this.#restart();
         return this.#part();
       }
-      await this.#restart();
     }
     if (answer.total !== undefined && file.size !== undefined && answer.total !== file.size) {
       answer.body.cancel().catch(() => {});
@@ -205,6 +243,7 @@ class Transfer {
     }
     this.#total = answer.total ?? this.#total;
     await this.#note(answer.etag);
+    if (this.#at) this.#resumed = true;
     let skip = this.#at - answer.start; // a server without ranges sends the whole file again
     this.#report(true);
     for await (const chunk of chunks(answer.body, file.url)) {
@@ -222,21 +261,30 @@ class Transfer {
       throw lost(file.url, new Error("the connection ended early"));
   }
 
-  /** @param {import("./http.js").RangeAnswer} answer */
+  /**
+   * Why an answer does not continue what is here; "" if it does. Where no hash will tell, only an equal ETag does.
+   * @param {import("./http.js").RangeAnswer} answer
+   */
   #changed({ etag, total, start }) {
     const { etag: before, size } = this.#record;
-    if (etag && before && etag !== before) return true;
-    if (total !== undefined && (total < this.#at || (size !== undefined && total !== size))) return true;
-    return start > this.#at;
+    const changed = "the file has changed since";
+    if (etag && before && etag !== before) return changed;
+    if (total !== undefined && (total < this.#at || (size !== undefined && total !== size))) return changed;
+    if (start > this.#at) return changed;
+    return this.#hashKnown || (etag && before) ? "" : UNNAMED;
   }
 
   /** Record which version this is, before its first byte is kept. @param {string} etag */
   async #note(etag) {
     if (this.#record.etag === etag && this.#record.size === this.#total) return;
     this.#record = { ...this.#record, etag: etag || this.#record.etag, size: this.#total };
-    if (this.#tail) return;
+    if (!this.#tail) await this.#keepRecord(this.#record);
+  }
+
+  /** @param {FileRecord} record */
+  async #keepRecord(record) {
     try {
-      await this.storage.saveRecord(this.key, this.#record);
+      await this.storage.saveRecord(this.key, record);
     } catch (error) {
       this.#toMemory(error, []);
     }
@@ -244,7 +292,7 @@ class Transfer {
 
   /** @param {Uint8Array} bytes */
   async #put(bytes) {
-    this.#hash.update(bytes);
+    this.#update(bytes);
     this.#at += bytes.length;
     try {
       await (this.#tail ?? this.#sink)?.append(bytes);
@@ -258,7 +306,14 @@ class Transfer {
    * @param {Uint8Array[]} unsaved
    */
   #toMemory(error, unsaved) {
-    this.#tail = new Pieces();
+    if (this.context.mustKeep) {
+      throw new StorageError(`the browser's storage is full (${reasonOf(error)})`, {
+        where: this.file.name,
+        remedy: "Remove other models, free space on the disk, or load it without keeping it.",
+        cause: error,
+      });
+    }
+    this.#tail ??= new Pieces();
     for (const bytes of unsaved) this.#tail.append(bytes);
     this.context.onProgress({
       status: "notice",
@@ -271,12 +326,16 @@ class Transfer {
   async #verified() {
     const { file } = this;
     if (file.size !== undefined && this.#at !== file.size) throw this.#wrongSize(this.#at);
-    if (!file.sha256) return true;
-    const digest = this.#hash.hex();
+    if (file.atLeast !== undefined && this.#at < file.atLeast) throw this.#wrongSize(this.#at);
+    this.#digest = this.#hash.hex();
+    if (!this.#hashKnown) return true;
+    const [kind, digest, expected] = file.sha256
+      ? ["SHA-256", this.#digest, file.sha256]
+      : ["git hash", `${this.#gitHash?.hex()}`, `${file.gitHash}`];
     this.context.onProgress({ status: "verify", file: file.name, loaded: this.#at, total: this.#at });
-    if (digest === file.sha256) return true;
+    if (digest === expected) return true;
     if (this.#resumed) return false;
-    throw new IntegrityError(`the file's SHA-256 is ${digest.slice(0, 12)}…, expected ${file.sha256.slice(0, 12)}…`, {
+    throw new IntegrityError(`the file's ${kind} is ${digest.slice(0, 12)}…, expected ${expected.slice(0, 12)}…`, {
       where: file.name,
       remedy: "The file was changed or damaged in transit; try again, or choose another source.",
     });
@@ -284,7 +343,9 @@ class Transfer {
 
   /** @param {number} size */
   #wrongSize(size) {
-    return new IntegrityError(`the file has ${size} bytes or more, expected ${this.file.size}`, {
+    const expected = this.file.size ?? this.file.atLeast ?? 0;
+    const has = size > expected ? `${size} bytes or more` : `${size} bytes`;
+    return new IntegrityError(`the file has ${has}, expected ${expected}`, {
       where: this.file.name,
       remedy: "The source has changed; reload the page, or choose another source.",
     });
@@ -306,25 +367,6 @@ class Transfer {
     if (!force && now - this.#reported < PROGRESS_MS) return;
     this.#reported = now;
     this.context.onProgress({ status, file: this.file.name, loaded, total });
-  }
-}
-
-/**
- * @param {ReadableStream<Uint8Array>} body
- * @param {string} url
- */
-async function* chunks(body, url) {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((error) => {
-        throw error.name === "AbortError" ? error : lost(url, error);
-      });
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    reader.cancel().catch(() => {});
   }
 }
 

@@ -13,6 +13,8 @@ import { DownloadError } from "../errors.js";
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 60_000;
+/** Milliseconds without an answer, or without a byte of one, after which a connection counts as broken. */
+export const limits = { idle: 20_000 };
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** A fault that may be temporary: the request is repeated, and a model that is kept already is used instead. */
@@ -47,6 +49,15 @@ export async function requestRange(url, start, { signal, last } = {}) {
     return { body: new Blob([]).stream(), start: here, total: total ?? 0, etag, satisfied: false };
   }
   const body = response.body ?? new Blob([]).stream();
+  if (isPage(url, response)) {
+    body.cancel().catch(() => {});
+    throw new Temporary(
+      new DownloadError("the server sent a web page instead of the file", {
+        where: url,
+        remedy: "Sign in to the network, if it asks for that, and check the address.",
+      }),
+    );
+  }
   if (response.status === 206) {
     // Across origins Content-Range may be hidden; the response then starts where the request did.
     const from = range?.[1] ? Number(range[1]) : start;
@@ -54,6 +65,16 @@ export async function requestRange(url, start, { signal, last } = {}) {
     return { body, start: from, total: total ?? (rest === undefined ? rest : from + rest), etag, satisfied: true };
   }
   return { body, start: 0, total: trueLength(response), etag, satisfied: true };
+}
+
+/**
+ * Whether an answer is HTML although nothing with such a name is: a sign-in page of the network, or an error page.
+ * @param {string} url
+ * @param {Response} response
+ */
+function isPage(url, response) {
+  const page = /^text\/html\b/i.test(response.headers.get("Content-Type") ?? "");
+  return page && /\.(json|jinja|gguf|safetensors)$/i.test(new URL(url).pathname);
 }
 
 /** Addresses that fail with a `Range` header: browsers reject a server that compresses in spite of it. */
@@ -105,7 +126,7 @@ export function fetchJson(url, signal) {
  * Repeat work after faults that may be temporary, with increasing pauses, as long as it makes progress.
  * @template T
  * @param {() => Promise<T>} work
- * @param {{signal?: AbortSignal, progress?: () => number, onRetry?: (seconds: number) => void}} options
+ * @param {{signal?: AbortSignal, progress?: () => number, onRetry?: (seconds: number, reason: string) => void}} options
  *   `progress`: a number that grows with progress
  * @returns {Promise<T>}
  */
@@ -122,10 +143,16 @@ export async function persistently(work, { signal, progress = () => 0, onRetry =
       const tooLong = error.pauseMs > LONGEST_PAUSE_MS;
       if (attempt >= ATTEMPTS || tooLong || globalThis.navigator?.onLine === false) throw passing(error.error);
       const ms = Math.max(error.pauseMs, FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2));
-      onRetry(ms / 1000);
+      onRetry(ms / 1000, reasonFor(error.error));
       await pause(ms, signal);
     }
   }
+}
+
+/** @param {DownloadError} error */
+function reasonFor({ problem, cause }) {
+  if (!(cause instanceof Error)) return problem;
+  return /sent nothing/.test(cause.message) ? cause.message : "the connection broke";
 }
 
 const passed = new WeakSet();
@@ -150,12 +177,17 @@ export function isOutage(error) {
  */
 async function request(url, { signal, headers }) {
   let response;
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(), limits.idle);
+  const any = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
   try {
     // `no-store`: the bytes are kept by this library, once.
-    response = await fetch(url, { signal, headers, cache: "no-store" });
+    response = await fetch(url, { signal: any, headers, cache: "no-store" });
   } catch (cause) {
     signal?.throwIfAborted();
-    throw await unreachable(url, cause, signal);
+    throw idle.signal.aborted ? stalled(url) : await unreachable(url, cause, signal);
+  } finally {
+    clearTimeout(timer);
   }
   if (response.ok || response.status === 416) return response;
   response.body?.cancel().catch(() => {});
@@ -250,6 +282,34 @@ export function lost(url, cause) {
   const remedy =
     "Check the connection and try again: what has been fetched is kept. Or choose the files from your computer.";
   return new Temporary(new DownloadError(`the file could not be fetched (${reason})`, { where: url, remedy, cause }));
+}
+
+/** A server that keeps the connection and sends nothing. @param {string} url */
+const stalled = (url) => lost(url, new Error(`the server sent nothing for ${limits.idle / 1000} s`));
+
+/**
+ * The bytes of an answer; a server that stops sending is a broken connection.
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {string} url
+ * @returns {AsyncGenerator<Uint8Array, void, void>}
+ */
+export async function* chunks(body, url) {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let timer;
+      const silence = new Promise((_, reject) => (timer = setTimeout(() => reject(stalled(url)), limits.idle)));
+      const reading = reader.read().catch((error) => {
+        throw error.name === "AbortError" ? error : lost(url, error);
+      });
+      const { done, value } = await Promise.race([reading, silence]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 }
 
 /**

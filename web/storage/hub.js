@@ -31,7 +31,7 @@ export async function siteModels(baseURL = SITE) {
 
 /**
  * The files to fetch for a model on the hub, all of one commit: a branch is resolved to the commit it names now. One
- * response has the commit, and every file's size and SHA-256 (of those in Git LFS, which the weights are).
+ * response has the commit, and every file's size and hash: SHA-256 of those in Git LFS, which the weights are, git's of the rest.
  * @param {string} name an address, as `loom_py/formats/hub_address.py` understands it
  * @param {{signal?: AbortSignal, hubURL?: string, rules: Rules}} options `hubURL`: a mirror
  * @returns {Promise<{name: string, source: string, files: RemoteFile[], notices: string[]}>}
@@ -40,7 +40,7 @@ export async function hubModel(name, { signal, hubURL = HUB, rules }) {
   const { repository, revision: requested, file, tag, folder } = rules.address(name);
   const hub = hubURL.replace(/\/+$/, "");
   const revision = requested || (repository === DEFAULT_REPOSITORY ? DEFAULT_REVISION : "main");
-  /** @type {{sha?: string, siblings?: {rfilename: string, size?: number, lfs?: {sha256?: string, size?: number}}[]}} */
+  /** @type {{sha?: string, siblings?: {rfilename: string, size?: number, blobId?: string, lfs?: {sha256?: string, size?: number}}[]}} */
   const info = await fetchJson(
     `${hub}/api/models/${repository}/revision/${encodeURIComponent(revision)}?blobs=true`,
     signal,
@@ -50,9 +50,10 @@ export async function hubModel(name, { signal, hubURL = HUB, rules }) {
   const root = `${hub}/${repository}/resolve/${encodeURIComponent(commit)}/`;
   /** @param {string} path @returns {RemoteFile} */
   const at = (path) => {
-    const { size, lfs } = entries.get(path) ?? {};
+    const { size, blobId, lfs } = entries.get(path) ?? {};
     const url = root + path.split("/").map(encodeURIComponent).join("/");
-    return { name: path.slice(path.lastIndexOf("/") + 1), url, size: lfs?.size ?? size, sha256: lfs?.sha256 };
+    const gitHash = lfs ? undefined : blobId; // in Git LFS it is the pointer's
+    return { name: path.slice(path.lastIndexOf("/") + 1), url, size: lfs?.size ?? size, sha256: lfs?.sha256, gitHash };
   };
   const request = { paths: [...entries.keys()], named: file, tag, folder, place: repository };
   let choice = rules.choose(request);

@@ -26,11 +26,12 @@ import { Storage, fileKey } from "./storage.js";
  */
 /**
  * Whether to keep what is downloaded: `"try"` (default) uses memory where there is no room, `"must"` fails before the
- * first byte instead, `"never"` leaves nothing behind. `evict` removes the least recently used models for room.
- * @typedef {{keep?: "try" | "must" | "never", evict?: boolean}} KeepOptions
+ * first byte instead, or as soon as the browser refuses to keep it, `"never"` leaves nothing behind. `evict` removes the
+ * least recently used models for room. `verify`: hash what is kept already before it is used (default).
+ * @typedef {{keep?: "try" | "must" | "never", evict?: boolean, verify?: boolean}} KeepOptions
  */
 /** @typedef {{files?: File[], paths?: string[], remote?: RemoteFile[], name?: string, hub?: string, hubURL?: string, kept?: string} & KeepOptions} ModelSource exactly one of `files`, `remote`, `hub`, `kept`; `paths`: where the files lie in what was chosen */
-/** @typedef {{onProgress: OnProgress, signal?: AbortSignal, rules: Rules}} Context */
+/** `onKept`: called for each file that is used as it was kept. @typedef {{onProgress: OnProgress, signal?: AbortSignal, rules: Rules, onKept?: (file: RemoteFile) => void}} Context */
 
 /**
  * @param {ModelSource} source
@@ -55,17 +56,22 @@ export async function openModelFiles(source, storage, context) {
   for (const message of model.notices ?? []) context.onProgress({ status: "notice", file: model.name, message });
   /** @type {Reader[]} */
   const readers = [];
+  const mustKeep = keep === "must";
   let examined = false;
   let refused = false;
   try {
-    if (place === storage) await place.saveModel(model).catch(() => {}); // a full disk is reported with the file
+    if (place === storage) {
+      await place.saveModel(model).catch((error) => {
+        if (mustKeep) throw notKept(model.name, error); // else a full disk is reported with the file
+      });
+    }
     for (const [i, file] of model.files.entries()) {
       if (!examined && isWeights(file)) {
         examined = refused = true;
         await examine(readers, model.files.slice(i), place, context);
         refused = false;
       }
-      const reader = await download(file, place, context);
+      const reader = await download(file, place, { ...context, mustKeep, verify: source.verify });
       readers.push(reader);
       if (!reader.size)
         throw new DownloadError("the file is empty", { where: file.url, remedy: "Choose another file." });
@@ -209,8 +215,16 @@ async function makeRoom(model, storage, { keep, evict = false }, { onProgress, s
  */
 async function missingBytes(file, storage, signal) {
   if ((await storage.completeSize(file)) >= 0) return 0;
-  const size = file.size ?? (await sizeOf(file.url, signal));
+  if (file.size === undefined) file.atLeast = await sizeOf(file.url, signal);
+  const size = file.size ?? file.atLeast;
   return Math.max(0, (size ?? 0) - (await storage.kept(fileKey(file.url))));
+}
+
+/** @param {string} where @param {unknown} cause */
+function notKept(where, cause) {
+  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+  const remedy = "Use a normal window, free space on the disk, or load it without keeping it.";
+  return new StorageError(`the browser does not keep the model (${reason})`, { where, remedy, cause });
 }
 
 /** @param {number} bytes */

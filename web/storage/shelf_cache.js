@@ -3,6 +3,7 @@
  * survive the page; it is read into memory as a whole, since nothing can be read from a cache synchronously.
  */
 
+import { checkKept } from "./kept.js";
 import { PiecesReader } from "./readers.js";
 
 const CACHE = "loom-files-2";
@@ -20,7 +21,11 @@ export class CacheShelf {
   /** Throws where it is missing: on plain HTTP, in Node, in some private windows. */
   static async open() {
     if (!globalThis.caches) throw new Error("this browser offers no cache to this page");
-    return new CacheShelf(await caches.open(CACHE));
+    const shelf = new CacheShelf(await caches.open(CACHE));
+    const probe = "probe";
+    await shelf.writeText(probe, probe);
+    await shelf.remove(probe);
+    return shelf;
   }
 
   /** @param {string} name @param {number | string} [part] */
@@ -40,7 +45,14 @@ export class CacheShelf {
 
   /** @param {string} name @param {string} text */
   async writeText(name, text) {
-    await this.cache.put(this.#url(name), new Response(text));
+    await this.#put(this.#url(name), new TextEncoder().encode(text), {});
+  }
+
+  /** @param {string} url @param {Uint8Array<ArrayBuffer>} bytes @param {Record<string, string>} headers */
+  async #put(url, bytes, headers) {
+    await this.cache.put(url, new Response(bytes, { headers }));
+    const kept = await this.cache.match(url);
+    checkKept(bytes, kept ? new Uint8Array(await kept.arrayBuffer()) : null);
   }
 
   /** @param {string} name @returns {Promise<number[]>} the length of each part */
@@ -72,8 +84,7 @@ export class CacheShelf {
     if (fresh) await this.remove(name);
     const parts = await this.#parts(name);
     const put = async (/** @type {number} */ i, /** @type {Uint8Array<ArrayBuffer>} */ bytes) => {
-      const headers = { [LENGTH]: String(bytes.length) };
-      await this.cache.put(this.#url(name, i), new Response(bytes, { headers }));
+      await this.#put(this.#url(name, i), bytes, { [LENGTH]: String(bytes.length) });
     };
     return new CacheAppender(parts, put);
   }

@@ -3,11 +3,15 @@
  * read and write synchronously, so only a worker uses it.
  */
 
+import { checkKept } from "./kept.js";
 import { BlobReader } from "./readers.js";
 
 const FOLDER = "loom-files";
 const BUSY_TRIES = 20;
 const BUSY_MS = 50;
+const PROBE = "probe-";
+/** Probes of tabs that were closed on the way are swept after this time; younger ones may be another tab's. */
+const PROBE_AGE_MS = 60_000;
 
 export class OpfsShelf {
   kind = /** @type {const} */ ("opfs");
@@ -23,10 +27,23 @@ export class OpfsShelf {
     if (!globalThis.navigator?.storage?.getDirectory) throw new Error("this browser offers this page no files on disk");
     const root = await navigator.storage.getDirectory();
     const shelf = new OpfsShelf(await root.getDirectoryHandle(FOLDER, { create: true }));
-    const probe = `probe-${Math.random().toString(36).slice(2)}`;
-    (await shelf.#open(probe, "readwrite")).close();
-    await shelf.remove(probe);
+    const probe = PROBE + Math.random().toString(36).slice(2);
+    try {
+      await shelf.writeText(probe, probe);
+    } finally {
+      await shelf.remove(probe).catch(() => {});
+    }
+    await shelf.#sweep().catch(() => {});
     return shelf;
+  }
+
+  /** Remove the probes that were left behind. */
+  async #sweep() {
+    for (const name of await this.names()) {
+      if (!name.startsWith(PROBE)) continue;
+      const age = Date.now() - ((await this.#file(name))?.lastModified ?? 0);
+      if (age > PROBE_AGE_MS) await this.remove(name);
+    }
   }
 
   async names() {
@@ -135,6 +152,9 @@ export class OpfsShelf {
  */
 function writeAll(handle, bytes, at) {
   if (handle.write(bytes, { at }) !== bytes.length) throw new DOMException("no space is left", "QuotaExceededError");
+  const kept = new Uint8Array(bytes.length);
+  handle.read(kept, { at });
+  checkKept(bytes, kept);
 }
 
 class OpfsAppender {

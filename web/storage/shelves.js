@@ -11,6 +11,9 @@
  *     remove(name)
  *
  * An *appender* counts what is safely kept in `length`. When `append` fails, `unsaved` holds what is not.
+ *
+ * Storage may lie: private windows of some browsers take what they are given and keep nothing. So shelves on disk read
+ * back what they write, and a difference is an error like a full disk.
  */
 
 import { CacheShelf } from "./shelf_cache.js";

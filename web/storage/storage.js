@@ -12,8 +12,11 @@ import { sha256Text } from "./sha256.js";
 import { openShelf } from "./shelves.js";
 
 /** @typedef {import("./shelves.js").Shelf} Shelf */
-/** @typedef {{name: string, url: string, size?: number, sha256?: string}} RemoteFile */
-/** @typedef {{url: string, etag: string, size?: number, sha256?: string, complete: boolean}} FileRecord */
+/**
+ * `gitHash`: git's hash, of files that are not in Git LFS; `atLeast`: bytes that the server stated, which may be too few.
+ * @typedef {{name: string, url: string, size?: number, sha256?: string, gitHash?: string, atLeast?: number}} RemoteFile
+ */
+/** `digest`: SHA-256 of the kept bytes. @typedef {{url: string, etag: string, size?: number, sha256?: string, gitHash?: string, complete: boolean, digest?: string}} FileRecord */
 /** @typedef {{name: string, source: string, files: RemoteFile[], lastUsed: number}} ModelRecord */
 /** @typedef {{name: string, source: string, size: number, complete: boolean, lastUsed: number}} KeptModel bytes; milliseconds since 1970 */
 /**
@@ -25,6 +28,9 @@ import { openShelf } from "./shelves.js";
  * @property {number} [quota] bytes that it may use
  * @property {boolean} persisted the browser does not clear it by itself
  */
+
+const MODEL = /^m-.*\.json$/;
+const FILE = /^f-(\w+)\./;
 
 /** Room that stays free, for records and other data of the site. */
 const MARGIN = 1 << 20;
@@ -91,9 +97,27 @@ export class Storage {
 
   /** @returns {Promise<ModelRecord[]>} the least recently used first */
   async models() {
-    const names = (await this.shelf.names()).filter((name) => /^m-.*\.json$/.test(name));
+    const names = (await this.shelf.names()).filter((name) => MODEL.test(name));
     const records = await Promise.all(names.map(async (name) => parse(await this.shelf.readText(name))));
-    return records.filter((record) => Array.isArray(record?.files)).sort((a, b) => a.lastUsed - b.lastUsed);
+    return records.filter(isModel).sort((a, b) => a.lastUsed - b.lastUsed);
+  }
+
+  /**
+   * Files that no model names, since its record was cut when the machine went down: each as a model of its own.
+   * @param {ModelRecord[]} models
+   * @returns {Promise<(ModelRecord & {key: string})[]>}
+   */
+  async #strays(models) {
+    const owned = new Set(models.flatMap((model) => model.files.map(({ url }) => fileKey(url))));
+    const keys = new Set((await this.shelf.names()).flatMap((name) => FILE.exec(name)?.[1] ?? []));
+    const strays = [...keys].filter((key) => !owned.has(key));
+    return Promise.all(
+      strays.map(async (key) => {
+        const { url = "" } = (await this.record(key)) ?? {};
+        const name = url ? decodeURIComponent(url.replace(/[?#].*$/, "").replace(/^.*\//, "")) : `unknown file ${key}`;
+        return { name, source: url, files: [], lastUsed: 0, key };
+      }),
+    );
   }
 
   /** @param {{name: string, source: string, files: RemoteFile[]}} model */
@@ -104,13 +128,16 @@ export class Storage {
   /** @returns {Promise<KeptModel[]>} the most recently used first; `complete: false` is a download that can be resumed */
   async list() {
     const models = await this.models();
+    const strays = (await this.#strays(models)).map(async ({ name, source, lastUsed, key }) => {
+      return { name, source, size: await this.kept(key), complete: false, lastUsed };
+    });
     const listed = models.map(async ({ name, source, files, lastUsed }) => {
       const sizes = await Promise.all(files.map(({ url }) => this.kept(fileKey(url))));
       const whole = await Promise.all(files.map((file) => this.completeSize(file)));
       const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
       return { name, source, size, complete: !whole.includes(-1), lastUsed };
     });
-    return (await Promise.all(listed)).filter(({ size }) => size > 0).reverse();
+    return (await Promise.all([...strays, ...listed])).filter(({ size }) => size > 0).reverse();
   }
 
   /**
@@ -121,8 +148,11 @@ export class Storage {
    */
   async remove(name, source) {
     const models = await this.models();
-    const chosen = models.filter((model) => model.name === name && (source ?? model.source) === model.source);
-    if (!chosen.length) {
+    const matches = (/** @type {ModelRecord} */ model) =>
+      model.name === name && (source ?? model.source) === model.source;
+    const chosen = models.filter(matches);
+    const strays = (await this.#strays(models)).filter(matches);
+    if (!chosen.length && !strays.length) {
       throw new StorageError("there is no such model in this browser's storage", {
         where: name,
         remedy: `Kept are: ${models.map((model) => model.name).join(", ") || "none"}.`,
@@ -132,6 +162,8 @@ export class Storage {
       models.filter((m) => !chosen.includes(m)).flatMap((m) => m.files.map(({ url }) => fileKey(url))),
     );
     let freed = 0;
+    for (const { key } of strays) freed += await this.#removeFile(key, name);
+    if (strays.length) await this.#sweep();
     for (const model of chosen) {
       for (const key of new Set(model.files.map(({ url }) => fileKey(url)))) {
         if (!others.has(key)) freed += await this.#removeFile(key, name);
@@ -139,6 +171,12 @@ export class Storage {
       await this.shelf.remove(modelName(model));
     }
     return freed;
+  }
+
+  /** Remove model records that cannot be read. */
+  async #sweep() {
+    for (const name of await this.shelf.names())
+      if (MODEL.test(name) && !isModel(parse(await this.shelf.readText(name)))) await this.shelf.remove(name);
   }
 
   /** @param {string} key @param {string} name */
@@ -163,7 +201,7 @@ export class Storage {
   async clear() {
     let freed = 0;
     for (const { name, source } of await this.list()) freed += await this.remove(name, source);
-    const keys = new Set((await this.shelf.names()).map((name) => /^f-(\w+)\./.exec(name)?.[1]));
+    const keys = new Set((await this.shelf.names()).map((name) => FILE.exec(name)?.[1]));
     for (const key of keys) if (key) freed += await this.#removeFile(key, "storage");
     for (const name of await this.shelf.names()) if (/^m-/.test(name)) await this.shelf.remove(name);
     return freed;
@@ -234,7 +272,7 @@ export function hold(key, { signal, now = false, onWait = () => {} } = {}) {
  * @param {RemoteFile} file
  */
 export function isVersion(record, file) {
-  const hash = !file.sha256 || record.sha256 === file.sha256;
+  const hash = (!file.sha256 || record.sha256 === file.sha256) && (!file.gitHash || record.gitHash === file.gitHash);
   return hash && (file.size === undefined || record.size === undefined || record.size === file.size);
 }
 
@@ -252,6 +290,12 @@ function parse(text) {
     return null; // absent, or cut short when the machine went down
   }
 }
+
+/** @param {any} record @returns {record is ModelRecord} */
+const isModel = (record) =>
+  typeof record?.name === "string" &&
+  Array.isArray(record.files) &&
+  record.files.every((/** @type {any} */ f) => typeof f?.url === "string");
 
 /** @param {unknown} cause */
 function inUse(cause) {
