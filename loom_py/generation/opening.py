@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file
-from ..formats.folder import INDEX, choose_files
+from ..formats.folder import INDEX, Choice, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
@@ -72,6 +72,12 @@ class OpenedModel:
     own_head: OwnHead | None = None
 
 
+class ModelFiles(dict[str, Source]):
+    """The files of a model by their paths; `notices` says what was left alone beside them."""
+
+    notices: tuple[str, ...] = ()
+
+
 def open_model(files: Mapping[str, Source], name: str = "model") -> OpenedModel:
     """The model that some files make; `formats.folder` says which of them are used.
 
@@ -85,9 +91,10 @@ def open_model(files: Mapping[str, Source], name: str = "model") -> OpenedModel:
     by_path = {path.replace("\\", "/"): source for path, source in files.items()}
     choice = choose_files(by_path, place=name)
     chosen = {path.rpartition("/")[2]: by_path[path] for path in choice.files}
+    notices = (*files.notices, *choice.notices) if isinstance(files, ModelFiles) else choice.notices
     if all(file.lower().endswith(".gguf") for file in chosen):
-        return _open_gguf(list(chosen.values()), choice.notices)
-    return _open_hugging_face(chosen, name, choice.notices)
+        return _open_gguf(list(chosen.values()), notices)
+    return _open_hugging_face(chosen, name, notices)
 
 
 def _open_gguf(sources: list[Source], notices: tuple[str, ...]) -> OpenedModel:
@@ -118,7 +125,7 @@ def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[st
     return OpenedModel(name, decoder, tokenizer, texts, weights, (*notices, *texts.notices), head)
 
 
-def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
+def model_files(path: str | os.PathLike[str]) -> ModelFiles:
     """The files that make the model at `path`: a directory, or a file in it.
 
     A `.gguf` is taken with the other parts of it; another file stands for its directory. An address on the Hugging Face
@@ -136,10 +143,16 @@ def model_files(path: str | os.PathLike[str]) -> dict[str, Source]:
         if len(deeper) <= len(paths):
             raise
         choice = choose_files(deeper, place=str(path))
-    return {file: FileSource(directory / file) for file in choice.files}
+    return _opened(directory, choice)
 
 
-def _fetched_files(text: str) -> dict[str, Source]:
+def _opened(directory: Path, choice: Choice) -> ModelFiles:
+    files = ModelFiles({file: FileSource(directory / file) for file in choice.files})
+    files.notices = choice.notices
+    return files
+
+
+def _fetched_files(text: str) -> ModelFiles:
     """The files of a model on the hub, from the cache of Hugging Face's tools."""
     local = ModelError("no such file or directory", where=text)
     is_address = re.match(r"\s*[\"'<]?(\w+:)?//|(www\.)?(hf|huggingface)\.co/", text, re.IGNORECASE) is not None
@@ -160,7 +173,7 @@ def _fetched_files(text: str) -> dict[str, Source]:
         message = f"{address.file} is not among the files that were fetched"
         raise ModelError(message, where=text, remedy=f"Fetch it with: {download_command(address)}.")
     choice = choose_files(paths, named=address.file, tag=address.tag, folder=address.folder, place=address.repository)
-    return {file: FileSource(snapshot / file) for file in choice.files}
+    return _opened(snapshot, choice)
 
 
 def _walk(directory: Path) -> Iterator[Path]:
