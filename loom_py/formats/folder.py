@@ -90,7 +90,7 @@ def choose_files(
     elif folder:
         seen = [path for path in seen if path.startswith(f"{folder}/")]
     if named.lower().endswith(".gguf"):
-        return Choice(tuple(_parts(named, seen)))
+        return Choice(tuple(_parts(named, set(seen))))
     if tag:
         return _tagged(seen, tag, place)
     folders: dict[str, list[str]] = {}
@@ -129,7 +129,7 @@ def _weights(names: dict[str, str], asked: str, indexed: Sequence[str], place: s
     """The weight files of the Hugging Face layout in a folder; without `place`, only whether there are any."""
     candidates = [name for name in names if name.lower().endswith(".safetensors")]
     for pattern, what in ((_ADAPTER, "is an adapter and is not applied"), (_STATE, "is the state of a training")):
-        left = [name for name in candidates if pattern.search(_stem(name)) and names[name] != asked]
+        left = dict.fromkeys(name for name in candidates if pattern.search(_stem(name)) and names[name] != asked)
         notices += [f"{name} {what}." for name in left]
         candidates = [name for name in candidates if name not in left]
     if asked:
@@ -137,11 +137,8 @@ def _weights(names: dict[str, str], asked: str, indexed: Sequence[str], place: s
     if SINGLE in candidates:
         chosen = [SINGLE]
     elif INDEX in names:
-        chosen = (
-            [name for name in candidates if name in indexed]
-            if indexed
-            else [n for n in candidates if not _COPY.match(n)]
-        )
+        listed = frozenset(indexed)
+        chosen = [name for name in candidates if (name in listed if listed else not _COPY.match(name))]
         if indexed and place and (missing := [name for name in indexed if name not in names]):
             raise ModelError(
                 f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing, which {INDEX} names",
@@ -156,21 +153,24 @@ def _weights(names: dict[str, str], asked: str, indexed: Sequence[str], place: s
                 where=place,
                 remedy=f"Add the index, or name the one to load: {_listed(chosen)}.",
             )
-    notices += [f"{name} is left alone beside {chosen[0]}." for name in candidates if chosen and name not in chosen]
+    used = set(chosen)
+    notices += [f"{name} is left alone beside {chosen[0]}." for name in candidates if chosen and name not in used]
     return [names[name] for name in chosen]
 
 
 def _ggufs(paths: Sequence[str], notices: list[str]) -> list[list[str]]:
     """The GGUF models in a folder, each as its parts."""
     models: list[list[str]] = []
+    present, taken = set(paths), set[str]()
     for path in paths:
-        if not path.lower().endswith(".gguf") or any(path in group for group in models):
+        if not path.lower().endswith(".gguf") or path in taken:
             continue
         why = next((what for pattern, what in _NO_MODEL if pattern.search(_stem(path))), "")
         if why:
             notices.append(f"{_name(path)} {why}.")
         else:
-            models.append(_parts(path, paths))
+            models.append(_parts(path, present))
+            taken.update(models[-1])
     return models
 
 

@@ -72,12 +72,15 @@ def inspect_checkpoint(checkpoint: Checkpoint) -> CheckpointReport:
     layers: list[LayerGuess] = []
     taken: set[str] = set()
     grouped = _groups(modules)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for module, place in grouped.items():
+        groups.setdefault(place, []).append(module)
     for module, parameters in modules.items():
         if module in taken:
             continue
         parent, family = grouped.get(module, ("", ""))
         if family:
-            members = [m for m, place in grouped.items() if place == (parent, family)]
+            members = groups[parent, family]
             guess = GROUPS[family].guess({group_role(family, m.rpartition(".")[2]): modules[m] for m in members})
             if guess is not None:
                 taken.update(members)
