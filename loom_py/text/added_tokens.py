@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .end_tokens import END_NAMES
+from .long_tokens import LongTokens
 from .unicode_tables import named_set
 
 
@@ -153,11 +154,14 @@ class _Finder(Protocol):
 
 
 _MOST_IN_A_REGEX = 2000
+_LONGEST_TRIED = 256  # characters; longer ones would be compared anew at every place of a text that is like them
 
 
 def _finder(contents: list[str]) -> _Finder:
     if not contents:
         return lambda text, at=0, end=sys.maxsize, /: iter(())
+    if max(map(len, contents)) > _LONGEST_TRIED:
+        return LongTokens(contents).find
     if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives
         return _TokenTrie(contents).find
     pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
