@@ -66,7 +66,7 @@ def test_a_template_file_is_read_without_its_mark(tmp_path: Path, codec: str) ->
     # trouble table: the mark enters the prompt
     directory = tiny_checkpoint.write(tmp_path / "tiny")
     (directory / "chat_template.jinja").write_text("Täglich: " + TEMPLATE, encoding=codec)
-    prompt = load_model(directory).chat_prompt([{"role": "user", "content": "hi"}])
+    prompt = load_model(directory).chat_prompt([{"role": "user", "content": "hi"}]).text
     assert prompt.startswith("Täglich: ")
     assert MARK not in prompt
 
@@ -75,8 +75,8 @@ def test_a_template_in_json_loses_its_mark(tmp_path: Path) -> None:
     directory = tiny_checkpoint.write(tmp_path / "tiny")
     for template in (MARK + TEMPLATE, [{"name": "default", "template": MARK + TEMPLATE}]):
         (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
-        assert load_model(directory).chat_prompt([{"role": "user", "content": "hi"}])[-2:] == "hi"
-        assert MARK not in load_model(directory).chat_prompt([{"role": "user", "content": "hi"}])
+        assert load_model(directory).chat_prompt([{"role": "user", "content": "hi"}]).text[-2:] == "hi"
+        assert MARK not in load_model(directory).chat_prompt([{"role": "user", "content": "hi"}]).text
 
 
 @pytest.mark.parametrize("text", ["version https://git-lfs.github.com/spec/v1\noid", "<!DOCTYPE html><html></html>"])
