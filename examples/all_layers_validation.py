@@ -77,7 +77,7 @@ def main(seed: int = 0, folder: str | Path = ".") -> dict[str, Any]:
         "All layers, 150 epochs",
         layers=len(network.layers),
         loss_reduction_percent=reduction(result),
-        accuracy=accuracy(network, inputs, classes),
+        accuracy=accuracy(network, list(inputs), classes),
         reload_difference=difference,
         parameters_that_did_not_move=len(still),
         loss_after_training_on=again.final_loss,

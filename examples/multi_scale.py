@@ -54,7 +54,7 @@ def main(seed: int = 0) -> dict[str, Any]:
         "Two scales, 200 epochs",
         outputs_by_scale=[layer.out_size for layer in network.layers[0].branches],  # type: ignore[attr-defined]
         loss_reduction_percent=reduction(result),
-        accuracy_on_fresh_signals=accuracy(network, fresh, wanted.tolist()),
+        accuracy_on_fresh_signals=accuracy(network, list(fresh), wanted.tolist()),
     )
 
 

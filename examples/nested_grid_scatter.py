@@ -47,7 +47,7 @@ def main(seed: int = 0) -> dict[str, Any]:
             value[...] = network.parameters[name.replace("layers.0", prefix, 1)]
         parts.append(agent.forward(x))
     network.forward(x)
-    difference = float(np.abs(network.activations()[1].reshape(16, -1) - np.concatenate(parts, axis=1)).max())
+    difference = float(np.abs(np.reshape(network.activations()[1], (16, -1)) - np.concatenate(parts, axis=1)).max())
 
     targets = np.stack([x[:, 0] > x[:, 1], x[:, 2] > x[:, 3]], axis=1).astype(np.float32)
     before = {name: value.copy() for name, value in network.parameters.items()}

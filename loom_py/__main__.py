@@ -1,4 +1,4 @@
-"""`python -m loom_py`: inspect, convert, tokenize, generate, train, welvet."""
+"""`python -m loom_py`: inspect, convert, tokenize, generate, train, demo, welvet."""
 
 from .cli import main
 

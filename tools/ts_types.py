@@ -171,6 +171,7 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
 
 _PROGRESS = {
     "Play": "Record<string, unknown>",
+    "TimeLayers": "Record<string, unknown>",
     "TrainWithStepping": "SteppingProgress",
     "TrainWithTweening": "TweenEpochMetrics",
 }

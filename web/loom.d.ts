@@ -2716,6 +2716,8 @@ export interface Toolbox extends RemoteObject {
   stftMagnitudes(signal: Values, window?: number, hop?: number | null): Promise<number[][]>;
   /** Pairs of columns with |r| of at least `threshold`, the strongest first. */
   strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Promise<Record<string, unknown>[]>;
+  /** Milliseconds of dense, attention, conv2d, rnn and lstm layers on every open device; see `LayerTiming`. */
+  timeLayers(layers?: readonly string[] | null, repeats?: number, scale?: number, control?: { onProgress?: (progress: Record<string, unknown>) => void; signal?: AbortSignal }): Promise<Record<string, unknown>[]>;
 }
 
 /**
@@ -2819,6 +2821,12 @@ export interface LoomToolbox extends LoomObject {
    * @returns JSON of Record<string, unknown>[]
    */
   StrongCorrelations(args: string): Results<[value: string, error?: string]>;
+  /**
+   * Milliseconds of dense, attention, conv2d, rnn and lstm layers on every open device; see `LayerTiming`.
+   * @param args JSON of [layers: readonly string[] | null, repeats: number, scale: number]
+   * @returns JSON of Record<string, unknown>[]
+   */
+  TimeLayers(args?: string): Results<[value: string, error?: string]>;
   /** The network of an architecture with fresh weights, as a saved model of the architecture's name. */
   buildDiverseNetwork(config: Record<string, unknown>, input_size: number, seed?: number | null): string;
   /** The correlation matrix of columns, by "pearson" or "spearman", and each column's own figures. */
@@ -2851,6 +2859,8 @@ export interface LoomToolbox extends LoomObject {
   stftMagnitudes(signal: Values, window?: number, hop?: number | null): number[][];
   /** Pairs of columns with |r| of at least `threshold`, the strongest first. */
   strongCorrelations(data: Values, threshold: number, labels?: readonly string[] | null, method?: string): Record<string, unknown>[];
+  /** Milliseconds of dense, attention, conv2d, rnn and lstm layers on every open device; see `LayerTiming`. */
+  timeLayers(layers?: readonly string[] | null, repeats?: number, scale?: number): Record<string, unknown>[];
 }
 
 /** Train a network of `family` and `depth` by `method` to chase, flee and chase again, over `ticks` decisions. */

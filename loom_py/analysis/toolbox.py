@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..marks import Floats, shared
+from ..marks import Floats, in_steps, shared
 from ..network import reflection
 from ..network.loading import build_network_from_json
+from ..progress import to_end
 from ..schema.fields import suggest
 from ..values import to_array
 from . import pods
@@ -20,8 +21,16 @@ from .correlation import pearson, spearman
 from .ensemble import complementary_matches, ensemble_report
 from .grafting import graft_networks
 from .kmeans import kmeans, silhouette_score
+from .layer_timings import events, timing_steps
 
 _CORRELATIONS = {"pearson": pearson, "spearman": spearman}
+
+
+def _timings(
+    toolbox: Toolbox, layers: Sequence[str] | None = None, repeats: int = 3, scale: float = 1.0
+) -> Generator[Any, None, list[dict[str, Any]]]:
+    """`Toolbox.time_layers` figure by figure."""
+    return events(timing_steps(layers, repeats, scale))
 
 
 @shared
@@ -39,6 +48,13 @@ class Toolbox:
     ) -> dict[str, Any]:
         """`kmeans` of rows: centroids, assignments, inertia, iterations, converged."""
         return kmeans(data, k, max_iterations, init=init, seed=seed, runs=runs).to_json()
+
+    @in_steps(_timings)
+    def time_layers(
+        self, layers: Sequence[str] | None = None, repeats: int = 3, scale: float = 1.0
+    ) -> list[dict[str, Any]]:
+        """Milliseconds of dense, attention, conv2d, rnn and lstm layers on every open device; see `LayerTiming`."""
+        return to_end(_timings(self, layers, repeats, scale))
 
     def silhouette_score(self, data: Floats, assignments: Sequence[int]) -> float:
         """The mean silhouette of a clustering."""

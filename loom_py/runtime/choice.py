@@ -53,6 +53,10 @@ class Devices:
         """The open device of that name, lost or not."""
         return self._open.get(name)
 
+    def open_devices(self) -> list[Device]:
+        """Those that are open and were not lost."""
+        return [device for device in self._open.values() if not device.lost]
+
     def prefer(self, name: str) -> None:
         """Prefer a device from now on. Raises `InputError` for a name that no device has."""
         if name not in NAMES and name not in self._open:

@@ -184,3 +184,18 @@ def test_init_gpu_without_a_gpu(page: Page) -> None:
         assert "is not available in this page" in said
         assert "Use a browser with WebGPU" in said
         assert "pip" not in said
+
+
+# Source: the trouble table, times of layers on CPU and GPU, in the page of devices.
+def test_the_page_of_devices_times_layers(open_page: Open, plain_url: str) -> None:
+    page = open_page(plain_url + "devices.html")
+    page.set_default_timeout(120_000)
+    page.select_option("#scale", "0.01")
+    page.click("#time")
+    page.wait_for_function("document.querySelector('#summary').textContent === 'All layers were timed.'")
+    rows = page.eval_on_selector_all(
+        "#timings tr", "rows => rows.map((row) => [...row.cells].map((c) => c.textContent))"
+    )
+    assert {row[0] for row in rows} == {"dense", "attention", "conv2d", "rnn", "lstm"}
+    assert {row[1] for row in rows} == {"numpy", "simd"}
+    assert all(row[2].endswith(" ms") and float(row[3].removesuffix(" ms")) > 0 for row in rows)

@@ -17,6 +17,9 @@ const view = {
   verify: element("verify", HTMLButtonElement),
   stop: element("stop", HTMLButtonElement),
   summary: element("summary", HTMLElement),
+  time: element("time", HTMLButtonElement),
+  scale: element("scale", HTMLSelectElement),
+  timings: element("timings", HTMLTableSectionElement),
 };
 /** @type {AbortController | null} */
 let stopping = null;
@@ -24,6 +27,7 @@ let stopping = null;
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.then(show, () => {});
 view.verify.onclick = () => void verify();
+view.time.onclick = () => void timeLayers();
 view.stop.onclick = () => stopping?.abort();
 
 /** @param {import("../loom.js").Session} session */
@@ -37,6 +41,7 @@ async function show(session) {
   for (const [name, value] of Object.entries({ ...recommended, ...limits }))
     fact(view.adapter, name, Number(value).toLocaleString("en"));
   view.verify.disabled = !session.devices.some(checkable);
+  view.time.disabled = false;
 }
 
 /** @param {DeviceFacts[]} devices */
@@ -116,4 +121,35 @@ function showKernel(device, { kernel, cases, error, problem }) {
   row.insertCell().textContent = device;
   row.insertCell().textContent = String(cases);
   row.insertCell().textContent = problem || (error ? error.toExponential(1) : "0");
+}
+
+/** Time the layers on every device, each figure shown as it comes. */
+async function timeLayers() {
+  const session = await starting;
+  stopping = new AbortController();
+  view.time.disabled = true;
+  view.stop.disabled = false;
+  view.timings.replaceChildren();
+  showError(view.error);
+  try {
+    const toolbox = await session.createToolbox();
+    await toolbox.timeLayers(null, 3, Number(view.scale.value), { signal: stopping.signal, onProgress: showTiming });
+    view.summary.textContent = "All layers were timed.";
+  } catch (error) {
+    if (isAbort(error)) view.summary.textContent = "Stopped.";
+    else showError(view.error, error);
+  } finally {
+    view.time.disabled = false;
+    view.stop.disabled = true;
+  }
+}
+
+/** @param {any} timing a record of `LayerTiming` */
+function showTiming({ layer, device, sizes, forward, backward, reason }) {
+  const row = view.timings.insertRow();
+  row.title = sizes;
+  row.append(make("th", layer));
+  row.insertCell().textContent = device;
+  row.insertCell().textContent = reason || `${forward.toFixed(2)} ms`;
+  row.insertCell().textContent = reason ? "" : `${backward.toFixed(2)} ms`;
 }
