@@ -231,7 +231,16 @@ def _derived(cls: type[Layer]) -> Callable[..., Json]:
     return function
 
 
-_UPPER = {"conv2d": "Conv2D", "conv1d": "Conv1D", "rnn": "RNN", "lstm": "LSTM", "rms": "RMS", "swiglu": "SwiGLU"}
+_UPPER = {
+    "conv2d": "Conv2D",
+    "conv1d": "Conv1D",
+    "rnn": "RNN",
+    "lstm": "LSTM",
+    "qrnn": "QRNN",
+    "sru": "SRU",
+    "rms": "RMS",
+    "swiglu": "SwiGLU",
+}
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "".join(_UPPER.get(word, word.capitalize()) for word in name.split("_")): function
     for name, function in list(globals().items())

@@ -97,6 +97,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "InitMultiHeadAttentionLayer": [8, 2, 4, 0],
     "InitRNNLayer": [3, 4, 1, 2],
     "InitLSTMLayer": [3, 4, 1, 2],
+    "InitQRNNLayer": [3, 4, 2],
+    "InitSRULayer": [3, 4, 2],
     "InitLayerNormLayer": [6],
     "InitRMSNormLayer": [6, 1e-6],
     "InitSwiGLULayer": [6, 9],
