@@ -44,19 +44,19 @@ CASES = [("qrnn", 5, 1), ("qrnn", 5, 2), ("qrnn", 5, 4), ("sru", 5, 0), ("sru", 
 def network(kind: str, size: int, kernel: int, **options: Any) -> Any:
     own = {"kernel_size": kernel} if kernel else {}
     layer = {"type": kind, "input_size": WIDTH, "hidden_size": size, "seq_length": T, **own, **options}
-    made = build_network_from_json({"layers": [layer]}, seed=3).astype(np.float64)
+    built = build_network_from_json({"layers": [layer]}, seed=3).astype(np.float64)
     rng = np.random.default_rng(1)
-    for a in made.parameters.values():
+    for a in built.parameters.values():
         a[...] = rng.normal(size=a.shape)
-    return made
+    return built
 
 
 @pytest.mark.parametrize(("kind", "size", "kernel"), CASES)
 def test_formulas(kind: str, size: int, kernel: int) -> None:
-    made, x = network(kind, size, kernel), np.random.default_rng(2).normal(size=(2, T, WIDTH))
-    p = {path.rsplit(".", 1)[-1]: a for path, a in made.parameters.items()}
+    built, x = network(kind, size, kernel), np.random.default_rng(2).normal(size=(2, T, WIDTH))
+    p = {path.rsplit(".", 1)[-1]: a for path, a in built.parameters.items()}
     expected = [{"qrnn": qrnn, "sru": sru}[kind](p, row, size, kernel) for row in x]
-    np.testing.assert_allclose(made.forward(x.reshape(2, -1)).reshape(2, T, size), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(built.forward(x.reshape(2, -1)).reshape(2, T, size), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("kind", "size", "kernel"), CASES)
