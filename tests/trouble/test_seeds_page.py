@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from loom_py import DeviationMetrics
 from tests.browser.conftest import Open
@@ -192,7 +192,7 @@ def test_the_page_of_devices_times_layers(open_page: Open, plain_url: str) -> No
     page.set_default_timeout(120_000)
     page.select_option("#scale", "0.01")
     page.click("#time")
-    page.wait_for_function("document.querySelector('#summary').textContent === 'All layers were timed.'")
+    expect(page.locator("#summary")).to_have_text("All layers were timed.", timeout=120_000)
     rows = page.eval_on_selector_all(
         "#timings tr", "rows => rows.map((row) => [...row.cells].map((c) => c.textContent))"
     )
