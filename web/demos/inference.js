@@ -34,6 +34,11 @@ const view = {
 let model = null;
 /** @type {Message[]} */
 let messages = [];
+/**
+ * The text that Complete goes on with: what was typed, what stands there since, and where.
+ * @type {{given: string, text: string, turn: HTMLElement} | null}
+ */
+let story = null;
 /** @type {AbortController | null} */
 let stopping = null;
 
@@ -43,11 +48,25 @@ const panel = new ModelPanel(starting, async (loaded) => {
   stopping?.abort();
   const before = model;
   model = loaded;
-  messages = [];
   view.empty.textContent = "Ready. Ask something.";
+  document.querySelector(".desk")?.classList.add("ready");
+  startAnew(`New conversation with ${String(loaded.facts.name ?? "the new model")}`);
   await before?.dispose();
 });
 void panel.start();
+
+/** Forget the conversation. What stands there stays readable, above a line. @param {string} title */
+function startAnew(title) {
+  messages = [];
+  story = null;
+  showError(view.error);
+  view.stats.textContent = HINT;
+  const turns = view.log.querySelectorAll(".turn");
+  if (!turns.length) return;
+  for (const turn of turns) turn.classList.add("past");
+  view.log.append(make("p", title, "divider"));
+  view.log.scrollTop = view.log.scrollHeight;
+}
 
 // A narrow page shows the conversation first.
 if (matchMedia("(max-width: 56rem)").matches) element("settings", HTMLDetailsElement).open = false;
@@ -90,6 +109,7 @@ addEventListener("keydown", (event) => {
 view.clear.onclick = () => {
   stopping?.abort();
   messages = [];
+  story = null;
   view.log.replaceChildren(view.empty);
   view.stats.textContent = HINT;
   showError(view.error);
@@ -116,7 +136,11 @@ function options() {
 }
 
 async function answer() {
-  const text = view.prompt.value;
+  const chat = mode() === "chat";
+  const typed = view.prompt.value;
+  // The same text once more, or none: go on with what stands there.
+  const going = !chat && story && (typed.trim() === "" || typed === story.given) ? story : null;
+  const text = going ? going.text : typed;
   if (stopping || text.trim() === "") return;
   showError(view.error);
   if (!model) {
@@ -124,7 +148,6 @@ async function answer() {
     return;
   }
   const used = model;
-  const chat = mode() === "chat";
   const controller = (stopping = new AbortController());
   /** @type {HTMLElement | null} */
   let turn = null;
@@ -132,7 +155,9 @@ async function answer() {
     const settings = { ...options(), signal: controller.signal, onProgress: showReading };
     view.empty.remove();
     const conversation = [...messages, { role: "user", content: text }];
-    turn = addTurn(text, chat);
+    turn = going?.turn ?? addTurn(text, chat);
+    turn.classList.add("waiting");
+    turn.querySelector(".end")?.remove();
     setBusy(true);
     if (chat) view.prompt.value = "";
     const pieces = chat ? used.chat(conversation, settings) : used.complete(text, settings);
@@ -156,6 +181,8 @@ async function answer() {
       end = "Stopped.";
     }
     if (end) turn.append(make("span", end, "end"));
+    if (!chat && used === model && view.log.contains(turn))
+      story = { given: going?.given ?? text, text: text + written, turn };
     if (chat && used === model && view.log.contains(turn))
       messages = [...conversation, { role: "assistant", content: written }];
   } catch (error) {
