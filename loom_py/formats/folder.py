@@ -14,8 +14,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ..errors import ModelError
 from .gguf_split import part_names
@@ -31,6 +31,8 @@ CONFIGURATION = (
     "chat_template.jinja",
 )
 """What is read beside the weights, where it is there."""
+NAMED_TEMPLATES = "additional_chat_templates"
+"""A folder beside them with a chat template a file, as transformers saves several."""
 
 _ADAPTER = re.compile(r"(^|[-_.])(adapters?|lora|dora)([-_.]|\d|$)", re.IGNORECASE)
 _STATE = re.compile(r"^(optimizer|scheduler|rng_state|training)", re.IGNORECASE)
@@ -62,7 +64,7 @@ class Choice:
 
 
 def choose_files(
-    paths: Iterable[str],
+    paths: Collection[str],
     *,
     named: str = "",
     tag: str = "",
@@ -100,7 +102,11 @@ def choose_files(
     for inside in folders.values():
         choice = _in_folder(inside, asked, indexed, place)
         if choice is not None:
-            return choice
+            beside = f"{inside[0].rpartition('/')[0]}/{NAMED_TEMPLATES}/".lstrip("/")
+            if _name(choice.files[0]).lower().endswith(".gguf"):
+                return choice
+            templates = [p for p in paths if p.startswith(beside) and p.lower().endswith(".jinja")]
+            return replace(choice, files=(*sorted(templates), *choice.files))
     raise _no_model(seen, place)
 
 

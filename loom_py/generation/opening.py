@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file
-from ..formats.folder import INDEX, Choice, choose_files
+from ..formats.folder import INDEX, NAMED_TEMPLATES, Choice, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
@@ -136,6 +136,7 @@ def model_files(path: str | os.PathLike[str]) -> ModelFiles:
         return _fetched_files(os.fspath(path))
     directory, named = (place.parent, place.name) if place.is_file() else (place, "")
     paths = [entry.name for entry in directory.iterdir() if entry.is_file()]
+    paths += [f"{NAMED_TEMPLATES}/{entry.name}" for entry in (directory / NAMED_TEMPLATES).glob("*.jinja")]
     try:
         choice = choose_files(paths, named=named, place=str(path))
     except ModelError:

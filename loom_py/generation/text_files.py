@@ -145,18 +145,27 @@ def _special_tokens(of_tokenizer: Mapping[str, Any], special_map: Mapping[str, A
 def _templates(files: Mapping[str, Source], of_tokenizer: Mapping[str, Any]) -> tuple[Any, str]:
     """The chat templates, and the file of the default one."""
     templates: Any
+    others = [
+        {"name": file.rpartition("/")[2].removesuffix(".jinja"), "template": _text(source)}
+        for file, source in files.items()
+        if file.endswith(".jinja") and file != "chat_template.jinja"
+    ]
     templates, place = of_tokenizer.get("chat_template"), "tokenizer_config.json"
     if alone := _json(files, "chat_template.json").get("chat_template"):
         templates, place = alone, "chat_template.json"
     if "chat_template.jinja" in files:
-        text = read_text_file(files["chat_template.jinja"], max_bytes=MAX_TEMPLATE_BYTES)
+        text = _text(files["chat_template.jinja"])
         named = cast(list[Any], templates) if isinstance(templates, list) else []
-        others: list[Any] = [
-            t for t in named if not isinstance(t, dict) or cast(dict[str, Any], t).get("name") != "default"
-        ]
-        templates = [{"name": "default", "template": text}, *others] if others else text
-        place = "chat_template.jinja"
+        others += [t for t in named if not isinstance(t, dict) or cast(dict[str, Any], t).get("name") != "default"]
+        templates, place = text, "chat_template.jinja"
+    if others:
+        default = [{"name": "default", "template": templates}] if isinstance(templates, str) else templates or []
+        templates = [*default, *others] if isinstance(default, list) else templates
     return templates, place
+
+
+def _text(source: Source) -> str:
+    return read_text_file(source, max_bytes=MAX_TEMPLATE_BYTES)
 
 
 def _template(source: Any, tokens: Mapping[str, str], place: str) -> ChatTemplate | None:

@@ -252,6 +252,9 @@ def test_named_templates_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFix
     (directory / "chat_template.jinja").write_text("N")
     both = load_model(directory)
     assert [both.chat_prompt(messages, template=t).text for t in (None, "rag")] == ["N", "R<|im_end|>"]
+    (directory / "additional_chat_templates").mkdir()
+    (directory / "additional_chat_templates" / "more.jinja").write_text("M")
+    assert load_model(directory).chat_prompt(messages, template="more").text == "M"
     path = write_tiny_gguf(tmp_path / "m.gguf", template="G", fields={"tokenizer.chat_template.rag": "GR"}).path
     named = load_model(path)
     assert [named.chat_prompt(messages, template=t).text for t in ("default", "rag")] == ["G", "GR"]
