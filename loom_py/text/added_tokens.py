@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from .end_tokens import END_NAMES
 from .long_tokens import LongTokens
@@ -83,8 +83,8 @@ class _Matcher:
         # Normalisation can make two tokens equal, of which `tokenizers` takes either, or make one empty.
         self._ids = {content: token_id for content, token_id in sorted(patterns, reverse=True) if content}
         self._tokens = tokens
-        self._find = _finder(list(self._ids))
-        self._find_ordinary = _finder([c for c, i in self._ids.items() if i not in tokens.control_ids])
+        self._find = _finder(list(self._ids)).find
+        self._find_ordinary = _finder([c for c, i in self._ids.items() if i not in tokens.control_ids]).find
 
     def __bool__(self) -> bool:
         return bool(self._ids)
@@ -147,29 +147,20 @@ def _skip_space(text: str, index: int, step: int, end: int) -> int:
     return index
 
 
-class _Finder(Protocol):
-    """Finds from a place on, up to an end, the leftmost of some texts, of those the longest, then continues."""
-
-    def __call__(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]: ...
-
-
-_MOST_IN_A_REGEX = 2000
 _LONGEST_TRIED = 256  # characters; longer ones would be compared anew at every place of a text that is like them
 
 
-def _finder(contents: list[str]) -> _Finder:
-    if not contents:
-        return lambda text, at=0, end=sys.maxsize, /: iter(())
-    if max(map(len, contents)) > _LONGEST_TRIED:
-        return LongTokens(contents).find
-    if len(contents) > _MOST_IN_A_REGEX:  # compiling grows with the square of the alternatives
-        return _TokenTrie(contents).find
-    pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
-    return lambda text, at=0, end=sys.maxsize, /: (match.span() for match in pattern.finditer(text, at, end))
+def _finder(contents: list[str]) -> LongTokens | _TokenTrie:
+    """What finds from a place on, up to an end, the leftmost of some texts, of those the longest, then continues."""
+    return LongTokens(contents) if max(map(len, contents), default=0) > _LONGEST_TRIED else _TokenTrie(contents)
 
 
 class _TokenTrie:
-    """A trie, for more texts than a regex can hold."""
+    """Finds the leftmost occurrence of several texts, the longest of equals, then continues after it.
+
+    A regex with an alternative for each would take time with the square of their number to compile, and try all that
+    begin alike one after another.
+    """
 
     def __init__(self, contents: Iterable[str]) -> None:
         self._root: dict[str, Any] = {}
@@ -178,11 +169,15 @@ class _TokenTrie:
             for char in content:
                 node = node.setdefault(char, {})
             node[""] = True  # a text ends here
+        firsts = "".join(map(re.escape, self._root))
+        self._first = re.compile(f"[{firsts}]" if firsts else "(?!)")
 
     def find(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]:
-        end = min(end, len(text))
-        while at < end:
-            node, longest = self._root, 0
+        """`(start, end)` of the matches from a place on, up to an end."""
+        root, first, end = self._root, self._first, min(end, len(text))
+        while (candidate := first.search(text, at, end)) is not None:
+            at = candidate.start()
+            node, longest = root, 0
             for i in range(at, end):
                 following = node.get(text[i])
                 if following is None:

@@ -7,6 +7,7 @@ step after `Fuse` or `ByteLevel` sees one long token in fragments; `fused` tells
 from __future__ import annotations
 
 import codecs
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -221,6 +222,8 @@ class SpaceStep(DecodeStep):
         return out
 
 
+MAX_STEPS, MAX_GROWTH = 12, 64
+"""Steps of a chain, which has six at most in published tokenizers, and how much longer it may make a text."""
 StepFactory = Callable[[], DecodeStep]
 
 
@@ -229,7 +232,23 @@ def build_decoder(node: Fields | None) -> list[StepFactory]:
     if node is None:
         return [SpaceStep]
     steps, _ = _build(node, False)
+    if len(steps) > MAX_STEPS:
+        raise node.error(f"has {len(steps)} steps, more than the limit of {MAX_STEPS}")
+    if _growth(node) > MAX_GROWTH:
+        raise node.error(f"can make a token more than {MAX_GROWTH} times as long")
     return steps
+
+
+def _growth(node: Fields) -> float:
+    """How many times as long the replacements of a chain can make a text."""
+    match node.string("type"):
+        case "Sequence":
+            return math.prod(_growth(child) for child in node.objects("decoders", required=True))
+        case "Replace":
+            replace = build_replace(node)
+            pattern = len(replace.pattern) if replace.regex is None else 1
+            return max(1.0, len(replace.content) / pattern)
+    return 1.0
 
 
 def _build(node: Fields, fused: bool) -> tuple[list[StepFactory], bool]:

@@ -17,22 +17,34 @@ from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_a
 Normalizer = Callable[[str], tuple[str, bool]]
 
 
-MAX_GROWTH = 32
-"""Most characters of the normalised text per character of the original; Unicode's normal forms need at most 18."""
-_ALLOWANCE = 1000
+def longest(original: int) -> int:
+    """How many characters the normalised form of a text may have.
+
+    Unicode's normal forms make at most 18 of one, but not of every one in a long text; bytes as characters make 4.
+    """
+    return 6 * original + 32 * min(original, 1000) + 1000
 
 
 def check_growth(length: int, original: int) -> None:
     """Raises `TokenizerError` where a normaliser makes a text too long: `Replace` in a row can double it each time."""
-    if length > MAX_GROWTH * original + _ALLOWANCE:
+    if length > longest(original):
         raise _too_long()
 
 
 def _too_long() -> TokenizerError:
     return TokenizerError(
-        f"the normalizer makes more than {MAX_GROWTH} times as many characters of a text",
+        "the normalizer makes a text many times as long",
         where="tokenizer.json.normalizer",
         remedy="Use a tokenizer from a source you trust.",
+    )
+
+
+def too_slow(part: str) -> TokenizerError:
+    """The error for a pattern that would go through the same characters again and again."""
+    return TokenizerError(
+        "a pattern would take too long on this text",
+        where=f"tokenizer.json.{part}",
+        remedy="Shorten the long run of equal characters, or use a tokenizer from a source you trust.",
     )
 
 
@@ -63,7 +75,7 @@ def build_normalizer(node: Fields | None) -> Normalizer:
         case "Replace":
             return build_replace(node).normalize
         case "Sequence":
-            return _sequence([build_normalizer(child) for child in node.objects("normalizers", required=True)])
+            return _sequence(node)
     raise unsupported(node, f"the normalizer {kind[:40]!r}", "type")
 
 
@@ -89,7 +101,11 @@ class Replace:
         if not text:
             return text
         try:
-            return self.regex.replace(text, self.content, MAX_GROWTH * len(text) + _ALLOWANCE)
+            self.regex.require_affordable([text])
+        except OverflowError:
+            raise too_slow("normalizer") from None
+        try:
+            return self.regex.replace(text, self.content, longest(len(text)))
         except OverflowError:
             raise _too_long() from None
 
@@ -134,7 +150,15 @@ def _strip(left: bool, right: bool) -> Normalizer:
     return apply
 
 
-def _sequence(steps: list[Normalizer]) -> Normalizer:
+MAX_STEPS = 12
+"""Steps of a chain; those of published tokenizers have five at most."""
+
+
+def _sequence(node: Fields) -> Normalizer:
+    steps = [build_normalizer(child) for child in node.objects("normalizers", required=True)]
+    if len(steps) > MAX_STEPS:
+        raise node.error(f"has {len(steps)} steps, more than the limit of {MAX_STEPS}", "normalizers")
+
     def apply(text: str) -> tuple[str, bool]:
         kept = True
         original = len(text)

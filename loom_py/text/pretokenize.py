@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from ..schema.fields import Fields
 from .byte_level import to_byte_characters
 from .codeset import CodeSet
-from .normalize import compile_regex
+from .normalize import compile_regex, too_slow
 from .regex import Regex, cached_regex, class_regex, literal_regex, runs_regex
 from .tokenizer_fields import MAX_ID, read_character, read_pattern, unsupported
 from .unicode_tables import named_set
@@ -36,10 +36,21 @@ GGUF_DEFAULT_PATTERNS = (
 )
 
 
+MAX_STEPS = 12
+"""Steps of a chain; those of published tokenizers have six at most."""
+
+
 def build_pre_tokenizer(node: Fields | None) -> list[PreTokenizer]:
     """The steps an object of the file describes (none for `null`). Raises `TokenizerError`."""
     if node is None:
         return []
+    steps = _build(node)
+    if len(steps) > MAX_STEPS:
+        raise node.error(f"has {len(steps)} steps, more than the limit of {MAX_STEPS}")
+    return steps
+
+
+def _build(node: Fields) -> list[PreTokenizer]:
     kind = node.string("type")
     match kind:
         case "ByteLevel":
@@ -69,9 +80,7 @@ def build_pre_tokenizer(node: Fields | None) -> list[PreTokenizer]:
         case "Metaspace":
             return [_metaspace(*metaspace_options(node))]
         case "Sequence":
-            return [
-                step for child in node.objects("pretokenizers", required=True) for step in build_pre_tokenizer(child)
-            ]
+            return [step for child in node.objects("pretokenizers", required=True) for step in _build(child)]
     raise unsupported(node, f"the pre-tokenizer {kind[:40]!r}", "type")
 
 
@@ -101,6 +110,10 @@ def split(regex: Regex, behavior: Behavior, *, invert: bool = False) -> PreToken
 
     def step(pieces: list[str], at_start: bool) -> Pieces:
         result: list[str] = []
+        try:
+            regex.require_affordable(pieces)
+        except OverflowError:
+            raise too_slow("pre_tokenizer") from None
         for i, piece in enumerate(pieces):
             parts = one(piece)
             if i == 0 and at_start and behavior == "Removed":

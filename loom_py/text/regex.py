@@ -11,18 +11,18 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
-from itertools import combinations
 
 from .codeset import CodeSet, partition
+from .regex_cost import NEWLINE, check_cost, nullable, retries, sets
 from .regex_syntax import Anchor, Atomic, Choice, Look, Node, One, PatternError, Repeat, Sequence, parse
 from .unicode_tables import named_set
 
 _CACHE_LIMIT = 65536  # characters whose class is remembered
-_NEWLINE = CodeSet.of("\n")
 _ANY = r"[\x00-\U0010ffff]"
-_MAX_WAYS = 10_000
+_AFFORDABLE, _A_CHARACTER = 2.5e8, 1000
+"""Steps of backtracking in one text, altogether and for each of its characters: half a second of matching."""
 
 
 class _Letters(dict[int, int]):
@@ -47,8 +47,9 @@ class Regex:
     def __init__(self, source: str | Node) -> None:
         self._node = parse(source) if isinstance(source, str) else source
         check_cost(self._node)
-        self._nullable = _nullable(self._node)
-        self._sets = list(dict.fromkeys(_sets(self._node)))
+        self._nullable = nullable(self._node)
+        self._sets = list(dict.fromkeys(sets(self._node)))
+        self._retries = retries(self._node)
         try:
             self._ascii = re.compile(self._render(self._node, self._ascii_class))
         except (re.error, RecursionError, OverflowError) as error:
@@ -88,7 +89,7 @@ class Regex:
             case Look(item, behind, negative):
                 return f"(?{'<' if behind else ''}{'!' if negative else '='}{render(item)})"
             case Anchor(kind):
-                newline, word = char_class(_NEWLINE), char_class(named_set("onig_word"))
+                newline, word = char_class(NEWLINE), char_class(named_set("onig_word"))
                 end = f"(?!{_ANY})"
                 return {
                     "A": r"\A",
@@ -99,6 +100,28 @@ class Regex:
                     "b": f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))",
                     "B": f"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))",
                 }[kind]
+
+    @property
+    def retried(self) -> bool:
+        """Whether the time for a text can grow with the square of its length."""
+        return bool(self._retries)
+
+    def require_affordable(self, texts: Iterable[str]) -> None:
+        """Raises `OverflowError` before it would try the same run of characters again and again for seconds."""
+        if not self._retries:
+            return
+        texts = list(texts)
+        limit = _AFFORDABLE + _A_CHARACTER * sum(map(len, texts))
+        most = sum(len(text) ** 2 for text in texts)
+        if most * sum(self._retries.values()) <= limit:
+            return
+        price = 0.0
+        for chars, weight in self._retries.items():
+            run = _run_regex(chars)
+            for text in texts:
+                price += weight * sum((end - start) ** 2 for start, end in run.spans(text))
+                if price > limit:
+                    raise OverflowError
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """`(start, end)` of the matches, left to right, without overlap."""
@@ -153,6 +176,11 @@ def class_regex(chars: CodeSet) -> Regex:
     return Regex(One(chars))
 
 
+@cache
+def _run_regex(chars: CodeSet) -> Regex:
+    return Regex(Repeat(One(chars), 1, None, "+"))
+
+
 def runs_regex(*sets: CodeSet) -> Regex:
     """A run of characters from any one of the sets."""
     return Regex(Choice(tuple(Repeat(One(chars), 1, None, "") for chars in sets)))
@@ -176,111 +204,3 @@ def _spans_with_empty(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int
             continue
         at = last = end
         yield start, end
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Sequence(items):
-            return items
-        case Choice(options):
-            return options
-        case Repeat(item) | Atomic(item) | Look(item):
-            return (item,)
-    return ()
-
-
-def _sets(node: Node) -> Iterator[CodeSet]:
-    if isinstance(node, One):
-        yield node.chars
-    elif isinstance(node, Anchor):
-        yield from (_NEWLINE, named_set("onig_word"))
-    for child in _children(node):
-        yield from _sets(child)
-
-
-def _nullable(node: Node) -> bool:
-    match node:
-        case One():
-            return False
-        case Sequence(items):
-            return all(map(_nullable, items))
-        case Choice(options):
-            return any(map(_nullable, options))
-        case Repeat(item, low):
-            return low == 0 or _nullable(item)
-        case Atomic(item):
-            return _nullable(item)
-    return True
-
-
-def _first(node: Node) -> CodeSet | None:
-    """The characters a match can begin with; `None` where that is not obvious."""
-    match node:
-        case One(chars):
-            return chars
-        case Sequence((head, *_)):
-            return _first(head)
-        case Repeat(item, low) if low > 0:
-            return _first(item)
-    return None
-
-
-def _can_fail(node: Node) -> bool:
-    """Whether there are places where `node` does not match."""
-    match node:
-        case Sequence(items):
-            return any(map(_can_fail, items))
-        case Choice(options):
-            return all(map(_can_fail, options))
-        case Repeat(item, low):
-            return low > 0 and _can_fail(item)
-        case Atomic(item):
-            return _can_fail(item)
-    return True
-
-
-def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
-    """The unbounded repeats that can backtrack: the characters each matches, and whether it may have to backtrack.
-
-    It must when something after it in `node` fails.
-    """
-    if isinstance(node, Repeat) and node.high is None and node.mode != "+":
-        yield CodeSet.union(*_sets(node)), False
-    if isinstance(node, Atomic | Look):
-        return
-    children = _children(node)
-    for i, child in enumerate(children):
-        fails_behind = isinstance(node, Sequence) and any(map(_can_fail, children[i + 1 :]))
-        yield from ((taken, retried or fails_behind) for taken, retried in _loops(child))
-
-
-def check_cost(node: Node) -> float:
-    """Refuse patterns whose backtracking could explode: a file must not be able to hang the page.
-
-    Returns a bound on the number of ways in which `node` can match at one place, each unbounded repeat counted
-    once. Raises `PatternError` for more than 10 000, for an ambiguous item in an unbounded repeat (`(a+)+`), and for
-    two such repeats in a row that can take the same character and are both retried when what follows fails (`a*a*b`):
-    a run of n characters would cost n² at each of its places. Real patterns hold `\\s*[\\r\\n]+`, where only the first
-    is retried.
-    """
-    costs = [check_cost(child) for child in _children(node)]
-    ways = 1.0
-    match node:
-        case Sequence():
-            ways = math.prod(costs)
-            retried = [taken for taken, again in _loops(node) if again]
-            if any(taken & other for taken, other in combinations(retried, 2)):
-                raise PatternError("too many unbounded repeats in a row could take forever")
-        case Choice(options):
-            firsts = [_first(option) for option in options]
-            apart = all(a is not None and b is not None and not a & b for a, b in combinations(firsts, 2))
-            ways = max(costs) if apart else sum(costs)
-        case Repeat(item, low, high, mode):
-            ambiguous = costs[0] > 1 or _nullable(item) or any(_loops(item))
-            if ambiguous and (high is None or high > 16):
-                raise PatternError("an unbounded repeat of something that can match in several ways")
-            ways = 1.0 if high is None else costs[0] ** high * (high - low + 1)
-            ways = 1.0 if mode == "+" else ways
-    if ways > _MAX_WAYS:
-        raise PatternError("the pattern can match in too many ways")
-    return 1.0 if isinstance(node, Atomic | Look) else ways

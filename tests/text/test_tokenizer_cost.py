@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_py.errors import TokenizerError
-from loom_py.text.added_tokens import _finder, _TokenTrie
+from loom_py.text.added_tokens import _TokenTrie
 from loom_py.text.regex import Regex
 from loom_py.text.regex_syntax import PatternError
 from loom_py.text.tokenizer import Tokenizer
@@ -66,7 +67,7 @@ def test_normalisers_cannot_blow_a_text_up(steps: list[tuple[Any, str]]) -> None
     tokenizer = replacing(*steps)
     tracemalloc.start()
     try:
-        with pytest.raises(TokenizerError, match="more than 32 times as many characters"):
+        with pytest.raises(TokenizerError, match="makes a text many times as long"):
             tokenizer.encode("a" * 10_000)
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
@@ -105,5 +106,6 @@ def test_a_hundred_thousand_added_tokens() -> None:
 
 @settings(max_examples=200)
 @given(st.sets(st.text("ab ", min_size=1, max_size=4), min_size=1, max_size=12), st.text("abc ", max_size=30))
-def test_the_trie_matches_like_the_regex(contents: set[str], text: str) -> None:
-    assert list(_TokenTrie(contents).find(text)) == list(_finder(list(contents))(text))
+def test_the_trie_matches_like_a_regex(contents: set[str], text: str) -> None:
+    pattern = re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))))
+    assert list(_TokenTrie(contents).find(text)) == [match.span() for match in pattern.finditer(text)]

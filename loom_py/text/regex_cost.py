@@ -1,0 +1,160 @@
+"""What a pattern may cost: refused where backtracking could explode, and priced for a text before it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+
+from .codeset import CodeSet
+from .regex_syntax import Anchor, Atomic, Choice, Look, Node, One, PatternError, Repeat, Sequence
+from .unicode_tables import named_set
+
+NEWLINE = CodeSet.of("\n")
+MAX_WAYS = 2_000
+_MANY = 16
+"""A bounded repeat of more than these is priced as an unbounded one."""
+_GROUP, _ANCHOR = 8, 4
+"""How much slower a repeat is where a group is repeated, or where an anchor is tried after each step."""
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Sequence(items):
+            return items
+        case Choice(options):
+            return options
+        case Repeat(item) | Atomic(item) | Look(item):
+            return (item,)
+    return ()
+
+
+def sets(node: Node) -> Iterator[CodeSet]:
+    if isinstance(node, One):
+        yield node.chars
+    elif isinstance(node, Anchor):
+        yield from (NEWLINE, named_set("onig_word"))
+    for child in children(node):
+        yield from sets(child)
+
+
+def nullable(node: Node) -> bool:
+    match node:
+        case One():
+            return False
+        case Sequence(items):
+            return all(map(nullable, items))
+        case Choice(options):
+            return any(map(nullable, options))
+        case Repeat(item, low):
+            return low == 0 or nullable(item)
+        case Atomic(item):
+            return nullable(item)
+    return True
+
+
+def _first(node: Node) -> CodeSet | None:
+    """The characters a match can begin with; `None` where that is not obvious."""
+    match node:
+        case One(chars):
+            return chars
+        case Sequence((head, *_)):
+            return _first(head)
+        case Repeat(item, low) if low > 0:
+            return _first(item)
+    return None
+
+
+def _can_fail(node: Node) -> bool:
+    """Whether there are places where `node` does not match."""
+    match node:
+        case Sequence(items):
+            return any(map(_can_fail, items))
+        case Choice(options):
+            return all(map(_can_fail, options))
+        case Repeat(item, low):
+            return low > 0 and _can_fail(item)
+        case Atomic(item):
+            return _can_fail(item)
+    return True
+
+
+def _loops(node: Node) -> Iterator[tuple[CodeSet, bool]]:
+    """The unbounded repeats that can backtrack: the characters each matches, and whether it may have to backtrack.
+
+    It must when something after it in `node` fails.
+    """
+    if isinstance(node, Repeat) and node.high is None and node.mode != "+":
+        yield CodeSet.union(*sets(node)), False
+    if isinstance(node, Atomic | Look):
+        return
+    inside = children(node)
+    for i, child in enumerate(inside):
+        fails_behind = isinstance(node, Sequence) and any(map(_can_fail, inside[i + 1 :]))
+        yield from ((taken, retried or fails_behind) for taken, retried in _loops(child))
+
+
+def check_cost(node: Node) -> float:
+    """Refuse patterns whose backtracking could explode: a file must not be able to hang the page.
+
+    Returns a bound on the number of ways in which `node` can match at one place, each unbounded repeat counted
+    once. Raises `PatternError` for more than 10 000, for an ambiguous item in an unbounded repeat (`(a+)+`), and for
+    two such repeats in a row that can take the same character and are both retried when what follows fails (`a*a*b`):
+    a run of n characters would cost n² at each of its places. Real patterns hold `\\s*[\\r\\n]+`, where only the first
+    is retried.
+    """
+    costs = [check_cost(child) for child in children(node)]
+    ways = 1.0
+    match node:
+        case Sequence():
+            ways = math.prod(costs)
+            retried = [taken for taken, again in _loops(node) if again]
+            if any(taken & other for taken, other in combinations(retried, 2)):
+                raise PatternError("too many unbounded repeats in a row could take forever")
+        case Choice(options):
+            firsts = [_first(option) for option in options]
+            apart = all(a is not None and b is not None and not a & b for a, b in combinations(firsts, 2))
+            ways = max(costs) if apart else sum(costs)
+        case Repeat(item, low, high, mode):
+            ambiguous = costs[0] > 1 or nullable(item) or any(_loops(item))
+            if ambiguous and (high is None or high > 16):
+                raise PatternError("an unbounded repeat of something that can match in several ways")
+            ways = 1.0 if high is None else costs[0] ** high * (high - low + 1)
+            ways = 1.0 if mode == "+" else ways
+    if ways > MAX_WAYS:
+        raise PatternError("the pattern can match in too many ways")
+    return 1.0 if isinstance(node, Atomic | Look) else ways
+
+
+def retries(node: Node) -> dict[CodeSet, float]:
+    """The characters of repeats that may be retried → how often a run of n of them is gone through n² / 2 times.
+
+    A repeat is retried where something after it can fail, and all over again at every place of a lookaround.
+    """
+    found: dict[CodeSet, float] = {}
+    for chars, weight in _retried(node, False):
+        found[chars] = found.get(chars, 0) + weight
+    return found
+
+
+def _retried(node: Node, again: bool) -> Iterator[tuple[CodeSet, float]]:
+    inside = children(node)
+    match node:
+        case Repeat(item, _, high, _):
+            many = high is None or high > _MANY
+            if many and again:
+                yield CodeSet.union(*sets(node)), 1.0 if isinstance(item, One) else _GROUP * sum(1 for _ in sets(item))
+            for chars, weight in _retried(item, again):
+                yield chars, weight * (1 if high is None else min(high, _MANY))
+        case Sequence():
+            ways = 1.0
+            for i, child in enumerate(inside):
+                behind = any(map(_can_fail, inside[i + 1 :]))
+                slow = ways * (_ANCHOR if any(isinstance(c, Anchor) for c in inside[i + 1 : i + 2]) else 1)
+                yield from ((chars, weight * slow) for chars, weight in _retried(child, again or behind))
+                ways = min(ways * check_cost(child), MAX_WAYS)
+        case Look():
+            yield from _retried(inside[0], True)
+        case _:
+            for child in inside:
+                yield from _retried(child, again)

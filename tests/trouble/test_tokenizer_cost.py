@@ -1,0 +1,105 @@
+"""Tokenizers that are made to be slow: priced before they run.
+
+Found by attack (trouble table: `a*a*b`, 26 `Replace a → aa`, added tokens of white space). Siblings are chains of
+steps, alternatives that each go through the text again, and added tokens with one beginning.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from loom_py.errors import TokenizerError
+from loom_py.text.pretokenize import GPT2_PATTERN, LLAMA3_PATTERN
+from loom_py.text.tokenizer import Tokenizer
+from tests.text.test_tokenizer_cost import added
+from tests.text.test_tokenizer_hostile import small
+
+from . import tokenizer_attacks
+
+
+def tokenizer(**parts: Any) -> Tokenizer:
+    return Tokenizer.from_json(small() | {"post_processor": None, "added_tokens": []} | parts)
+
+
+def split(regex: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+
+
+REPLACE = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 6}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"pre_tokenizer": split("|".join(f"a*{c}" for c in "bcdefghijklmnopqrstuvwxyz"))},  # 329 s
+        {"pre_tokenizer": split("".join(f"(?=a*{c})" for c in "bcdefghijk") + "x|y")},
+        {"pre_tokenizer": split("(?:aa)*b")},
+        {"pre_tokenizer": split(r"\w{2,}\b")},
+        {"normalizer": {"type": "Replace", "pattern": {"Regex": "a*b|a*c|a*d"}, "content": "e"}},
+        {"normalizer": REPLACE, "pre_tokenizer": split("a*b")},
+    ],
+)
+def test_patterns_are_priced_by_the_text(parts: dict[str, Any]) -> None:
+    slow = tokenizer(**parts)
+    started = time.process_time()
+    with pytest.raises(TokenizerError, match=r"a pattern would take too long on this text. Shorten the long run"):
+        slow.encode("a" * 10_000)
+    assert time.process_time() - started < 1
+    slow.encode("the cat sat on the mat, aaaaah! " * 300)  # an ordinary text costs what it always did
+
+
+def test_the_patterns_people_use_take_long_runs() -> None:
+    for regex in (
+        LLAMA3_PATTERN,
+        GPT2_PATTERN,
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}{1,3}|\s*[\r\n]+|\s+(?!\S)|\s+",
+    ):
+        encode = tokenizer(pre_tokenizer=split(regex)).encode
+        for text in ("a" * 10_000, " " * 10_000, "\n" * 10_000, "A" * 10_000, "!" * 10_000, "the cat " * 20_000):
+            encode(text)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKD"}] * 200}},
+            "has 200 steps, more than the limit of 12",
+        ),
+        (
+            {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split("a")] * 200}},
+            "has 200 steps, more than the limit of 12",
+        ),
+        ({"added_tokens": [added("a" * 1000, 50)]}, "is longer than the limit of 256 characters"),
+    ],
+)
+def test_chains_and_tokens_have_a_length(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(TokenizerError, match=message):
+        tokenizer(**parts)
+
+
+def test_added_tokens_with_one_beginning() -> None:
+    tokens = [added("a" * n + "b", 50 + n) for n in range(1, 250)]
+    started = time.process_time()
+    alike = tokenizer(added_tokens=tokens)
+    ids = [alike.token_to_id("a" * n + "b") for n in (249, 3)]
+    assert alike.encode("a" * 249 + "baaab", add_special_tokens=False) == ids
+    alike.encode("a" * 10_000)
+    assert time.process_time() - started < 3
+
+
+def test_random_tokenizers() -> None:
+    """The long version is `./build_pyodide.sh soak`; with memory here, since a chain can fill it."""
+    outcomes = [tokenizer_attacks.attempt(f"suite.{i}", memory=i % 4 == 0) for i in range(60)]
+    assert set(outcomes) <= {"refused", "encoded"}, [o for o in enumerate(outcomes) if len(o[1]) > 8]
+    assert outcomes.count("encoded") > 10
+
+
+@pytest.mark.parametrize("count", [4, 11, 26])
+def test_decoders_cannot_blow_a_token_up(count: int) -> None:
+    with pytest.raises(TokenizerError, match=r"more than 64 times as long|has 26 steps"):
+        tokenizer(decoder={"type": "Sequence", "decoders": [REPLACE] * count})
