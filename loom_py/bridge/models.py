@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import InputError
-from ..generation.generate import PrefillProgress
+from ..generation.generate import Encoding, PrefillProgress
 from ..generation.language_model import LanguageModel
 from ..generation.loading import LoadProgress
 from ..generation.placing import load_to_device
@@ -81,7 +81,9 @@ def _generation(model: LanguageModel, prompt: Prompt, options: GenerationOptions
     return keep(Task(generation, _generation_event, lambda _: {"seed": generation.seed}))
 
 
-def _generation_event(event: Any) -> dict[str, Any]:
+def _generation_event(event: Any) -> dict[str, Any] | None:
+    if isinstance(event, Encoding):
+        return None
     if isinstance(event, PrefillProgress):
         return {"loaded": event.done, "total": event.total}
     return {"id": int(event.id), "text": event.text, "finishReason": event.finish_reason}

@@ -31,6 +31,11 @@ class PrefillProgress:
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """Some more of the prompt was made into tokens."""
+
+
+@dataclass(frozen=True)
 class GeneratedToken:
     """One token: its id and the text it completes ("" while a character or a stop string is undecided).
 

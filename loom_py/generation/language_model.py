@@ -10,12 +10,12 @@ from ..runtime.pending import Waiting
 from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
 from .cache import Cache
-from .generate import GeneratedToken, PrefillProgress, generate
+from .generate import Encoding, GeneratedToken, PrefillProgress, generate
 from .runner import Runner
 from .sampling import GenerationOptions
 from .text_files import TextSettings
 
-Event = PrefillProgress | GeneratedToken | Waiting
+Event = Encoding | PrefillProgress | GeneratedToken | Waiting
 E = TypeVar("E", bound=Event)
 
 
@@ -129,7 +129,8 @@ class LanguageModel:
 
     def events(self, prompt: str | Prompt, options: GenerationOptions) -> Generation[Event]:
         """`generate` with everything it reports, prefill progress included."""
-        return self.continue_ids(self.prompt_ids(prompt), options)
+        chosen = options.filled(self.defaults)
+        return Generation(self._run(prompt, chosen), (Encoding, PrefillProgress, GeneratedToken, Waiting), chosen)
 
     def continue_ids(self, ids: Sequence[int], options: GenerationOptions) -> Generation[Event]:
         """Continue token ids, as they are."""
@@ -161,11 +162,12 @@ class LanguageModel:
 
     def _tokens(self, prompt: Prompt, options: GenerationOptions | None) -> Generation[GeneratedToken]:
         chosen = (options or GenerationOptions()).filled(self.defaults)
-        return Generation(self._run(self.prompt_ids(prompt), chosen), (GeneratedToken,), chosen)
+        return Generation(self._run(prompt, chosen), (GeneratedToken,), chosen)
 
-    def _run(self, ids: Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
+    def _run(self, prompt: str | Prompt | Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
         """A generation has its cache to itself from its first step to its end, however it ends."""
         self._check_open()
+        ids = (yield from self._encoded(prompt)) if isinstance(prompt, (str, Prompt)) else prompt
         cache, cached = self._idle or (self.model.new_cache(), [])
         self._idle = None
         fed = list(ids)
@@ -192,6 +194,17 @@ class LanguageModel:
                 if self._idle is not None:
                     self._idle[0].close()
                 self._idle = cache, fed[: cache.length]
+
+    def _encoded(self, prompt: str | Prompt) -> Generator[Event, None, list[int]]:
+        """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
+        steps = self.tokenizer.prompt_steps(Prompt.of(prompt) if isinstance(prompt, str) else prompt, self.eos_ids)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield Encoding()
+            self._check_open()
 
     def _check_open(self) -> None:
         if self._closed:

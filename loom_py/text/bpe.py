@@ -7,16 +7,18 @@ heap over a linked list, in O(n log n). A bounded cache keeps the ids of words.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import TokenizerError
+from ..progress import to_end
 
 _SHORT = 48  # symbols; above, the heap is faster
 _CACHE_WORDS = 20_000
 _CACHE_LENGTH = 128  # characters; longer words rarely recur
 _NEVER = 1 << 127
+_TURNS = 4096  # merges of one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,12 @@ class BPE:
                 ) from None
         self._pairs = pairs
         self._byte_ids = [vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
+
+    def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
+        """`encode` of a long word in steps of some milliseconds."""
+        if self.options.ignore_merges and word in self.vocab:
+            return (self.vocab[word],)
+        return tuple((yield from self._merge_steps(self._symbols(word))))
 
     def encode(self, word: str) -> tuple[int, ...]:
         """The ids of one word (the text between two splits)."""
@@ -130,7 +138,7 @@ class BPE:
             ) from None
 
     def _merge(self, ids: list[int]) -> list[int]:
-        return self._merge_short(ids) if len(ids) <= _SHORT else self._merge_long(ids)
+        return self._merge_short(ids) if len(ids) <= _SHORT else to_end(self._merge_steps(ids))
 
     def _merge_short(self, ids: list[int]) -> list[int]:
         find = self._pairs.get
@@ -149,7 +157,7 @@ class BPE:
                 ranks[i] = find(merged << 32 | ids[i + 1], _NEVER)
         return ids
 
-    def _merge_long(self, ids: list[int]) -> list[int]:
+    def _merge_steps(self, ids: list[int]) -> Generator[None, None, list[int]]:
         """`ids[i] = -1` marks a symbol swallowed by one to its left. Heap entries are rank << 96 | place << 32 | id."""
         find = self._pairs.get
         count = len(ids)
@@ -164,8 +172,13 @@ class BPE:
             pair = find(a << 32 | b)
             if pair is not None:
                 heap.append(entry(place, pair))
+        yield
         heapq.heapify(heap)
+        turn = 0
         while heap:
+            turn += 1
+            if not turn % _TURNS:
+                yield
             top = heapq.heappop(heap)
             place, merged = (top >> 32) & 0xFFFFFFFFFFFFFFFF, top & 0xFFFFFFFF
             right = after[place]

@@ -7,13 +7,14 @@ normalised, split into words, encoded by BPE, and put into the post-processor's 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..formats.source import Source
+from ..progress import to_end
 from ..schema.fields import shown
 from .byte_level import to_byte_characters
 from .parts import TokenizerParts
@@ -23,6 +24,9 @@ from .stream import StreamDecoder
 from .tokenizer_fields import MAX_ID
 from .tokenizer_gguf import read_tokenizer_gguf
 from .tokenizer_json import read_tokenizer_json
+
+PIECES, LONG = 512, 4096
+"""Words of one step, and characters of a word that takes several."""
 
 
 class Tokenizer:
@@ -94,6 +98,12 @@ class Tokenizer:
         - `parse_special`: whether special tokens written out in the text become those tokens. Set to `False` for
           text that must not be able to end a turn.
         """
+        return to_end(self.encode_steps(text, add_special_tokens, parse_special=parse_special))
+
+    def encode_steps(
+        self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True
+    ) -> Generator[None, None, list[int]]:
+        """`encode` in steps of some milliseconds, between which one may stop."""
         literal: bytes | None = None
         if isinstance(text, Prompt):
             literal, text = text.marks if 1 in text.marks else None, text.text
@@ -101,33 +111,37 @@ class Tokenizer:
         if not parse_special:
             literal = b"\1" * len(text)
         ids: list[int] = []
-        encode = self._encode_part
+        encode = self._part_steps
         for start, end, token_id in self._added.raw.split(text, literal):
             if token_id is not None:
                 ids.append(token_id)
                 continue
             part, kept = self._normalize(text[start:end])
             if not self._added.cooked:
-                encode(part, kept and start == 0, ids)
+                yield from encode(part, kept and start == 0, ids)
                 continue
             inner = None if literal is None else self._normalized_marks(text[start:end], part, literal[start:end])
             for left, right, inner_id in self._added.cooked.split(part, inner):
                 if inner_id is not None:
                     ids.append(inner_id)
                 else:
-                    encode(part[left:right], kept and start == 0 and left == 0, ids)
+                    yield from encode(part[left:right], kept and start == 0 and left == 0, ids)
         if self._template == [None]:
             return ids
         frame = [part for part in self._template if part is None or add_special_tokens]
         return [token_id for part in frame for token_id in (ids if part is None else part)]
 
     def encode_prompt(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> list[int]:
+        """The result of `prompt_steps`."""
+        return to_end(self.prompt_steps(prompt, end_ids))
+
+    def prompt_steps(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> Generator[None, None, list[int]]:
         """The ids of a text that is to be continued.
 
         What the file puts before a text (such as `<s>`) comes once, also where the prompt begins with it already. What
         it puts behind a text comes without `end_ids`: the text has not ended.
         """
-        ids = self.encode(prompt, add_special_tokens=False)
+        ids = yield from self.encode_steps(prompt, add_special_tokens=False)
         place = self._template.index(None) if None in self._template else len(self._template)
         before = [i for part in self._template[:place] for i in part or ()]
         behind = [i for part in self._template[place + 1 :] for i in part or () if i not in end_ids]
@@ -142,21 +156,25 @@ class Tokenizer:
             return b"\1" * len(normalized)
         return b"".join((b"\1" if marked else b"\0") * len(piece) for piece, marked in pieces)
 
-    def _encode_part(self, text: str, at_start: bool, ids: list[int]) -> None:
+    def _part_steps(self, text: str, at_start: bool, ids: list[int]) -> Generator[None, None, None]:
         """Append the ids of a text that holds no added tokens."""
         pieces = [text] if text else []
         for step in self._steps:
             pieces, at_start = step(pieces, at_start)
             if "" in pieces:
                 pieces = [piece for piece in pieces if piece]
-        if not self._maps_bytes:
-            for piece in pieces:
-                ids.extend(self._model.encode(piece))
-            return
+            yield
         words = self._words
-        for piece in pieces:
-            cached = words.get(piece)
-            ids.extend(cached if cached is not None else self._encode_word(piece))
+        encode = self._encode_word if self._maps_bytes else self._model.encode
+        for first in range(0, len(pieces), PIECES):
+            for piece in pieces[first : first + PIECES]:
+                if len(piece) > LONG:
+                    mapped = to_byte_characters(piece) if self._maps_bytes else piece
+                    ids.extend((yield from self._model.encode_steps(mapped)))
+                else:
+                    cached = words.get(piece)
+                    ids.extend(cached if cached is not None else encode(piece))
+            yield
 
     def _encode_word(self, piece: str) -> tuple[int, ...]:
         ids = self._model.encode(to_byte_characters(piece))
