@@ -98,7 +98,7 @@ make_node_modules() { # [FOLDER [WHAT]]
     [ "$(cat "$folder/node_modules/.loom-stamp" 2>/dev/null || true)" = "$stamp" ] && return
     say "npm packages${2:+ $2}"
     try "npm could not install $folder/package-lock.json; give it access to a registry and run this again." \
-        npm ci --prefix "$folder" --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
+        npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
     printf '%s' "$stamp" >"$folder/node_modules/.loom-stamp"
 }
 

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 
 def install_remedy(extra: str, in_page: str) -> str:
     """How to get an optional dependency: by pip natively, else `in_page`, for nobody can run pip there."""
     return in_page if sys.platform == "emscripten" else f"Install it: pip install 'loom_py[{extra}]'."
+
+
+def clear_exception(error: BaseException) -> None:
+    """Let go of everything that an exception, and those behind it, hold through their frames."""
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is None:
+            continue
+        chain += (link.__cause__, link.__context__)
+        if isinstance(link, BaseExceptionGroup):
+            chain += link.exceptions
+        traceback.clear_frames(link.__traceback__)
+        link.__cause__ = link.__context__ = link.__traceback__ = None
 
 
 class LoomError(Exception):

@@ -14,7 +14,7 @@ import traceback
 from typing import Any
 
 from ..compat import import_name
-from ..errors import InputError, LoomError
+from ..errors import InputError, LoomError, clear_exception
 from ..network import unset
 from ..network.layer_init import call_layer_init, list_layer_init_functions
 from ..network.loading import build_network_from_json, load_model_from_string
@@ -66,9 +66,18 @@ def version() -> str:
 
 
 def last_error() -> str:
-    """JSON of the exception that reached JavaScript last: name, message, where, remedy, traceback."""
+    """JSON of the exception that reached JavaScript last: name, message, where, remedy, traceback.
+
+    Python forgets it then: its frames hold whatever the call was about, a model with all its weights for example.
+    """
     error = getattr(sys, "last_exc", None)
-    return json.dumps(describe_error(error) if error is not None else {"name": "Error", "message": "unknown error"})
+    if error is None:
+        return json.dumps({"name": "Error", "message": "unknown error"})
+    text = json.dumps(describe_error(error))
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        vars(sys).pop(name, None)
+    clear_exception(error)
+    return text
 
 
 def describe_error(error: BaseException) -> dict[str, str]:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import InputError
 from .tasks import Task
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What gives its memory back when asked."""
+
+    def close(self) -> None: ...
+
 
 _objects: dict[int, Any] = {}
 _counter = 0
@@ -31,9 +39,12 @@ def take(handle: int, kind: type | tuple[type, ...]) -> Any:
 
 
 def release(handle: int) -> None:
-    """Forget an object; models free their memory at once. Unknown handles are ignored."""
-    if isinstance(_objects.pop(handle, None), Task):
+    """Forget an object; models free their memory at once, whoever still holds them. Unknown handles are ignored."""
+    value = _objects.pop(handle, None)
+    if isinstance(value, Task):
         return
+    if isinstance(value, Closable):
+        value.close()
     gc.collect()
 
 

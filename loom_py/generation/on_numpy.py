@@ -62,7 +62,8 @@ class OnNumpy:
         return logits if every else logits[0]
 
     def close(self) -> None:
-        """Nothing: arrays go with their last name."""
+        """Forget the weights, which the frames of an exception may hold through this object."""
+        self.weights = {}
 
     def _hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache, *, every: bool = False) -> NDArray[Any]:
         cache.reserve(cache.length + len(ids))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools import console, index, model, numpy_wheel, paths, pins, serve, wheels
+from tools.numpy_wasm import root
 
 NAME = "numpy-9.9.9-cp314-cp314-pyemscripten_2026_0_wasm32.whl"
 
@@ -102,6 +103,39 @@ def test_the_index(
     (page / NAME).write_bytes(wheel.read_bytes())
     (listing / "index.html").write_text(f'<a href="../../{NAME}#sha256={expected_wheel["sha256"]}">x</a>')
     assert numpy_wheel.from_index().read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.parametrize("named", ["#sha256={own}", ""])
+def test_an_index_with_another_wheel_of_that_name_is_passed_over(
+    wheel: Path,
+    expected_wheel: dict[str, str],
+    remote: serve.Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+) -> None:
+    """Trouble table: the index's own hash was believed, whatever it served."""
+    page = tmp_path / "remote"
+    monkeypatch.setattr(index, "index_urls", lambda: (remote.url + "simple",))
+    listing = page / "simple/numpy"
+    listing.mkdir(parents=True)
+    other = wheel.read_bytes() + b"\0"
+    (page / NAME).write_bytes(other)
+    fragment = named.format(own=hashlib.sha256(other).hexdigest())
+    (listing / "index.html").write_text(f'<a href="../../{NAME}{fragment}">x</a>')
+    with pytest.raises(console.Skipped, match="is not the one that Pyodide names" if named else "SHA-256|hash|damaged"):
+        numpy_wheel.from_index()
+
+
+def test_package_lists_have_an_age_and_install_scripts_do_not_run() -> None:
+    """Trouble table: a Debian system whose package lists were valid for ever, and npm's install scripts."""
+    options = " ".join(root.APT_OPTIONS)
+    assert "Check-Valid-Until" not in options
+    assert f'Acquire::Min-ValidTime "{365 * 24 * 3600}"' in options
+    script = (paths.REPOSITORY / "build_pyodide.sh").read_text(encoding="utf-8")
+    calls = [line for line in script.splitlines() if line.strip().startswith("npm ")]
+    assert calls
+    assert all("--ignore-scripts" in line for line in calls)
 
 
 def test_the_distribution_is_held_to_pyodides_own_hash(
