@@ -131,10 +131,10 @@ def retries(node: Node) -> dict[CodeSet, float]:
 
     A repeat is retried where something after it can fail, and all over again at every place of a lookaround.
     """
-    found: dict[CodeSet, float] = {}
+    weights: dict[CodeSet, float] = {}
     for chars, weight in _retried(node, False):
-        found[chars] = found.get(chars, 0) + weight
-    return found
+        weights[chars] = weights.get(chars, 0) + weight
+    return weights
 
 
 def _retried(node: Node, again: bool) -> Iterator[tuple[CodeSet, float]]:

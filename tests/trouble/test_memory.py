@@ -73,8 +73,8 @@ def test_an_error_does_not_keep_a_model(device: SimdDevice, wrong: str, on: str)
         WRONG[wrong](handle)
     sys.last_exc = caught.value  # as Pyodide does where an exception reaches JavaScript
     del caught
-    told = json.loads(api.last_error())
-    assert told["message"]
+    parts = json.loads(api.last_error())
+    assert parts["message"]
     assert not {"last_exc", "last_value", "last_traceback"} & set(vars(sys))
     release(handle)
     assert device.memory.used == before
