@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..runtime.choice import NAMES, devices, use_device
+from ..runtime.choice import MOST_THREADS, NAMES, NUMPY, devices, use_device
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=NAMES, default="numpy", help="where to compute; numpy if not given")
+def add_device(parser: argparse.ArgumentParser, default: str = NUMPY) -> None:
+    parser.add_argument("--device", choices=NAMES, default=default, help=f"where to compute; {default} if not given")
     parser.add_argument("--threads", type=int, metavar="N", help="of the simd device, 1 … 16; one a core if not given")
 
 
@@ -20,7 +20,9 @@ def chosen(args: argparse.Namespace) -> Iterator[None]:
     """Prefer the device that the command line names, within the block. Raises `DeviceError` if it cannot be opened."""
     before = devices.preference
     try:
-        use_device(args.device, threads=min(os.cpu_count() or 1, 16) if args.threads is None else args.threads)
+        use_device(
+            args.device, threads=min(os.cpu_count() or 1, MOST_THREADS) if args.threads is None else args.threads
+        )
         yield
     finally:
         devices.prefer(before)

@@ -16,6 +16,7 @@ from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
 from ..output import print_json
 from ..progress import Bar, to_end
+from ..runtime.choice import NUMPY
 from ..text.prompt import Prompt
 from .device import add_device, chosen
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--repetition-penalty", type=float)
     add("--seed", type=int)
     add("--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times")
-    add_device(parser)
+    add_device(parser, "auto")
     activations = "of a device, what quantised weights are multiplied with: 16 bits or float32"
     add("--activations", choices=ACTIVATIONS, default="q16", help=activations)
 
@@ -63,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace) -> LanguageModel:
     steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
     with Bar("loading", 0, "B") as bar:
-        model = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))[0]
+        model, reason = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
+    if model.device == NUMPY and args.device != NUMPY:
+        print(f"note: on NumPy, which is slow: {reason}", file=sys.stderr)
     for notice in model.notices:
         print(f"note: {notice}", file=sys.stderr)
     return model

@@ -15,14 +15,14 @@ OPERATIONS = 1e8
 
 
 def load_to_device(
-    files: Mapping[str, Source], name: str = "model", *, activations: str = "q16"
+    files: Mapping[str, Source], name: str = "model", *, activations: str = "q16", preference: str | None = None
 ) -> Generator[LoadProgress, None, tuple[LanguageModel, str]]:
-    """As `load_steps`, to the device that `runtime.choice.devices` prefers → the model, and why it is there.
+    """As `load_steps`, to the device of the `preference`, or that `devices` prefer → the model, and why it is there.
 
     A device that is too small is passed over for the next one, but not for NumPy, which needs more memory than any. The
     error of the last one passes through.
     """
-    candidates = list(devices.candidates(OPERATIONS))
+    candidates = list(devices.candidates(OPERATIONS, preference))
     choices = [c for c in candidates if c.device] or candidates
     reasons: list[str] = []
     for choice in choices:

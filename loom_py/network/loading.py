@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 from ..errors import FormatError, InputError
 from ..formats.files import read_file
 from ..formats.source import FileSource
+from ..progress import to_end
+from ..runtime.choice import open_fastest
 from ..schema.strict import parse_json
 from .bundle import TYPE
 from .config import parse_config
@@ -72,7 +74,7 @@ def load_model(
     model_id: None = None,
     *,
     progress: Callable[[LoadProgress], None] | None = None,
-    device: Device | None = None,
+    device: Device | str | None = "auto",
     activations: str = "q16",
 ) -> LanguageModel: ...
 
@@ -82,19 +84,27 @@ def load_model(
     model_id: str | None = None,
     *,
     progress: Callable[[LoadProgress], None] | None = None,
-    device: Device | None = None,
+    device: Device | str | None = "auto",
     activations: str = "q16",
 ) -> Network | LanguageModel:
     """With `model_id`, that network of a bundle file; without, the language model of a checkpoint.
 
     A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
-    for those, see `generation.loading`.
+    for those, see `generation.loading`. `device` is one that is open, None for NumPy, or a name: with "auto" the
+    fastest there is, unless `use_device` has named one.
     """
     if model_id is not None:
         check_path(path, "load_model_from_string")
         return load_model_from_string(read_file(path), model_id, beside(path))
-    from ..generation.loading import load_model as load_checkpoint  # not needed by pages without language models
+    # not needed by pages without language models
+    from ..generation.loading import load_model as load_checkpoint
+    from ..generation.opening import model_files
+    from ..generation.placing import load_to_device
 
+    if isinstance(device, str):
+        preference = open_fastest() if device == "auto" else device
+        steps = load_to_device(model_files(path), Path(path).name, activations=activations, preference=preference)
+        return to_end(steps, progress)[0]
     return load_checkpoint(path, progress, device=device, activations=activations)
 
 

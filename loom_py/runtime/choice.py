@@ -1,11 +1,12 @@
 """Which device runs some work: the user's preference, what is available, and how much there is to compute.
 
-Natively everything runs on NumPy until `use_device` says otherwise. In a page JavaScript reports at the start which
-devices it could open, and `auto` takes the best of them.
+Natively networks run on NumPy until `use_device` says otherwise, and language models on the fastest device that
+`open_fastest` finds. In a page JavaScript reports at the start which devices it could open, and `auto` takes the best.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .pending import finished
 
 NUMPY = "numpy"
 NAMES = ("auto", NUMPY, "simd", "webgpu")
+MOST_THREADS = 16
 GPU_OPERATIONS = 5e8
 """Multiply-adds per replay from which a hardware GPU is worth its latency; below, the CPU finishes earlier."""
 
@@ -39,6 +41,8 @@ class Devices:
         self._open: dict[str, Device] = {}
         self._missing: dict[str, str] = {}
         self.preference = NUMPY
+        self.chosen = False
+        """Whether somebody has named a device."""
 
     def add(self, device: Device) -> None:
         """Make an open device available under its name."""
@@ -62,7 +66,7 @@ class Devices:
         if name not in NAMES and name not in self._open:
             names = ", ".join(dict.fromkeys([*NAMES, *self._open]))
             raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {names}.")
-        self.preference = name
+        self.preference, self.chosen = name, True
 
     def describe(self) -> list[Facts]:
         """Every device: its name, whether it is available, and its facts or the reason."""
@@ -135,8 +139,27 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
             if name != "auto":
                 devices.prefer(NUMPY)
                 raise
-            devices.missing(wanted, error.message)
+            devices.missing(wanted, _in_words(error))
     return devices.describe()
+
+
+def open_fastest() -> str:
+    """Natively, where nobody has named a device: open the compiled kernels → the preference for a language model.
+
+    A GPU is not opened: for one token at a time the CPU is done before it answers.
+    """
+    if devices.chosen:
+        return devices.preference
+    if devices.get("simd") is None:
+        try:
+            devices.add(_open("simd", min(os.cpu_count() or 1, MOST_THREADS)))
+        except DeviceError as error:
+            devices.missing("simd", _in_words(error))
+    return "auto"
+
+
+def _in_words(error: DeviceError) -> str:
+    return f"{error.message}. {error.remedy}".removesuffix(". ") if error.remedy else error.message
 
 
 IN_PAGE = {

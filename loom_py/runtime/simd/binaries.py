@@ -14,6 +14,8 @@ def binary(*, relaxed: bool, shared: bool) -> Path:
     path = BINARIES / f"loom{'-relaxed' if relaxed else ''}{'-threads' if shared else ''}.wasm"
     if not path.is_file():
         raise DeviceError(
-            f"the compiled kernels {path.name} are missing", where="simd", remedy="Run ./build_pyodide.sh build."
+            f"the compiled kernels {path.name} are missing",
+            where="simd",
+            remedy="Run pip install ziglang and then python -m tools.simd in the repository, or install loom_py again.",
         )
     return path

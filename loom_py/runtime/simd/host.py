@@ -51,6 +51,6 @@ def open_host(*, threads: int = 1, relaxed: bool = True) -> Host:
         raise DeviceError(
             "the simd device needs the package wasmtime",
             where="simd",
-            remedy="Install it: pip install 'loom_py[simd]'.",
+            remedy="Install it: pip install wasmtime.",
         ) from error
     return WasmtimeHost(threads=threads, relaxed=relaxed)

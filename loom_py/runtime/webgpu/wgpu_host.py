@@ -36,7 +36,7 @@ def adapters() -> list[Any]:
         import wgpu  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise DeviceError(
-            "the wgpu device needs the package wgpu", where="wgpu", remedy="Install it: pip install 'loom_py[gpu]'."
+            "the wgpu device needs the package wgpu", where="wgpu", remedy="Install it: pip install wgpu."
         ) from error
     order = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
     by_type = [a for a in wgpu.gpu.enumerate_adapters_sync() if a.info["backend_type"] != "OpenGL"]
