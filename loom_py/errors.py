@@ -6,9 +6,9 @@ import sys
 import traceback
 
 
-def install_remedy(extra: str, in_page: str) -> str:
+def install_remedy(package: str, in_page: str) -> str:
     """How to get an optional dependency: by pip natively, else `in_page`, for nobody can run pip there."""
-    return in_page if sys.platform == "emscripten" else f"Install it: pip install 'loom_py[{extra}]'."
+    return in_page if sys.platform == "emscripten" else f"Install it: pip install {package}."
 
 
 def clear_exception(error: BaseException) -> None:

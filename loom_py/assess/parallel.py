@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError
 from .runs import Job, run
 
-REMEDY = 'Install it (pip install "loom_py[assess]"), or run in one process (--processes 1).'
+REMEDY = "Install it (pip install joblib), or run in one process (--processes 1)."
 
 
 def results(

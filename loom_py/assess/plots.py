@@ -41,7 +41,7 @@ def require() -> Any:
     try:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:
-        remedy = install_remedy("assess", "Load it with micropip.install('matplotlib'), or leave the plot out.")
+        remedy = install_remedy("matplotlib", "Load it with micropip.install('matplotlib'), or leave the plot out.")
         raise InputError("matplotlib is not installed", where="plot", remedy=remedy) from error
 
 

@@ -167,7 +167,7 @@ def _safetensors_writer() -> Callable[[dict[str, NDArray[Any]], Path, str], None
         raise InputError(
             "the package safetensors, which writes the weights, is not installed",
             where="convert_gguf",
-            remedy=install_remedy("convert", "Convert on the command line: python -m loom_py convert."),
+            remedy=install_remedy("safetensors", "Convert on the command line: python -m loom_py convert."),
         ) from None
     spec: Any = getattr(safetensors, "TensorSpec", None)  # since 0.8 by address, before that by bytes
 

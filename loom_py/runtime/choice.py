@@ -120,7 +120,7 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
 
     **Arguments:**
 
-    - `name`: `numpy`, `simd` (needs the extra `simd`), `webgpu` (needs the extra `gpu`), or `auto`.
+    - `name`: `numpy`, `simd`, `webgpu` (needs the package wgpu), or `auto`.
     - `threads`: of the simd device, 1 … 16.
 
     Raises `DeviceError` when that device cannot be opened; a lost GPU is reopened.

@@ -12,8 +12,8 @@ from tools import console
 SUITE = "forky"
 PACKAGES = "emscripten,python3.14,libpython3.14-dev,python3.14-dev,cython3,ninja-build,make,pkgconf,ca-certificates"
 SNAPSHOT_DAYS = 365
-"""How old the package lists of a testing suite may be: a mirror that is seldom renewed would otherwise have none that are
-valid, and one without a limit could serve packages with long-mended faults for ever."""
+"""How old the package lists of a testing suite may be: on a mirror that is seldom renewed they are past their date, and
+without a limit it could serve packages with long-mended faults for ever."""
 APT_OPTIONS = ('APT::Install-Recommends "false"', f'Acquire::Min-ValidTime "{SNAPSHOT_DAYS * 24 * 3600}"')
 
 
