@@ -34,7 +34,9 @@ class KernelsHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if not self._missing:
             return
-        environment = os.environ | {"PYTHONPATH": self.root, "PYTHONDONTWRITEBYTECODE": "1"}
+        # beside what is there: pip's isolated environment is on that path
+        path = os.pathsep.join(filter(None, (self.root, os.environ.get("PYTHONPATH"))))
+        environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "tools.simd"]
         ran = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
         if ran.returncode:

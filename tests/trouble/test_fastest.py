@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loom_py.cli import main
 
 import loom_py
+from loom_py.cli import main
 from loom_py.errors import DeviceError
 from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices, open_fastest

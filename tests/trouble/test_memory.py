@@ -20,6 +20,7 @@ from loom_py.errors import InputError, LoomError, clear_exception
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.on_device import OnDevice
 from loom_py.generation.sampling import GenerationOptions
+from loom_py.generation.text_files import TextSettings
 from loom_py.models.llama import Llama
 from loom_py.runtime.simd.device import SimdDevice
 from loom_py.runtime.stored import StoredWeight
@@ -44,7 +45,7 @@ def talking(device: SimdDevice | None) -> LanguageModel:
     if device is not None:
         uploaded = {name: StoredWeight(device.upload(array)) for name, array in weights.items()}
         runner = OnDevice(Llama(shape), uploaded, device)
-    return LanguageModel("tiny", runner, tokenizer(), None, frozenset())
+    return LanguageModel("tiny", runner, tokenizer(), TextSettings())
 
 
 def complete(handle: int, text: str = MANY) -> None:

@@ -14,6 +14,7 @@ import pytest
 from loom_py.errors import TokenizerError
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.sampling import GenerationOptions
+from loom_py.generation.text_files import TextSettings
 from loom_py.text.pretokenize import GPT2_PATTERN, LLAMA3_PATTERN
 from loom_py.text.tokenizer import Tokenizer
 from tests.models.tiny import llama
@@ -129,8 +130,8 @@ def test_a_stop_gets_through_while_a_prompt_is_encoded(parts: dict[str, Any]) ->
 
 
 def test_a_model_encodes_in_its_first_steps() -> None:
-    model = llama()
-    talking = LanguageModel("tiny", model, tokenizer(), None, frozenset())
+    model = llama(vocab_size=300)
+    talking = LanguageModel("tiny", model, tokenizer(), TextSettings())
     events = talking.events("the cat " * 3, GenerationOptions(max_tokens=1))
     kinds = [type(event).__name__ for event in events]
     assert kinds[:2] == ["Encoding", "Encoding"]

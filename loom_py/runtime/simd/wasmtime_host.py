@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,11 @@ class _SharedMemory(wasmtime.SharedMemory):
             return ffi.wasmtime_extern_t(ffi.WASMTIME_EXTERN_SHAREDMEMORY, union)
 
 
+def _close(managed: Iterable[Any]) -> None:
+    for part in managed:
+        part.close()
+
+
 class WasmtimeHost:
     """See `Host`."""
 
@@ -54,6 +61,9 @@ class WasmtimeHost:
         else:
             kind = wasmtime.MemoryType(wasmtime.Limits(limits.min, MAX_PAGES))
             self._memory = wasmtime.Memory(self._store, kind)
+        # In time: when the interpreter is taken down, wasmtime-py can no longer free them, and says so.
+        managed = (self._store, self._module, self._engine, *([self._memory] if threads > 1 else []))
+        weakref.finalize(self, _close, managed)
         self._exports = self._instance(self._store)
         self.base = self._exports["__heap_base"].value(self._store)
         self._pool: list[threading.Thread] = []
