@@ -108,7 +108,7 @@ def document(rng: random.Random) -> dict[str, Any]:
     added = [
         {
             "id": 100 + i,
-            "content": _word(rng, rng.choice([1, 9, 250])) + str(i % 7),
+            "content": _word(rng, rng.choice([1, 9, 250, 900])) + str(i % 7),
             **{f: rng.random() < 0.4 for f in flags},
         }
         for i in range(rng.choice([0, 1, 20, 400]))
