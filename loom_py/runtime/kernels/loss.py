@@ -7,6 +7,7 @@ saturated still learns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,9 +23,8 @@ EPSILON = 1e-7
 
 def _mean(values: Array) -> Array:
     """The mean, also where the sum is no float32."""
-    with np.errstate(over="ignore"):
-        mean = values.mean()
-    return np.asarray(mean if np.isfinite(mean) else values.mean(dtype=np.float64))
+    mean = values.mean()
+    return np.asarray(mean if math.isfinite(mean) else values.mean(dtype=np.float64))
 
 
 def _mse(y: Array, t: Array, _: float) -> Array:
@@ -72,7 +72,11 @@ def _cross_entropy_logits(z: Array, t: Array, _: float) -> Array:
 
 
 def _cross_entropy_logits_grad(z: Array, t: Array, _: float) -> Array:
-    return (np.exp(_log_softmax(z)) * t.sum(axis=-1, keepdims=True) - t) * z.dtype.type(1 / z.size)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    e *= t.sum(axis=-1, keepdims=True) / e.sum(axis=-1, keepdims=True)
+    e -= t
+    e *= z.dtype.type(1 / z.size)
+    return e
 
 
 def _bce(p: Array, t: Array, _: float) -> Array:

@@ -51,8 +51,7 @@ def layer_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Arra
 
 
 def _mean(x: Array) -> Array:
-    with np.errstate(over="ignore"):
-        mean = x.mean(axis=-1, keepdims=True)
+    mean = x.mean(axis=-1, keepdims=True)
     return mean if all_finite(mean) else x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
