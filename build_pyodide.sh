@@ -11,6 +11,7 @@ Usage: ./build_pyodide.sh COMMAND
   serve [--port N]      build what is not up to date, then serve the site on this machine (port 8000)
   check                 lint, check formatting and types; builds nothing
   test [PYTEST ARGS]    check, build and run the tests; with arguments leave out the checks and hand them to pytest
+  soak [--minutes N]    build, then run all fuzzers and soaks with a seed that is printed (10 minutes; --help for the choices)
   bench [--quick] [...] build, then measure LOOM beside its rivals in Chromium (12 minutes; --help for the choices)
   clean [--all]         remove what was built in the repository; with --all the caches too
   --help                show this
@@ -187,6 +188,12 @@ run_tests() {
     "$PYTHON" -m pytest "$@" || fail "the tests failed; the words above say which."
 }
 
+run_soak() {
+    build
+    find_chromium
+    "$PYTHON" -m tests.trouble.soak "$@" || { local status=$?; trap - ERR; exit "$status"; }
+}
+
 run_bench() {
     case " $* " in *" --help "* | *" -h "*) check_prerequisites; make_venv; tool_of_bench "$@"; return ;; esac
     build
@@ -215,6 +222,7 @@ case "$command" in
     serve) build; exec "$PYTHON" -m tools.serve "$@" ;;
     check) run_checks ;;
     test) run_tests "$@" ;;
+    soak) run_soak "$@" ;;
     bench) run_bench "$@" ;;
     clean) clean "$@" ;;
     help | -h | --help) usage ;;
