@@ -189,10 +189,12 @@ run_tests() {
 }
 
 run_soak() {
+    case " $* " in *" --help "* | *" -h "*) check_prerequisites; make_venv; soak "$@"; return ;; esac
     build
     find_chromium
-    "$PYTHON" -m tests.trouble.soak "$@" || { local status=$?; trap - ERR; exit "$status"; }
+    soak "$@"
 }
+soak() { "$PYTHON" -m tests.trouble.soak "$@" || { local status=$?; trap - ERR; exit "$status"; }; }
 
 run_bench() {
     case " $* " in *" --help "* | *" -h "*) check_prerequisites; make_venv; tool_of_bench "$@"; return ;; esac
