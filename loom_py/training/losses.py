@@ -23,6 +23,7 @@ LOSSES = tuple(DECLARED)
 ALIASES = {alias: name for name, declared in DECLARED.items() for alias in declared.aliases}
 
 
+ON_PROBABILITIES = ("cross_entropy", "bce")
 ON_LOGITS = {("cross_entropy", "softmax"): "cross_entropy_logits", ("bce", "sigmoid"): "bce_logits"}
 """(Loss on probabilities, the function that made them) → the same loss on that function's input."""
 
@@ -54,7 +55,7 @@ class Loss:
         return Located(Loss(name), z, target if target.shape == z.shape else ops.reshape(target, z.shape), True)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Located:
     """A loss with what it is computed from: the output, or its logits."""
 

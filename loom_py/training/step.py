@@ -11,7 +11,7 @@ from ..nn import chain
 from ..nn.grid import Grid
 from ..nn.layer import BUFFERS, Params, State, tree_map
 from ..runtime.ops import Ops, Tensor
-from .losses import Loss
+from .losses import ON_PROBABILITIES, Loss
 from .optimisers import Optimiser, Slots
 
 
@@ -98,7 +98,8 @@ def train_step(
     grads: list[Params] = []
     for x, target in batches:
         y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None, training=True)
-        loss = plan.loss.at(ops, y, chain.logits(network.layers, caches), target)
+        logits = chain.logits(network.layers, caches) if plan.loss.name in ON_PROBABILITIES else None
+        loss = plan.loss.at(ops, y, logits, target)
         losses.append(loss.value(ops))
         gradient, from_logits = loss.gradient(ops), loss.from_logits
         _, batch_grads = network.trace_backward(ops, params, caches, gradient, from_logits=from_logits)
