@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tools import console, paths
+from tools import console, files, paths, pyodide_patches
 
 CORE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 
@@ -19,6 +19,18 @@ def directory() -> Path:
             f"{folder / missing[0]} is missing; delete node_modules and run ./build_pyodide.sh build."
         )
     return folder
+
+
+def place(target: Path) -> None:
+    """Put Pyodide's files into the folder ``target``, with the site's changes."""
+    core = directory()
+    changed = {patch.file for patch in pyodide_patches.PATCHES}
+    for name in CORE_FILES:
+        if name in changed:
+            text = pyodide_patches.patched(name, (core / name).read_text(encoding="utf-8"))
+            files.write_text(target / name, text)
+        else:
+            files.place(core / name, target / name)
 
 
 def version() -> str:
