@@ -1,0 +1,2 @@
+/** The package in a Vite project: `export default { plugins: [loom()] }`. */
+export default function loom(): { name: string };
