@@ -59,6 +59,19 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
     return _checked(runtime, packages)
 
 
+def closure(text: str, name: str) -> list[str]:
+    """File names of a package in a lock file's text, and of everything that it needs."""
+    packages = json.loads(text)["packages"]
+    names: dict[str, None] = {}
+    queue = [name]
+    while queue:
+        package = packages[queue.pop()]
+        if package["file_name"] not in names:
+            names[package["file_name"]] = None
+            queue += package["depends"]
+    return list(names)
+
+
 def _checked(runtime: dict[str, Any], packages: dict[str, dict[str, Any]]) -> str:
     """Let pyodide_lock read, check and write the description, then restore the runtime's own fields."""
     fields = {"arch", "platform", "python"}

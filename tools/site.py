@@ -27,6 +27,8 @@ from tools import (
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
 STAMP = ".stamp.json"
+RUNTIME_LIST = "pyodide/runtime.json"
+"""The runtime list: what a page starts from besides its scripts, with hashes; `web/runtime_files.js` reads it."""
 SUFFIXES = {".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".txt", ".webmanifest", ".ts"}
 
 
@@ -58,9 +60,10 @@ def build() -> None:
         _runtime(site / "pyodide", precompile.compiled(wheels))
         for binary in kernels:
             files.place(binary, site / "simd" / binary.name)
+        (site / RUNTIME_LIST).write_text(runtime_list(site), encoding="utf-8")
         _models(site / "models", models)
         _pages(site)
-        if models or not model.wanted():  # without a model that was wanted, the next start tries again
+        if models or not model.enabled():  # without a model that was wanted, the next start tries again
             (site / STAMP).write_text(inputs, encoding="utf-8")
     size = sum(p.stat().st_size for p in paths.SITE.rglob("*") if p.is_file())
     console.detail(f"dist/ holds {console.megabytes(size)}; built in {time.monotonic() - started:.1f} s")
@@ -91,13 +94,28 @@ def _stamp() -> str | None:
 
 
 def _runtime(target: Path, wheels: list[Path]) -> None:
-    core = pyodide_core.directory()
-    for name in pyodide_core.CORE_FILES:
-        files.place(core / name, target / name)
+    pyodide_core.place(target)
     for wheel in wheels:
         files.place(wheel, target / wheel.name)
     text = lockfile.build(pyodide_core.lock()["info"], wheels)
     (target / "pyodide-lock.json").write_text(text, encoding="utf-8")
+
+
+def runtime_list(site: Path) -> str:
+    """The text of the runtime list for the files in ``site``.
+
+    `files` has the size and SHA-256 of each of Pyodide's files, wheels and compiled kernels; `start` names those that
+    every start needs.
+    """
+    listed = sorted(p for folder in ("pyodide", "simd") for p in (site / folder).iterdir() if p.is_file())
+    entries = {
+        path.relative_to(site).as_posix(): {"size": path.stat().st_size, "sha256": files.sha256(path)}
+        for path in listed
+    }
+    lock = site / "pyodide" / "pyodide-lock.json"
+    wheels = lockfile.closure(lock.read_text(encoding="utf-8"), "loom-py")
+    start = [f"pyodide/{name}" for name in (*pyodide_core.CORE_FILES, lock.name, *wheels)]
+    return json.dumps({"start": start, "files": entries}, indent=1) + "\n"
 
 
 def _models(target: Path, models: list[model.Model]) -> None:
@@ -118,6 +136,7 @@ def _pages(site: Path) -> None:
         target = site / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    (site / "vite.mjs").write_bytes((paths.REPOSITORY / "tools" / "vite_plugin.mjs").read_bytes())
     for name, html in pages.rendered(web / "demos").items():
         (site / name).write_text(html, encoding="utf-8", newline="\n")
     examples = site / "examples"

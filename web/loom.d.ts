@@ -776,7 +776,7 @@ export type WorkOptions = {
  * Start Python once in this thread; later calls share it. A failed start can be tried again.
  *
  * Progress counts files (`unit: "files"`), as they arrive from the network or the cache.
- * @param options `baseURL`: the folder with `pyodide/`, by default that of `loom.js`
+ * @param options `baseURL`: the folder with `worker.js`, `pyodide/` and `simd/`, by default that of `loom.js`
  */
 export declare function boot(options?: {
   baseURL?: string | URL;

@@ -3,5 +3,4 @@
  * `simd/` and `models/` are beside it.
  */
 
-export const SITE = new URL("./", import.meta.url);
-export const WORKER = new URL("worker.js", import.meta.url);
+export const SITE = new URL("./", /* @vite-ignore */ import.meta.url);

@@ -2,6 +2,7 @@
 
 import { Engine } from "./engine/engine.js";
 import { toPlain } from "./errors.js";
+import { ALIVE } from "./workers.js";
 
 const engine = new Engine();
 /** @type {Map<number, AbortController>} */
@@ -26,3 +27,16 @@ globalThis.onmessage = async ({ data: { id, type, method, params } }) => {
     running.delete(id);
   }
 };
+
+/** Hold a lock until this worker ends, which shows the page that it lives; not on plain HTTP, nor in a sandboxed frame. */
+async function live() {
+  const lock = `loom-worker-${Date.now()}-${Math.random()}`;
+  const held = () => {
+    globalThis.postMessage({ id: 0, type: "life", lock });
+    return new Promise(() => {});
+  };
+  await navigator.locks?.request(lock, held);
+}
+
+postMessage(ALIVE);
+live().catch(() => {}); // refused: the browser's own report of an error has to do

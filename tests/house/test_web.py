@@ -11,8 +11,8 @@ WEB = paths.REPOSITORY / "web"
 # Room → the rooms that its modules may import from; modules at the top are "".
 ALLOWED = {
     "storage": {"errors.js", "site.js"},
-    "devices": {"errors.js", "site.js"},
-    "engine": {"errors.js", "site.js", "devices", "storage"},
+    "devices": {"errors.js", "runtime_files.js", "workers.js"},
+    "engine": {"errors.js", "site.js", "runtime_files.js", "workers.js", "devices", "storage"},
     "api": {"errors.js", "site.js", "engine", "storage"},
     "view": {"errors.js"},
     "demos": {"loom.js", "globals.js", "live_view.js", "vendor"},

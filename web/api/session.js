@@ -3,7 +3,7 @@
 import { Engine } from "../engine/engine.js";
 import { WorkerEngine } from "../engine/rpc.js";
 import { InputError } from "../errors.js";
-import { SITE, WORKER } from "../site.js";
+import { SITE } from "../site.js";
 import { control, expectBoolean, expectChoice, expectNumber, expectText, mismatch, record } from "./arguments.js";
 import { json } from "./json.js";
 import { LanguageModel } from "./language_model.js";
@@ -62,7 +62,12 @@ export class Session {
     if (threads !== undefined) expectNumber(threads, "options.threads", { whole: true, minimum: 1 });
     const params = { baseURL: address(baseURL, "options.baseURL"), device, threads };
     signal?.throwIfAborted();
-    const engine = worker ? new WorkerEngine(WORKER) : new Engine();
+    const unpoliced = (/** @type {string} */ reason) =>
+      onProgress?.({
+        status: "notice",
+        message: `The worker runs without the page's content security policy: ${reason}`,
+      });
+    const engine = worker ? new WorkerEngine(new URL("worker.js", params.baseURL), unpoliced) : new Engine();
     const quit = () => engine.dispose(); // at once: an aborted start has nothing to lose
     signal?.addEventListener("abort", quit, { once: true });
     try {

@@ -1,7 +1,7 @@
 /** The devices of this page besides NumPy, opened while Python starts and registered once it runs. */
 
 import { WebGPUHost } from "./webgpu_host.js";
-import { InputError, explain } from "../errors.js";
+import { DeviceError, InputError, IntegrityError, explain } from "../errors.js";
 import { SimdHost } from "./simd_host.js";
 
 /**
@@ -31,14 +31,16 @@ import { SimdHost } from "./simd_host.js";
  * @typedef {{register: (bridge: import("../engine/bridge.js").Bridge) => void, reopen: () => Promise<void>, close: () => void}} Opened
  */
 
+/** Milliseconds for a GPU to open; a driver that never answers must not keep Python from starting. */
+const OPEN_MS = 15_000;
 const NAMES = ["auto", "numpy", "simd", "webgpu"];
 
 /**
- * Never fails because a device is missing; an unknown name is an `InputError`.
- * @param {DeviceOptions & {baseURL: string | URL}} options
+ * Never fails because a device is missing; an unknown name is an `InputError`, damaged kernels are an `IntegrityError`.
+ * @param {DeviceOptions & {files: import("../runtime_files.js").RuntimeFiles}} options
  * @returns {Promise<Opened>}
  */
-export async function openDevices({ device = "auto", threads, baseURL }) {
+export async function openDevices({ device = "auto", threads, files }) {
   if (!NAMES.includes(device)) {
     throw new InputError(`there is no device «${device}»`, {
       where: "device",
@@ -50,8 +52,11 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
   }
   /** @type {[SimdHost | string, WebGPUHost | string]} */
   const [simd, webgpu] = await Promise.all([
-    SimdHost.open({ threads, baseURL }).catch(explain),
-    WebGPUHost.open().catch(explain),
+    SimdHost.open({ threads, files }).catch((error) => {
+      if (error instanceof IntegrityError) throw error;
+      return explain(error);
+    }),
+    inTime("webgpu", WebGPUHost.open()).catch(explain),
   ]);
   return {
     register(bridge) {
@@ -69,4 +74,32 @@ export async function openDevices({ device = "auto", threads, baseURL }) {
       if (typeof webgpu !== "string") webgpu.close();
     },
   };
+}
+
+/**
+ * A device, unless it takes too long to open; one that opens later is closed.
+ * @template {{close: () => void}} T
+ * @param {string} where
+ * @param {Promise<T>} opening
+ * @returns {Promise<T>}
+ */
+async function inTime(where, opening) {
+  let late = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const limit = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => {
+      late = true;
+      reject(new DeviceError(`did not open within ${OPEN_MS / 1000} seconds`, { where }));
+    }, OPEN_MS);
+  });
+  opening.then(
+    (device) => late && device.close(),
+    () => {},
+  );
+  try {
+    return await Promise.race([opening, /** @type {Promise<never>} */ (limit)]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

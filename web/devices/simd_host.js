@@ -5,8 +5,9 @@
  * Threads need shared memory, hence a page that is cross-origin isolated; elsewhere the same kernels run on one thread.
  */
 
-import { InternalError, LoomError, RuntimeFailure } from "../errors.js";
-import { SITE } from "../site.js";
+import { IntegrityError, InternalError, LoomError, RuntimeFailure } from "../errors.js";
+import { RuntimeFiles } from "../runtime_files.js";
+import { startWorker } from "../workers.js";
 
 const PAGE = 65536;
 const STACK_BYTES = 65536;
@@ -25,7 +26,7 @@ const SIMD = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
 ]);
 
-/** @typedef {{threads?: number, relaxed?: boolean, baseURL?: string | URL}} SimdOptions */
+/** @typedef {{threads?: number, relaxed?: boolean, files?: RuntimeFiles}} SimdOptions */
 
 /** Whether the JavaScript engine has relaxed SIMD. */
 export const hasRelaxed = () => WebAssembly.validate(RELAXED);
@@ -46,6 +47,7 @@ export const threadCount = (threads = navigator.hardwareConcurrency || 1) =>
 export class SimdHost {
   /** @type {Worker[]} */
   #pool = [];
+  #closed = false;
   #kernels;
   #functions;
 
@@ -69,29 +71,30 @@ export class SimdHost {
    * @param {SimdOptions} [options] `threads`: at most this many (default: one per core); `relaxed`: false never uses it
    * @returns {Promise<SimdHost>}
    */
-  static async open({ threads, relaxed = true, baseURL = SITE } = {}) {
+  static async open({ threads, relaxed = true, files } = {}) {
     if (!hasSimd()) throw new RuntimeFailure("this browser's WebAssembly has no SIMD", { where: "simd" });
     const fast = relaxed && hasRelaxed();
     const count = threadCount(threads);
+    files ??= await RuntimeFiles.open();
     try {
-      return await SimdHost.#open(fast, count, baseURL);
+      return await SimdHost.#open(fast, count, files);
     } catch (error) {
-      if (count === 1) throw error;
-      return SimdHost.#open(fast, 1, baseURL); // one thread works where workers cannot start
+      if (count === 1 || error instanceof IntegrityError) throw error;
+      return SimdHost.#open(fast, 1, files); // one thread works where workers cannot start
     }
   }
 
   /**
    * @param {boolean} fast with relaxed SIMD
    * @param {number} count of threads
-   * @param {string | URL} baseURL
+   * @param {RuntimeFiles} files
    */
-  static async #open(fast, count, baseURL) {
+  static async #open(fast, count, files) {
     const name = `loom${fast ? "-relaxed" : ""}${count > 1 ? "-threads" : ""}.wasm`;
     try {
-      const module = await compile(new URL(`simd/${name}`, baseURL));
+      const module = await files.module(`simd/${name}`);
       const host = new SimdHost(module, makeMemory(module, count > 1), fast);
-      await host.#start(module, count);
+      await host.#start(files.url("devices/simd_worker.js"), module, count);
       return host;
     } catch (error) {
       if (error instanceof LoomError) throw error;
@@ -102,28 +105,18 @@ export class SimdHost {
 
   /**
    * Every pool thread has an instance of its own with its own stack, and waits inside it for work.
+   * @param {string} script of a thread
    * @param {WebAssembly.Module} module
    * @param {number} count
    */
-  async #start(module, count) {
+  async #start(script, module, count) {
     const ready = [];
     try {
       for (let index = 1; index < count; index++) {
         const stack = this.base + STACK_BYTES;
         this.base = stack + SCRATCH_BYTES;
         if (!this.grow(this.base)) break;
-        const worker = new Worker(new URL("simd_worker.js", import.meta.url), {
-          type: "module",
-          name: `loom-simd-${index}`,
-        });
-        this.#pool.push(worker);
-        ready.push(
-          new Promise((resolve, reject) => {
-            worker.onmessage = resolve;
-            worker.onerror = (event) => reject(new Error(event.message || "a thread could not be started"));
-          }),
-        );
-        worker.postMessage({ module, memory: this.memory, index, stack });
+        ready.push(this.#thread(script, module, index, stack));
       }
       await Promise.all(ready);
       this.threads = this.#pool.length + 1;
@@ -131,6 +124,23 @@ export class SimdHost {
       this.close();
       throw error;
     }
+  }
+
+  /**
+   * @param {string} script
+   * @param {WebAssembly.Module} module
+   * @param {number} index
+   * @param {number} stack
+   */
+  async #thread(script, module, index, stack) {
+    const worker = await startWorker(script, { name: `loom-simd-${index}` });
+    if (this.#closed) return worker.terminate();
+    this.#pool.push(worker);
+    return new Promise((resolve, reject) => {
+      worker.onmessage = resolve;
+      worker.onerror = (event) => reject(new Error(event.message || "a thread could not be started"));
+      worker.postMessage({ module, memory: this.memory, index, stack });
+    });
   }
 
   /** Bytes of memory. */
@@ -176,23 +186,11 @@ export class SimdHost {
 
   /** Stop the threads and free the memory. */
   close() {
+    this.#closed = true;
     if (this.#pool.length) this.#kernels.quit();
     for (const worker of this.#pool) worker.terminate();
     this.#pool = [];
   }
-}
-
-/** @param {URL} url */
-async function compile(url) {
-  if (url.protocol === "file:") {
-    const files = "node:fs/promises"; // a variable, so that bundlers for the web do not resolve it
-    const { readFile } = await import(files);
-    return WebAssembly.compile(await readFile(url));
-  }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  const streams = response.headers.get("Content-Type") === "application/wasm";
-  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }
 
 /**

@@ -1,5 +1,7 @@
 /** A pool thread of `simd_host.js`: an instance over the shared memory that serves until the pool is closed. */
 
+import { ALIVE } from "../workers.js";
+
 /** @param {MessageEvent<{module: WebAssembly.Module, memory: WebAssembly.Memory, index: number, stack: number}>} message */
 globalThis.onmessage = ({ data: { module, memory, index, stack } }) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -9,3 +11,5 @@ globalThis.onmessage = ({ data: { module, memory, index, stack } }) => {
   kernels.serve(index, stack); // its scratch begins where its stack does
   globalThis.close();
 };
+
+postMessage(ALIVE);

@@ -4,9 +4,13 @@
  *     page → worker   {id, type: "request", method, params}      {id, type: "cancel"}
  *     worker → page   {id, type: "event", event}                 progress, tokens
  *                     {id, type: "result", value}                {id, type: "error", error}
+ *
+ * Nothing tells a page that a worker has ended. So the worker holds a lock under a name of its own for as long as it lives,
+ * and says `{id: 0, type: "life", lock}` first; whoever gets that lock knows that the worker is gone.
  */
 
-import { RuntimeFailure, fromPlain } from "../errors.js";
+import { InputError, RuntimeFailure, explain, fromPlain } from "../errors.js";
+import { startWorker } from "../workers.js";
 
 /** @typedef {import("./requests.js").Method} Method */
 /** @typedef {import("./requests.js").EngineLike} EngineLike */
@@ -15,6 +19,9 @@ import { RuntimeFailure, fromPlain } from "../errors.js";
  * @typedef {import("./requests.js").CallOptions<M>} CallOptions
  */
 /** @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void, onEvent: (event: any) => void, signal?: AbortSignal}} Pending */
+/** @typedef {{id: number, type: string, event?: any, value?: any, error?: import("../errors.js").PlainError, lock?: string}} Report of the worker */
+
+const RESTART = "Start another session with loom.start(); models that are kept need no new download.";
 
 /** @implements {EngineLike} */
 export class WorkerEngine {
@@ -24,16 +31,23 @@ export class WorkerEngine {
   owner = this;
   /** @type {Error | null} */
   #dead = null;
+  /** Aborted with the engine's end. */
+  #life = new AbortController();
+  /** @type {Promise<Worker>} */
+  #opening;
+  /** @type {Worker | null} */
+  #worker = null;
 
-  /** @param {URL | string} url of `worker.js` */
-  constructor(url) {
-    this.worker = new Worker(url, { type: "module", name: "loom" });
-    this.worker.onmessage = ({ data }) => this.#receive(data);
-    this.worker.onerror = (event) => {
-      event.preventDefault();
-      const reason = event.message || "its script could not be loaded";
-      this.#die(new RuntimeFailure(`the worker stopped (${reason})`, { remedy: "Reload the page." }));
-    };
+  /**
+   * @param {URL | string} url of `worker.js`
+   * @param {(reason: string) => void} [onUnpoliced] called when the worker could not be put under the page's policy
+   */
+  constructor(url, onUnpoliced) {
+    this.#opening = startWorker(url, { name: "loom", signal: this.#life.signal, onUnpoliced });
+    this.#opening.then(
+      (worker) => this.#open(worker),
+      (error) => this.#die(error),
+    );
   }
 
   /**
@@ -43,23 +57,39 @@ export class WorkerEngine {
    * @param {CallOptions<M>} [options]
    * @returns {Promise<import("./requests.js").Result<M>>}
    */
-  call(method, params, { onEvent = () => {}, signal } = {}) {
-    if (this.#dead) return Promise.reject(this.#dead);
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  async call(method, params, { onEvent = () => {}, signal } = {}) {
+    const worker = this.#worker ?? (await this.#opening);
+    if (this.#dead) throw this.#dead;
+    signal?.throwIfAborted();
     const id = ++this.#counter;
-    const cancel = () => this.worker.postMessage({ id, type: "cancel" });
+    const cancel = () => worker.postMessage({ id, type: "cancel" });
     signal?.addEventListener("abort", cancel, { once: true });
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onEvent, signal });
-      this.worker.postMessage({ id, type: "request", method, params });
-    }).finally(() => {
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#pending.set(id, { resolve, reject, onEvent, signal });
+        send(worker, { id, type: "request", method, params });
+      });
+    } finally {
       this.#pending.delete(id);
       signal?.removeEventListener("abort", cancel);
-    });
+    }
   }
 
-  /** @param {{id: number, type: string, event?: any, value?: any, error?: import("../errors.js").PlainError}} message */
-  #receive({ id, type, event, value, error }) {
+  /** @param {Worker} worker */
+  #open(worker) {
+    if (this.#dead) return worker.terminate();
+    this.#worker = worker;
+    worker.onmessage = ({ data }) => this.#receive(data);
+    worker.onmessageerror = () => this.#end("it sent something that cannot be read here");
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(event.message || "no reason was given");
+    };
+  }
+
+  /** @param {Report} message */
+  #receive({ id, type, event, value, error, lock }) {
+    if (type === "life" && lock) return this.#watch(lock);
     const pending = this.#pending.get(id);
     if (!pending) return;
     if (type === "event") pending.onEvent(event);
@@ -70,16 +100,42 @@ export class WorkerEngine {
     }
   }
 
+  /** @param {string} lock that the worker holds */
+  #watch(lock) {
+    const ended = () => this.#end("it was terminated, or the browser ran out of memory");
+    void navigator.locks.request(lock, { signal: this.#life.signal }, ended).catch(() => {});
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
+    this.#die(new RuntimeFailure(`the worker that runs Python has ended (${reason})`, { remedy: RESTART }));
+  }
+
   /** @param {Error} error */
   #die(error) {
+    if (this.#dead) return;
     this.#dead = error;
+    this.#life.abort(error);
+    this.#worker?.terminate();
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
   }
 
   /** End the worker; pending calls are rejected. */
   dispose() {
-    this.worker.terminate();
     this.#die(new RuntimeFailure("the session was disposed", { remedy: "Start another with loom.start()." }));
+  }
+}
+
+/** @param {Worker} worker @param {{id: number, type: string, method: string, params: unknown}} message */
+function send(worker, message) {
+  try {
+    worker.postMessage(message);
+  } catch (error) {
+    throw new InputError(`cannot be sent to the worker (${explain(error)})`, {
+      where: message.method,
+      remedy: "Give plain values: numbers, text, lists, objects, typed arrays and files.",
+      cause: error,
+    });
   }
 }

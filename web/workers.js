@@ -1,0 +1,104 @@
+/**
+ * Workers under the page's own content security policy.
+ *
+ * A worker whose script has an address gets the policy in the headers of that script, which plain static hosting does not
+ * send; one whose script is a blob inherits the policy of whoever made it. So the script is a blob of one line here, which
+ * imports the module: by a call, for which `script-src` decides, while browsers hold declarations against `worker-src`.
+ */
+
+import { LoomError, RuntimeFailure, explain } from "./errors.js";
+import { policed, problemOf } from "./runtime_files.js";
+
+/** Milliseconds for a worker's scripts to arrive and run. */
+const START_MS = 20_000;
+/** What a module of a worker posts first, when everything that it imports is there. */
+export const ALIVE = "alive";
+
+/** @typedef {{name: string, signal?: AbortSignal, onUnpoliced?: (reason: string) => void}} WorkerOptions `onUnpoliced`: called when the worker could not be put under the page's policy */
+
+/**
+ * A worker that runs a module of this package.
+ *
+ * Where the page's policy forbids blobs as workers, the module is started by its address, as far as the policy allows that.
+ * Rejects with a `RuntimeFailure` that says why when there is no worker after some seconds.
+ * @param {string | URL} url of the module; it posts `ALIVE` first
+ * @param {WorkerOptions} options
+ * @returns {Promise<Worker>}
+ */
+export async function startWorker(url, { name, signal, onUnpoliced = () => {} }) {
+  if (typeof Worker !== "function") {
+    throw new RuntimeFailure("there are no web workers here", {
+      where: name,
+      remedy: "Start on this thread, with loom.start({ worker: false }).",
+    });
+  }
+  const script = `import(${JSON.stringify(String(url))}).catch((error) => postMessage(String(error)));`;
+  // A frame without an origin, as a sandbox makes it, cannot start modules that are blobs.
+  const opaque = globalThis.origin === "null";
+  const inline = opaque
+    ? `data:text/javascript,${encodeURIComponent(script)}`
+    : URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  try {
+    return await policed(opaque ? "data" : "blob", () => alive(inline, name, signal));
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (!(error instanceof LoomError)) throw await failure(url, name, error);
+    onUnpoliced(error.message);
+  } finally {
+    URL.revokeObjectURL(inline);
+  }
+  try {
+    return await policed(new URL(url).origin, () => alive(String(url), name, signal));
+  } catch (error) {
+    if (signal?.aborted || error instanceof LoomError) throw error;
+    throw await failure(url, name, error);
+  }
+}
+
+/**
+ * A worker that has posted `ALIVE`.
+ * @param {string} url
+ * @param {string} name
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Worker>}
+ */
+function alive(url, name, signal) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(url, { type: "module", name });
+    const end = (/** @type {unknown} */ reason) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      worker.onmessage = worker.onerror = null;
+      if (reason === undefined) return resolve(worker);
+      worker.terminate();
+      return reject(reason);
+    };
+    const abort = () => end(signal?.reason);
+    const late = () => end(new Error(`its scripts had not arrived after ${START_MS / 1000} seconds`));
+    const timer = setTimeout(late, START_MS);
+    signal?.addEventListener("abort", abort);
+    worker.onmessage = ({ data }) => end(data === ALIVE ? undefined : new Error(data));
+    worker.onerror = (event) => {
+      event.preventDefault();
+      end(new Error(event.message || "its scripts could not be loaded"));
+    };
+  });
+}
+
+/**
+ * Why a worker did not start: the browser says little, so its script is looked at.
+ * @param {string | URL} url
+ * @param {string} name
+ * @param {unknown} cause
+ */
+async function failure(url, name, cause) {
+  const remedy = `Check that ${url} and the folders beside it are there, as JavaScript; loom.start({ baseURL }) names another place.`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(3000) });
+    const problem = problemOf(response, String(url));
+    if (problem) return new RuntimeFailure(problem.problem, { where: problem.where, remedy, cause });
+  } catch (error) {
+    return new RuntimeFailure(`could not be fetched (${explain(error)})`, { where: String(url), remedy, cause });
+  }
+  return new RuntimeFailure(`the worker could not be started (${explain(cause)})`, { where: name, remedy, cause });
+}
