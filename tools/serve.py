@@ -54,6 +54,8 @@ MEDIA_TYPES = {
 }
 
 INDEX_PAGES = ("index.html", "index.htm")
+NOT_FOUND_PAGE = "404.html"
+"""What many static hosts send too, where a page is missing."""
 MAX_CONNECTIONS = 64
 """Open at once; a browser keeps six to a host. One more is answered with 503 and closed."""
 IDLE_SECONDS = 60
@@ -120,6 +122,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         self.close_connection = True
         self.send_error(status, message)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """As the base class; a person who asks for a page that is not there gets the site's own."""
+        page = Path(self.directory) / NOT_FOUND_PAGE
+        wants_page = "text/html" in getattr(self, "headers", {}).get("Accept", "")
+        if code != HTTPStatus.NOT_FOUND or not wants_page or not page.is_file():
+            return super().send_error(code, message, explain)
+        body = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", MEDIA_TYPES[".html"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Resource-Policy", "same-origin" if self.isolated else "cross-origin")

@@ -1,5 +1,6 @@
 /** A loss curve that follows training: epochs across, loss on a logarithmic scale. */
 
+import "./locale.js";
 import uPlot from "../vendor/uPlot/uPlot.esm.js";
 
 export class LossChart {

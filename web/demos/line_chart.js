@@ -1,5 +1,6 @@
 /** Several curves in one uPlot chart, with a key, in the colours of the page; they grow while work goes on. */
 
+import "./locale.js";
 import uPlot from "../vendor/uPlot/uPlot.esm.js";
 import { make } from "./ui.js";
 
