@@ -150,7 +150,7 @@ def _strip(left: bool, right: bool) -> Normalizer:
     return apply
 
 
-MAX_STEPS = 12
+MAX_STEPS = 32
 """Steps of a chain; those of published tokenizers have five at most."""
 
 

@@ -72,11 +72,11 @@ def test_the_patterns_people_use_take_long_runs() -> None:
     [
         (
             {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKD"}] * 200}},
-            "has 200 steps, more than the limit of 12",
+            "has 200 steps, more than the limit of",
         ),
         (
             {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split("a")] * 200}},
-            "has 200 steps, more than the limit of 12",
+            "has 200 steps, more than the limit of",
         ),
     ],
 )
