@@ -23,7 +23,7 @@ from ..runtime.audit import Limits, Unsound, audit
 from ..runtime.kernel import KERNELS
 from ..runtime.kernels.softmax import Tree
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
-from ..schema.fields import FILE, Fields, is_number, json_type
+from ..schema.fields import FILE, MAX_FLOAT, Fields, is_number, json_type
 from ..schema.strict import parse_json
 
 FORMAT, VERSION = "loomProgram", 1
@@ -110,7 +110,9 @@ def _named(f: Fields, program: Program) -> None:
     for name, value in f.object("dynamics").values.items():
         if not is_number(value):
             raise f.error(f"expected a number, got {json_type(value)}", "dynamics", name)
-        program.dynamics[name] = value
+        if abs(value) > MAX_FLOAT:
+            raise f.error("must be a number that float64 can hold", "dynamics", name)
+        program.dynamics[name] = float(value)
 
 
 def _dispatch(d: Fields, program: Program) -> Dispatch:

@@ -224,7 +224,8 @@ def attempt(text: str, device: Device | None) -> str:
     """Load and run a program: "refused", "loaded", "ran", or what was wrong. Anything but a typed error is."""
     start = time.perf_counter()
     try:
-        outcome = _attempt(text, device)
+        with np.errstate(all="ignore"):  # numbers may be absurd
+            outcome = _attempt(text, device)
     except LoomError:
         outcome = "refused"
     except Exception as error:
@@ -241,8 +242,7 @@ def _attempt(text: str, device: Device | None) -> str:
     values = {name: np.full(b.shape, 1.0 if name in program.inputs else 0.25, b.dtype) for name, b in owned.items()}
     inputs = {name: values[name] for name in program.inputs}
     state = {name: values[name].copy() for name in program.state}
-    with np.errstate(all="ignore"):
-        expected = replay(program, inputs, state)
+    expected = replay(program, inputs, state)
     if device is not None and device.supports(program) is None:
         _on_device(program, inputs, {name: values[name] for name in program.state}, device, expected)
     return "ran"

@@ -90,6 +90,7 @@ LIES: dict[str, tuple[Callable[[Record], object], str]] = {
     "a number beyond float32": (argument("accumulate", factor=1e39), "must be a number that float32 can hold"),
     "a tensor for a number": (argument("accumulate", factor={"ref": 0}), "must be a number"),
     "a cache that is full": (lambda r: r["dynamics"].update(position=5), "2 rows from 5 do not fit a cache of 6"),
+    "a number with 400 digits": (lambda r: r["dynamics"].update(p=10**400), "must be a number that float64 can hold"),
     "a view beyond its source": (buffer("reshape", offset=4), "does not lie inside buffer 0"),
     "a view of something else": (buffer("reshape", source=1), "must be a view of all of x"),
     "input without a name": (lambda r: r["inputs"].clear(), "is input and must have one name"),
