@@ -11,6 +11,7 @@ import importlib
 import json
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from ..compat import import_name
@@ -75,7 +76,8 @@ def last_error() -> str:
         return json.dumps({"name": "Error", "message": "unknown error"})
     text = json.dumps(describe_error(error))
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
-        vars(sys).pop(name, None)
+        with suppress(AttributeError):
+            delattr(sys, name)
     clear_exception(error)
     return text
 

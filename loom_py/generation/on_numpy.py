@@ -32,7 +32,7 @@ class OnNumpy:
     def __init__(self, decoder: Decoder, weights: Mapping[str, NDArray[Any]]) -> None:
         check_weights(weights, decoder.weights())
         self.decoder = decoder
-        self.weights = weights
+        self.weights: Mapping[str, NDArray[Any]] = weights
 
     def new_cache(self, limit: int | None = None) -> NumpyCache:
         return NumpyCache(self.decoder, limit)

@@ -8,6 +8,7 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loom_py.progress import to_end
 from loom_py.text import bpe
 from loom_py.text.bpe import BPE, BPEOptions
 
@@ -34,7 +35,7 @@ def test_both_ways_agree_with_tokenizers(model: tuple[dict[str, int], list[tuple
     ids = [vocab[char] for char in word]
     expected = [token.id for token in tokenizers.models.BPE(vocab, merges).tokenize(word)]
     assert ours._merge_short(list(ids)) == expected
-    assert ours._merge_long(list(ids)) == expected
+    assert to_end(ours._merge_steps(list(ids))) == expected
     assert list(ours.encode(word)) == expected
 
 

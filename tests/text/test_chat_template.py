@@ -123,7 +123,7 @@ def test_smollm2_renders_the_fixture() -> None:
 def test_same_as_without_limits(text: str) -> None:
     messages = MESSAGES if text is MISTRAL else MESSAGES[:3]
     tokens = {"bos_token": "<s>", "eos_token": "</s>"}
-    assert ChatTemplate(text, **tokens).render(messages) == plain_engine(text, messages, **tokens)
+    assert ChatTemplate(text, tokens=tokens).render(messages) == plain_engine(text, messages, **tokens)
 
 
 def test_tools_reach_the_template() -> None:

@@ -72,7 +72,7 @@ def test_an_error_does_not_keep_a_model(device: SimdDevice, wrong: str, on: str)
     del model
     with pytest.raises(LoomError) as caught:
         WRONG[wrong](handle)
-    vars(sys)["last_exc"] = caught.value  # as Pyodide does where an exception reaches JavaScript
+    sys.last_exc = caught.value  # as Pyodide does where an exception reaches JavaScript  # type: ignore[attr-defined]
     del caught
     parts = json.loads(api.last_error())
     assert parts["message"]

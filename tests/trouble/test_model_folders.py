@@ -43,7 +43,7 @@ CHOSEN: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", CHOSEN)
 def test_what_is_chosen_and_what_is_said(case: str) -> None:
     paths, files, notices = CHOSEN[case]
-    choice = choose_files(reversed(paths))
+    choice = choose_files(paths[::-1])
     assert choice.files == files
     assert len(choice.notices) == len(notices)
     for notice in notices:
