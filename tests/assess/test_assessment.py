@@ -208,9 +208,9 @@ def test_without_joblib(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(InputError, match=r"joblib is not installed.*loom_py\[assess\].*--processes 1"):
+    with pytest.raises(InputError, match=r"joblib is not installed.*pip install joblib.*--processes 1"):
         assess(SMALL, processes=2)
-    with pytest.raises(InputError, match=r"matplotlib is not installed.*loom_py\[assess\]"):
+    with pytest.raises(InputError, match=r"matplotlib is not installed.*pip install matplotlib"):
         main_error(["--plot", "nowhere", *QUICK])
 
 

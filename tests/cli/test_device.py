@@ -32,7 +32,7 @@ def fresh_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[Devices]:
 
 def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices) -> None:
     options = ("--model", tiny.path, "--prompt", "hello", "--max-tokens", 6, "--json")
-    plain = json.loads(run("generate", *options)[1])
+    plain = json.loads(run("generate", *options, "--device", "numpy")[1])
     assert (plain["device"], fresh_devices.get("simd")) == ("numpy", None)
     record = json.loads(run("generate", *options, "--device", "simd", "--threads", 2, "--activations", "f32")[1])
     assert (record["device"], record["activations"]) == ("simd", "f32")

@@ -81,7 +81,7 @@ def test_train_names_the_place_in_the_file(run: Run, tmp_path: Path, change: dic
 
 def test_train_names_a_place_in_the_data_file(run: Run, tmp_path: Path) -> None:
     data = write(tmp_path / "data.json", [{"Input": [1], "Target": ["x"]}])
-    assert f"{data}: [0].Target: " in run("train", write(tmp_path / "c.json", JOB), "--data", data)[2]
+    assert f"{data}: [0].Target[0]: " in run("train", write(tmp_path / "c.json", JOB), "--data", data)[2]
     no_array = write(tmp_path / "no_array.json", {"Input": [1]})
     message = run("train", write(tmp_path / "c.json", JOB), "--data", no_array)[2]
     assert f"{no_array}: expected an array, got an object" in message

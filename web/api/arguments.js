@@ -226,6 +226,7 @@ const BATCH_KEYS = { input: "input", inputs: "input", target: "target", targets:
 
 /**
  * Batches by either spelling, `{input, target}` or `{Input, Target}`; also the original's `{Inputs, Targets}`, and pairs.
+ * Further keys are the page's own, except where one may be meant for what is missing.
  * @param {unknown} batches
  * @returns {PackedBatch[]}
  */
@@ -240,17 +241,26 @@ function batch(item, where) {
   if (kind(item) !== "an object") throw wrong("{input, target}", item, where);
   /** @type {Partial<PackedBatch>} */
   const values = {};
+  /** @type {string[]} */
+  const others = [];
   for (const [key, value] of Object.entries(/** @type {object} */ (item))) {
     const place = `${where}.${key}`;
     const known = key.toLowerCase();
-    if (!Object.hasOwn(BATCH_KEYS, known))
-      throw new InputError(`unknown key '${key}'`, { where: place, remedy: "Known: input, target." });
+    if (!Object.hasOwn(BATCH_KEYS, known)) {
+      others.push(key);
+      continue;
+    }
     const name = /** @type {"input" | "target"} */ (BATCH_KEYS[/** @type {keyof typeof BATCH_KEYS} */ (known)]);
     if (values[name])
       throw new InputError(`the batch has a second ${name}`, { where: place, remedy: "Keep one of them." });
     values[name] = rows(value, place);
   }
   const { input, target } = values;
+  if (others[0] && !(input && target))
+    throw new InputError(`unknown key '${others[0]}'`, {
+      where: `${where}.${others[0]}`,
+      remedy: "Known: input, target.",
+    });
   if (!input) throw wrong("an array of numbers", undefined, `${where}.input`);
   if (!target) throw wrong("an array of numbers", undefined, `${where}.target`);
   return { input, target };
