@@ -331,7 +331,7 @@ class _Mixture(_WithoutLogits):
             mixing = ops.softmax(layer.tempered(ops, ops.narrow(x, 1, k * n, k)))
         else:
             share = np.array(layer.weights) / sum(layer.weights)
-            mixing = np.broadcast_to(share.astype(x.dtype), (x.shape[0], k))
+            mixing = np.tile(share.astype(x.dtype), (x.shape[0], 1))
         return ops.mix(mixing, parts), (mixing, parts)
 
     def backward(self, layer: Softmax, ops: Ops, cache: Any, gy: Tensor) -> Tensor:

@@ -129,12 +129,78 @@ def check_cost(node: Node) -> float:
 def retries(node: Node) -> dict[CodeSet, float]:
     """The characters of repeats that may be retried → how often a run of n of them is gone through n² / 2 times.
 
-    A repeat is retried where something after it can fail, and all over again at every place of a lookaround.
+    A repeat is retried where something after it can fail, and all over again at every place of a lookaround. Runs that
+    the pattern takes in a few matches are left out.
     """
     weights: dict[CodeSet, float] = {}
     for chars, weight in _retried(node, False):
         weights[chars] = weights.get(chars, 0) + weight
-    return weights
+    return {chars: weight for chars, weight in weights.items() if not _takes_runs(node, chars)}
+
+
+def _takes_runs(node: Node, chars: CodeSet) -> bool:
+    """Whether a run of `chars` is taken in a few matches, wherever one begins in it.
+
+    So it is where one option of a choice takes the rest of a run, `\\s+` or `\\s+(?!\\S)` for example, and each option
+    before it either needs another character, or takes the run up to the last place where it can: `\\s*[\\r\\n]+`.
+    """
+    for option in node.options if isinstance(node, Choice) else (node,):
+        if _needs_other(option, chars) and _is_simple(option):
+            continue
+        match _reach(option, chars):
+            case "end":
+                return True
+            case "last":
+                continue
+            case _:
+                return False
+    return False
+
+
+def _is_simple(node: Node) -> bool:
+    """Whether `node` holds nothing but characters, repeats of one, and short repeats of such."""
+    match node:
+        case One():
+            return True
+        case Repeat(item, _, high, _):
+            return isinstance(item, One) or (high is not None and high <= _MANY and _is_simple(item))
+        case Sequence() | Choice():
+            return all(map(_is_simple, children(node)))
+    return False
+
+
+def _needs_other(node: Node, chars: CodeSet) -> bool:
+    """Whether every match of `node` holds a character that is not among `chars`."""
+    match node:
+        case One(own):
+            return not own & chars
+        case Sequence(items):
+            return any(_needs_other(item, chars) for item in items)
+        case Choice(options):
+            return all(_needs_other(option, chars) for option in options)
+        case Repeat(item, low):
+            return low > 0 and _needs_other(item, chars)
+    return False
+
+
+def _reach(node: Node, chars: CodeSet) -> str:
+    """How far a match of `node` goes in a run of `chars`: to its `end`, to the `last` place that fits, or neither."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    while items and isinstance(items[0], Repeat) and isinstance(items[0].item, One) and items[0].high == 1:
+        items = items[1:]
+    match items:
+        case (Repeat(One(own), low, None, ""), *rest) if low <= 1 and own & chars == chars:
+            pass
+        case _:
+            return ""
+    match rest:
+        case [Look(One(other), False, True)] if not other & chars:
+            return "end"  # given one back, the next character is no reason to give back another
+        case _ if all(nullable(item) and _is_simple(item) for item in rest):
+            return "end"
+        case [One() | Repeat(One()), *others] if all(nullable(item) and _is_simple(item) for item in others):
+            return "last"
+    return ""
 
 
 def _retried(node: Node, again: bool) -> Iterator[tuple[CodeSet, float]]:

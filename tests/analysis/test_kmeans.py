@@ -100,7 +100,12 @@ def test_silhouette_edges() -> None:
 
 def test_bad_input() -> None:
     x = np.ones((3, 2))
-    for bad, match in (([[1, np.nan]], r"data\[0, 1\]"), ([1, 2], "matrix"), ([], "matrix"), ([["a"]], r"data\[0\]\[0\]: expected a number")):
+    for bad, match in (
+        ([[1, np.nan]], r"data\[0, 1\]"),
+        ([1, 2], "matrix"),
+        ([], "matrix"),
+        ([["a"]], r"data\[0\]\[0\]: expected a number"),
+    ):
         with pytest.raises(InputError, match=match):
             kmeans(bad, 2)
     for k in (0, -1, 1.5, True):

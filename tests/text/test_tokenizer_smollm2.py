@@ -138,10 +138,10 @@ def test_only_strings_are_encoded(text: Any) -> None:
         smollm2().ours.encode(text)
 
 
-@pytest.mark.parametrize("bad", [49152, -1, 2**40, None, "1", float("nan"), [1]])
-def test_unknown_ids_name_id_and_position(bad: Any) -> None:
+@pytest.mark.parametrize("bad", [-1, 2**40, None, "1", float("nan"), [1]])
+def test_what_is_no_id_is_named_with_its_position(bad: Any) -> None:
     tokenizer = smollm2().ours
-    with pytest.raises(InputError, match=r"ids\[2\].*no token with id") as caught:
+    with pytest.raises(InputError, match=r"ids\[2\].*expected a token id") as caught:
         tokenizer.decode([1, 2, bad])
     assert repr(bad) in str(caught.value)
     stream = tokenizer.decoder()

@@ -10,7 +10,8 @@ import pytest
 from tools import console, pages, paths
 
 DEMOS = paths.REPOSITORY / "web" / "demos"
-PAGES = pages.rendered(DEMOS)
+PAGES = {name: html for name, html in pages.rendered(DEMOS).items() if name != "404.html"}
+"""Those that visitors choose."""
 
 
 class Tags(HTMLParser):
