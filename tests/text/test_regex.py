@@ -214,3 +214,16 @@ def test_long_runs_take_linear_time(pattern: str, text: str) -> None:
     start = time.perf_counter()
     assert sum(end - begin for begin, end in Regex(pattern).spans(text)) == len(text)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", " \n", "\t\r", "a", "A\u0301", "1", "!"])
+@pytest.mark.parametrize("pattern", [LLAMA3_PATTERN, QWEN2_PATTERN, GPT2_PATTERN, r"\s*\n|\s+|x"])
+def test_runs_that_are_taken_at_once_cost_nothing(pattern: str, unit: str) -> None:
+    for text in (unit * 50_000, unit * 50_000 + "x"):
+        Regex(pattern).require_affordable([text])
+
+
+@pytest.mark.parametrize("pattern", [r"\s*b|\s|\s+", r"(?=\s*b)\s|\s+", r"\s+$|x", r"\s*b", r"\s*b|\s?\S|\s{2}|\s+"])
+def test_runs_that_are_retried_at_every_place_are_refused(pattern: str) -> None:
+    with pytest.raises(OverflowError):
+        Regex(pattern).require_affordable([" " * 100_000 + "x"])
