@@ -148,10 +148,15 @@ export function list(values, where) {
     if (Symbol.iterator in values) return [.../** @type {Iterable<unknown>} */ (values)];
     const { length } = /** @type {{length?: unknown}} */ (values);
     // Not of DataView, ArrayBuffer and their like, which have no length.
-    if (Number.isInteger(length) && Number(length) >= 0 && Number(length) < 2 ** 32)
+    if (Number.isInteger(length) && Number(length) >= 0 && holds(values, Number(length)))
       return Array.from(/** @type {ArrayLike<unknown>} */ (values));
   }
   throw wrong("an array", values, where);
+}
+
+/** Whether there can be so many items: a length alone costs nothing to write. @param {object} values @param {number} length */
+function holds(values, length) {
+  return length <= 1e5 || Object.keys(values).length >= length;
 }
 
 /**
