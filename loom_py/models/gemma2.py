@@ -19,17 +19,12 @@ from .registry import Family
 class SandwichGemma(Gemma):
     """What Gemma 2 and 3 share.
 
-    - `windows`: how many positions each layer sees, 0 for all.
     - `query_scale`: what products of queries and keys are multiplied with.
     """
 
     def __init__(self, config: LlamaConfig, windows: list[int], query_scale: float) -> None:
-        super().__init__(config)
-        self.windows = windows
+        super().__init__(config, windows)
         self.query_factor *= query_scale * config.head_dim**0.5
-
-    def layer_window(self, layer: int) -> int:
-        return self.windows[layer]
 
     def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
         for name, gguf in (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import gemma
 from .config import read_windows, unsupported
@@ -15,7 +13,6 @@ from .gemma import gemma_config
 from .gemma2 import SandwichGemma, query_divisor
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
-from .protocols import Tensors, Weight
 from .registry import Family
 from .rope import inverse_frequencies, read_rope
 
@@ -25,6 +22,8 @@ PATTERN = 6
 
 class Gemma3(SandwichGemma):
     """A `Decoder`; layers with a window rotate by frequencies of their own."""
+
+    head_norms = True
 
     def __init__(
         self, config: LlamaConfig, windows: list[int], query_scale: float, window_frequencies: NDArray[Any]
@@ -52,16 +51,6 @@ class Gemma3(SandwichGemma):
             size**-0.5,
             inverse_frequencies(config.rotary_size, theta, scaling),
         )
-
-    def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
-        yield from super().attention_weights(module, blk)
-        for name in ("q_norm", "k_norm"):
-            yield Weight(f"{module}.{name}.weight", (self.config.head_dim,), gguf=f"{blk}.attn_{name}.weight")
-
-    def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = super().heads(ops, weights, module, h)
-        q = self.norm(ops, weights, f"{module}.q_norm", q)
-        return q, self.norm(ops, weights, f"{module}.k_norm", k), v
 
     def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
         return self.window_frequencies if self.windows[layer] else self.frequencies

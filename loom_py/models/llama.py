@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .blocks import cached_attention, gated_mlp, linear, projection
+from .blocks import cached_attention, gated_mlp, layer_norm, linear, projection, vectors
 from .config import activation, attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
@@ -103,6 +103,10 @@ class Llama:
     """Whether GGUF lays the rows of a rotary pair side by side."""
     score_cap = 0.0
     """Where attention's scores level off; 0 for nowhere."""
+    layer_norms = False
+    """Whether norms over the hidden state subtract the mean and add an offset (Ba et al. 2016)."""
+    head_norms = False
+    """Whether each head of queries and keys is normalised before it is rotated."""
     final_norm, out_proj = "model.norm", "o_proj"
     """Names of the last norm and of attention's output."""
     query_factor = 1.0
@@ -110,8 +114,10 @@ class Llama:
     residual_factor = 1.0
     """What both halves of a block are multiplied with before they are added."""
 
-    def __init__(self, config: LlamaConfig) -> None:
+    def __init__(self, config: LlamaConfig, windows: Sequence[int] = ()) -> None:
         self.config = config
+        self.windows = windows or [0] * config.num_hidden_layers
+        """How many positions a token of each layer sees; 0 for all."""
         if config.rope_scaling is not None:
             self.query_factor = config.rope_scaling.attention_factor**2  # of queries and keys
         self.frequencies = inverse_frequencies(config.rotary_size, config.rope_theta, config.rope_scaling)
@@ -152,6 +158,9 @@ class Llama:
 
     def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
         """Of a norm over the hidden state."""
+        if self.layer_norms:
+            yield from vectors(module, self.config.hidden_size, gguf)
+            return
         yield Weight(f"{module}.weight", (self.config.hidden_size,), gguf=f"{gguf}.weight")
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
@@ -170,6 +179,9 @@ class Llama:
             (self.out_proj, "attn_output", (c.hidden_size, queries), None),
         ):
             yield from projection(f"{module}.{name}", shape, f"{blk}.{gguf}", bias=c.attention_bias, order=order)
+        if self.head_norms:
+            for name in ("q_norm", "k_norm"):
+                yield Weight(f"{module}.{name}.weight", (c.head_dim,), gguf=f"{blk}.attn_{name}.weight")
 
     def qkv_biases(self, module: str, blk: str) -> Iterator[Weight]:
         """Biases of queries, keys and values alone, for families that have them."""
@@ -219,6 +231,8 @@ class Llama:
 
     def norm(self, ops: Ops, weights: Tensors, module: str, x: Tensor) -> Tensor:
         """The norm `module` over the last axis."""
+        if self.layer_norms:
+            return layer_norm(ops, weights, module, x, self.config.rms_norm_eps)
         return ops.rms_norm(x, weights[f"{module}.weight"], self.config.rms_norm_eps)
 
     def added(self, ops: Ops, x: Tensor, y: Tensor) -> Tensor:
@@ -230,7 +244,7 @@ class Llama:
         factor = self.layer_query_factor(layer)
         if factor != 1.0:
             q = ops.scale(q, factor)
-        frequencies, window = self.layer_frequencies(layer), self.layer_window(layer)
+        frequencies, window = self.layer_frequencies(layer), self.windows[layer]
         mixed = cached_attention(ops, chunk, layer, q, k, v, frequencies, window=window, cap=self.score_cap)
         return linear(ops, weights, f"{module}.{self.out_proj}", mixed)
 
@@ -239,11 +253,12 @@ class Llama:
         c = self.config
         queries = (h.shape[0], c.num_attention_heads, c.head_dim)
         keys = (h.shape[0], c.num_key_value_heads, c.head_dim)
-        return (
-            ops.reshape(linear(ops, weights, f"{module}.q_proj", h), queries),
-            ops.reshape(linear(ops, weights, f"{module}.k_proj", h), keys),
-            ops.reshape(linear(ops, weights, f"{module}.v_proj", h), keys),
-        )
+        q = ops.reshape(linear(ops, weights, f"{module}.q_proj", h), queries)
+        k = ops.reshape(linear(ops, weights, f"{module}.k_proj", h), keys)
+        v = ops.reshape(linear(ops, weights, f"{module}.v_proj", h), keys)
+        if self.head_norms:
+            q, k = self.norm(ops, weights, f"{module}.q_norm", q), self.norm(ops, weights, f"{module}.k_norm", k)
+        return q, k, v
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
         return gated_mlp(ops, weights, module, h, self.config.activation)
@@ -255,10 +270,6 @@ class Llama:
     def layer_query_factor(self, layer: int) -> float:
         """`query_factor` of a layer."""
         return self.query_factor
-
-    def layer_window(self, layer: int) -> int:
-        """How many positions a token of a layer sees; 0 for all."""
-        return 0
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

@@ -11,22 +11,15 @@ from .registry import Family
 
 
 class Mistral(Llama):
-    """A `Decoder`; `windows[i]` is how many positions layer i sees, 0 for all."""
+    """A `Decoder`."""
 
     default_window = 4096
     """Where the file says nothing; 0 for all positions."""
-
-    def __init__(self, config: LlamaConfig, windows: list[int]) -> None:
-        super().__init__(config)
-        self.windows = windows
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         config = LlamaConfig.read(fields)
         return cls(config, read_windows(fields, config.num_hidden_layers, default=cls.default_window))
-
-    def layer_window(self, layer: int) -> int:
-        return self.windows[layer]
 
 
 FAMILY = Family(model_types=("mistral",), decoder=Mistral.read)

@@ -18,20 +18,16 @@ PATTERN = 4
 
 
 class OLMo3(OLMo2):
-    """A `Decoder`; `windows[i]` is how many positions layer i sees, 0 for all."""
+    """A `Decoder`."""
 
     def __init__(self, config: LlamaConfig, windows: list[int]) -> None:
-        super().__init__(config)
-        self.windows = windows
+        super().__init__(config, windows)
         self.plain_frequencies = inverse_frequencies(config.rotary_size, config.rope_theta)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         config = LlamaConfig.read(fields)
         return cls(config, read_windows(fields, config.num_hidden_layers, pattern=PATTERN, default=4096))
-
-    def layer_window(self, layer: int) -> int:
-        return self.windows[layer]
 
     def layer_query_factor(self, layer: int) -> float:
         return 1.0 if self.windows[layer] else self.query_factor

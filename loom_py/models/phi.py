@@ -8,7 +8,7 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .blocks import layer_norm, linear, projection, vectors
+from .blocks import linear, projection
 from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
@@ -20,6 +20,7 @@ class Phi(Llama):
     """A `Decoder`."""
 
     interleaved_in_gguf = False
+    layer_norms = True
     final_norm, out_proj = "model.final_layernorm", "dense"
 
     @classmethod
@@ -39,16 +40,10 @@ class Phi(Llama):
         yield from self.attention_weights(f"{block}.self_attn", blk)
         yield from self.mlp_weights(f"{block}.mlp", blk)
 
-    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
-        return vectors(module, self.config.hidden_size, gguf)
-
     def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
         hidden, mid = self.config.hidden_size, self.config.intermediate_size
         yield from projection(f"{module}.fc1", (mid, hidden), f"{blk}.ffn_up", bias=True)
         yield from projection(f"{module}.fc2", (hidden, mid), f"{blk}.ffn_down", bias=True)
-
-    def norm(self, ops: Ops, weights: Tensors, module: str, x: Tensor) -> Tensor:
-        return layer_norm(ops, weights, module, x, self.config.rms_norm_eps)
 
     def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         return self.parallel_block(ops, weights, layer, x, chunk)

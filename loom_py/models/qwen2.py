@@ -9,30 +9,28 @@ from ..schema.fields import Fields
 from . import llama
 from .config import read_windows
 from .gguf_config import GGUFConfig
-from .llama import LlamaConfig
-from .mistral import Mistral
+from .llama import Llama, LlamaConfig
 from .protocols import Weight
 from .registry import Family
 
 
-def qwen_windows(fields: Fields, layers: int) -> list[int]:
-    """As `Mistral.windows`: with `use_sliding_window` the layers from `max_window_layers` on have one."""
-    windows = read_windows(fields, layers, used=False, default=4096)
-    if fields.has("layer_types"):
-        return windows
-    full = fields.integer("max_window_layers", default=28, minimum=0)
-    return [0 if i < full else window for i, window in enumerate(windows)]
-
-
-class Qwen2(Mistral):
-    """A `Decoder`."""
+class Qwen(Llama):
+    """What Qwen2 and Qwen3 share: with `use_sliding_window` the layers from `max_window_layers` on have a window."""
 
     interleaved_in_gguf = False
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         config = LlamaConfig.read(fields)
-        return cls(config, qwen_windows(fields, config.num_hidden_layers))
+        windows = read_windows(fields, config.num_hidden_layers, used=False, default=4096)
+        if not fields.has("layer_types"):
+            full = fields.integer("max_window_layers", default=28, minimum=0)
+            windows = [0 if i < full else window for i, window in enumerate(windows)]
+        return cls(config, windows)
+
+
+class Qwen2(Qwen):
+    """A `Decoder`."""
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)

@@ -10,15 +10,14 @@ from ..schema.fields import Fields
 from . import llama
 from .config import read_windows
 from .gguf_config import GGUFConfig
-from .llama import LlamaConfig
-from .mistral import Mistral
+from .llama import Llama, LlamaConfig
 from .registry import Family
 
 INTERVAL = 4
 """Every so manyth layer has none; GGUF's reader takes that for granted."""
 
 
-class SmolLM3(Mistral):
+class SmolLM3(Llama):
     """A `Decoder`; `rotary[i]` says whether layer i has rotary embeddings."""
 
     def __init__(self, config: LlamaConfig, windows: list[int], rotary: list[bool]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .blocks import layer_norm, vectors
 from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
@@ -24,6 +23,7 @@ class StableLM(Llama):
     """
 
     interleaved_in_gguf = False
+    layer_norms = True
 
     def __init__(self, config: LlamaConfig, qkv_bias: bool, parallel: bool) -> None:
         super().__init__(config)
@@ -41,16 +41,10 @@ class StableLM(Llama):
             if not self.parallel or "post_attention_layernorm" not in weight.name:
                 yield weight
 
-    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
-        return vectors(module, self.config.hidden_size, gguf)
-
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)
         if self.qkv_bias:
             yield from self.qkv_biases(module, blk)
-
-    def norm(self, ops: Ops, weights: Tensors, module: str, x: Tensor) -> Tensor:
-        return layer_norm(ops, weights, module, x, self.config.rms_norm_eps)
 
     def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """As Llama's, or x + attention(h) + mlp(h) with h = norm(x)."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .blocks import layer_norm, linear, projection, vectors
+from .blocks import linear, projection
 from .config import read_windows
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
@@ -21,6 +21,7 @@ class StarCoder2(Mistral):
     """A `Decoder`."""
 
     interleaved_in_gguf = False
+    layer_norms = True
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -30,17 +31,11 @@ class StarCoder2(Mistral):
         )
         return cls(config, read_windows(fields, config.num_hidden_layers))
 
-    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
-        return vectors(module, self.config.hidden_size, gguf)
-
     def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
         c = self.config
         hidden, mid = c.hidden_size, c.intermediate_size
         yield from projection(f"{module}.c_fc", (mid, hidden), f"{blk}.ffn_up", bias=c.mlp_bias)
         yield from projection(f"{module}.c_proj", (hidden, mid), f"{blk}.ffn_down", bias=c.mlp_bias)
-
-    def norm(self, ops: Ops, weights: Tensors, module: str, x: Tensor) -> Tensor:
-        return layer_norm(ops, weights, module, x, self.config.rms_norm_eps)
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
         h = ops.activate(self.config.activation, linear(ops, weights, f"{module}.c_fc", h))
