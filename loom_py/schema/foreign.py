@@ -126,12 +126,12 @@ def server_error(value: object) -> Foreign | None:
     answer = cast(Mapping[str, object], value)
     if not answer or not _ERROR_KEYS.issuperset(answer):
         return None
-    said = next((answer[key] for key in ("error", "message", "detail", "errors") if answer.get(key)), None)
-    if isinstance(said, Mapping):
-        said = cast(Mapping[str, object], said).get("message")
-    if isinstance(said, list) and said:
-        said = cast(list[object], said)[0]
-    return Foreign(f"is a server's error message: {_shown(said)}", _ANSWER) if isinstance(said, str) else None
+    reason = next((answer[key] for key in ("error", "message", "detail", "errors") if answer.get(key)), None)
+    if isinstance(reason, Mapping):
+        reason = cast(Mapping[str, object], reason).get("message")
+    if isinstance(reason, list) and reason:
+        reason = cast(list[object], reason)[0]
+    return Foreign(f"is a server's error message: {_shown(reason)}", _ANSWER) if isinstance(reason, str) else None
 
 
 def _archive(raw: bytes) -> Foreign | None:

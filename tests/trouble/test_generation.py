@@ -309,8 +309,8 @@ def test_a_head_in_the_file_is_used(tmp_path: Path) -> None:
 
 # The trouble table: sampling as the model's files say, and a seed that is new each time. Siblings: each option, GGUF's.
 def test_the_models_own_sampling_is_the_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "max_new_tokens": 9, "stop_strings": ["zz"]}
-    model = load_model(checkpoint(tmp_path / "a", generation_config=said))
+    sampling = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "max_new_tokens": 9, "stop_strings": ["zz"]}
+    model = load_model(checkpoint(tmp_path / "a", generation_config=sampling))
     first, second = (model.chat([{"role": "user", "content": "x"}]) for _ in range(2))
     o = first.options
     chosen = (o.temperature, o.top_k, o.top_p, o.max_tokens, o.stop, o.repetition_penalty)

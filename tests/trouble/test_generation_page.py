@@ -46,8 +46,8 @@ async (given) => {
 
     const [one, two] = [await run(model.chat("x")), await run(model.chat("x"))];
     const again = await run(model.chat("x", { seed: one.seed }));
-    const said = (answer) => answer.ids.join();
-    out.drawn = [one.seed !== two.seed, said(one) !== said(two), said(again) === said(one), one.stats.tokens];
+    const joined = (answer) => answer.ids.join();
+    out.drawn = [one.seed !== two.seed, joined(one) !== joined(two), joined(again) === joined(one), one.stats.tokens];
 
     out.cut = [];
     for (const cut of ["cut \\ud83d", "\\ude00 cut", "a \\\\ud83d b"]) {
@@ -70,8 +70,8 @@ def test_language_models_in_a_session(open_page: Open, plain_url: str, tmp_path:
     directory = tiny_checkpoint.write(tmp_path)
     config = json.loads((directory / "tokenizer_config.json").read_text())
     (directory / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": NAMED}))
-    said = {"do_sample": True, "temperature": 1.5, "max_new_tokens": 9}
-    (directory / "generation_config.json").write_text(json.dumps(said))
+    sampling = {"do_sample": True, "temperature": 1.5, "max_new_tokens": 9}
+    (directory / "generation_config.json").write_text(json.dumps(sampling))
     names = (*tiny_checkpoint.FILES, "generation_config.json")
     out = page.evaluate(SESSION, [[name, list((directory / name).read_bytes())] for name in names])
     assert out["templates"] == ["default", "rag"]

@@ -250,12 +250,12 @@ function batch(item, where) {
   const others = [];
   for (const [key, value] of Object.entries(/** @type {object} */ (item))) {
     const place = `${where}.${key}`;
-    const known = key.toLowerCase();
-    if (!Object.hasOwn(BATCH_KEYS, known)) {
+    const folded = key.toLowerCase();
+    if (!Object.hasOwn(BATCH_KEYS, folded)) {
       others.push(key);
       continue;
     }
-    const name = /** @type {"input" | "target"} */ (BATCH_KEYS[/** @type {keyof typeof BATCH_KEYS} */ (known)]);
+    const name = /** @type {"input" | "target"} */ (BATCH_KEYS[/** @type {keyof typeof BATCH_KEYS} */ (folded)]);
     if (values[name])
       throw new InputError(`the batch has a second ${name}`, { where: place, remedy: "Keep one of them." });
     values[name] = rows(value, place);

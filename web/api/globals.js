@@ -60,9 +60,9 @@ function makeGlobals(runtime) {
   /** @param {Record<string, LoomNetwork>} [models] @returns {import("../loom.js").LoomModelBundle} */
   const bundle = (models = {}) => createObject(runtime, "ModelBundle", [models]);
   const loaded = (/** @type {(bundle: import("../loom.js").LoomModelBundle) => void} */ load) => {
-    const made = bundle();
-    load(made);
-    return made;
+    const filled = bundle();
+    load(filled);
+    return filled;
   };
   /** @template T @param {() => T} work @returns {T | string} the message if it fails */
   const attempt = (work) => {
