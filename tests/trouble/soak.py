@@ -94,7 +94,8 @@ def suite(name: str, seed: int, first: int) -> Iterator[Case]:
     at = first
     while True:
         for file in SUITES[name]:
-            command = [sys.executable, "-m", "pytest", "-q", "-x", f"--hypothesis-seed={seed + at}", file]
+            how = ["--hypothesis-profile=campaign", f"--hypothesis-seed={seed + at}"]
+            command = [sys.executable, "-m", "pytest", "-q", "-x", *how, file]
             ran = subprocess.run(command, cwd=paths.REPOSITORY, capture_output=True, text=True, check=False)
             yield at, "passed" if ran.returncode == 0 else f"{' '.join(command[1:])}\n{ran.stdout[-2000:]}"
         at += 1
