@@ -57,6 +57,14 @@ class GGUFConfig:
             fields = Fields({name: values[0]}, file=self.where, rules=FILE)
         return fields.integer(name, default=... if default is None else default)
 
+    def head_shape(self) -> tuple[int, int]:
+        """(query heads, size of a head): the size that the file gives, or each head's share of the width."""
+        heads = self.uniform("attention.head_count")
+        size = self.integer("attention.key_length", self.integer("embedding_length") // heads)
+        if not size:
+            raise self.unsupported(f"{heads} heads do not fit into the width", "attention.head_count")
+        return heads, size
+
     def unsupported(self, message: str, key: str) -> ModelError:
         """The error for a model that is well described and not computed by this package."""
         return ModelError(message, where=f"{self.where} at {self._key(key)}")
@@ -80,4 +88,6 @@ class GGUFConfig:
 
 def shortest_decimal(value: float | np.floating[Any]) -> float:
     """The shortest decimal with the same float32: 9.99999974e-06 is 1e-05 as its author wrote it."""
-    return float(str(np.float32(value)))
+    with np.errstate(over="ignore"):
+        short = float(str(np.float32(value)))
+    return short if math.isfinite(short) else float(value)

@@ -107,17 +107,17 @@ def _by_heads(heads: int, size: int) -> RowOrder:
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
-    width, heads = gguf.integer("embedding_length"), gguf.integer("attention.head_count")
-    turned = gguf.integer("rope.dimension_count", width // heads)
+    heads, size = gguf.head_shape()
+    turned = gguf.integer("rope.dimension_count", size)
     return {
         "model_type": "gpt_neox",
-        "hidden_size": width,
+        "hidden_size": gguf.integer("embedding_length"),
         "num_attention_heads": heads,
         "num_hidden_layers": gguf.integer("block_count"),
         "intermediate_size": gguf.uniform("feed_forward_length"),
         "max_position_embeddings": gguf.integer("context_length"),
         "layer_norm_eps": gguf.decimal("attention.layer_norm_epsilon", 1e-5, maximum=1.0),
-        "rotary_pct": turned / (width // heads),
+        "rotary_pct": turned / size,
         "rope_theta": gguf.decimal("rope.freq_base", 10000.0, maximum=1e12),
         "use_parallel_residual": gguf.boolean("use_parallel_residual", True),
         "tie_word_embeddings": "output.weight" not in gguf.tensors,

@@ -277,8 +277,7 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     if gguf.integer("expert_count", 0, minimum=0):
         raise gguf.unsupported("mixtures of experts are not supported", "expert_count")
     hidden = gguf.integer("embedding_length")
-    heads = gguf.uniform("attention.head_count")
-    size = gguf.integer("attention.key_length", hidden // heads)
+    heads, size = gguf.head_shape()
     if gguf.integer("attention.value_length", size) != size:
         raise gguf.unsupported("values of another size than keys are not supported", "attention.value_length")
     rotary = gguf.integer("rope.dimension_count", size)
