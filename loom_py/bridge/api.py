@@ -189,7 +189,8 @@ def evaluate(handle: int, inputs: Any, expected: Any) -> str:
 def train_start(handle: int, batches: Any, config: str) -> int:
     """Handle of a training task; `batches` is an array of `{input, target}` with typed arrays, or one for each sample.
 
-    A step of the task is one update, so that a stop takes effect within it; epochs are what it tells about.
+    A step of the task is some milliseconds of updates, so that a stop takes effect soon; epochs are what
+    it tells about.
     """
     options = parse_json(config, where="config")
     steps = training_work(take(handle, Network), plain(batches), options, every_step=True, ahead=True)

@@ -11,12 +11,13 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..formats.files import replace_file
+from ..nn.layer import Array
 from ..progress import Bar, to_end
 from ..runtime.choice import NUMPY, Choice
 from ..runtime.pending import Waiting
 from .config import TrainingConfig, as_config
 from .data import EpochStates, check_input, check_trainable, epoch_order, prepare
-from .device_run import DeviceRun
+from .device_run import SLICE_SECONDS, DeviceRun
 from .device_step import choose_updates
 from .divergence import Start
 from .early_stopping import Watch
@@ -70,7 +71,8 @@ def training_work(
 ) -> Generator[TrainingProgress | Waiting, None, TrainingResult]:
     """`training_steps` for callers that can wait: yields a `Waiting` where a device in a page answers later.
 
-    With `ahead` a device may run several epochs at once and report them in one progress (`losses`).
+    With `ahead` a device may run several epochs at once and report them in one progress (`losses`), and NumPy several
+    updates of an epoch.
     """
     network.check_not_training()
     run = _Run(network, batches, as_config(config), device, ahead)
@@ -258,43 +260,43 @@ class _Run:
             self.device = None
 
     def _updates_on_numpy(self, epoch: int) -> Generator[TrainingProgress | None, None, None]:
-        network, cfg, state = self.network, self.config, self.network.training_state
+        """One update after another; where the caller allows it several a slice, for what is done once a slice."""
+        state, size = self.network.training_state, self.config.accumulation_steps
         order = self._order(state.epoch)
         self.states.begin_epoch(state.epoch, len(self.data))
-        total = 0.0
-        for group in range(self.groups):
-            first = group * cfg.accumulation_steps
-            batches = [self.data[i] for i in order[first : first + cfg.accumulation_steps]]
-            self.lr = self.scheduler.lr(state.schedule_step)
-            last = group == self.groups - 1
+        total, done, losses = 0.0, 0, list[float]()
+        while done < self.groups:
+            until = time.perf_counter() + SLICE_SECONDS if self._ahead else 0.0
             with np.errstate(all="ignore"):  # a training that diverges is stopped at the end of the epoch
-                losses, norm, network.gradient_trees = train_step(
-                    network,
-                    network.ops,
-                    self.plan,
-                    network.params,
-                    self.weights,
-                    state.slots,
-                    batches,
-                    lr=self.lr,
-                    step=state.step + 1,
-                    states=self.states,
-                    want_norm=last,
-                )
-            state.step += 1
-            state.schedule_step += 1
-            self.step += 1
-            values = [float(loss) for loss in losses]
-            total += sum(values)
-            if norm is not None:
-                self.norm = float(norm)
-            if cfg.print_every_batch:
-                self._print_batches(epoch, first, values)
-            if not last:
-                yield self._progress(epoch, sum(values) / len(values), epoch_done=False)
+                while True:
+                    first = done * size
+                    done += 1
+                    losses = self._update([self.data[i] for i in order[first : first + size]], done == self.groups)
+                    total += sum(losses)
+                    if self.config.print_every_batch:
+                        self._print_batches(epoch, first, losses)
+                    if done == self.groups or time.perf_counter() >= until:
+                        break
+            if done < self.groups:
+                yield self._progress(epoch, sum(losses) / len(losses), epoch_done=False)
         self.losses.append(total / len(self.data))
         self.rates.append(self.lr)
         state.epoch += 1
+
+    def _update(self, batches: Sequence[tuple[Array, Array]], last: bool) -> list[float]:
+        """One update on NumPy, the last of its epoch or not → the batches' losses before it."""
+        network, state = self.network, self.network.training_state
+        self.lr = self.scheduler.lr(state.schedule_step)
+        trees, step = (network.params, self.weights, state.slots), state.step + 1
+        losses, norm, network.gradient_trees = train_step(
+            network, network.ops, self.plan, *trees, batches, lr=self.lr, step=step, states=self.states, want_norm=last
+        )
+        state.step += 1
+        state.schedule_step += 1
+        self.step += 1
+        if norm is not None:
+            self.norm = float(norm)
+        return [float(loss) for loss in losses]
 
     def finish_epoch(self, epoch: int) -> TrainingProgress:
         """The work between epochs: checks, validation, early stopping, a checkpoint."""

@@ -19,6 +19,7 @@ from loom_py.runtime.choice import Devices
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
+from loom_py.training import loop
 
 from ..browser import tiny_checkpoint
 
@@ -176,7 +177,8 @@ def test_training_in_slices_is_the_same_as_at_once(grid_scatter: dict[str, Any])
     assert call(one, "SaveModelToString", "m") == call(other, "SaveModelToString", "m")
 
 
-def test_a_closed_task_leaves_whole_updates(grid_scatter: dict[str, Any]) -> None:
+def test_a_closed_task_leaves_whole_updates(grid_scatter: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
     config, batches = grid_scatter["training"], grid_scatter["batches"]
     one, other = (bridge.create_network(json.dumps(grid_scatter["network"]), 3) for _ in range(2))
     task = bridge.train_start(one, batches, json.dumps(config))
