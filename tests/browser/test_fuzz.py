@@ -20,8 +20,8 @@ from .conftest import Open
 
 FUZZ = (Path(__file__).parent / "fuzz.js").read_text()
 CALLS = 10_000
-WARM_UP = 6_000
-"""Calls after which memory must not grow. WebAssembly grows by a fifth at a time, so its last step comes late."""
+WARM_UP = 2_500
+"""Calls after which memory must not grow."""
 
 
 @pytest.fixture(scope="module")
