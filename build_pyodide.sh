@@ -184,8 +184,27 @@ run_tests() {
     build
     find_chromium
     find_vulkan
-    say "pytest${*:+ $*}"
-    "$PYTHON" -m pytest "$@" || fail "the tests failed; the words above say which."
+    if [ $# -gt 0 ]; then
+        say "pytest $*"
+        "$PYTHON" -m pytest "$@" || fail "the tests failed; the words above say which."
+    else
+        run_all_tests
+    fi
+}
+
+# Tests that drive a browser wait for it half of the time, so they run beside the others.
+run_all_tests() {
+    local log="$CACHE/logs/browser-tests.txt" failed=() browser
+    mkdir -p "${log%/*}"
+    say "pytest, beside it the tests in browsers (their words come at the end, and meanwhile go to $log)"
+    "$PYTHON" -m pytest -p no:cacheprovider -m browser >"$log" 2>&1 </dev/null &
+    browser=$!
+    trap 'kill "$browser" 2>/dev/null || true' EXIT
+    "$PYTHON" -m pytest -m "not browser" || failed+=("the tests outside browsers")
+    wait "$browser" || failed+=("the tests in browsers")
+    trap - EXIT
+    cat "$log"
+    ((${#failed[@]} == 0)) || fail "$(join_words "${failed[@]}") failed; the words above say which."
 }
 
 run_soak() {

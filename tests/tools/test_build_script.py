@@ -208,3 +208,18 @@ def test_the_servers_own_failures_are_one_sentence(tmp_path: Path) -> None:
             check=False,
         )
         assert words in last_sentence(result)
+
+@pytest.mark.parametrize(
+    ("failing", "words"),
+    [
+        (["-m pytest -m not browser"], "the tests outside browsers failed;"),
+        (["-m browser"], "the tests in browsers failed;"),
+        (["-m pytest -m not browser", "-m browser"], "the tests outside browsers, the tests in browsers failed;"),
+    ],
+)
+def test_both_halves_of_the_tests_count(copy: Path, failing: list[str], words: str) -> None:
+    everything_installs(copy, *failing)
+    result = run(copy, "test", LOOM_CHROMIUM="/bin/true")
+    assert last_sentence(result).startswith(words)
+    assert "TOOL -m pytest -p no:cacheprovider -m browser" in result.stdout
+    assert "TOOL -m pytest -m not browser" in result.stdout
