@@ -27,8 +27,8 @@ from ..schema.fields import Fields
 from ..schema.strict import parse_json
 from ..text.gguf_to_json import tokenizer_config, tokenizer_json
 from .registry import gguf_config, read_decoder
-from .rope import GGUF_DIVISORS
-from .weights import CheckpointWeights
+from .rope import GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT
+from .weights import CheckpointWeights, as_hugging_face
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes written, bytes in all, and what was written last."""
@@ -84,7 +84,7 @@ def convert_gguf(
     weights = CheckpointWeights(file, plan, "gguf")
     _refuse_others(file, weights, config)
     documents = _documents(file, config, dtype)
-    transposed = {weight.name for weight in plan if weight.transposed}
+    by_name = {weight.name: weight for weight in plan}
     sizes = {weight.name: prod(weight.shape) * _WIDTH[dtype] for weight in plan}
     total = sum(sizes.values())
     shards = _shards(sizes, max_shard_bytes)
@@ -100,8 +100,8 @@ def convert_gguf(
         for shard, names in shards.items():
             tensors: dict[str, NDArray[Any]] = {}
             for name in names:
-                widened = weights.widened(name)
-                tensors[name] = narrowed(widened.T if name in transposed else widened, dtype, weights.info(name))
+                numbers = as_hugging_face(by_name[name], weights.widened(name))
+                tensors[name] = narrowed(numbers, dtype, weights.info(name))
                 done += sizes[name]
                 if progress:
                     progress(done, total, name)
@@ -126,7 +126,7 @@ def convert_gguf(
 
 def _refuse_others(file: Checkpoint, weights: CheckpointWeights, config: dict[str, Any]) -> None:
     """Raises `ModelError` for a tensor that the conversion would leave out."""
-    expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS}
+    expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT}
     for name in file.names():
         if name not in expected:
             message = f"the tensor {name} has no place in a {config['model_type']} model"

@@ -32,6 +32,15 @@ class Facts:
     max_position_embeddings: int
     bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
+    longer: Longer | None = None
+
+
+@dataclass(frozen=True)
+class Longer:
+    """The same model for sequences of more than so many `positions`, where its computation depends on that."""
+
+    positions: int
+    decoder: Decoder
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,16 @@ class Weight:
     - `shape`: as the forward wants it; matrices are (out, in).
     - `offset`: what is added to Hugging Face's numbers; GGUF's are the sums. Vectors only.
     - `transposed`: Hugging Face stores (in, out), as GPT-2 does.
+    - `order`: how Hugging Face's rows come into the order of `shape`; None where they are in it.
     - `gguf`: its name in GGUF, empty where that format has none.
-    - `gguf_order`: how GGUF's rows come into the order of `shape`; None where they are in it.
+    - `gguf_order`: the same for GGUF's rows.
     """
 
     name: str
     shape: tuple[int, ...]
     transposed: bool = False
     offset: float = 0.0
+    order: RowOrder | None = None
     gguf: str = ""
     gguf_order: RowOrder | None = None
 

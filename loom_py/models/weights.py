@@ -61,7 +61,7 @@ class CheckpointWeights:
                     f"the weight {info.name} has shape {list(info.shape)}, the configuration needs {list(shape)}",
                     where=f"{checkpoint.name} at byte {info.offset}",
                 )
-            order = weight.gguf_order if layout == "gguf" else None
+            order = weight.gguf_order if layout == "gguf" else weight.order
             offset = weight.offset if layout == "hugging_face" else 0.0
             self._stored[weight.name] = _Stored(info, order, transposed, offset)
         self._check_types()
@@ -133,6 +133,15 @@ class CheckpointWeights:
         info = self.info(name)
         where = f"{self.checkpoint.name} at byte {info.offset}"
         return ModelError(f"the weight {info.name} holds NaN or infinity", where=where)
+
+
+def as_hugging_face(weight: Weight, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Numbers in the model's order → as Hugging Face stores them."""
+    if weight.order is not None:
+        numbers = numbers[np.argsort(weight.order(np.arange(len(numbers))))]
+    if weight.offset:
+        numbers = numbers - np.float32(weight.offset)
+    return numbers.T if weight.transposed else numbers
 
 
 def check_weights(weights: Mapping[str, Tensor | StoredWeight], needed: Iterable[Weight]) -> None:
