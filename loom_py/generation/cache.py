@@ -31,8 +31,13 @@ class Cache(ABC):
     def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
         most = decoder.facts.max_position_embeddings
         self.limit = min(limit or most, most)
+        self.decoder = decoder
+        """What it is filled by: another one where sequences of this length have another."""
+        self._decoder = decoder
         self.length: int = 0
         """Positions it holds."""
+        self.ids: list[int] = []
+        """The tokens it holds: what is needed to fill it again."""
         self.layout = decoder.new_cache()
         self.kept = kept_tensors(self.layout)
         self._rewinds = all(kept.rows is None for kept in self.kept.values())
@@ -43,8 +48,12 @@ class Cache(ABC):
     def capacity(self) -> int:
         """Positions there is room for."""
 
-    def reserve(self, length: int) -> None:
-        """Room for `length` positions in all. Raises `InputError` beyond `limit`."""
+    def reserve(self, length: int) -> list[int]:
+        """Room for `length` positions in all. Raises `InputError` beyond `limit`.
+
+        **Returns:** tokens to be fed again before any others: where sequences of this length have another decoder than
+        shorter ones, all that it holds is forgotten.
+        """
         if length > self.limit:
             raise InputError(
                 f"{length} tokens do not fit the context of {self.limit}",
@@ -53,32 +62,49 @@ class Cache(ABC):
             )
         if length > self.capacity:
             self.grow(min(self.limit, max(self.smallest, length, 2 * self.capacity)))
+        longer = self._decoder.facts.longer
+        if longer is not None and self.decoder is self._decoder and length > longer.positions:
+            ids = self.ids
+            self._change(longer.decoder)
+            return ids
+        return []
 
     @abstractmethod
     def grow(self, capacity: int) -> None:
         """Make room for `capacity` positions."""
 
     def begin(self) -> None:
-        """Tokens are on their way through the decoder, which changes what it keeps; `advance` follows."""
+        """Tokens are on their way through the decoder, which changes what it keeps; `add` follows."""
         self._interrupted = True
 
-    def advance(self, count: int) -> None:
-        """So many more tokens are in it."""
-        self.length += count
+    def add(self, ids: Sequence[int] | NDArray[Any]) -> None:
+        """These tokens are in it now."""
+        self.ids += [int(i) for i in ids]
+        self.length += len(ids)
         self._interrupted = False
 
     def truncate(self, length: int) -> None:
         """Forget the positions from `length` on.
 
         Where a layer keeps a fixed number of rows they cannot be rewound: then everything is forgotten, also if work
-        was interrupted between `begin` and `advance`.
+        was interrupted between `begin` and `add`.
         """
+        longer = self._decoder.facts.longer
+        if longer is not None and self.decoder is not self._decoder and length <= longer.positions:
+            self._change(self._decoder)
         if self._rewinds:
             self.length = min(self.length, length)
         elif length < self.length or self._interrupted:
             self.length = 0
             self.clear()
+        del self.ids[self.length :]
         self._interrupted = False
+
+    def _change(self, decoder: Decoder) -> None:
+        """Be filled by another decoder from the first position on."""
+        self.decoder = decoder
+        self.length, self.ids = 0, []
+        self.clear()
 
     @abstractmethod
     def clear(self) -> None:
@@ -146,8 +172,6 @@ class DeviceCache(Cache):
         """The id in `token`, where that is certain."""
         self.programs: dict[tuple[int, Want, bool], Executable] = {}
         """(tokens, what is wanted, whether the token on the device is fed) → program."""
-        self.ids: list[int] = []
-        """The tokens it holds: what is needed to fill it again."""
         self.generation: int = device.generation
         """The device's when it was filled; in a later one the contents are gone."""
         self._capacity = 0
@@ -185,9 +209,9 @@ class DeviceCache(Cache):
             if kept.rows is not None and name in self.tensors:
                 self.device.write(self.tensors[name], np.zeros(self.tensors[name].shape, np.float32))
 
-    def truncate(self, length: int) -> None:
-        super().truncate(length)
-        del self.ids[self.length :]
+    def _change(self, decoder: Decoder) -> None:
+        release(self.device, {}, self.programs)
+        super()._change(decoder)
 
     def prepare_drawing(self, vocab_size: int) -> None:
         """Make the tensors of `drawn`, if they are not there."""
@@ -195,11 +219,6 @@ class DeviceCache(Cache):
             self.drawn["token"] = self.device.upload(np.zeros(1, np.int64))
         if "seen" not in self.drawn:
             self.drawn["seen"] = self.device.upload(np.zeros(vocab_size, np.uint8))
-
-    def add(self, ids: Sequence[int] | NDArray[Any]) -> None:
-        """These tokens are in it now."""
-        self.ids += [int(i) for i in ids]
-        self.advance(len(ids))
 
     def close(self) -> None:
         for finalizer in self._finalizers:

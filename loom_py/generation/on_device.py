@@ -64,7 +64,7 @@ class OnDevice:
     def forward(self, ids: Ids, cache: DeviceCache, *, every: bool = False) -> NDArray[np.floating[Any]]:
         if cache.generation != self.device.generation:
             finished(self._refill(cache))
-        cache.reserve(cache.length + len(ids))
+        finished(self._again(cache.reserve(cache.length + len(ids)), cache))
         rows: list[NDArray[Any]] = []
         done = 0
         while done < len(ids):
@@ -110,8 +110,16 @@ class OnDevice:
         finally:
             cache.length, cache.ids = len(ids), ids
 
+    def _again(self, ids: Sequence[int], cache: DeviceCache) -> Generator[Waiting, None, None]:
+        """Feed tokens that the cache has forgotten."""
+        done = 0
+        while done < len(ids):
+            count = self.chunk(len(ids) - done)
+            yield from self._feed(np.asarray(ids[done : done + count]), cache)
+            done += count
+
     def _feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
-        cache.reserve(cache.length + len(ids))
+        yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         program = self._program(cache, len(ids), "nothing")
         cache.begin()
         yield from settle(program.submit(_inputs(program, ids, cache), position=cache.length))
@@ -120,7 +128,7 @@ class OnDevice:
     def _next_token(
         self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int]
     ) -> Generator[Waiting, None, int]:
-        cache.reserve(cache.length + len(ids))
+        yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         cache.prepare_drawing(self.decoder.facts.vocab_size)
         fed = step > 0 and len(ids) == 1 and cache.token == int(ids[0])
         if not fed and options.penalty != 1:
@@ -139,7 +147,7 @@ class OnDevice:
     def _program(self, cache: DeviceCache, steps: int, want: Want, fed: bool = False) -> Executable:
         key = steps, want, fed
         if key not in cache.programs:
-            program = fuse(trace_decoder(self.decoder, steps, cache.capacity, want, fed=fed))
+            program = fuse(trace_decoder(cache.decoder, steps, cache.capacity, want, fed=fed))
             tensors = {**self._tensors, **cache.tensors, **cache.drawn}
             state = {name: tensors[name] for name in program.state}
             cache.programs[key] = self.device.compile(program, state, activations=self.activations)

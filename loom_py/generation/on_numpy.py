@@ -66,10 +66,12 @@ class OnNumpy:
         self.weights = {}
 
     def _hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache, *, every: bool = False) -> NDArray[Any]:
-        cache.reserve(cache.length + len(ids))
+        forgotten = np.array(cache.reserve(cache.length + len(ids)), dtype=np.int64)
+        for start in range(0, len(forgotten), PREFILL_CHUNK):
+            self._hidden(forgotten[start : start + PREFILL_CHUNK], cache)
         positions = partial(np.arange, cache.length, cache.length + len(ids))
         chunk = Chunk(ids, (Segment(len(ids), cache.length, cache.layers),), every, positions)
         cache.begin()
-        hidden = self.decoder.trace(numpy_ops, self.weights, chunk)
-        cache.advance(len(ids))
+        hidden = cache.decoder.trace(numpy_ops, self.weights, chunk)
+        cache.add(ids)
         return hidden

@@ -17,12 +17,18 @@ def linear(ops: Ops, weights: Tensors, name: str, x: Tensor) -> Tensor:
 
 
 def projection(
-    module: str, shape: tuple[int, int], gguf: str, *, bias: bool = False, order: RowOrder | None = None
+    module: str,
+    shape: tuple[int, int],
+    gguf: str,
+    *,
+    bias: bool = False,
+    order: RowOrder | None = None,
+    gguf_order: RowOrder | None = None,
 ) -> Iterator[Weight]:
     """The weights that `linear` uses: the matrix, (out, in), and with `bias` a bias."""
-    yield Weight(f"{module}.weight", shape, gguf=f"{gguf}.weight", gguf_order=order)
+    yield Weight(f"{module}.weight", shape, order=order, gguf=f"{gguf}.weight", gguf_order=gguf_order)
     if bias:
-        yield Weight(f"{module}.bias", shape[:1], gguf=f"{gguf}.bias", gguf_order=order)
+        yield Weight(f"{module}.bias", shape[:1], order=order, gguf=f"{gguf}.bias", gguf_order=gguf_order)
 
 
 def vectors(module: str, size: int, gguf: str) -> Iterator[Weight]:
@@ -45,6 +51,7 @@ def cached_attention(
     v: Tensor,
     frequencies: NDArray[Any] | None,
     *,
+    rotary_factor: float = 1.0,
     window: int = 0,
     cap: float = 0.0,
 ) -> Tensor:
@@ -53,6 +60,7 @@ def cached_attention(
     - `q`: (T, heads, D); `k`, `v`: (T, kv_heads, D).
     - `frequencies`: of the rotary embedding of queries and keys (Su et al. 2021), (D/2,), or fewer where it turns only
       the first part of a head; None for none.
+    - `rotary_factor`: what the products of the rotated parts of queries and keys are multiplied with.
     - `window`: positions that a token sees, itself the last; 0 for all.
     - `cap`: where scores level off; 0 for nowhere.
 
@@ -72,17 +80,20 @@ def cached_attention(
         ops.cache_write(kept["keys"], new_keys, position)
         ops.cache_write(kept["values"], new_values, position)
         if frequencies is not None:
-            queries = _rotated(ops, queries, position, frequencies)
+            queries = _rotated(ops, queries, position, frequencies, rotary_factor)
         mixed.append(ops.attention(queries, kept["keys"], kept["values"], position, window=window, cap=cap))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
 
 
-def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any]) -> Tensor:
+def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any], factor: float = 1.0) -> Tensor:
     turned, size = 2 * len(frequencies), x.shape[-1]
+    first = x if turned == size else ops.narrow(x, 2, 0, turned)
+    first = ops.rope(first, position, frequencies)
+    if factor != 1.0:
+        first = ops.scale(first, factor)
     if turned == size:
-        return ops.rope(x, position, frequencies)
-    first = ops.rope(ops.narrow(x, 2, 0, turned), position, frequencies)
+        return first
     return ops.concat([first, ops.narrow(x, 2, turned, size - turned)], 2)
 
 
@@ -95,4 +106,17 @@ def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor, activation: str
 
 def gated(ops: Ops, activation: str, gate: Tensor, up: Tensor) -> Tensor:
     """`f(gate) · up`."""
-    return ops.silu_mul(gate, up) if activation == "silu" else ops.mul(ops.activate(activation, gate), up)
+    return ops.silu_mul(gate, up) if activation == "silu" else ops.mul(activated(ops, activation, gate), up)
+
+
+def activated(ops: Ops, activation: str, z: Tensor) -> Tensor:
+    """`f(z)` for a value of `ACTIVATIONS`."""
+    if activation == "squared_relu":  # So et al. 2021
+        z = ops.activate("plain_relu", z)
+        return ops.mul(z, z)
+    return ops.activate(activation, z)
+
+
+def soft_cap(ops: Ops, x: Tensor, cap: float) -> Tensor:
+    """`cap · tanh(x / cap)`, where x levels off (Gemma Team 2024); x itself for a cap of 0."""
+    return ops.scale(ops.activate("tanh", ops.scale(x, 1 / cap)), cap) if cap else x

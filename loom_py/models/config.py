@@ -35,13 +35,14 @@ ACTIVATIONS = {
     "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "plain_relu",
+    "relu2": "squared_relu",
     "relu6": "relu6",
     "sigmoid": "sigmoid",
     "silu": "silu",
     "swish": "silu",
     "tanh": "tanh",
 }
-"""transformers' names of activations → those of the kernel `activate`."""
+"""transformers' names of activations → those of the kernel `activate`, or of `blocks.activated`."""
 
 
 def activation(fields: Fields, key: str, default: str) -> str:
@@ -76,16 +77,25 @@ def read_windows(fields: Fields, layers: int, *, pattern: int = 0, used: bool = 
     return [window if kind == "sliding_attention" else 0 for kind in kinds]
 
 
-def attention_shape(fields: Fields, hidden: int, kv_heads: int | None = None) -> tuple[int, int, int]:
+def read_cap(fields: Fields, key: str, default: float) -> float:
+    """Where numbers level off: 0 for nowhere, where the file says null, the default where it says nothing."""
+    return fields.number(key, default=default if key not in fields.values else None, above=0) or 0.0
+
+
+def attention_shape(
+    fields: Fields, hidden: int, kv_heads: int | None = None, size: int | None = None
+) -> tuple[int, int, int]:
     """(query heads, key/value heads, size of a head), as most families name them.
 
     - `kv_heads`: the family's default; None for as many as query heads.
+    - `size`: of a head where the file does not even say null; None for its share of the width.
     """
     heads = fields.integer("num_attention_heads", maximum=1 << 14)
     kv = fields.integer("num_key_value_heads", default=kv_heads or heads, maximum=1 << 14)
-    if not fields.has("head_dim") and hidden % heads:
+    default = size if size and "head_dim" not in fields.values else None
+    if not fields.has("head_dim") and not default and hidden % heads:
         raise fields.error(f"{hidden} does not divide into {heads} attention heads", "hidden_size")
-    size = fields.integer("head_dim", default=hidden // heads, maximum=1 << 14)
+    size = fields.integer("head_dim", default=default or hidden // heads, maximum=1 << 14)
     if heads % kv:
         raise fields.error(f"{kv} does not divide the {heads} attention heads", "num_key_value_heads")
     return heads, kv, size

@@ -8,7 +8,8 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import gemma
-from .config import read_windows
+from .blocks import soft_cap
+from .config import read_cap, read_windows
 from .gemma import Gemma, gemma_config
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
@@ -64,14 +65,12 @@ class Gemma2(SandwichGemma):
             config,
             read_windows(fields, config.num_hidden_layers, pattern=2, default=4096),
             fields.number("query_pre_attn_scalar", default=256.0, above=0) ** -0.5,
-            _cap(fields, "attn_logit_softcapping", 50.0),
-            _cap(fields, "final_logit_softcapping", 30.0),
+            read_cap(fields, "attn_logit_softcapping", 50.0),
+            read_cap(fields, "final_logit_softcapping", 30.0),
         )
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
-        """cap · tanh(logits / cap)."""
-        y, cap = super().logits(ops, weights, hidden), self.logit_cap
-        return ops.scale(ops.activate("tanh", ops.scale(y, 1 / cap)), cap) if cap else y
+        return soft_cap(ops, super().logits(ops, weights, hidden), self.logit_cap)
 
 
 def query_divisor(config: dict[str, Any], largest: int) -> int:
@@ -82,11 +81,6 @@ def query_divisor(config: dict[str, Any], largest: int) -> int:
     if config["num_hidden_layers"] == largest:
         return config["hidden_size"] // config["num_attention_heads"]
     return config["head_dim"]
-
-
-def _cap(fields: Fields, key: str, default: float) -> float:
-    """0 where the file says null, the default where it says nothing."""
-    return fields.number(key, default=default if key not in fields.values else None, above=0) or 0.0
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

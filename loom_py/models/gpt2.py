@@ -7,7 +7,7 @@ from typing import Any
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .blocks import cached_attention, layer_norm, linear, vectors
+from .blocks import activated, cached_attention, layer_norm, linear, vectors
 from .config import activation, token_ids, unsupported
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
@@ -84,7 +84,7 @@ class GPT2:
         mixed = cached_attention(ops, chunk, layer, q, k, v, None)
         x = ops.add(x, linear(ops, w, f"{block}.attn.c_proj", mixed))
         h = linear(ops, w, f"{block}.mlp.c_fc", layer_norm(ops, w, f"{block}.ln_2", x, self.eps))
-        return ops.add(x, linear(ops, w, f"{block}.mlp.c_proj", ops.activate(self.activation, h)))
+        return ops.add(x, linear(ops, w, f"{block}.mlp.c_proj", activated(ops, self.activation, h)))
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

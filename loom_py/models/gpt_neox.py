@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .blocks import cached_attention, layer_norm, linear, projection, vectors
+from .blocks import activated, cached_attention, layer_norm, linear, projection, vectors
 from .config import activation, token_ids
 from .gguf_config import GGUFConfig
-from .protocols import CacheLayout, Chunk, Facts, RowOrder, Tensors, Weight, keys_and_values
+from .protocols import CacheLayout, Chunk, Facts, Longer, RowOrder, Tensors, Weight, keys_and_values
 from .registry import Family
-from .rope import inverse_frequencies, read_rope, rotary_size
+from .rope import check_factors, inverse_frequencies, read_rope, rotary_size
 
 BODY = "gpt_neox"
 TOKENS, HEAD = f"{BODY}.embed_in.weight", "embed_out.weight"
@@ -32,7 +34,9 @@ class GPTNeoX:
         self.size = width // self.heads
         theta, scaling = read_rope(fields)
         turned = rotary_size(fields, self.size, key="rotary_pct", default=0.25)
+        check_factors(fields, turned, scaling)
         self.frequencies = inverse_frequencies(turned, theta, scaling)
+        self.rotary_factor = 1.0 if scaling is None else scaling.attention_factor**2  # of queries and keys
         self.inner = fields.integer("intermediate_size", default=24576, maximum=1 << 22)
         self.activation = activation(fields, "hidden_act", "gelu")
         self.eps = fields.number("layer_norm_eps", default=1e-5, above=0, maximum=1.0)
@@ -49,6 +53,11 @@ class GPTNeoX:
             bos_token_id=next(iter(token_ids(fields, "bos_token_id", vocab)), None),
             eos_token_ids=token_ids(fields, "eos_token_id", vocab),
         )
+        if scaling is not None and scaling.kind == "longrope":
+            variant = copy(self)
+            variant.frequencies = inverse_frequencies(turned, theta, scaling, long=True)
+            longer = Longer(scaling.original_max_position_embeddings, variant)
+            self.facts = replace(self.facts, longer=longer)
 
     def weights(self) -> Iterator[Weight]:
         f, width, inner = self.facts, self.facts.hidden_size, self.inner
@@ -59,7 +68,7 @@ class GPTNeoX:
             yield from vectors(f"{block}.input_layernorm", width, f"{blk}.attn_norm")
             yield from vectors(f"{block}.post_attention_layernorm", width, f"{blk}.ffn_norm")
             fused = f"{block}.attention.query_key_value"
-            yield from projection(fused, (3 * width, width), f"{blk}.attn_qkv", bias=bias, order=qkv)
+            yield from projection(fused, (3 * width, width), f"{blk}.attn_qkv", bias=bias, gguf_order=qkv)
             yield from projection(f"{block}.attention.dense", (width, width), f"{blk}.attn_output", bias=bias)
             yield from projection(f"{block}.mlp.dense_h_to_4h", (inner, width), f"{blk}.ffn_up", bias=True)
             yield from projection(f"{block}.mlp.dense_4h_to_h", (width, inner), f"{blk}.ffn_down", bias=True)
@@ -86,10 +95,10 @@ class GPTNeoX:
         # Each head has its query, key and value one after another.
         qkv = ops.reshape(qkv, (x.shape[0], self.heads, 3 * self.size))
         q, k, v = (ops.narrow(qkv, 2, i * self.size, self.size) for i in range(3))
-        mixed = cached_attention(ops, chunk, layer, q, k, v, self.frequencies)
+        mixed = cached_attention(ops, chunk, layer, q, k, v, self.frequencies, rotary_factor=self.rotary_factor)
         y = ops.add(x, linear(ops, w, f"{block}.attention.dense", mixed))
         h = self._norm(ops, w, f"{block}.post_attention_layernorm", x if self.parallel else y)
-        h = ops.activate(self.activation, linear(ops, w, f"{block}.mlp.dense_h_to_4h", h))
+        h = activated(ops, self.activation, linear(ops, w, f"{block}.mlp.dense_h_to_4h", h))
         return ops.add(y, linear(ops, w, f"{block}.mlp.dense_4h_to_h", h))
 
     def _norm(self, ops: Ops, w: Tensors, name: str, x: Tensor) -> Tensor:

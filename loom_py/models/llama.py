@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -14,9 +15,17 @@ from ..schema.fields import Fields
 from .blocks import cached_attention, gated_mlp, layer_norm, linear, projection, vectors
 from .config import activation, attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
-from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
+from .protocols import CacheLayout, Chunk, Facts, Longer, Tensors, Weight, keys_and_values
 from .registry import Family
-from .rope import RopeScaling, gguf_rope, inverse_frequencies, read_rope, rotary_size, unpermute_rope_rows
+from .rope import (
+    RopeScaling,
+    check_factors,
+    gguf_rope,
+    inverse_frequencies,
+    read_rope,
+    rotary_size,
+    unpermute_rope_rows,
+)
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -57,6 +66,8 @@ class LlamaConfig:
         eps: float = 1e-6,
         eps_key: str = "rms_norm_eps",
         rotary: float = 1.0,
+        theta: float = 10000.0,
+        head_dim: int | None = None,
     ) -> LlamaConfig:
         """From `config.json`. Raises `FormatError` or `ModelError` with the field's path.
 
@@ -66,9 +77,11 @@ class LlamaConfig:
         if fields.boolean("rope_interleaved"):
             raise unsupported(fields, "rope_interleaved", "interleaved rotary embeddings are not supported")
         hidden = fields.integer("hidden_size", maximum=1 << 20)
-        heads, kv_heads, head_dim = attention_shape(fields, hidden)
+        heads, kv_heads, size = attention_shape(fields, hidden, size=head_dim)
         vocab = fields.integer("vocab_size", maximum=1 << 24)
-        theta, scaling = read_rope(fields, "full_attention")
+        theta, scaling = read_rope(fields, "full_attention", theta)
+        turned = rotary_size(fields, size, default=rotary)
+        check_factors(fields, turned, scaling)
         return cls(
             vocab_size=vocab,
             hidden_size=hidden,
@@ -76,11 +89,11 @@ class LlamaConfig:
             num_hidden_layers=fields.integer("num_hidden_layers", maximum=4096),
             num_attention_heads=heads,
             num_key_value_heads=kv_heads,
-            head_dim=head_dim,
+            head_dim=size,
             rms_norm_eps=fields.number(eps_key, default=eps, maximum=1.0, above=0),
             rope_theta=theta,
             rope_scaling=scaling,
-            rotary_size=rotary_size(fields, head_dim, default=rotary),
+            rotary_size=turned,
             max_position_embeddings=fields.integer("max_position_embeddings", default=2048),
             tie_word_embeddings=fields.boolean("tie_word_embeddings", default=tied),
             attention_bias=fields.boolean("attention_bias", default=bias),
@@ -99,6 +112,8 @@ class Llama:
     or the frequencies of a layer.
     """
 
+    interleaved = False
+    """Whether Hugging Face lays the rows of a rotary pair side by side."""
     interleaved_in_gguf = True
     """Whether GGUF lays the rows of a rotary pair side by side."""
     score_cap = 0.0
@@ -118,9 +133,11 @@ class Llama:
         self.config = config
         self.windows = windows or [0] * config.num_hidden_layers
         """How many positions a token of each layer sees; 0 for all."""
-        if config.rope_scaling is not None:
-            self.query_factor = config.rope_scaling.attention_factor**2  # of queries and keys
-        self.frequencies = inverse_frequencies(config.rotary_size, config.rope_theta, config.rope_scaling)
+        size, theta, scaling = config.rotary_size, config.rope_theta, config.rope_scaling
+        factor = 1.0 if scaling is None else scaling.attention_factor**2  # of queries and keys
+        whole = size == config.head_dim
+        self.query_factor, self.rotary_factor = (factor, 1.0) if whole else (1.0, factor)
+        self.frequencies = inverse_frequencies(size, theta, scaling)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -137,7 +154,16 @@ class Llama:
             max_position_embeddings=c.max_position_embeddings,
             bos_token_id=c.bos_token_id,
             eos_token_ids=c.eos_token_ids,
+            longer=self._longer(),
         )
+
+    def _longer(self) -> Longer | None:
+        c = self.config
+        if c.rope_scaling is None or c.rope_scaling.kind != "longrope":
+            return None
+        decoder = copy(self)
+        decoder.frequencies = inverse_frequencies(c.rotary_size, c.rope_theta, c.rope_scaling, long=True)
+        return Longer(c.rope_scaling.original_max_position_embeddings, decoder)
 
     def weights(self) -> Iterator[Weight]:
         c = self.config
@@ -167,18 +193,21 @@ class Llama:
         """Of the attention `module` of a layer."""
         c = self.config
         queries, keys = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
-        q_order = k_order = None
-        if self.interleaved_in_gguf:
-            q_order, k_order = (
-                partial(unpermute_rope_rows, heads=n) for n in (c.num_attention_heads, c.num_key_value_heads)
-            )
-        for name, gguf, shape, order in (
-            ("q_proj", "attn_q", (queries, c.hidden_size), q_order),
-            ("k_proj", "attn_k", (keys, c.hidden_size), k_order),
-            ("v_proj", "attn_v", (keys, c.hidden_size), None),
-            (self.out_proj, "attn_output", (c.hidden_size, queries), None),
+        for name, gguf, shape, heads in (
+            ("q_proj", "attn_q", (queries, c.hidden_size), c.num_attention_heads),
+            ("k_proj", "attn_k", (keys, c.hidden_size), c.num_key_value_heads),
+            ("v_proj", "attn_v", (keys, c.hidden_size), 0),
+            (self.out_proj, "attn_output", (c.hidden_size, queries), 0),
         ):
-            yield from projection(f"{module}.{name}", shape, f"{blk}.{gguf}", bias=c.attention_bias, order=order)
+            apart = partial(unpermute_rope_rows, heads=heads) if heads else None
+            yield from projection(
+                f"{module}.{name}",
+                shape,
+                f"{blk}.{gguf}",
+                bias=c.attention_bias,
+                order=apart if self.interleaved else None,
+                gguf_order=apart if self.interleaved_in_gguf else None,
+            )
         if self.head_norms:
             for name in ("q_norm", "k_norm"):
                 yield Weight(f"{module}.{name}.weight", (c.head_dim,), gguf=f"{blk}.attn_{name}.weight")
@@ -245,7 +274,8 @@ class Llama:
         if factor != 1.0:
             q = ops.scale(q, factor)
         frequencies, window = self.layer_frequencies(layer), self.windows[layer]
-        mixed = cached_attention(ops, chunk, layer, q, k, v, frequencies, window=window, cap=self.score_cap)
+        factor, cap = self.rotary_factor, self.score_cap
+        mixed = cached_attention(ops, chunk, layer, q, k, v, frequencies, rotary_factor=factor, window=window, cap=cap)
         return linear(ops, weights, f"{module}.{self.out_proj}", mixed)
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .blocks import linear, projection
+from .blocks import activated, linear, projection
 from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
@@ -49,7 +49,7 @@ class Phi(Llama):
         return self.parallel_block(ops, weights, layer, x, chunk)
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
-        h = ops.activate(self.config.activation, linear(ops, weights, f"{module}.fc1", h))
+        h = activated(ops, self.config.activation, linear(ops, weights, f"{module}.fc1", h))
         return linear(ops, weights, f"{module}.fc2", h)
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
-from ..schema.fields import Fields
+from ..formats.checkpoint import Checkpoint
+from ..schema.fields import Fields, is_number, shown
 from .gguf_config import GGUFConfig, shortest_decimal
 
 GGUF_DIVISORS = "rope_freqs.weight"
 """The tensor in which GGUF keeps Llama 3.1's scaling: what each frequency is divided by."""
+GGUF_SHORT, GGUF_LONG = "rope_factors_short.weight", "rope_factors_long.weight"
+"""The same of longrope, for short and for long sequences."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,11 @@ class RopeScaling:
     - `yarn` (Peng et al. 2023): frequencies that turn more than `beta_fast` times over the original context are kept,
       those that turn less than `beta_slow` times are divided by `factor`, those between are interpolated by their
       number; queries and keys are multiplied with `attention_factor`.
+    - `longrope` (Ding et al. 2024): each frequency is divided by its own number, of `short_factor` in sequences of up
+      to `original_max_position_embeddings`, of `long_factor` in longer ones; `attention_factor` as for `yarn`.
     """
 
-    kind: Literal["linear", "llama3", "yarn"]
+    kind: Literal["linear", "llama3", "yarn", "longrope"]
     factor: float
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
@@ -38,6 +43,8 @@ class RopeScaling:
     beta_slow: float = 1.0
     attention_factor: float = 1.0
     truncate: bool = True
+    short_factor: tuple[float, ...] = ()
+    long_factor: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `rope_scaling` of a `config.json`."""
@@ -56,16 +63,27 @@ class RopeScaling:
                 "original_max_position_embeddings": self.original_max_position_embeddings,
                 "truncate": self.truncate,
             }
+        if self.kind == "longrope":
+            result |= {
+                "short_factor": list(self.short_factor),
+                "long_factor": list(self.long_factor),
+                "attention_factor": self.attention_factor,
+                "original_max_position_embeddings": self.original_max_position_embeddings,
+            }
         return result
 
 
-def inverse_frequencies(size: int, theta: float, scaling: RopeScaling | None = None) -> NDArray[np.float64]:
-    """θ^(−2i/size) for i < size/2, stretched as `scaling` says."""
+def inverse_frequencies(
+    size: int, theta: float, scaling: RopeScaling | None = None, *, long: bool = False
+) -> NDArray[np.float64]:
+    """θ^(−2i/size) for i < size/2, stretched as `scaling` says; `long` for sequences beyond the original context."""
     frequencies = theta ** -(np.arange(0, size, 2, dtype=np.float64) / size)
     if scaling is None:
         return frequencies
     if scaling.kind == "linear":
         return frequencies / scaling.factor
+    if scaling.kind == "longrope":
+        return frequencies / np.array(scaling.long_factor if long else scaling.short_factor)
     if scaling.kind == "yarn":
         keep = 1 - _yarn_ramp(size, theta, scaling)
         return keep * frequencies + (1 - keep) * frequencies / scaling.factor
@@ -104,12 +122,15 @@ def rotary_size(fields: Fields, head_size: int, *, key: str = "partial_rotary_fa
     return size
 
 
-def read_rope(fields: Fields, layers: str = "") -> tuple[float, RopeScaling | None]:
+def read_rope(fields: Fields, layers: str = "", theta: float = 10000.0) -> tuple[float, RopeScaling | None]:
     """`rope_theta` and the scaling, from the root (transformers 4) or from `rope_parameters` (transformers 5).
 
     - `layers`: of which `layer_types`, where `rope_parameters` has an object for each.
+    - `theta`: the family's default.
+
+    `dynamic` scaling (bloc97, emozilla 2023) begins beyond `max_position_embeddings`, where a cache ends: it is none.
     """
-    theta = fields.number("rope_theta", default=10000.0, maximum=1e12, above=0)
+    theta = fields.number("rope_theta", default=theta, maximum=1e12, above=0)
     key = next((key for key in ("rope_parameters", "rope_scaling") if fields.has(key)), None)
     if key is None:
         return theta, None
@@ -119,17 +140,19 @@ def read_rope(fields: Fields, layers: str = "") -> tuple[float, RopeScaling | No
     theta = inner.number("rope_theta", default=theta, maximum=1e12, above=0)
     # `type` is the older spelling
     kind = inner.string("rope_type", default=None) or inner.string("type", default="default")
-    if kind == "default":
+    if kind in ("default", "dynamic"):
         return theta, None
     if kind == "linear":
         return theta, RopeScaling("linear", inner.number("factor", maximum=1e6, above=0.0))
     if kind == "yarn":
         return theta, _read_yarn(fields, inner)
+    if kind in ("longrope", "su"):  # Phi-3's first files have its older name
+        return theta, _read_longrope(fields, inner)
     if kind != "llama3":
         raise ModelError(
             f"the rotary scaling {kind[:60]!r} is not supported",
             where=inner.at("rope_type" if inner.has("rope_type") else "type"),
-            remedy="Supported are default, linear, llama3 and yarn.",
+            remedy="Supported are default, dynamic, linear, llama3, longrope and yarn.",
         )
     scaling = RopeScaling(
         "llama3",
@@ -165,6 +188,47 @@ def _read_yarn(fields: Fields, inner: Fields) -> RopeScaling:
     )
 
 
+def _read_longrope(fields: Fields, inner: Fields) -> RopeScaling:
+    """`inner` is the scaling's object, `fields` the whole configuration."""
+    key = "original_max_position_embeddings"
+    context = fields.integer("max_position_embeddings", default=2048)
+    original = (fields if fields.has(key) else inner).integer(key, default=context)
+    factor = inner.number("factor", default=context / original, maximum=1e6, above=0)
+    suggested = _longrope_factor(factor, original)
+    return RopeScaling(
+        "longrope",
+        factor=factor,
+        original_max_position_embeddings=original,
+        attention_factor=inner.number("attention_factor", default=suggested, maximum=1e6, above=0),
+        short_factor=_divisors(inner, "short_factor"),
+        long_factor=_divisors(inner, "long_factor"),
+    )
+
+
+def _longrope_factor(factor: float, original: int) -> float:
+    """√(1 + ln(factor) / ln(original context))."""
+    return math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 < original else 1.0
+
+
+def _divisors(fields: Fields, key: str) -> tuple[float, ...]:
+    """An array of positive numbers."""
+    items = fields.array(key)
+    for i, item in enumerate(items):
+        if not is_number(item) or not 0 < item <= 1e9:
+            raise fields.error(f"expected a number above 0, got {shown(item)}", key, i)
+    return tuple(float(item) for item in items)
+
+
+def check_factors(fields: Fields, size: int, scaling: RopeScaling | None) -> None:
+    """Raises `FormatError` unless longrope has a number for each of the size/2 frequencies."""
+    if scaling is None or scaling.kind != "longrope":
+        return
+    for name, factors in (("short_factor", scaling.short_factor), ("long_factor", scaling.long_factor)):
+        if len(factors) != size // 2:
+            key = next(key for key in ("rope_parameters", "rope_scaling") if fields.has(key))
+            raise fields.error(f"{name}: expected {size // 2} numbers, one a frequency, got {len(factors)}", key)
+
+
 def _magnitude(factor: float, scale: float = 1.0) -> float:
     """0.1 scale ln(factor) + 1, YaRN's."""
     return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
@@ -174,6 +238,18 @@ def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
     """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised."""
     theta = gguf.decimal("rope.freq_base", 10000.0, maximum=1e12)
     kind = gguf.string("rope.scaling.type", "none")
+    if gguf.checkpoint is not None and GGUF_LONG in gguf.checkpoint and GGUF_SHORT in gguf.checkpoint:
+        return theta, _gguf_longrope(gguf, gguf.checkpoint)
+    if kind == "yarn":
+        factor = gguf.decimal("rope.scaling.factor", maximum=1e6)
+        return theta, RopeScaling(
+            "yarn",
+            factor=factor,
+            original_max_position_embeddings=gguf.integer("rope.scaling.original_context_length"),
+            beta_fast=gguf.decimal("rope.scaling.yarn_beta_fast", 32.0, maximum=1e6),
+            beta_slow=gguf.decimal("rope.scaling.yarn_beta_slow", 1.0, maximum=1e6),
+            attention_factor=_magnitude(factor) * gguf.decimal("rope.scaling.attn_factor", 1.0, maximum=1e6),
+        )
     if kind == "linear":
         return theta, RopeScaling("linear", gguf.decimal("rope.scaling.factor", maximum=1e6))
     if kind != "none":
@@ -189,6 +265,22 @@ def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
             where=gguf.checkpoint.info(GGUF_DIVISORS).where,
         )
     return theta, None if scaling.factor == 1.0 else scaling
+
+
+def _gguf_longrope(gguf: GGUFConfig, checkpoint: Checkpoint) -> RopeScaling:
+    """From its two tensors and the length of the original context."""
+    context = gguf.integer("context_length", 2048)
+    original = gguf.integer("rope.scaling.original_context_length", context)
+    return RopeScaling(
+        "longrope",
+        factor=context / original,
+        original_max_position_embeddings=original,
+        attention_factor=gguf.decimal(
+            "rope.scaling.attn_factor", _longrope_factor(context / original, original), maximum=1e6
+        ),
+        short_factor=tuple(map(shortest_decimal, checkpoint.load(GGUF_SHORT).ravel())),
+        long_factor=tuple(map(shortest_decimal, checkpoint.load(GGUF_LONG).ravel())),
+    )
 
 
 def unpermute_rope_rows(rows: NDArray[Any], heads: int) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .blocks import linear, projection
+from .blocks import activated, linear, projection
 from .config import read_windows
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
@@ -38,7 +38,7 @@ class StarCoder2(Mistral):
         yield from projection(f"{module}.c_proj", (hidden, mid), f"{blk}.ffn_down", bias=c.mlp_bias)
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
-        h = ops.activate(self.config.activation, linear(ops, weights, f"{module}.c_fc", h))
+        h = activated(ops, self.config.activation, linear(ops, weights, f"{module}.c_fc", h))
         return linear(ops, weights, f"{module}.c_proj", h)
 
 

@@ -73,7 +73,7 @@ def test_growing_keeps_positions_and_tails(
     before = {name: rng.normal(size=value.shape).astype(np.float32) for name, value in values().items()}
     for name, value in before.items():
         fill(name, value)
-    cache.advance(3)
+    cache.add([1, 2, 3])
     cache.reserve(5)
     assert cache.capacity == 8
     assert values()["keys.0"].shape == (8, 2, 3)
@@ -84,13 +84,13 @@ def test_growing_keeps_positions_and_tails(
 def test_what_cannot_be_rewound_starts_again(make_cache: Callable[..., tuple[Cache, Values, Fill]]) -> None:
     cache, values, fill = make_cache(KEYS, TAIL)
     cache.reserve(3)
-    cache.advance(3)
+    cache.add([1, 2, 3])
     fill("tail.1", np.ones((2, 4), np.float32))
     cache.truncate(3)
     assert (cache.length, values()["tail.1"].any()) == (3, True)
     cache.truncate(2)
     assert (cache.length, values()["tail.1"].any()) == (0, False)
-    cache.advance(3)
+    cache.add([1, 2, 3])
     fill("tail.1", np.ones((2, 4), np.float32))
     cache.begin()  # and the work is abandoned
     cache.truncate(3)
@@ -100,7 +100,7 @@ def test_what_cannot_be_rewound_starts_again(make_cache: Callable[..., tuple[Cac
 def test_keys_and_values_are_rewound(make_cache: Callable[..., tuple[Cache, Values, Fill]]) -> None:
     cache, _, _ = make_cache(KEYS, KEYS)
     cache.reserve(3)
-    cache.advance(3)
+    cache.add([1, 2, 3])
     cache.begin()
     cache.truncate(2)
     assert cache.length == 2

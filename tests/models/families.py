@@ -22,6 +22,7 @@ from loom_py.models.protocols import Decoder, Weight
 from loom_py.models.registry import gguf_decoder, read_decoder_file
 from loom_py.models.weights import CheckpointWeights, Layout
 from loom_py.runtime.device import Activations, Device
+from loom_py.runtime.stored import StoredWeight
 
 FOLDER = Path(__file__).parent.parent / "data" / "models"
 CASES = sorted(path.name for path in FOLDER.iterdir())
@@ -165,3 +166,23 @@ def on_device(
 def open_gguf(path: Path) -> tuple[Decoder, Checkpoint]:
     file = GGUFFile(FileSource(path))
     return gguf_decoder(file), file
+
+
+def random_weights(decoder: Decoder, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """So large that leaving out any part of a block shows."""
+    rng = np.random.default_rng(seed)
+    return {
+        weight.name: rng.normal(1 if len(weight.shape) == 1 else 0, 0.3, weight.shape).astype(np.float32)
+        for weight in decoder.weights()
+    }
+
+
+def uploaded(weights: dict[str, NDArray[np.float32]], device: Device) -> dict[str, StoredWeight]:
+    """Numbers in a device's memory, matrices as F32."""
+
+    def upload(weight: NDArray[np.float32]) -> StoredWeight:
+        if weight.ndim != 2:
+            return StoredWeight(device.upload(weight))
+        return StoredWeight(device.upload_stored(weight.view(np.uint8).reshape(len(weight), -1), "F32", weight.shape))
+
+    return {name: upload(weight) for name, weight in weights.items()}

@@ -14,6 +14,12 @@ from loom_py.models.registry import gguf_config, read_decoder, read_decoder_file
 from loom_py.models.rope import RopeScaling
 from loom_py.schema.fields import FILE, Fields
 
+LONGROPE = {
+    "type": "su",
+    "original_max_position_embeddings": 128,
+    "short_factor": [1] * 8,
+    "long_factor": [2] * 8,
+}
 BASE = {
     "vocab_size": 100,
     "hidden_size": 64,
@@ -64,6 +70,19 @@ def test_defaults_are_those_of_transformers() -> None:
         ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}}, 5e5, None),
         ({"rope_parameters": {"rope_theta": 3e5, "rope_type": "llama3", **LLAMA3}}, 3e5, RopeScaling("llama3", 8.0)),
         ({"rope_scaling": {"type": "linear", "factor": 2}}, 1e4, RopeScaling("linear", 2.0)),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2}}, 1e4, None),
+        (
+            {"rope_scaling": LONGROPE},
+            1e4,
+            RopeScaling(
+                "longrope",
+                16.0,
+                original_max_position_embeddings=128,
+                attention_factor=(1 + 4 / 7) ** 0.5,
+                short_factor=(1.0,) * 8,
+                long_factor=(2.0,) * 8,
+            ),
+        ),
     ],
 )
 def test_rope(fields: dict[str, Any], theta: float, scaling: RopeScaling | None) -> None:
@@ -117,7 +136,10 @@ BAD: list[tuple[dict[str, Any], str, type[LoomError]]] = [
     ({"rope_scaling": {"rope_type": "llama3"}}, "rope_scaling.factor", FormatError),
     ({"rope_scaling": {"rope_type": "llama3", **LLAMA3, "high_freq_factor": 1}}, "high_freq_factor", FormatError),
     ({"rope_parameters": {"rope_theta": "x"}}, "rope_parameters.rope_theta", FormatError),
-    ({"rope_scaling": {"type": "longrope", "factor": 2}}, "rope_scaling.type", ModelError),
+    ({"rope_scaling": {"type": "longrope", "factor": 2}}, "rope_scaling.short_factor", FormatError),
+    ({"rope_scaling": LONGROPE | {"short_factor": [1, 2]}}, "rope_scaling", FormatError),
+    ({"rope_scaling": LONGROPE | {"long_factor": [1, 0] * 4}}, "rope_scaling.long_factor[1]", FormatError),
+    ({"rope_scaling": {"type": "ntk"}}, "rope_scaling.type", ModelError),
     ({"rope_scaling": {"rope_type": "yarn"}}, "rope_scaling.factor", FormatError),
     ({"model_type": "gpt3"}, "model_type", ModelError),
     ({"model_type": 7}, "model_type", FormatError),
