@@ -20,13 +20,24 @@ transformers = pytest.importorskip("transformers")
 
 WIDE = {"hidden_size": 64}
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 5000.0}
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 5000.0,
+    "original_max_position_embeddings": 16,
+    "short_factor": [1.0, 1.5, 2.0],
+    "long_factor": [1.5, 4.0, 9.0],
+}
+DYNAMIC = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 5000.0}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "llama": ({}, {"tie_word_embeddings": True, "attention_bias": True, "rope_parameters": YARN}),
     "mistral": ({"sliding_window": 5}, {"sliding_window": None, "head_dim": 8}),
     "qwen2": ({}, {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1}),
     "qwen3": ({"head_dim": 16}, {"attention_bias": True, "head_dim": 8, "rope_parameters": YARN}),
     "smollm3": ({}, {"no_rope_layer_interval": 2, "tie_word_embeddings": False}),
-    "phi3": ({}, {"sliding_window": 7, "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}),
+    "phi3": (
+        {"sliding_window": 7, "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}},
+        {"original_max_position_embeddings": 16, "rope_parameters": LONGROPE | {"partial_rotary_factor": 0.5}},
+    ),
     "gemma": ({"head_dim": 16}, {"head_dim": 12, "num_key_value_heads": 1}),
     "gemma2": (
         {"head_dim": 16, "sliding_window": 6},
@@ -45,6 +56,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "starcoder2": ({}, {"use_bias": False, "sliding_window": 6, "tie_word_embeddings": False}),
     "stablelm": (WIDE, WIDE | {"use_qkv_bias": True, "use_parallel_residual": True, "tie_word_embeddings": True}),
     "phi": (WIDE, WIDE | {"num_key_value_heads": 1, "partial_rotary_factor": 0.25}),
+    "helium": ({"head_dim": 12}, {"head_dim": 12, "attention_bias": True, "mlp_bias": True}),
+    "ernie4_5": ({"head_dim": 12}, {"head_dim": 16, "use_bias": True, "rope_parameters": DYNAMIC}),
+    "nanochat": ({}, {"attention_bias": True, "final_logit_softcapping": 3.0, "rope_parameters": YARN}),
     "gpt2": (
         {"n_embd": 48, "n_layer": 3, "n_head": 4, "n_positions": 64},
         {"n_embd": 40, "n_layer": 2, "n_head": 2, "n_positions": 64, "n_inner": 56, "activation_function": "relu"},
@@ -71,10 +85,11 @@ def test_logits(family: str, number: int, tmp_path: Path) -> None:
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.3 if parameter.ndim > 1 else 0.5)
         model.save_pretrained(tmp_path)
-    ids = torch.randint(3, 90, (1, 23))
-    with torch.no_grad():
-        expected = model(ids).logits[0].numpy()
     decoder = read_decoder_file(FileSource(tmp_path / "config.json"))
     ours = on_numpy(decoder, SafetensorsFile(FileSource(tmp_path / "model.safetensors")), "hugging_face")
-    logits = ours.forward(ids[0].numpy(), ours.new_cache(), every=True)
-    assert np.linalg.norm(logits - expected) < 2e-4 * np.linalg.norm(expected)
+    for length in (9, 23):  # within the original context of the cases above, and beyond it
+        ids = torch.randint(3, 90, (1, length))
+        with torch.no_grad():
+            expected = model(ids).logits[0].numpy()
+        logits = ours.forward(ids[0].numpy(), ours.new_cache(), every=True)
+        assert np.linalg.norm(logits - expected) < 2e-4 * np.linalg.norm(expected)
