@@ -14,10 +14,15 @@ import base64
 import sys
 import zlib
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import tokenizers
 from tokenizers import Regex, normalizers, pre_tokenizers
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tools.charsmap import charsmap
 
 TARGET = Path(__file__).resolve().parent.parent / "loom_py" / "text" / "unicode_data.py"
 POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
@@ -149,7 +154,11 @@ def tables() -> dict[str, str]:
             start = c
     whitespace = complement(matched(pre_tokenizers.WhitespaceSplit()))
     assert whitespace == whitespace_of_strip()
-    packed = {"CATEGORY_RUNS": pack(runs), "LOWERCASE_RUNS": pack(lowercase_runs())}
+    packed = {
+        "CATEGORY_RUNS": pack(runs),
+        "LOWERCASE_RUNS": pack(lowercase_runs()),
+        "SCRIPT_RUNS": pack(script_runs()),
+    }
     sets = {
         "onig_space": onig(r"\s+"),
         "onig_word": onig(r"\w+"),
@@ -160,6 +169,8 @@ def tables() -> dict[str, str]:
         "punctuation": punctuation(),
         "combining_mark": combining_marks(),
         "normalization_active": normalization_active(),
+        **bert_sets(),
+        **grapheme_sets(),
         **{f"script_{name.lower()}": onig(rf"\p{{{name}}}+") for name in SCRIPTS},
     }
     return packed | {name: pack(deltas(flat)) for name, flat in sets.items()}
@@ -179,6 +190,91 @@ def rust_word() -> list[int]:
     """`\\w` of Rust's regex crate, from `Whitespace` (`\\w+|[^\\w\\s]+`): what an underscore sticks to is a word."""
     pieces = pre_tokenizers.Whitespace().pre_tokenize_str(" ".join("_" + c for c in EVERYTHING))
     return boundaries(ord(p[1]) for p, _ in pieces if len(p) == 2 and p[0] == "_")
+
+
+def bert_sets() -> dict[str, list[int]]:
+    """What `BertNormalizer` removes, takes for a space, puts spaces around, and strips as an accent."""
+
+    def bert(**flags: bool) -> dict[int, str]:
+        off = dict.fromkeys(("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"), False)
+        normalizer = normalizers.BertNormalizer(**{**off, **flags})
+        return {c: normalized(normalizer, chr(c)) for c in POINTS}
+
+    clean, spaced, plain = bert(clean_text=True), bert(handle_chinese_chars=True), bert(strip_accents=True)
+    return {
+        "bert_control": boundaries(c for c in POINTS if not clean[c]),
+        "bert_space": boundaries(c for c in POINTS if clean[c] == " "),
+        "bert_chinese": boundaries(c for c in POINTS if spaced[c] == f" {chr(c)} "),
+        "bert_accent": boundaries(c for c in POINTS if not plain[c]),
+    }
+
+
+def grapheme_sets() -> dict[str, list[int]]:
+    """Classes of characters by how `Precompiled` clusters them (UAX 29).
+
+    It looks a cluster of up to five bytes up as a whole, and of the match keeps the first character's text only: what
+    is left of "a" and its accents under a map of "a" shows whether they were one cluster.
+    """
+
+    def seen(entries: dict[str, str], text: str) -> str:
+        return normalized(normalizers.Precompiled(charsmap(entries)), text)
+
+    of_a, of_acute = (normalizers.Precompiled(charsmap({c: "X"})) for c in "a\u0301")
+    of_sign, of_ka = (normalizers.Precompiled(charsmap({c: "X"})) for c in "\u00a9\u0915")
+    joiner, virama = "\u200d", "\u094d"
+    attached = [c for c in POINTS if normalized(of_a, "a" + chr(c)) == "X"]
+    three_bytes = [c for c in POINTS if 0x800 <= c < 0x10000]
+    return {
+        "grapheme_attached": boundaries(attached),
+        "grapheme_extend": boundaries(
+            c for c in attached if normalized(of_sign, f"\u00a9{chr(c)}{joiner}\u00a9\u0301")[-1] == "\u0301"
+        ),
+        "grapheme_control": boundaries(
+            c for c in POINTS if normalized(of_acute, chr(c) + "\u0301\u0301") == chr(c) + "X"
+        ),
+        "grapheme_prepend": boundaries(c for c in POINTS if normalized(of_a, chr(c) + "a\u0301")[-1] == "\u0301"),
+        "grapheme_pictograph": boundaries(
+            c for c in POINTS if normalized(of_sign, f"\u00a9{joiner}{chr(c)}")[1:2] == joiner and c not in attached
+        ),
+        "grapheme_linker": boundaries(
+            c for c in attached if normalized(of_ka, f"\u0915{chr(c)}\u0915\u0301")[-1] == "\u0301"
+        ),
+        "grapheme_consonant": boundaries(
+            c
+            for c in three_bytes
+            if c not in attached and seen({chr(c): "X"}, f"\u0915{virama}{chr(c)}\u0301")[-1] == "\u0301"
+        ),
+    }
+
+
+def script_runs() -> list[int]:
+    """Scripts as `UnicodeScripts` has them, in runs (length, number); number 0 is that of the space."""
+    splitter = pre_tokenizers.UnicodeScripts()
+
+    def differ(left: int, right: int) -> bool:
+        return len(splitter.pre_tokenize_str(chr(left) + chr(right))) > 1
+
+    def any_script(c: int) -> bool:
+        return not splitter.pre_tokenize_str(chr(c))
+
+    examples: list[int] = []
+    numbers: list[int] = [0] * 0x110000
+    for previous, c in pairwise([-1, *POINTS]):
+        if any_script(c):
+            continue
+        if previous >= 0 and numbers[previous] and not differ(previous, c):
+            numbers[c] = numbers[previous]
+            continue
+        same = next((i for i, example in enumerate(examples) if not differ(example, c)), len(examples))
+        if same == len(examples):
+            examples.append(c)
+        numbers[c] = same + 1
+    runs, start = [], 0
+    for c in range(1, 0x110001):
+        if c == 0x110000 or numbers[c] != numbers[start]:
+            runs += [c - start, numbers[start]]
+            start = c
+    return runs
 
 
 def render(packed: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Byte-pair encoding: the lowest-ranked pair merges first, the leftmost of equals (Sennrich et al. 2016).
 
 Short words are merged by repeated searches for the lowest rank, which is fastest in the interpreter; long ones by a
-heap over a linked list, in O(n log n). A bounded cache keeps the ids of words.
+heap over a linked list, in O(n log n).
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from itertools import pairwise
 
 from ..errors import TokenizerError
 from ..progress import to_end
+from .word_model import WordModel, unknown_id
 
 _SHORT = 48  # symbols; above, the heap is faster
-_CACHE_WORDS = 20_000
-_CACHE_LENGTH = 128  # characters; longer words rarely recur
 _NEVER = 1 << 127
 _TURNS = 4096  # merges of one step
 
@@ -33,7 +32,7 @@ class BPEOptions:
     ignore_merges: bool = False
 
 
-class BPE:
+class BPE(WordModel):
     """A vocabulary with merges.
 
     **Arguments:**
@@ -53,9 +52,8 @@ class BPE:
         options: BPEOptions,
         where: Callable[[int], str],
     ) -> None:
-        self.vocab = vocab
+        super().__init__(vocab)
         self.options = options
-        self._cache: dict[str, tuple[int, ...]] = {}
         skip = len(options.continuing_subword_prefix)
         pairs: dict[int, int] = {}  # left id << 32 | right id  →  rank << 32 | merged id
         for rank, (left, right) in enumerate(merges):
@@ -77,20 +75,10 @@ class BPE:
             return (self.vocab[word],)
         return tuple((yield from self._merge_steps(self._symbols(word))))
 
-    def encode(self, word: str) -> tuple[int, ...]:
-        """The ids of one word (the text between two splits)."""
-        cached = self._cache.get(word)
-        if cached is not None:
-            return cached
+    def encode_word(self, word: str) -> tuple[int, ...]:
         if self.options.ignore_merges and word in self.vocab:
-            ids: tuple[int, ...] = (self.vocab[word],)
-        else:
-            ids = tuple(self._merge(self._symbols(word)))
-        if len(word) <= _CACHE_LENGTH:
-            if len(self._cache) >= _CACHE_WORDS:
-                self._cache.clear()
-            self._cache[word] = ids
-        return ids
+            return (self.vocab[word],)
+        return tuple(self._merge(self._symbols(word)))
 
     def _symbols(self, word: str) -> list[int]:
         """The ids of the word's characters before any merge."""
@@ -122,20 +110,10 @@ class BPE:
             if self.options.unk_token is not None:
                 if pending is not None and not self.options.fuse_unk:
                     out.append(pending)
-                pending = self._unknown_id()
+                pending = unknown_id(self.vocab, self.options.unk_token, "model.unk_token")
         if pending is not None:
             out.append(pending)
         return out
-
-    def _unknown_id(self) -> int:
-        try:
-            return self.vocab[self.options.unk_token or ""]
-        except KeyError:
-            raise TokenizerError(
-                f"the unknown token {self.options.unk_token!r} is not in the vocabulary",
-                where="model.unk_token",
-                remedy="The tokenizer cannot encode this text; use a complete tokenizer file.",
-            ) from None
 
     def _merge(self, ids: list[int]) -> list[int]:
         return self._merge_short(ids) if len(ids) <= _SHORT else to_end(self._merge_steps(ids))

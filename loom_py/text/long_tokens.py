@@ -33,11 +33,14 @@ class LongTokens:
                     self._longest.append(0)
                 state = following
             self._longest[state] = len(content)
-        self._fallback = array("q", bytes(8 * len(parents)))
+        self._fallback, self._ends, self._counts = (array("q", bytes(8 * len(parents))) for _ in range(3))
         for state in sorted(range(1, len(parents)), key=depths.__getitem__):
             if depths[state] > 1:
                 self._fallback[state] = self._step(self._fallback[parents[state]], characters[state])
-            self._longest[state] = self._longest[state] or self._longest[self._fallback[state]]
+            below, ends = self._fallback[state], self._longest[state] > 0
+            self._ends[state] = state if ends else self._ends[below]
+            self._counts[state] = self._counts[below] + ends
+            self._longest[state] = self._longest[state] or self._longest[below]
         self._reach = max(depths)
         self._size = max(_BLOCK, self._reach)
         self._last: tuple[str, int, array[int]] = ("", -1, array("q"))
@@ -54,6 +57,31 @@ class LongTokens:
                 if length:
                     yield at, at + length
                 at += length or 1
+
+    def lengths(self, text: str) -> array[int]:
+        """For each place, how long the longest token from there is, or 0."""
+        return self._lengths(text, 0, len(text), len(text))
+
+    def states(self, text: str) -> list[int]:
+        """For each place, what `beginning` tells the tokens from; 0 where none begins."""
+        states = [0] * len(text)
+        state = 0
+        for i in range(len(text) - 1, -1, -1):
+            state = self._step(state, ord(text[i]))
+            states[i] = self._ends[state]
+        return states
+
+    def matches(self, states: Iterable[int]) -> int:
+        """How many tokens begin at some places altogether."""
+        return sum(map(self._counts.__getitem__, states))
+
+    def beginning(self, state: int) -> list[int]:
+        """The lengths of all tokens that begin at a place, ascending."""
+        lengths: list[int] = []
+        while state:
+            lengths.append(self._longest[state])
+            state = self._ends[self._fallback[state]]
+        return lengths[::-1]
 
     def _block(self, text: str, first: int) -> array[int]:
         """The lengths of a part of the text; the last part is kept, for those who ask for one match at a time."""

@@ -1,17 +1,14 @@
-"""Normalisers of `tokenizer.json`: text to text, before it is split."""
+"""What normalisers share: their type, bounds on what they may make of a text, and `Replace`, also a decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
 from ..errors import TokenizerError
 from ..schema.fields import Fields
-from .byte_level import to_byte_characters
 from .regex import Regex
 from .regex_syntax import PatternError
-from .tokenizer_fields import read_pattern, unsupported
-from .unicode_tables import NormalForm, lowercase, named_set, normalize, strip_accents
+from .tokenizer_fields import read_pattern
 
 # text → the normalised text, and whether its first character still comes from the first one of the original
 Normalizer = Callable[[str], tuple[str, bool]]
@@ -50,33 +47,6 @@ def too_slow(part: str) -> TokenizerError:
 
 def identity(text: str) -> tuple[str, bool]:
     return text, True
-
-
-def build_normalizer(node: Fields | None) -> Normalizer:
-    """The normaliser an object of the file describes (`None` for `null`). Raises `TokenizerError`."""
-    if node is None:
-        return identity
-    kind = node.string("type")
-    if kind in get_args(NormalForm):
-        form: NormalForm = kind  # type: ignore[assignment]  # one of its literals, as the condition says
-        return _whole(lambda text: normalize(form, text))
-    match kind:
-        case "Lowercase":
-            return _whole(lowercase)
-        case "ByteLevel":
-            return _whole(to_byte_characters)
-        case "StripAccents":
-            return lambda text: (strip_accents(text), not text or bool(strip_accents(text[0])))
-        case "Prepend":
-            prefix = node.string("prepend")
-            return _whole(lambda text: _prepended(prefix, text))
-        case "Strip":
-            return _strip(node.boolean("strip_left", default=...), node.boolean("strip_right", default=...))
-        case "Replace":
-            return build_replace(node).normalize
-        case "Sequence":
-            return _sequence(node)
-    raise unsupported(node, f"the normalizer {kind[:40]!r}", "type")
 
 
 def build_replace(node: Fields) -> Replace:
@@ -125,47 +95,3 @@ def compile_regex(node: Fields, pattern: str) -> Regex:
     except PatternError as error:
         remedy = "Use a model whose tokenizer has a plainer pattern."
         raise node.error(str(error), "pattern", "Regex", remedy=remedy) from None
-
-
-def _prepended(prefix: str, text: str) -> str:
-    check_growth(len(prefix), 0)
-    return prefix + text if text else text
-
-
-def _whole(change: Callable[[str], str]) -> Normalizer:
-    return lambda text: (change(text), True)
-
-
-def _strip(left: bool, right: bool) -> Normalizer:
-    space = named_set("rust_whitespace")
-
-    def apply(text: str) -> tuple[str, bool]:
-        start, end = 0, len(text)
-        while left and start < end and text[start] in space:
-            start += 1
-        while right and end > start and text[end - 1] in space:
-            end -= 1
-        return text[start:end], start == 0
-
-    return apply
-
-
-MAX_STEPS = 32
-"""Steps of a chain; those of published tokenizers have five at most."""
-
-
-def _sequence(node: Fields) -> Normalizer:
-    steps = [build_normalizer(child) for child in node.objects("normalizers", required=True)]
-    if len(steps) > MAX_STEPS:
-        raise node.error(f"has {len(steps)} steps, more than the limit of {MAX_STEPS}", "normalizers")
-
-    def apply(text: str) -> tuple[str, bool]:
-        kept = True
-        original = len(text)
-        for step in steps:
-            text, still = step(text)
-            check_growth(len(text), original)
-            kept = kept and still
-        return text, kept
-
-    return apply

@@ -6,23 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .added_tokens import AddedTokens
-from .bpe import BPE
+from .batch_options import Padding, Truncation
 from .decoders import StepFactory
 from .normalize import Normalizer
+from .postprocess import Frames
 from .pretokenize import PreTokenizer
+from .word_model import WordModel
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerParts:
-    """`template` is one text's frame: fixed ids, and `None` for the text's own.
-
-    `notices`: what the user should know about the file, in sentences.
+    """- `frames`: what stands around one text, and around two.
+    - `truncation`, `padding`: what the file says about batches.
+    - `notices`: what the user should know about the file, in sentences.
     """
 
-    model: BPE
+    model: WordModel
     added: AddedTokens
     normalizer: Normalizer
     pre_tokenizer: Sequence[PreTokenizer]
-    template: Sequence[list[int] | None]
+    frames: Frames
     decoder: Sequence[StepFactory]
+    truncation: Truncation | None = None
+    padding: Padding | None = None
     notices: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Pre-tokenisers of `tokenizer.json`: they split a text into the words that BPE encodes one by one.
+"""Pre-tokenisers of `tokenizer.json`: they split a text into the words that a model encodes one by one.
 
 A step takes the pieces so far and whether the first of them begins the text (which only `Metaspace` uses), and
 returns the same. Empty pieces vanish between steps, as in `tokenizers`.
@@ -15,6 +15,7 @@ from .codeset import CodeSet
 from .normalize import compile_regex, too_slow
 from .regex import Regex, cached_regex, class_regex, literal_regex, runs_regex
 from .tokenizer_fields import MAX_ID, read_character, read_pattern, unsupported
+from .unicode_scripts import split_by_script
 from .unicode_tables import named_set
 
 Pieces = tuple[list[str], bool]
@@ -52,36 +53,40 @@ def build_pre_tokenizer(node: Fields | None) -> list[PreTokenizer]:
 
 def _build(node: Fields) -> list[PreTokenizer]:
     kind = node.string("type")
-    match kind:
-        case "ByteLevel":
-            node.boolean("trim_offsets", default=...)
-            return byte_level(node.boolean("add_prefix_space", default=...), node.boolean("use_regex", default=True))
-        case "Digits":
-            isolated = node.boolean("individual_digits", default=...)
-            return [split(class_regex(named_set("rust_numeric")), "Isolated" if isolated else "Contiguous")]
-        case "Split":
-            pattern, is_regex = read_pattern(node)
-            regex = compile_regex(node, pattern) if is_regex else literal_regex(pattern)
-            return [split(regex, _behavior(node), invert=node.boolean("invert", default=...))]
-        case "Whitespace":
-            word, space = named_set("rust_word"), named_set("rust_whitespace")
-            return [split(runs_regex(word, ~CodeSet.union(word, space)), "Removed", invert=True)]
-        case "WhitespaceSplit":
-            return [split(class_regex(named_set("rust_whitespace")), "Removed")]
-        case "Punctuation":
-            return [split(class_regex(named_set("punctuation")), _behavior(node, "Isolated"))]
-        case "BertPreTokenizer":
-            space = split(class_regex(named_set("rust_whitespace")), "Removed")
-            return [space, split(class_regex(named_set("punctuation")), "Isolated")]
-        case "CharDelimiterSplit":
-            return [split(literal_regex(read_character(node, "delimiter")), "Removed")]
-        case "FixedLength":
-            return [_fixed_length(max(node.integer("length", default=5, minimum=0, maximum=MAX_ID), 1))]
-        case "Metaspace":
-            return [_metaspace(*metaspace_options(node))]
-        case "Sequence":
-            return [step for child in node.objects("pretokenizers", required=True) for step in _build(child)]
-    raise unsupported(node, f"the pre-tokenizer {kind[:40]!r}", "type")
+    if kind not in _TYPES:
+        raise unsupported(node, f"the pre-tokenizer {kind[:40]!r}", "type")
+    return _TYPES[kind](node)
+
+
+def _byte_level(node: Fields) -> list[PreTokenizer]:
+    node.boolean("trim_offsets", default=...)
+    return byte_level(node.boolean("add_prefix_space", default=...), node.boolean("use_regex", default=True))
+
+
+def _digits(node: Fields) -> list[PreTokenizer]:
+    isolated = node.boolean("individual_digits", default=...)
+    return [split(class_regex(named_set("rust_numeric")), "Isolated" if isolated else "Contiguous")]
+
+
+def _split(node: Fields) -> list[PreTokenizer]:
+    pattern, is_regex = read_pattern(node)
+    regex = compile_regex(node, pattern) if is_regex else literal_regex(pattern)
+    return [split(regex, _behavior(node), invert=node.boolean("invert", default=...))]
+
+
+def _whitespace(node: Fields) -> list[PreTokenizer]:
+    word, space = named_set("rust_word"), named_set("rust_whitespace")
+    return [split(runs_regex(word, ~CodeSet.union(word, space)), "Removed", invert=True)]
+
+
+def bert_pre_tokenizer() -> list[PreTokenizer]:
+    """At white space, which goes, and around punctuation."""
+    space = split(class_regex(named_set("rust_whitespace")), "Removed")
+    return [space, split(class_regex(named_set("punctuation")), "Isolated")]
+
+
+def _sequence(node: Fields) -> list[PreTokenizer]:
+    return [step for child in node.objects("pretokenizers", required=True) for step in _build(child)]
 
 
 def byte_level(add_prefix_space: bool, use_regex: bool) -> list[PreTokenizer]:
@@ -203,7 +208,8 @@ def metaspace_options(node: Fields) -> tuple[str, str, bool]:
     return read_character(node, "replacement"), scheme, node.boolean("split", default=True)
 
 
-def _metaspace(replacement: str, scheme: str, cut: bool) -> PreTokenizer:
+def metaspace(replacement: str, scheme: str, cut: bool) -> PreTokenizer:
+    """The space as a visible character, put in front of the texts by the scheme; words begin at it."""
     regex = literal_regex(replacement)
 
     def step(pieces: list[str], at_start: bool) -> Pieces:
@@ -234,3 +240,19 @@ def _fixed_length(length: int) -> PreTokenizer:
 def _behavior(node: Fields, default: Behavior | None = None) -> Behavior:
     name = node.string("behavior", default=default or ..., choices=get_args(Behavior))
     return name  # type: ignore[return-value]  # one of the literals, as the reader checks
+
+
+_TYPES: dict[str, Callable[[Fields], list[PreTokenizer]]] = {
+    "BertPreTokenizer": lambda node: bert_pre_tokenizer(),
+    "ByteLevel": _byte_level,
+    "CharDelimiterSplit": lambda node: [split(literal_regex(read_character(node, "delimiter")), "Removed")],
+    "Digits": _digits,
+    "FixedLength": lambda node: [_fixed_length(max(node.integer("length", default=5, minimum=0, maximum=MAX_ID), 1))],
+    "Metaspace": lambda node: [metaspace(*metaspace_options(node))],
+    "Punctuation": lambda node: [split(class_regex(named_set("punctuation")), _behavior(node, "Isolated"))],
+    "Sequence": _sequence,
+    "Split": _split,
+    "UnicodeScripts": lambda node: [split_by_script],
+    "Whitespace": _whitespace,
+    "WhitespaceSplit": lambda node: [split(class_regex(named_set("rust_whitespace")), "Removed")],
+}

@@ -1,8 +1,8 @@
 """A tokenizer: text to ids and back, from `tokenizer.json` or from GGUF metadata.
 
 Ids equal those of Hugging Face's `tokenizers`, in the same order of steps: added tokens are cut out, the rest is
-normalised, split into words, encoded by BPE, and put into the post-processor's template. A file's `truncation` and
-`padding` are not applied: they are up to the code that makes batches.
+normalised, split into words, encoded by the model, and framed by the post-processor. A file's `truncation` and
+`padding` apply to batches only: a prompt is never cut.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from ..errors import InputError
 from ..formats.source import Source
 from ..progress import to_end
 from ..schema.fields import shown
+from .batch_options import Padding, Truncation
 from .byte_level import to_byte_characters
+from .encoding import Batch, Encoding
 from .parts import TokenizerParts
+from .postprocess import Frame
 from .pretokenize import map_bytes
 from .prompt import Prompt
 from .stream import StreamDecoder
@@ -32,21 +35,24 @@ PIECES, LONG = 512, 4096
 class Tokenizer:
     """Made by `Tokenizer.from_json` or `Tokenizer.from_gguf`; immutable, apart from a bounded cache of words.
 
-    `notices`: what the user should know about the file, in sentences.
+    - `truncation`, `padding`: what the file says about batches, or None.
+    - `notices`: what the user should know about the file, in sentences.
     """
 
     def __init__(self, parts: TokenizerParts) -> None:
         self._model = parts.model
         self._added = parts.added
         self._normalize = parts.normalizer
-        self._template = parts.template
+        self._frames = parts.frames
         self._decoder = parts.decoder
+        self.truncation = parts.truncation
+        self.padding = parts.padding
         self.notices = parts.notices
         steps = list(parts.pre_tokenizer)
         self._maps_bytes = bool(steps) and steps[-1] is map_bytes
         self._steps = steps[:-1] if self._maps_bytes else steps  # bytes are mapped word by word, after the cache
         self._words: dict[str, tuple[int, ...]] = {}
-        self._tokens: dict[int, str] = {i: token for token, i in parts.model.vocab.items()}
+        self._tokens: dict[int, str] = dict(parts.model.tokens)
         self._tokens.update(parts.added.decoded)
         self._skipped = frozenset(i for i, t in parts.added.decoded.items() if t in parts.added.special_contents)
 
@@ -104,6 +110,81 @@ class Tokenizer:
         self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True
     ) -> Generator[None, None, list[int]]:
         """`encode` in steps of some milliseconds, between which one may stop."""
+        ids = yield from self._text_steps(text, parse_special)
+        frame = self._frames.frame(False, add_special_tokens)
+        return ids if len(frame) == 1 and frame[0].ids is None else _framed(frame, [ids]).ids
+
+    def encode_pair(
+        self, text: str | Prompt, pair: str | Prompt | None = None, add_special_tokens: bool = True, *,
+        parse_special: bool = True,
+    ) -> Encoding:  # fmt: skip
+        """The ids of one text or of two, with the type of each, in the file's frame. Nothing is cut.
+
+        Raises `InputError` where the file cannot put two texts together; see `encode`.
+        """
+        return to_end(self._row_steps((text, pair), None, add_special_tokens, parse_special))
+
+    def encode_batch(
+        self,
+        inputs: Sequence[str | Prompt | tuple[str | Prompt, str | Prompt]],
+        add_special_tokens: bool = True,
+        *,
+        truncation: Truncation | None = None,
+        padding: Padding | None = None,
+        parse_special: bool = True,
+    ) -> Batch:
+        """Many texts, or pairs of texts, as rows of equal length. See `encode`.
+
+        **Arguments:**
+
+        - `truncation`, `padding`: how rows are cut and filled up; as the file says unless given. Where it says nothing,
+          no row is cut, and the filling is `[PAD]` or `<pad>`, or else the token 0.
+        """
+        steps = self.batch_steps(
+            inputs, add_special_tokens, truncation=truncation, padding=padding, parse_special=parse_special
+        )
+        return to_end(steps)
+
+    def batch_steps(
+        self,
+        inputs: Sequence[str | Prompt | tuple[str | Prompt, str | Prompt]],
+        add_special_tokens: bool = True,
+        *,
+        truncation: Truncation | None = None,
+        padding: Padding | None = None,
+        parse_special: bool = True,
+    ) -> Generator[None, None, Batch]:
+        """`encode_batch` in steps of some milliseconds, between which one may stop."""
+        rows: list[Encoding] = []
+        for texts in inputs:
+            pair = texts if isinstance(texts, tuple) else (texts, None)
+            cut = truncation or self.truncation
+            rows.append((yield from self._row_steps(pair, cut, add_special_tokens, parse_special)))
+        return Batch.of(rows, padding or self.padding or Padding(self._pad_id()))
+
+    def _pad_id(self) -> int:
+        ids = (self.token_to_id(token) for token in ("[PAD]", "<pad>"))
+        return next((i for i in ids if i is not None), 0)
+
+    def _row_steps(
+        self,
+        texts: tuple[str | Prompt, str | Prompt | None],
+        truncation: Truncation | None,
+        add_special_tokens: bool,
+        parse_special: bool,
+    ) -> Generator[None, None, Encoding]:
+        pair = texts[1] is not None
+        frame = self._frames.frame(pair, add_special_tokens)
+        ids: list[list[int]] = []
+        for text in texts:
+            if text is not None:
+                ids.append((yield from self._text_steps(text, parse_special)))
+        if truncation is not None:
+            ids = truncation.cut(ids, self._frames.added[pair] if add_special_tokens else 0)
+        return _framed(frame, ids)
+
+    def _text_steps(self, text: str | Prompt, parse_special: bool) -> Generator[None, None, list[int]]:
+        """The ids of a text without its frame."""
         literal: bytes | None = None
         if isinstance(text, Prompt):
             literal, text = text.marks if 1 in text.marks else None, text.text
@@ -126,10 +207,7 @@ class Tokenizer:
                     ids.append(inner_id)
                 else:
                     yield from encode(part[left:right], kept and start == 0 and left == 0, ids)
-        if self._template == [None]:
-            return ids
-        frame = [part for part in self._template if part is None or add_special_tokens]
-        return [token_id for part in frame for token_id in (ids if part is None else part)]
+        return ids
 
     def encode_prompt(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> list[int]:
         """The result of `prompt_steps`."""
@@ -142,9 +220,10 @@ class Tokenizer:
         it puts behind a text comes without `end_ids`: the text has not ended.
         """
         ids = yield from self.encode_steps(prompt, add_special_tokens=False)
-        place = self._template.index(None) if None in self._template else len(self._template)
-        before = [i for part in self._template[:place] for i in part or ()]
-        behind = [i for part in self._template[place + 1 :] for i in part or () if i not in end_ids]
+        frame = self._frames.frame(False, True)
+        place = next((i for i, part in enumerate(frame) if part.ids is None), len(frame))
+        before = [i for part in frame[:place] for i in part.ids or ()]
+        behind = [i for part in frame[place + 1 :] for i in part.ids or () if i not in end_ids]
         return [*([] if ids[: len(before)] == before else before), *ids, *behind]
 
     def _normalized_marks(self, text: str, normalized: str, literal: bytes) -> bytes:
@@ -208,6 +287,12 @@ class Tokenizer:
             return None if token_id in skipped else token
 
         return StreamDecoder(token_of, self._decoder)
+
+
+def _framed(frame: Frame, texts: Sequence[list[int]]) -> Encoding:
+    parts = [(part, texts[part.text] if part.ids is None else part.ids) for part in frame]
+    ids = [token_id for _, part_ids in parts for token_id in part_ids]
+    return Encoding(ids, [part.type_id for part, part_ids in parts for _ in part_ids])
 
 
 def _check_text(text: str) -> None:

@@ -14,11 +14,12 @@ import numpy as np
 from ..errors import TokenizerError
 from .added_tokens import AddedToken, AddedTokens
 from .bpe import BPE, BPEOptions
-from .decoders import ByteLevelStep
+from .decode_steps import ByteLevelStep
 from .end_tokens import END_NAMES
 from .gguf_splitting import DIGIT, SPLITTINGS
 from .normalize import Normalizer, identity
 from .parts import TokenizerParts
+from .postprocess import Frames, framing
 from .pretokenize import PreTokenizer, map_bytes, split
 from .regex import cached_regex, class_regex
 from .unicode_tables import named_set, normalize
@@ -126,7 +127,7 @@ def read_tokenizer_gguf(metadata: Mapping[str, Any], where: str) -> TokenizerPar
         added=added,
         normalizer=normalizer,
         pre_tokenizer=[*map(_step, splitting.patterns), map_bytes],
-        template=_template(source, splitting.add_bos, len(tokens)),
+        frames=_frames(source, splitting.add_bos, len(tokens)),
         decoder=[ByteLevelStep],
         notices=() if named else (_NO_PRE,),
     )
@@ -163,12 +164,12 @@ def _added_tokens(source: _Metadata, tokens: list[str]) -> list[AddedToken]:
     return added
 
 
-def _template(source: _Metadata, add_bos: bool, count: int) -> list[list[int] | None]:
+def _frames(source: _Metadata, add_bos: bool, count: int) -> Frames:
     """The beginning and end tokens around the ids, if the file asks for them."""
-    template: list[list[int] | None] = [None]
-    for flag, key, default, place in (
-        ("add_bos_token", "bos_token_id", add_bos, 0),
-        ("add_eos_token", "eos_token_id", False, 2),
+    around: list[list[int]] = [[], []]
+    for ids, flag, key, default in (
+        (around[0], "add_bos_token", "bos_token_id", add_bos),
+        (around[1], "add_eos_token", "eos_token_id", False),
     ):
         named = _PREFIX + key in source.entries
         if not source.flag(flag, default and named):
@@ -176,5 +177,5 @@ def _template(source: _Metadata, add_bos: bool, count: int) -> list[list[int] | 
         token_id = source.token_id(key, count)
         if token_id is None:
             source.fail(key, f"the entry is missing, but {_PREFIX}{flag} is set")
-        template.insert(place, [token_id])
-    return template
+        ids.append(token_id)
+    return framing(*around)

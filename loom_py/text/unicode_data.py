@@ -57,6 +57,31 @@ TABLES = {
         "`8&yz(OX_=*!m_tQLXp2gl>hih3pmETtX7xF?iG9v_a8}@4cGxj|P_ww$hN@_JIizW{vCjMt5n}MUJe~^ND^bxAGA3cWfk!C_lm;lv~(}QYwRz"
         "@1o=prEfilWhL6kA#CU5sq4!Stn_2-^DpeeiN6hfaf|"
     ),
+    "SCRIPT_RUNS": (
+        "c-noIOKe?N6^8${ALn^r_VvBjzP9f<b{)T;dDtgS+SqaJCQX_;O`JF>F=?8lA!(bWO`DPg;v{Y}=tCVM1}G900tvwgP!SR!fe-^E5KtzlLSl%3"
+        "N+3oE@t>0$x2h0>@2s`ge($~3+9wu4EOq6O2@zE!R%%KlB0tq?Kr9VPx5*`AtcbP>sT6A<nM`ex>S!aoY{4nnH^f!uTjC1(Jq6bj3=p<vNmHBg"
+        "J#_jO)(>F=5r-54&Iq9vlOPC9JrMH(_1>Tm3U-F<8%_qBa|P_kTZ|VJiUmPeQ9+7xs00EpsG`6g-NC_<GA$(~^^$3!y+uKhDs`7gi-uv@Z`w_Z"
+        "N1LH8uvt3`-70WeX=`Pfx=YjsoRiWv>vgMU*@dAkm8I4Yx-9TXDyzgLirBJ3(6npnQZB+!=E^R07d&csZCn?rQg?|WmSw+b*KHo9*|4{^1yB{P"
+        "x1ymb4P{yuqB1?TYvd{hcB2jFt~jKCO2xudIWN(qMoLw^Q8rZ<D$~<;Tz}PLovE=0(WFKKVryJw(`IVyMI_TzR<CLW=yvuasT^uo8@khOP-3}G"
+        "REMCoL!+J2C(=PbVp%#2oUF_-IvfPF>y8{AuG1f-tG)@UleL{{LrSLuL)|4hvwc#Z&uj{|X?Lgx#B|2k(<SKZG8o9Dph(;<BdTi??n!rlgIyYy"
+        "D2y~jOk+(&dt>f2=1M80sSh<}&;O_^Qf_bR^CXTn>al|(Jqiw4v%TF9Y3%FM685>sZ{iX*g{br^@zFMrLw=AOAZjp&)gdl^$jMN{45ncbf0)-Y"
+        ">|kZs!^p73VsC(GM35UX88Skr7-@|12u4GUjv3U)9E4+ZnX!1NYn;b4zH36zJ)sazaBNbbUNm#qKWQ*FsWCgXb+ZSvIoYC7Bznu_R^Oe0H|0Sa"
+        "kvwq?KgJ<xkSpV$Us)^e6u*Y#mAH#a?6hH0Fl$OxnP(i*-;`c6$2=gSZ5w5g6tXsgGG&^Je3BDoj&iDy2~A~RrZ(i2MkFohF-7z<cWG8~QFH}i"
+        "=np9^27l*DF(4i6RKY!0*3`Ct^46Iq6?%oo#cEILFjB(Av}DBUieuqApLU95hTcC@fXvilKfCq+N9-=h4%8FDu_T8NC8={F2CGQIw3&2>pBSSe"
+        "PfU`o??}R%;aO_d9w#QT7}6T65d&8`wMC!gP)Z_}XC;ab$^?gANxmua{VhpA+lOD5WEk)G+cjpk`<Q(A+iFJ}PP!{QJ#O<XkD^a;qiPp?HTsA_"
+        "AP$m8JuL3>klW>;QBoM6<=STZ=0eC^ccgJ(cbepb-Aqioqi&}8c^`#&dL=RQargXV?XZv476LeQ_WOKtG$V8kpFR*^sb_qFy%rq2e>BRW78y)M"
+        ">$~wc#ciKY`r)b^tY=a8nQ@2^)g<s=4qEUR#pk4i*+5}B804d%P%`Nr3P!mP@dV4nq$kX0<F2q;KJ^ra67W#R62+s_a3ZyVX4z#+R{~xRv-YB("
+        "PRc});-W%fu@~1D`GRoxF?x(IPh}pNzL*oVh`G&(dR${_PZ7f0WYD)aht4M~M)p}W_H#q~`<^r?JUNV|1CviRmUtRV4*Cw7jKQZpY(2zNKlGm9"
+        "2kNko>fr$1;jb`*EpsQ!f>ENDnJ=?)^$4TlNPIL}@!+paqI`_C#~5nIx{kBW@%l6L*=J@Ef3E$6LE8yl?FqBWHmepMr6!%LhSI=a<ru3j;?Kt?"
+        "V+=gYMDnbU=~FzHQ`P4fsn3;9v)Ad?Gkg!v<lvrJ!rrqp*z$ayxNx5TlR^~SqPv_kXq@8_oZJ0{0y@sS2+lj$c7YLnA%}q%d>nX@*Y+a+EILB8"
+        "zQkR<Gza%0kB1miB;iE|J1$uSmzd`-(`7F+G)R@YOBAsz`%Swha+&YmWkxJ@_p)aFTY}>+bKs0#?0LmQ@X9v?(^r^-uJmHz)eym}4)VigB(JgZ"
+        "wQ1C^GT~k2n{|~tI`n!D^7>CSwtw+1C%YyXBZX@Ly02-(*SVnUEMNbngRi<b&f?+?F6%~!pUI6MRq$Q!OTUTm3-jd<=JA2q=_0yGPrk`Ox_J_f"
+        "H9DHJMvq&(#ZPc6^}qB}xg{3mTk^4kh1(Kh;x=8r<+jX1?ns2cPTY|){$cOPJ5N9*|Eb}^Iy>aoQ=eQH9``y2HtS;KkNx-;BbRwk;Zf22XY!a`"
+        "T+<L^c1R72_J@L_d~{mnUBNQvemu?Nl7@}SWSW)I)F@eS2<Ec*qB}IpU0GSujK((igXni@$M@6EW_g=GjYaUoTYW=*9l&K?ZJAb?RK!mIzKEa8"
+        "n`~WrQ--kbF831LW$>uGa?b~&8=XW2>0hKu|0EF*la*6==YeVJ_tBqe|5+Z?rDM3wu^x<<j@=U2Yz&*}TiO0yg;6f)G_!A!D@`ArlubO_yrhp0"
+        "e`Hzzh-^old0k09Ywz<mlzd0<TbGu6c0N9?aFk^k$x=rmUY3IgDI0Ps8`Yzpo_|j6r<bDi@Pfu^`*99`_?1eA@Vz(*@ewD&?Xl#er|~tD{Q0d>"
+        "wrJp_tO-6A^WMKh{1<#f{O<"
+    ),
     "onig_space": (
         "c-rG+6=F<blw!QE&G=u4Tb7BHQJ-;vJR<-t76aY"
     ),
@@ -145,6 +170,59 @@ TABLES = {
         "ipzW&%M0VUs7yGGzX3mS_$6>o@T}lS13z>`_v?V43I5^mk}7^ACWZ$cPRF>Q4SqK05$xdvPX~M%Y&_lOYWN&*#^ZjEKRF!6S;r!L#^K{&Nu3Y)"
         "81P--Wsj!>zX2XgxUn2p8h${Jd@{}6<dN=0hhrZ1az}YK;7P&#g7YAwo(Xu-lMK3e5Nw1mI<_FsivQ7$`)G`dz)8(6o^v|<sNi1#j|BYK;~T))"
         "2v2&NJIzB4o)bKu;@^UEvC`I7TyP5El;C296FHV}Oz<J_Y>K~ny!s`a^#27Gr2fJ"
+    ),
+    "bert_control": (
+        "c-mv&WMX0zidW=iyu`&O#(02{(U9?<BI6%^Rw-6PRz|J~|Ct(${&O?_WMpP!+^@*^=sFY2c}<SCy9SJM2@U_5|NUoX0%8C@HWaS"
+    ),
+    "bert_space": (
+        "c-rG+Vqz3xtY^Hh&G=u4Tb7BHQJ-;vJR<-sBLm("
+    ),
+    "bert_chinese": (
+        "c-m{oIAHA1u!ON;6JrBQLl?_~vrGyLlp2^OXkQ3gzybid;tQG"
+    ),
+    "bert_accent": (
+        "c-k#dJ!@1!6y=<I=i}{ryZe+RvaI`9G{S0#K4Zwn4N*}9v9htzCIpf~8!KxogMuKKK!_+dA!rqB1F;dY5mHzPR@w@|Um)HQX9niuo_pq=b07H!"
+        "FX*0d8UStLMqZDXSPAqb^dze8-F%dtP-GCeDOp2*XjqL32@Uozf@;JVd%Osxk|L-m$kW|{nqr1xN<y^v3X3Q(gGF%y4b1<?JscDE@;|;+1Oe`V"
+        "p@_?%2XlXuU8FH=!I)i+$qcJ%i6lEzDYa=wk2XFyc^{-FJyyIzglOp*rsXB@P?Q<Gd^f25i;x%@eS@f5SG9(5+ZtpA`z8l6Z(%D%Mv>e!7n%s^"
+        "PvIxbc|CAVv!eKOOr8Nt{dcPO`Sq8HZS;AI&n+K{4qpM?qqDJ-pOxB7AqKc+7L$c}at;@apLAx@8AcqYW+--F13z3@mR|yX0vm9Tn_{|kAc}2p"
+        "tAV-pyqvcxugj!Eyo7?YSuV?BMBFjXIL?t(a4Lw~H)E_r;33r8*5&P(VE2-I3$2Lt%6;5{TL|BxKHUO8pOzz$q0)88UVErB5iLwOwBH;LZ+Gk8"
+        "_zOt+IA;"
+    ),
+    "grapheme_attached": (
+        "c-lQtJ!n)x7-Z)A_U-$-_g>DsT+GjL(IX_9TrLs4Xb40DK?}jeO0)=K1O>rHi&Uw!F(9ZA3qu+kZGx=?#Uff-SQ#uLSVcq-v60}uXxxQeW_NbJ"
+        "`DPcrn-6I3atHw3#ObJ6&M<H3k<f#vc3q541OYk}0R-l-j0cB0(0fc!gbmpvV}K<o0YY|yIX3FBph`iMW8b}$65BoeXIlwb#kg@a4bX2|?%c7|"
+        "GWw^vhf>7a;$NKC=#got=luFbPPjGpF9Ts@&#(*mP>z&96QLg9Y6P#MDw!4l@sQ$`kr!6GrH55c)&dL(aEk|UJJxs;=6IM(u!Cqe7?;d&TVD`M"
+        "wJ?@6OUuqdS>d@JH!yim`3Ai^6<Gr2YR}ZW#t++2gf*VyedcaaF^cmXEp`?Q==1j%26Z^8V=9T^vw<Vd5@}rM1IF;HONnbMz?R9f>>K$>@fmmo"
+        "bEhD#AMF>#Q*d4Nq**7=dehN}F38bz0A#2`k;R16lZ=CirJ48&UW%PrJV9LEO>pm*XvItg`G-4?21qzttYD_J?I=MPXWOn9=7r%R)1P^_)I5?U"
+        "cWDLPVZVj?2%<)|0spOY?a#I&S@0wmw7@CjcC$$hoPN`ls^H52y!73L;_H28+%Ee-%jygwK7R~u)f=p=s1eWiX{-7W@-l7dsE-8g2I>3IqK!7!"
+        "yn<EOU&Ms|7Tp1V>{g_~N3l2TTG^~FH|G}d9e)4;o=?X"
+    ),
+    "grapheme_extend": (
+        "c-lo$O-NNy5a#=4&OPVe`+V<J>ht&UDiO7`XG#8H8A8}1$e=~ENFsxRpiM1mBLuZ65Gt}o;-*b)q-{t+Ahm1JDrsTRN{}F;O-OUELHBIVoICS<"
+        "Gv7D!(Tzv+_t_7Cb}*gRo64B;j7aEyRNF74V{wcYMGS#EAmedg3u?nwpg|!%VJF72at)S}unpuWluC-AN<o^%&Jxhb<_KA~VF!3gSjD*27Ob+z"
+        ";0;xrKt0nO)p~&Zi#s^V|16!DhQh!RFa!ERxCF+jKgD)r-*6Ge=u&jWxT1&*img;BYlB@Ql<?NcYp)&B$touaAHXz5zaie_KHL&zj7ZkA9;{)X"
+        "figr1Q6FHTQR|6HcU)ji8I2(C#Ek@U(Z*<i&nSg!n0%mkkG<O!c?itbUTSoepEs@bq{cH`pk*ss>F^Y6+ueZf(3%1VrH)KMq6<^z1X-{-58;T("
+        "K|0f+j{#e`j#ya&He9(}-Xgy$z5!3*?lp*wuRWr80j{c^aI56$=wv#mcW|`SYjY(sXdE6B(&Z42p}?Wo^i<-aP)#yCH@?u63%_Gh(Tkgc>6h(_"
+        "s104@xsVNC$!yqpw?*2_oQmwyp8dAqS}xyQz9(>ZO<Vo~5>+hNuGm{G>4|c4Bg%kzv}UOW`_Ys))U(ajr@`HhB*Qm1rZZBk(>7zsIjP`#FQU?i"
+        "^97N2d)&BR3^=YcwtKIhfg4=|tSqUMC<OYdK8Cz04eQ~6BAOjapAwH<IfJ{5W%%F3g#HoT27l&!X3!V$*ZoS9TVAZs&f^FE0$06H$N"
+    ),
+    "grapheme_control": (
+        "c-mu7h*#uge8<K3QJL`%KO+;91iPU?|6XRs4~#rpG6Wt>U}8D1$<cb(Kp~+4C^kU`06t?5Oa"
+    ),
+    "grapheme_prepend": (
+        "c-m{=VY|-AXvo;W%oM=*nuGCO8w(>p;}=GzUKYl;T#Ss2hnU#*urlsuW&{A%kqN&"
+    ),
+    "grapheme_pictograph": (
+        "c-ke7JxW7C6h=AU{AA|6$$OXte-P|6b_UV}n{;kK5V3XvS%Mp|aS?(`5bP~&H5(9YY^*GTcg#$4`Of_==LtObOA7C>%T4U{EfpT&p!Mz*K2byF"
+        "+!HcFk~M@4IGmCTKq#$h1|tKbXpx+P&0ej7v7nkw6e50mLGiy}FWRL@qn=94$U&=_%XIdCq&Mfrnj2eZGySMLU%!#5zb(DBIvqDF6?LXMUL5uf"
+        "6O{3JFTS8vHPxjYK5SswM)n6%DyW)hXgt|^aK$B8jr`W=YIYHlc1$K}xaOqzMQY+{I#TiK^0b`M@XU4U9=OwH@CRey8sz"
+    ),
+    "grapheme_linker": (
+        "c-lKF#8}VxpAkX;(Q8)58T^dBtc;Ht8Pgc2%wb~O%EWkLA0y*uUdB1BjBmLZJD3;)8CP&J0s!|r5BU"
+    ),
+    "grapheme_consonant": (
+        "c-osPq$<ZD!67Qb$j->f%%a4^$SA<Hm=VNfVq~>vl!mfE5`v5%2?06gU5si+S+#*oHWn6UMrI~<W)@x^#*e%vQH&E=Ot&#Iu_+32n91=naWkLg"
+        "U}R#FU^f()If;pxSw)wXiIa;pQGk(|4X7`H`zoXKl4XpH9~gN6$e|GK"
     ),
     "script_latin": (
         "c-nK6Vw2Km<Y#0RXOw3=$gIvf+eD4ckd=j%m(k6!f$1X?BQK)>Z!aSg8>2L%pyqW^g+*T()0mx^m>3xuIYjw3uxT@LGO|pY&&WQD18CM#0X9Z0"

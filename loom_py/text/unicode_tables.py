@@ -10,8 +10,9 @@ import base64
 import re
 import unicodedata
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Literal
 
@@ -79,6 +80,19 @@ def property_set(name: str) -> CodeSet:
     if f"script_{plain}" in unicode_data.TABLES:
         return named_set(f"script_{plain}")
     return category(short)
+
+
+@cache
+def _scripts() -> tuple[list[int], list[int]]:
+    numbers = _numbers("SCRIPT_RUNS")
+    return [0, *accumulate(numbers[::2])], numbers[1::2]
+
+
+@lru_cache(8192)
+def script(char: str) -> int:
+    """The number of a character's script, as `UnicodeScripts` tells them apart; 0 for what belongs to any."""
+    starts, scripts = _scripts()
+    return scripts[bisect_right(starts, ord(char)) - 1]
 
 
 @cache

@@ -44,6 +44,14 @@ class Pair:
             assert self.ours.encode(text, add_special_tokens=special) == ids, (text, special)
         self.check_ids(ids)
 
+    def check_pair(self, text: str, other: str) -> None:
+        """Same ids and types of one text and of two."""
+        for second in (None, other):
+            for special in (True, False):
+                theirs = self.theirs.encode(text, second, add_special_tokens=special)
+                ours = self.ours.encode_pair(text, second, add_special_tokens=special)
+                assert (ours.ids, ours.type_ids) == (theirs.ids, theirs.type_ids), (text, second, special)
+
     def check_ids(self, ids: list[int]) -> None:
         for skip in (True, False):
             text = self.theirs.decode(ids, skip_special_tokens=skip)

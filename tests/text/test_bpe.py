@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_py.progress import to_end
-from loom_py.text import bpe
+from loom_py.text import word_model
 from loom_py.text.bpe import BPE, BPEOptions
 
 
@@ -42,8 +42,8 @@ def test_both_ways_agree_with_tokenizers(model: tuple[dict[str, int], list[tuple
 def test_cache_is_bounded() -> None:
     vocab = {chr(c): c - 97 for c in range(97, 123)}
     model = BPE(vocab, [], BPEOptions(), str)
-    for word in itertools.islice(itertools.product(vocab, repeat=4), bpe._CACHE_WORDS + 100):
+    for word in itertools.islice(itertools.product(vocab, repeat=4), word_model._CACHE_WORDS + 100):
         model.encode("".join(word))
-    assert len(model._cache) <= bpe._CACHE_WORDS
+    assert len(model._cache) <= word_model._CACHE_WORDS
     model.encode("a" * 1000)
     assert "a" * 1000 not in model._cache

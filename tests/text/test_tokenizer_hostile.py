@@ -116,7 +116,7 @@ CASES: list[tuple[str, str, Any, str]] = [
     ("version of another type", "version", 1, ""),
     ("no model", "model", DELETE, ""),
     ("model is an array", "model", [], ""),
-    ("model of another type", "model type", "Unigram", ""),
+    ("unknown model", "model type", "Magic", ""),
     ("model type is a number", "model type", 3, ""),
     ("no vocabulary", "model vocab", DELETE, ""),
     ("vocabulary is an array", "model vocab", ["a"], ""),
@@ -150,7 +150,7 @@ CASES: list[tuple[str, str, Any, str]] = [
     ("added token of half a surrogate pair", "added_tokens 1 content", "\ud800", ""),
     ("normalizer is a string", "normalizer", "NFC", ""),
     ("normalizer without type", "normalizer type", DELETE, "normalizer"),
-    ("unknown normalizer", "normalizer normalizers 0 type", "Precompiled", ""),
+    ("unknown normalizer", "normalizer normalizers 0 type", "Magic", ""),
     ("normalizer with a bad regex", "normalizer normalizers 1 pattern Regex", "(", ""),
     (
         "normalizer's pattern of two kinds",
@@ -192,7 +192,7 @@ CASES: list[tuple[str, str, Any, str]] = [
         "post_processor.sep",
     ),
     ("processors nested deep", "post_processor", nested("Sequence", "processors", 40), "post_processor.processors[0]"),
-    ("unknown decoder", "decoder decoders 0 type", "CTC", ""),
+    ("unknown decoder", "decoder decoders 0 type", "Magic", ""),
     ("decoder's content of two characters", "decoder decoders 1 content", "ab", ""),
     ("decoder's count is negative", "decoder decoders 1 start", -1, ""),
     ("decoders nested deep", "decoder", nested("Sequence", "decoders", 40), "decoder.decoders[0]"),
@@ -264,15 +264,23 @@ def test_a_mapping_that_contains_itself() -> None:
 
 
 def test_sequences_that_multiply_are_refused() -> None:
-    """Every level doubles the template; forty of them would fill the memory."""
+    """Every template doubles the texts, and no template takes four."""
     double = {
         "type": "TemplateProcessing",
-        "pair": [],
+        "pair": [{"Sequence": {"id": text, "type_id": 0}} for text in "ABAB"],
         "special_tokens": {},
         "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 2,
     }
     document = small()
     document["post_processor"] = {"type": "Sequence", "processors": [double] * 40}
+    with pytest.raises(TokenizerError, match="do not fit together"):
+        Tokenizer.from_json(document)
+
+
+def test_templates_that_grow_are_refused() -> None:
+    document = small()
+    bert = {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}
+    document["post_processor"] = {"type": "Sequence", "processors": [bert] * 600}
     with pytest.raises(TokenizerError, match="1000 parts"):
         Tokenizer.from_json(document)
 

@@ -13,8 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, normalizers, pre_tokenizers
 
+from loom_py.schema.fields import Fields
 from loom_py.text import unicode_data
+from loom_py.text.charsmap import Charsmap
 from loom_py.text.codeset import CodeSet, partition
+from loom_py.text.normalize import Normalizer
+from loom_py.text.normalizers import build_normalizer
+from loom_py.text.tokenizer_fields import RULES
+from loom_py.text.unicode_scripts import split_by_script
 from loom_py.text.unicode_tables import (
     NormalForm,
     category,
@@ -24,6 +30,7 @@ from loom_py.text.unicode_tables import (
     property_set,
     strip_accents,
 )
+from tools.charsmap import charsmap
 
 from .oracle import SURROGATE_FREE
 
@@ -89,6 +96,44 @@ def test_lowercase_and_accents() -> None:
     lower, strip = normalizers.Lowercase(), normalizers.StripAccents()
     assert [hex(c) for c in POINTS if lower.normalize_str(chr(c)) != lowercase(chr(c))] == []
     assert [hex(c) for c in POINTS if strip.normalize_str(chr(c)) != strip_accents(chr(c))] == []
+
+
+def parted(normalizer: normalizers.Normalizer | Normalizer) -> list[str]:
+    """What becomes of every code point between two letters."""
+    text = "x".join(EVERYTHING)
+    plain = normalizer(text)[0] if callable(normalizer) else normalizer.normalize_str(text)
+    return plain.split("x")
+
+
+BERT = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": True, "lowercase": False}
+
+
+@pytest.mark.parametrize("part", ["Nmt", "clean_text", "handle_chinese_chars", "strip_accents"])
+def test_clean_up_of_every_character(part: str) -> None:
+    flags = {flag: flag == part for flag in BERT}
+    node = {"type": "Nmt"} if part == "Nmt" else {"type": "BertNormalizer", **flags}
+    theirs = normalizers.Nmt() if part == "Nmt" else normalizers.BertNormalizer(**flags)
+    assert parted(build_normalizer(Fields(node, rules=RULES))) == parted(theirs)
+
+
+def test_scripts() -> None:
+    pieces, _ = split_by_script([EVERYTHING], True)
+    assert pieces == [piece for piece, _ in pre_tokenizers.UnicodeScripts().pre_tokenize_str(EVERYTHING)]
+
+
+@pytest.mark.parametrize(
+    ("base", "behind"),
+    [("a", ""), ("\u0301", "\u0301\u0301"), ("\u00a9", "\u00a9\u0301"), ("\u0915", "\u0915\u0301")],
+)
+def test_clusters_of_every_character(base: str, behind: str) -> None:
+    """What `Precompiled` keeps of a character, any other one, and what follows, shows where they were split."""
+    raw = charsmap({base: "X"})
+    ours, theirs = Charsmap(raw), normalizers.Precompiled(raw)
+    edges = {edge + i for name in unicode_data.TABLES if name.startswith("grapheme") for edge in named_set(name).edges
+             for i in (-1, 0)}  # fmt: skip
+    for c in sorted(edges & set(POINTS)):
+        text = base + chr(c) + behind
+        assert ours.by_clusters(text) == theirs.normalize_str(text), hex(c)
 
 
 # Characters that move, combine, or came to Unicode only after the tables of `tokenizers` were made.

@@ -1,0 +1,141 @@
+"""Unigram language model: the segmentation whose tokens have the greatest sum of scores (Kudo 2018).
+
+    best[e] = max over tokens t that end at e of best[e − |t|] + score(t)
+
+Viterbi's algorithm, from the left. A character that is no token by itself has a score ten below the lowest. Short
+tokens are looked up length by length, long ones (runs of spaces, whole phrases) are matched by an automaton, so that
+the cost is a small number of look-ups a character; what a vocabulary could make of a text is priced before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import TokenizerError
+from .long_tokens import LongTokens
+from .word_model import WordModel, too_many_matches
+
+UNKNOWN_PENALTY = 10.0
+_SHORT = 24  # characters of tokens that are looked up
+_STEP = 2048  # characters of one step
+_AFFORDABLE, _A_CHARACTER = 4_000_000, 200
+"""Long matches in one text, altogether and for each of its characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnigramOptions:
+    """- `unk_id`: the token of what the vocabulary lacks; None: such text is an error.
+    - `byte_fallback`: unknown text becomes the tokens of its bytes (`<0x41>`) where the vocabulary has them.
+    - `single`: scores are added in single precision, as SentencePiece does (`tokenizers` does in double).
+    - `where`: the place of `unk_id` in the file, for errors.
+    """
+
+    unk_id: int | None
+    byte_fallback: bool = False
+    single: bool = False
+    where: str = "model.unk_id"
+
+
+class Unigram(WordModel):
+    """**Arguments:**
+
+    - `tokens`: by id. Of a token that stands twice, the last counts.
+    - `scores`: their logarithmic probabilities.
+    - `matched`: ids of the tokens that text may become; all unless given.
+    - `unknown_score`: of a character that is no token; ten below the lowest score of those matched unless given.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        scores: Sequence[float],
+        options: UnigramOptions,
+        matched: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__({token: i for i, token in enumerate(tokens)}, dict(enumerate(tokens)))
+        self.options = options
+        kept = range(len(tokens)) if matched is None else matched
+        real: Callable[[float], float] = np.float32 if options.single else float  # type: ignore[assignment]  # adds alike
+        lowest = min((scores[i] for i in kept), default=0.0)
+        self._unknown_score = real(real(lowest) - real(UNKNOWN_PENALTY))
+        self._zero = real(0.0)
+        own = self.vocab if matched is None else {tokens[i]: i for i in matched}
+        self._entries = {token: (i, real(scores[i])) for token, i in own.items() if token}
+        lengths = {len(token) for token in self._entries}
+        self._lengths = sorted(length for length in lengths if length <= _SHORT)
+        long = [token for token in self._entries if len(token) > _SHORT]
+        self._long = LongTokens(long) if long else None
+        self._byte_ids = [self.vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
+
+    def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
+        long = self._long_matches(word)
+        find, lengths, count = self._entries.get, self._lengths, len(word)
+        best: list[float | None] = [self._zero, *[None] * count]
+        begins = [0] * (count + 1)
+        chosen = [0] * (count + 1)  # the token that ends there
+        for at in range(count):
+            if not at % _STEP:
+                yield
+            score = best[at]
+            assert score is not None  # every character is a token or unknown, so that every place is reached
+            single = False
+            ends = [at + length for length in lengths]
+            for end in (*ends, *long.get(at, ())) if long else ends:
+                if end > count:
+                    break
+                entry = find(word[at:end])
+                if entry is None:
+                    continue
+                single = single or end == at + 1
+                total, before = score + entry[1], best[end]
+                if before is None or total > before:
+                    best[end], begins[end], chosen[end] = total, at, entry[0]
+            if not single:
+                total, before = score + self._unknown_score, best[at + 1]
+                if before is None or total > before:
+                    best[at + 1], begins[at + 1], chosen[at + 1] = total, at, self._unknown_id(word[at])
+        return self._trace(word, begins, chosen)
+
+    def _long_matches(self, word: str) -> dict[int, list[int]]:
+        """Place → ends of the long tokens that begin there, ascending. Raises `TokenizerError` for too many."""
+        if self._long is None or len(word) <= _SHORT:
+            return {}
+        states = self._long.states(word)
+        if self._long.matches(states) > _AFFORDABLE + _A_CHARACTER * len(word):
+            raise too_many_matches("tokenizer.json.model")
+        return {at: [at + n for n in self._long.beginning(state)] for at, state in enumerate(states) if state}
+
+    def _trace(self, word: str, begins: Sequence[int], chosen: Sequence[int]) -> tuple[int, ...]:
+        """The ids of the best path, read from its end. A run of unknown characters is looked up as one."""
+        unknown = self.options.unk_id
+        reverse: list[int] = []
+        end = len(word)
+        while end:
+            start, token_id = begins[end], chosen[end]
+            if token_id != unknown:
+                reverse.append(token_id)
+            else:
+                while start and chosen[start] == unknown:
+                    start = begins[start]
+                reverse += reversed(self._unknown(word[start:end], token_id))
+            end = start
+        return tuple(reversed(reverse))
+
+    def _unknown(self, text: str, unknown: int) -> Sequence[int]:
+        """A run of unknown characters: a token after all, or the tokens of its bytes, or the unknown token."""
+        if text in self._entries:
+            return (self._entries[text][0],)
+        as_bytes = [self._byte_ids[byte] for byte in text.encode()] if self._byte_ids else [None]
+        return (unknown,) if None in as_bytes else as_bytes  # type: ignore[return-value]  # no None, as checked
+
+    def _unknown_id(self, char: str) -> int:
+        if self.options.unk_id is None:
+            raise TokenizerError(
+                f"there is no unknown token for {char!r}, which is not in the vocabulary",
+                where=self.options.where,
+                remedy="The tokenizer cannot encode this text; use a complete tokenizer file.",
+            )
+        return self.options.unk_id
