@@ -133,13 +133,15 @@ class Program:
             index = self.buffers[index].source
         return offset
 
-    def plan(self) -> tuple[dict[int, int], int]:
+    def plan(self, *, reuse: bool = True) -> tuple[dict[int, int], int]:
         """Temporary → byte offset in one arena, and the arena's size.
 
-        Best fit over the free gaps, in order of first use; buffers that live at the same time never overlap.
+        Best fit over the free gaps, in order of first use; buffers that live at the same time never overlap. Without
+        `reuse` all live to the end, so that each dispatch can be repeated with the operands that it had.
         """
         placed: dict[int, tuple[int, int, int, int]] = {}  # index → (offset, size, start, end)
-        for index, (start, end) in sorted(self.lifetimes().items(), key=lambda item: item[1]):
+        for index, (start, last_use) in sorted(self.lifetimes().items(), key=lambda item: item[1]):
+            end = last_use if reuse else len(self.dispatches)
             size = -(-self.buffers[index].nbytes // ALIGNMENT) * ALIGNMENT
             taken = sorted((o, s) for o, s, first, last in placed.values() if first <= end and start <= last)
             best, cursor = None, 0

@@ -19,6 +19,7 @@ from .executable import SimdExecutable
 from .host import Host, open_host
 from .linear import BLOCK, BLOCKS, GROUP, STORAGES
 from .memory import DTYPES, Memory
+from .parts import SimdParts
 
 STAGING_BYTES = 1 << 20
 
@@ -121,6 +122,13 @@ class SimdDevice:
         require_support(self, program)
         names = program.outputs if kept is None else kept
         return SimdExecutable(self.memory, self.codes, program, state, tables or {}, keep, names, activations)
+
+    def compile_parts(
+        self, program: Program, state: Mapping[str, DeviceTensor], *, activations: Activations = "f32"
+    ) -> SimdParts:
+        """See `runtime.parts.Divisible`."""
+        require_support(self, program)
+        return SimdParts(self.memory, self.codes, program, state, {}, 0, (), activations)
 
     def close(self) -> None:
         self.host.close()

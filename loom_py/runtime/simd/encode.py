@@ -77,6 +77,8 @@ class Encoder:
         self.words = array("I")
         self.storage = storage
         """Buffer index → how its elements are stored, where that is not its dtype."""
+        self.parts: list[tuple[int, Sequence[Dispatch]]] = []
+        """Where the words of each run of dispatches begin."""
         self.scratch_bytes = 0
         self._codes = codes
         self._addresses = addresses
@@ -92,6 +94,7 @@ class Encoder:
     def encode(self) -> None:
         """All dispatches, in order."""
         for run in self._runs():
+            self.parts.append((len(self.words), run))
             KERNELS[run[0].kernel](self, run)
 
     def _runs(self) -> Iterator[list[Dispatch]]:

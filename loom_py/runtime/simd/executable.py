@@ -21,6 +21,9 @@ from .memory import DTYPES, Memory
 class SimdExecutable:
     """A program as words in device memory, with its temporaries, constants, slots and tables."""
 
+    reuse = True
+    """Whether temporaries share memory where their lifetimes allow."""
+
     def __init__(
         self,
         memory: Memory,
@@ -55,7 +58,7 @@ class SimdExecutable:
     def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, Array], kept: Iterable[str]) -> None:
         program = simplify(self.program)
         buffers = program.buffers
-        offsets, arena_bytes = program.plan()
+        offsets, arena_bytes = program.plan(reuse=self.reuse)
         arena = self._allocate(arena_bytes)
         addresses = {index: arena + offset for index, offset in offsets.items()}
         bound = bound_state(program, state)
@@ -103,6 +106,10 @@ class SimdExecutable:
         self._report = encoder.report_at
         self._words = len(encoder.words)
         self._code = self._constant(np.frombuffer(encoder.words, np.uint32))
+        self._encoded(encoder)
+
+    def _encoded(self, encoder: Encoder) -> None:
+        """For a subclass that needs to know which words belong to which dispatches."""
 
     def _kind(self, index: int) -> tuple[tuple[int, ...], str]:
         buffer = self.program.buffers[index]
@@ -120,7 +127,7 @@ class SimdExecutable:
         for name, value in dynamics.items():
             self._values[self._dynamics.index(name)] = value
         self._host.write(self._slots, self._values)
-        self._run(1, 0)
+        self._run(self._code, self._words, 1, 0)
         return {name: self._memory.load(tensor) for name, tensor in self._outputs.items()}
 
     def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Done[Values]:
@@ -134,7 +141,7 @@ class SimdExecutable:
         for name, value in dynamics.items():
             table[:, self._dynamics.index(name)] = value
         self._host.write(self._table, table)
-        self._run(steps, self._table)
+        self._run(self._code, self._words, steps, self._table)
         return {
             name: self._memory.load(DeviceTensor(t.address, (steps, *t.shape[1:]), t.dtype))
             for name, t in self._kept.items()
@@ -146,9 +153,9 @@ class SimdExecutable:
     def last(self, names: Sequence[str]) -> Done[Values]:
         return Done({name: self._memory.load(self._outputs[name]) for name in names})
 
-    def _run(self, steps: int, table: int) -> None:
-        words, slots, threads = self._words, len(self._dynamics), self._host.threads
-        self._host.call("run", self._code, words, steps, self._slots, slots, table, threads)
+    def _run(self, code: int, words: int, steps: int, table: int) -> None:
+        slots, threads = len(self._dynamics), self._host.threads
+        self._host.call("run", code, words, steps, self._slots, slots, table, threads)
         if self._report:
             self._check_report()
 

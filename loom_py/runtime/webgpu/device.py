@@ -17,6 +17,7 @@ from ..tensor import Array, DeviceTensor, fitting, narrowed
 from .encode import KERNELS
 from .executable import WebGPUExecutable
 from .host import Host
+from .parts import WebGPUParts
 from .plan import padded
 from .storage import buffer_bytes, rearranged
 from .transfer import DTYPES, Readback, place, read
@@ -112,6 +113,13 @@ class WebGPUDevice:
         return WebGPUExecutable(
             self.host, program, state, tables or {}, keep, program.outputs if kept is None else kept
         )
+
+    def compile_parts(
+        self, program: Program, state: Mapping[str, DeviceTensor], *, activations: Activations = "f32"
+    ) -> WebGPUParts:
+        """See `runtime.parts.Divisible`."""
+        require_support(self, program)
+        return WebGPUParts(self.host, program, state, {}, 0, ())
 
     def close(self) -> None:
         self.host.close()

@@ -70,6 +70,8 @@ class Encoder:
         self.storage = storage
         self.limits = limits
         self.plan = Plan(program.name)
+        self.parts: list[int] = []
+        """Where the plan's dispatches for each dispatch of the program begin."""
         self._places = places
         self._constant = constant
         self._kept: dict[Any, Slice] = {}
@@ -85,6 +87,7 @@ class Encoder:
         """All dispatches, in order."""
         for at, d in enumerate(self.program.dispatches):
             self._at = at
+            self.parts.append(len(self.plan.dispatches))
             for index in d.outputs:
                 root = self.program.root(index)
                 if root not in self._places:

@@ -71,9 +71,9 @@ class WebGPUExecutable:
             places[index] = Slice(self._inputs[name].address, padded(self._bytes(index)))
         encoder = Encoder(program, places, storage, self._constant, dict(host.limits))
         self.plan: Plan = encoder.encode()
-        own = [self._buffer(size) for size in self.plan.own]
+        self._own = own = [self._buffer(size) for size in self.plan.own]
         self._dynamics: dict[str, ArrayLike] = dict(program.dynamics)
-        row = self._buffer(self.plan.row_bytes())
+        self._row = row = self._buffer(self.plan.row_bytes())
         table_specs = [self._table(name, rows) for name, rows in tables.items()]
         self._outputs: dict[str, DeviceTensor] = {}
         self._kept: dict[str, DeviceTensor] = {}
@@ -88,6 +88,10 @@ class WebGPUExecutable:
             keeps.append({"from": out.address, "to": buffer, "nbytes": nbytes})
         spec = self.plan.spec(own, row, table_specs, keeps)
         self._handle = host.plan(spec, bytes(self.plan.uniforms))
+        self._encoded(encoder)
+
+    def _encoded(self, encoder: Encoder) -> None:
+        """For a subclass that needs to know which dispatches of the plan belong to which of the program."""
 
     def _table(self, name: str, rows: Array) -> dict[str, int]:
         values = table_rows(self.program, name, rows, DTYPES)
