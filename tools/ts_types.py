@@ -171,6 +171,7 @@ def plain_methods(cls: type, skip: frozenset[str], *, remote: bool) -> list[str]
 
 _PROGRESS = {
     "Play": "Record<string, unknown>",
+    "Profile": "Record<string, number>",
     "TimeLayers": "Record<string, unknown>",
     "TrainWithStepping": "SteppingProgress",
     "TrainWithTweening": "TweenEpochMetrics",
@@ -289,6 +290,8 @@ def samples() -> dict[str, tuple[Any, list[Any]]]:
     tweened = network.train_with_tweening({}, [[0.0, 1.0]], [0], 2, 0.1)
     runs += [*epochs, dataclasses.replace(tweened, epoch_metrics=epochs)]
     runs += _watched(network)
+    profile = network.profile(device="numpy", repeats=1, rows=1)
+    runs += [profile, *profile.rows]
     groups: dict[str, tuple[Any, list[Any]]] = {}
     for run in runs:
         values = run.to_json() if hasattr(run, "to_json") else dataclasses.asdict(run)

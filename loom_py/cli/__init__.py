@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
 from ..version import __version__
-from . import convert, demo, generate, inspect, tokenize, train, welvet
+from . import convert, demo, generate, inspect, profile, tokenize, train, welvet
 
 COMMANDS = {
     "inspect": inspect,
@@ -19,6 +19,7 @@ COMMANDS = {
     "tokenize": tokenize,
     "generate": generate,
     "train": train,
+    "profile": profile,
     "demo": demo,
     "welvet": welvet,
 }

@@ -6,12 +6,15 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from ..errors import InputError, TemplateError
+from ..progress import to_end
 from ..runtime.pending import Waiting
+from ..runtime.profiling import Measured, Profile
 from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
+from ..values import whole
 from .cache import Cache
 from .generate import Encoding, GeneratedToken, PrefillProgress, generate
-from .runner import Runner
+from .runner import PREFILL_CHUNK, Runner
 from .sampling import GenerationOptions
 from .text_files import TextSettings
 
@@ -159,6 +162,32 @@ class LanguageModel:
         """The assistant's answer to `[{"role": "user", "content": "…"}, …]`; the rest is `chat_prompt`'s."""
         prompt = self.chat_prompt(messages, parse_special=parse_special, template=template, **variables)
         return self._tokens(prompt, options)
+
+    def profile(self, tokens: int = 1, context: int | None = None, repeats: int = 3) -> Profile:
+        """Where the time goes, kernel by kernel: `print(model.profile())`.
+
+        **Arguments:**
+
+        - `tokens`: fed at once: 1 for a step of the answer, more for a chunk of the prompt.
+        - `context`: tokens before them; 128 if None, or what there is room for.
+        - `repeats`: runs whose best counts.
+
+        Raises `InputError` for more tokens than the context holds, `DeviceError` for a device of your own that cannot
+        replay parts of a program.
+        """
+        return to_end(self.profile_steps(tokens, context, repeats))
+
+    def profile_steps(
+        self, tokens: int = 1, context: int | None = None, repeats: int = 3
+    ) -> Generator[Waiting | Measured, None, Profile]:
+        """`profile` for callers that can wait or want to see how far it is."""
+        self._check_open()
+        whole(tokens, "tokens", 1, PREFILL_CHUNK)
+        if context is None:
+            context = max(0, min(128, self.model.decoder.facts.max_position_embeddings - tokens))
+        whole(context, "context", 0)
+        whole(repeats, "repeats", 1, 1000)
+        return (yield from self.model.profile(tokens, context, repeats))
 
     def _tokens(self, prompt: Prompt, options: GenerationOptions | None) -> Generation[GeneratedToken]:
         chosen = (options or GenerationOptions()).filled(self.defaults)

@@ -15,8 +15,12 @@ from ..models.protocols import Decoder
 from ..models.trace import Want, trace_decoder
 from ..models.weights import check_weights
 from ..runtime.device import Activations, Device, Executable, release
+from ..runtime.parts import Parts
 from ..runtime.pending import Waiting, finished, settle
+from ..runtime.profiling import Measured, Profile, compiled_parts, device_text, measure
+from ..runtime.program import Program
 from ..runtime.stored import StoredWeight
+from ..runtime.tensor import DeviceTensor
 from ..runtime.transforms import fuse
 from .cache import DeviceCache
 from .runner import PREFILL_CHUNK
@@ -73,7 +77,7 @@ class OnDevice:
             want: Want = "every" if every else "logits" if done == len(ids) else "nothing"
             program = self._program(cache, len(part), want)
             cache.begin()
-            out = program.run(_inputs(program, part, cache), position=cache.length)
+            out = program.run(_inputs(program.program, part, cache), position=cache.length)
             cache.add(part)
             rows += [out["logits"]] if "logits" in out else []
         return np.concatenate(rows) if every else rows[-1]
@@ -122,7 +126,7 @@ class OnDevice:
         yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         program = self._program(cache, len(ids), "nothing")
         cache.begin()
-        yield from settle(program.submit(_inputs(program, ids, cache), position=cache.length))
+        yield from settle(program.submit(_inputs(program.program, ids, cache), position=cache.length))
         cache.add(ids)
 
     def _next_token(
@@ -137,26 +141,50 @@ class OnDevice:
             self.device.write(cache.drawn["seen"], flags)
         cache.token = None
         program = self._program(cache, len(ids), "next", fed)
-        inputs = _inputs(program, ids, cache)
+        inputs = _inputs(program.program, ids, cache)
         cache.begin()
         out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
         cache.add(ids)
         cache.token = int(out["next"][0])
         return cache.token
 
+    def profile(self, tokens: int, context: int, repeats: int) -> Generator[Waiting | Measured, None, Profile]:
+        """With a cache of its own, whose contents do not matter to the time."""
+        cache = self.new_cache()
+        parts: Parts | None = None
+        try:
+            cache.reserve(context + tokens)
+            cache.prepare_drawing(self.decoder.facts.vocab_size)
+            program, state = self._traced(cache, tokens, "next", tokens == 1)
+            parts = compiled_parts(self.device, program, state, activations=self.activations)
+            cache.length = context
+            inputs = _inputs(program, np.zeros(tokens, np.int64), cache)
+            numbers = {"position": context}
+            return (yield from measure(parts, device_text(self.device), inputs, numbers, repeats=repeats))
+        finally:
+            if parts is not None:
+                parts.free()
+            cache.close()
+
     def _program(self, cache: DeviceCache, steps: int, want: Want, fed: bool = False) -> Executable:
         key = steps, want, fed
         if key not in cache.programs:
-            program = fuse(trace_decoder(cache.decoder, steps, cache.capacity, want, fed=fed))
-            tensors = {**self._tensors, **cache.tensors, **cache.drawn}
-            state = {name: tensors[name] for name in program.state}
+            program, state = self._traced(cache, steps, want, fed)
             cache.programs[key] = self.device.compile(program, state, activations=self.activations)
         return cache.programs[key]
 
+    def _traced(
+        self, cache: DeviceCache, steps: int, want: Want, fed: bool
+    ) -> tuple[Program, Mapping[str, DeviceTensor]]:
+        """A program, and the tensors that are its state."""
+        program = fuse(trace_decoder(cache.decoder, steps, cache.capacity, want, fed=fed))
+        tensors = {**self._tensors, **cache.tensors, **cache.drawn}
+        return program, {name: tensors[name] for name in program.state}
 
-def _inputs(executable: Executable, ids: Ids, cache: DeviceCache) -> dict[str, NDArray[Any]]:
+
+def _inputs(program: Program, ids: Ids, cache: DeviceCache) -> dict[str, NDArray[Any]]:
     """What a program takes of these tokens, which go to the end of the cache."""
-    needed = executable.program.inputs
+    needed = program.inputs
     inputs: dict[str, NDArray[Any]] = {"ids": ids} if "ids" in needed else {}
     if "positions" in needed:
         inputs["positions"] = np.arange(cache.length, cache.length + len(ids))

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.protocols import Chunk, Decoder, Segment
+from ..models.trace import trace_decoder
 from ..models.weights import check_weights
 from ..runtime import numpy_ops
+from ..runtime.parts import NumpyParts
 from ..runtime.pending import Waiting
+from ..runtime.profiling import Measured, Profile, measure
 from .cache import NumpyCache
 from .runner import PREFILL_CHUNK
 from .sampling import GenerationOptions, sample
@@ -60,6 +63,18 @@ class OnNumpy:
     ) -> NDArray[np.floating[Any]]:
         logits = self.decoder.logits(numpy_ops, self.weights, self._hidden(ids, cache, every=every))
         return logits if every else logits[0]
+
+    def profile(self, tokens: int, context: int, repeats: int) -> Generator[Waiting | Measured, None, Profile]:
+        """The same kernel calls, recorded and replayed."""
+        cache = self.new_cache()
+        cache.reserve(context + tokens)
+        program = trace_decoder(cache.decoder, tokens, cache.capacity, "next", fed=tokens == 1)
+        arrays: dict[str, NDArray[Any]] = {**self.weights, **cache.arrays}
+        arrays |= {"token": np.zeros(1, np.int64), "seen": np.zeros(self.decoder.facts.vocab_size, np.uint8)}
+        parts = NumpyParts(program, {name: arrays[name] for name in program.state})
+        inputs = {"ids": np.zeros(tokens, np.int64), "positions": np.arange(context, context + tokens)}
+        needed = {name: inputs[name] for name in program.inputs}
+        return (yield from measure(parts, self.device_name, needed, {"position": context}, repeats=repeats))
 
     def close(self) -> None:
         """Forget the weights, which the frames of an exception may hold through this object."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..models.protocols import Decoder
 from ..runtime.pending import Waiting
+from ..runtime.profiling import Measured, Profile
 from .cache import Cache
 from .sampling import GenerationOptions
 
@@ -67,6 +68,10 @@ class Runner(Protocol[CacheT]):
         self, ids: NDArray[np.integer[Any]], cache: CacheT, *, every: bool = False
     ) -> NDArray[np.floating[Any]]:
         """ids (T,), appended to `cache` → logits of the last position (V,), or of every position (T, V)."""
+        ...
+
+    def profile(self, tokens: int, context: int, repeats: int) -> Generator[Waiting | Measured, None, Profile]:
+        """Where the time goes of a step that appends `tokens` ids behind `context` others and draws the next."""
         ...
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from .bundle import dump_bundle, model_record, save_bundle
 from .inspectable import Inspectable
 from .layer_config import from_config
 from .observable import Observable
+from .profilable import Profilable
 from .reading import SavedNetwork, saved_network
 from .steppable import Steppable
 from .trainable import Trainable
@@ -23,7 +24,7 @@ from .tweenable import Tweenable
 
 
 @shared
-class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelerated):
+class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelerated, Profilable):
     """`rows × cols` cells of `layers_per_cell` layers, run in the order `(row·cols + col)·layers_per_cell + k`.
 
     **Arguments:**

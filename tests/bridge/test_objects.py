@@ -57,7 +57,7 @@ def test_every_class_is_described_and_every_method_has_a_name() -> None:
         assert [record["method_name"] for record in records] == [member[0] for member in members]
         assert [len(record["parameters"]) for record in records] == [member[1] for member in members]
         assert all(reflection.member(class_of(name), member[0]) for member in members)
-    long = ["BackwardGPU", "ForwardGPU", "InitGPU", "TrainWithStepping", "TrainWithTweening"]
+    long = ["BackwardGPU", "ForwardGPU", "InitGPU", "Profile", "TrainWithStepping", "TrainWithTweening"]
     assert [m[0] for m in json.loads(bridge.members("Network")) if m[2]] == long
     with pytest.raises(InputError, match="StepState"):
         bridge.methods("StepStat")
