@@ -66,8 +66,8 @@ WASM: tuple[Item, ...] = (
     Item(
         "Future Enhancements",
         "",
-        "WebGPU, workers, quantised weights, downloads that resume ([storage.md](storage.md)); Memory64: not here, models stay below 4 GB",
-        "tests/browser/test_webgpu.py::test_every_kernel",
+        "WebGPU, workers, quantised weights, downloads that resume ([storage.md](storage.md)), profiling (`network.profile`, `model.profile`: [devices.md](devices.md)); Memory64: not here, models stay below 4 GB",
+        "tests/trouble/test_profile_page.py::test_kernels_are_timed_in_a_session",
     ),
     Item("Building", "bash", "`./build_pyodide.sh build`", "tests/tools/test_build_script.py::test_help_needs_nothing"),
     Item(

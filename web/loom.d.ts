@@ -282,6 +282,17 @@ export declare class LanguageModel extends Handle {
    * Continue a text, token by token.
    */
   complete(prompt: string, options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
+  /**
+   * Where the time goes, kernel by kernel, in a step that feeds `tokens` tokens behind `context` others: one (the
+   * default) is a step of an answer, up to 64 a chunk of a prompt; `context` is 128, or what there is room for. Progress
+   * counts the rows.
+   * @param options `repeats`: runs whose best counts
+   */
+  profile(options?: {
+    tokens?: number;
+    context?: number;
+    repeats?: number;
+  } & WorkOptions): Promise<Profile>;
 }
 
 /**
@@ -1026,6 +1037,29 @@ export interface DeviationMetrics {
   avg_deviation: number;
 }
 
+/** Where the time of one replay goes; `str` gives a table. */
+export interface Profile {
+  program: string;
+  device: string;
+  replay_ms: number;
+  kernels_ms: number;
+  rows: ProfileRow[];
+  text: string;
+}
+
+/** The calls of one kernel on the same shapes, in one replay. */
+export interface ProfileRow {
+  kernel: string;
+  shapes: string;
+  calls: number;
+  ms: number;
+  share: number;
+  bytes: number;
+  operations: number;
+  gb_per_second: number;
+  gflops: number;
+}
+
 /** A recording: `recorded_at` in ISO 8601 (UTC), `duration_seconds` from its start to its end. */
 export interface RecordedActivity {
   model_id: string;
@@ -1314,6 +1348,20 @@ export interface NetworkMethods {
   ListMethods(): string[];
   /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
   LoadModelFromString(text: string, model_id: string): Network;
+  /**
+   * Where the time of a pass goes, kernel by kernel: `print(network.profile())`. The network stays as it is.
+   *
+   * **Arguments:**
+   *
+   * - `input`: as for `forward`; None for `rows` samples of zeros.
+   * - `step`: `forward`, or `training` for a whole update with the optimiser in use and the loss `mse`.
+   * - `device`: the one to measure; the one in use if "".
+   * - `repeats`: runs whose best counts.
+   *
+   * Raises `DeviceError` for a device that is not open or cannot run the network, and an error that names the layer
+   * for one that cannot be recorded.
+   */
+  Profile(input?: Floats | null, step?: string, device?: string, repeats?: number, rows?: number): Profile;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(): null;
   /** Detach an observer. Raises `InputError` for one that is not attached. */
@@ -1610,6 +1658,22 @@ export interface LoomNetwork {
    * @returns JSON of Network
    */
   LoadModelFromString(args: string): Results<[value: LoomNetwork, error?: string]>;
+  /**
+   * Where the time of a pass goes, kernel by kernel: `print(network.profile())`. The network stays as it is.
+   *
+   * **Arguments:**
+   *
+   * - `input`: as for `forward`; None for `rows` samples of zeros.
+   * - `step`: `forward`, or `training` for a whole update with the optimiser in use and the loss `mse`.
+   * - `device`: the one to measure; the one in use if "".
+   * - `repeats`: runs whose best counts.
+   *
+   * Raises `DeviceError` for a device that is not open or cannot run the network, and an error that names the layer
+   * for one that cannot be recorded.
+   * @param args JSON of [input: Floats | null, step: string, device: string, repeats: number, rows: number]
+   * @returns JSON of Profile
+   */
+  Profile(args?: string): Results<[value: string, error?: string]>;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   ReleaseGPU(args?: string): Results<[]>;
   /**
@@ -1815,6 +1879,20 @@ export interface LoomNetwork {
   listMethods(): string[];
   /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
   loadModelFromString(text: string, model_id: string): LoomNetwork;
+  /**
+   * Where the time of a pass goes, kernel by kernel: `print(network.profile())`. The network stays as it is.
+   *
+   * **Arguments:**
+   *
+   * - `input`: as for `forward`; None for `rows` samples of zeros.
+   * - `step`: `forward`, or `training` for a whole update with the optimiser in use and the loss `mse`.
+   * - `device`: the one to measure; the one in use if "".
+   * - `repeats`: runs whose best counts.
+   *
+   * Raises `DeviceError` for a device that is not open or cannot run the network, and an error that names the layer
+   * for one that cannot be recorded.
+   */
+  profile(input?: Values | null, step?: string, device?: string, repeats?: number, rows?: number): Profile;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): null;
   /** Detach an observer. Raises `InputError` for one that is not attached. */
@@ -3006,6 +3084,20 @@ export interface Network {
   listMethods(): Promise<string[]>;
   /** Another network: the one called `model_id` in a bundle's text. This one stays as it is. */
   loadModelFromString(text: string, model_id: string): Promise<Network>;
+  /**
+   * Where the time of a pass goes, kernel by kernel: `print(network.profile())`. The network stays as it is.
+   *
+   * **Arguments:**
+   *
+   * - `input`: as for `forward`; None for `rows` samples of zeros.
+   * - `step`: `forward`, or `training` for a whole update with the optimiser in use and the loss `mse`.
+   * - `device`: the one to measure; the one in use if "".
+   * - `repeats`: runs whose best counts.
+   *
+   * Raises `DeviceError` for a device that is not open or cannot run the network, and an error that names the layer
+   * for one that cannot be recorded.
+   */
+  profile(input?: Values | null, step?: string, device?: string, repeats?: number, rows?: number, control?: { onProgress?: (progress: Record<string, number>) => void; signal?: AbortSignal }): Promise<Profile>;
   /** Free the GPU's memory; no effect without `init_gpu`. */
   releaseGPU(): Promise<null>;
   /** Detach an observer. Raises `InputError` for one that is not attached. */

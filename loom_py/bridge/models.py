@@ -76,6 +76,14 @@ def complete_start(handle: int, prompt: str, options: str) -> int:
     return _generation(take(handle, LanguageModel), Prompt.of(prompt, **special), settings)
 
 
+def profile_start(handle: int, tokens: int, context: int | None, repeats: int) -> int:
+    """Handle of a task that measures a model's kernels; its events say how far it is."""
+    model = take(handle, LanguageModel)
+    return keep(
+        Task(model.profile_steps(tokens, context, repeats), dataclasses.asdict, lambda profile: profile.to_json())
+    )
+
+
 def _generation(model: LanguageModel, prompt: Prompt, options: GenerationOptions) -> int:
     generation = model.events(prompt, options)
     return keep(Task(generation, _generation_event, lambda _: {"seed": generation.seed}))

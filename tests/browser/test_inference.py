@@ -301,6 +301,22 @@ def test_the_hub_is_queried_once_and_at_one_commit(open_page: Open, isolated_url
     assert len(requests) == 1  # the files are kept by the browser
 
 
+def test_where_the_time_goes(page: Page) -> None:
+    panel = page.locator("#profile")
+    panel.get_by_role("heading", name="Where the time goes").click()
+    panel.get_by_role("button", name="Measure").click()
+    table = panel.get_by_role("region", name="Times of kernels")
+    expect(table).to_be_visible(timeout=ANSWER_MS)
+    rows = table.locator("tbody tr")
+    kernels = [text.split("\n")[0] for text in rows.locator("th").all_inner_texts()]
+    assert {"norm_gate_up", "norm_linear", "linear_add", "attention", "sample"} <= set(kernels)
+    shares = [float(text.removesuffix(" %")) for text in rows.locator("td:nth-child(4)").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    expect(panel.locator("#profile-note")).to_contain_text("On simd")
+    expect(panel.get_by_role("button", name="Measure")).to_be_enabled()
+    panel.get_by_role("heading", name="Where the time goes").click()
+
+
 def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, isolated_url: str) -> None:
     page = open_page(isolated_url + PAGE)
     held: list[Route] = []

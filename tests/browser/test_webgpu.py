@@ -310,3 +310,21 @@ def test_text_of_a_small_model(gpu_chromium: Browser, plain_url: str, tmp_path: 
         assert [t["ids"] for t in lost["runs"]] == [t["ids"] for t in expected["runs"]]
         assert page.evaluate("gpus.length") == 4, "one for each loss"
     context.close()
+
+
+def test_kernels_are_timed_one_by_one(page: Page) -> None:
+    """SwiftShader's figures say nothing about a GPU, but every kernel has one, and progress counts the rows."""
+    out = page.evaluate("""async () => {
+      const dense = { type: "dense", input_size: 8, output_size: 8, activation: "tanh" };
+      const network = await session.createNetwork({ layers: [dense, dense] });
+      const counted = [];
+      const onProgress = ({ loaded, total }) => counted.push([loaded, total]);
+      const profile = await network.profile(null, "training", "webgpu", 1, 4, { onProgress });
+      await network.dispose();
+      return { profile, counted };
+    }""")
+    rows = out["profile"]["rows"]
+    assert out["profile"]["device"] == "webgpu"
+    assert {"matmul", "activate", "loss", "sgd_step"} <= {row["kernel"] for row in rows}
+    assert out["counted"] == [[i + 1, len(rows)] for i in range(len(rows))]
+    assert out["profile"]["kernels_ms"] > 0

@@ -209,6 +209,7 @@ def test_the_servers_own_failures_are_one_sentence(tmp_path: Path) -> None:
         )
         assert words in last_sentence(result)
 
+
 @pytest.mark.parametrize(
     ("failing", "words"),
     [

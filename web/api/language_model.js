@@ -1,6 +1,6 @@
 /** A language model that lives in Python: answers and continuations, token by token. */
 
-import { control, expectText, kind, mismatch } from "./arguments.js";
+import { control, expectNumber, expectText, kind, mismatch } from "./arguments.js";
 import { Handle } from "./handle.js";
 import { json } from "./json.js";
 import { InputError } from "../errors.js";
@@ -24,6 +24,21 @@ import { InputError } from "../errors.js";
  */
 /** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
 /** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string, seed: number}} Piece `seed` gives the same text again */
+
+/**
+ * The calls of one kernel on the same shapes.
+ * @typedef {object} ProfileRow
+ * @property {string} kernel
+ * @property {string} shapes of operands and results
+ * @property {number} calls
+ * @property {number} ms milliseconds of all of them
+ * @property {number} share of the sum of all rows, 0 … 1
+ * @property {number} bytes read and written
+ * @property {number} operations twice the multiply-adds of products of matrices
+ * @property {number} gb_per_second
+ * @property {number} gflops
+ */
+/** @typedef {{program: string, device: string, replay_ms: number, kernels_ms: number, rows: ProfileRow[], text: string}} Profile the slowest row first; `text` is a table */
 
 /** Halves of surrogate pairs that stand alone: a text was cut within a character. */
 const HALVES = /[\ud800-\udfff]/gu;
@@ -72,6 +87,25 @@ export class LanguageModel extends Handle {
         observers,
       );
     }, options);
+  }
+
+  /**
+   * Where the time goes, kernel by kernel, in a step that feeds `tokens` tokens behind `context` others: one (the
+   * default) is a step of an answer, up to 64 a chunk of a prompt; `context` is 128, or what there is room for. Progress
+   * counts the rows.
+   * @param {{tokens?: number, context?: number, repeats?: number} & WorkOptions} [options] `repeats`: runs whose best counts
+   * @returns {Promise<Profile>}
+   */
+  async profile(options) {
+    const { onProgress = () => {}, signal, ...numbers } = control(options, "options", ["tokens", "context", "repeats"]);
+    for (const [name, value] of Object.entries(numbers))
+      if (value !== undefined) expectNumber(value, `options.${name}`, { whole: true, minimum: 0 });
+    const { tokens = 1, context, repeats = 3 } = numbers;
+    return this.engine.call(
+      "profileModel",
+      { handle: this.handle, tokens, context, repeats },
+      { onEvent: onProgress, signal },
+    );
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { isAbort } from "../loom.js";
 import { ModelPanel } from "./model_panel.js";
+import { ProfilePanel } from "./profile_panel.js";
 import { deviceText, duration, element, make, showError, startSession } from "./ui.js";
 
 /** @typedef {import("../loom.js").LanguageModel} LanguageModel */
@@ -48,12 +49,14 @@ const panel = new ModelPanel(starting, async (loaded) => {
   stopping?.abort();
   const before = model;
   model = loaded;
+  profiler.enable();
   view.empty.textContent = "Ready. Ask something.";
   document.querySelector(".desk")?.classList.add("ready");
   startAnew(`New conversation with ${String(loaded.facts.name ?? "the new model")}`);
   await before?.dispose();
 });
 void panel.start();
+const profiler = new ProfilePanel(() => model);
 
 /** Forget the conversation. What stands there stays readable, above a line. @param {string} title */
 function startAnew(title) {

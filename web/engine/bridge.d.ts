@@ -63,6 +63,7 @@ export interface Bridge {
   load_start(readers: Reader[], activations?: string): Task;
   chat_start(handle: Handle, messages: Json, options: Json): Task;
   complete_start(handle: Handle, prompt: string, options: Json): Task;
+  profile_start(handle: Handle, tokens: number, context: number | undefined, repeats: number): Task;
 
   load_tokenizer(file: Reader): Json;
   load_transformer(config: Reader, weights: Reader): Json;

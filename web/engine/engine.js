@@ -166,6 +166,12 @@ const METHODS = {
     generate(runtime, context, (b) => b.chat_start(handle, messages, options)),
   complete: (runtime, { handle, prompt, options }, context) =>
     generate(runtime, context, (b) => b.complete_start(handle, prompt, options)),
+  profileModel(runtime, { handle, tokens, context, repeats }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.profile_start(handle, tokens, context, repeats));
+    const onEvents = (/** @type {{loaded: number, total: number}[]} */ events) =>
+      onEvent({ status: "measure", .../** @type {{loaded: number, total: number}} */ (events.at(-1)) });
+    return runTask(runtime, task, { signal, onEvents });
+  },
 
   storageList: async () => (await storage()).list(),
   storageUsage: async () => (await storage()).usage(),

@@ -1,6 +1,7 @@
 /** What the page may ask of the engine, in a worker or on its own thread. */
 
 import type { PackedBatch, Samples } from "../api/arguments.js";
+import type { Profile } from "../api/language_model.js";
 import type { Metrics, TrainProgress, TrainResult } from "../api/network.js";
 import type { CheckedKernel } from "../api/session.js";
 import type { Member, Packed, Reference } from "../api/values.js";
@@ -59,6 +60,11 @@ export interface Requests {
 
   loadModel: Request<ModelSource & { activations?: string }, { handle: Handle } & Record<string, unknown>, Progress>;
   chat: Request<{ handle: Handle; messages: Json; options: Json }, Finish, GenerationEvent>;
+  profileModel: Request<
+    { handle: Handle; tokens: number; context?: number | undefined; repeats: number },
+    Profile,
+    Progress
+  >;
   complete: Request<{ handle: Handle; prompt: string; options: Json }, Finish, GenerationEvent>;
 
   storageList: Request<Nothing, KeptModel[]>;
