@@ -313,7 +313,7 @@ README: tuple[Item, ...] = (
     Item(
         "Completed",
         "",
-        "tweening `loom_py/tween/`, telemetry `loom_py/network/blueprint.py` and `loom_py/observe/`, assessment `loom_py/assess/`",
+        "tweening `loom_py/tween/`, telemetry `loom_py/network/blueprint.py` and `loom_py/observe/`, assessment `loom_py/assess/`, all 19 tests",
         "tests/assess/test_assessment.py::test_full_set_of_experiments",
     ),
     Item("Contributing", "", "`CONTRIBUTING.md`", "tests/house/test_contributing.py"),

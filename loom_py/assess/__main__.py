@@ -1,4 +1,4 @@
-"""Rerun the original's tests 13 to 19 and compare them with its claims and with plain baselines."""
+"""Rerun the original's tests 1 to 19 and compare them with its claims and with plain baselines."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loom_py.assess", description=__doc__)
     add = parser.add_argument
     add("--list", action="store_true", help="name the experiments, networks and methods, and stop")
-    add("--only", default="", metavar="N,…", help="experiments to run: 13 … 19 (all)")
+    add("--only", default="", metavar="N,…", help="experiments to run: 1 … 19 (all)")
     add("--models", default="", metavar="NAME,…", help="networks, such as Dense-3L (each experiment's own)")
     add("--methods", default="", metavar="NAME,…", help="methods, such as StepTweenChain (each experiment's own)")
     add("--runs", type=int, default=3, metavar="N", help="runs of every network by every method (3)")
     add("--seed", type=int, default=0, metavar="N", help="seed of the first run; the others follow (0)")
     add("--scale", type=float, default=1.0, metavar="X", help="factor of every length (1)")
-    add("--rate", type=int, default=0, metavar="N", help="ticks a second (each experiment's own)")
+    add("--rate", type=int, default=0, metavar="N", help="ticks a second; 1 to 12: samples (each experiment's own)")
     add("--clock", default="ticks", choices=("ticks", "wall"), help="wall: real seconds, as the original; varies")
     add("--processes", type=int, default=1, metavar="N", help="runs at a time, by joblib; 0: one a processor (1)")
     add("--backend", default="", metavar="NAME", help="of joblib: loky, multiprocessing, dask, ray, …")
@@ -137,7 +137,10 @@ def dump(record: dict[str, Any]) -> str:
 def _listing() -> str:
     lines = ["experiments"]
     for e in EXPERIMENTS.values():
-        lines.append(f"  {e.number}  {e.title}: {e.seconds:g} s, {e.rate} ticks a second")
+        length = (
+            f"{e.seconds:g} epochs of {e.rate} samples" if e.by_epochs else f"{e.seconds:g} s, {e.rate} ticks a second"
+        )
+        lines.append(f"  {e.number:2d}  {e.title}: {length}")
         lines.append(f"      networks: {', '.join(e.models)}")
         lines.append(f"      methods:  {', '.join(e.methods)}")
     lines.append("methods")

@@ -88,11 +88,11 @@ def _summed(e: Experiment, options: Options, records: dict[tuple[str, ...], dict
         "title": e.title,
         "task": e.task,
         "seconds": sample.seconds,
-        "ticks_per_second": sample.rate if options.clock == "ticks" else None,
-        "clock": options.clock,
+        "ticks_per_second": sample.rate if sample.clock == "ticks" else None,
+        "clock": sample.clock,
         "seeds": list(range(options.seed, options.seed + options.runs)),
         "rows": rows,
-    }
+    } | ({"by_epochs": True, "note": e.note} if e.by_epochs else {})
 
 
 def _row(e: Experiment, model: str, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -110,7 +110,11 @@ def _row(e: Experiment, model: str, method: str, runs: list[dict[str, Any]]) -> 
     if not e.chase:
         reached = [r["reached"] for r in runs if r["reached"] is not None]
         late = {"runs": len(reached), "seconds": round(sum(reached) / len(reached), 4) if reached else None}
-        return row | {"held_out": _summary(runs, "held_out"), "reached": late | {"target": e.target}}
+        row |= {"held_out": _summary(runs, "held_out"), "reached": late | {"target": e.target}}
+        if e.by_epochs:
+            fresh = [round(r["held_out"], 3) for r in runs]
+            row |= {"fresh": fresh, "layers": [r["layers"] for r in runs]}
+        return row
     changes = [
         {
             "before": _mean([r["changes"][i]["before"] for r in runs if len(r["changes"]) > i]),

@@ -1,4 +1,4 @@
-"""The experiments: the original's tests 13 to 19, one table row each."""
+"""The experiments: the original's tests, one table row each; those of 13 to 19 stand here."""
 
 from __future__ import annotations
 
@@ -8,38 +8,13 @@ from typing import Any
 
 from ..errors import InputError
 from ..values import number, whole
+from .epoch_tests import EPOCH_TESTS
+from .experiment import Experiment
 from .methods import METHODS
 from .networks import DEPTHS, FAMILIES, MIXTURE, build
 from .runs import CLOCKS, Job
 
 BASELINES = ("TickBP", "Random", "Constant")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """One test of the original.
-
-    **Arguments:**
-
-    - `seconds`: duration in the original; `rate`: ticks per second when the clock counts ticks.
-    - `shares`: the experiment whose runs are reused here and evaluated differently.
-    """
-
-    number: int
-    title: str
-    task: str
-    group: str
-    models: tuple[str, ...]
-    methods: tuple[str, ...]
-    seconds: float
-    rate: int
-    settings: tuple[tuple[str, float], ...] = ()
-    target: float = 90.0
-    shares: int | None = None
-
-    @property
-    def chase(self) -> bool:
-        return self.task == "chase"
 
 
 DEEP = tuple(f"{family}-{depth}L" for family in FAMILIES for depth in DEPTHS)
@@ -58,6 +33,7 @@ _DECAY = (("rate", 0.02), ("decay", 0.9999), ("floor", 0.001), ("delayed", 1), (
 EXPERIMENTS: dict[int, Experiment] = {
     e.number: e
     for e in (
+        *EPOCH_TESTS,
         Experiment(
             number=13,
             title="Stepped backpropagation and stepped tweening, small networks",
@@ -147,7 +123,8 @@ class Options:
     - `only`: experiment numbers; `models`, `methods`: restrict to these names. Empty means all.
     - `runs`, `seed`: each (model, method) cell runs with the seeds `seed` … `seed + runs − 1`.
     - `scale`: factor applied to every duration.
-    - `clock`: `"ticks"` or `"wall"`, see `Job`; `rate`: ticks per second, 0 for the experiment's own.
+    - `clock`: `"ticks"` or `"wall"`, see `Job`; experiments by epochs count ticks in either case.
+    - `rate`: ticks per second, for experiments by epochs the number of samples; 0 for the experiment's own.
     """
 
     only: tuple[int, ...] = ()
@@ -219,7 +196,7 @@ def jobs(experiment: Experiment, options: Options) -> list[Job]:
             seed=seed,
             seconds=experiment.seconds * options.scale,
             rate=options.rate or experiment.rate,
-            clock=options.clock,
+            clock="ticks" if experiment.by_epochs else options.clock,
             settings=experiment.settings,
             target=experiment.target,
         )

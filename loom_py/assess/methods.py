@@ -6,77 +6,21 @@ how and when they use the answer; networks, initial weights, worlds and samples 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..network.network import Network
 from ..stepping import StepState, TargetQueue
 from ..training.config import TrainingBatch
 from ..tween import TweenState
+from .backpropagation import BatchBP, EqualBP, SampleBP, TickBP, ViewsBP
+from .learner import Context, Learner
+from .pruned import PrunedTween
+from .several_signals import Curriculum, LayerByLayer, Resonant, Waves
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(kw_only=True)
-class Settings:
-    """An experiment's settings for its methods; defaults are the original's.
-
-    **Arguments:**
-
-    - `rate`, `decay`, `floor`: learning rate of backpropagation; per-tick updates multiply it by `decay` each
-      time, down to `floor`.
-    - `clip`: maximum gradient norm of `NormalBP`; 0 for none.
-    - `tween_rate`, `tween_every`: rate of tweening, and ticks between tween steps when stepping.
-    - `interval`: nanoseconds between updates of methods that collect samples first; `collect`: samples between
-      updates instead, if not 0.
-    - `batch`: batch size of the batch tweening methods.
-    - `delayed`: `StepBP` compares each output with the target of the input that caused it.
-    """
-
-    rate: float = 0.02
-    decay: float = 1.0
-    floor: float = 0.0
-    clip: float = 0.0
-    tween_rate: float = 0.02
-    tween_every: int = 1
-    interval: int = 50_000_000
-    collect: int = 0
-    batch: int = 32
-    delayed: bool = False
-
-
-@dataclass(kw_only=True)
-class Context:
-    """What a method needs to run; `clock` returns nanoseconds since the start, from ticks or from wall-clock time."""
-
-    network: Network
-    settings: Settings
-    rng: np.random.Generator
-    seed: int
-    clock: Callable[[], int]
-    updates: int = field(default=0)
-
-
-class Learner:
-    """Base class: acts by an ordinary forward pass and learns nothing."""
-
-    def __init__(self, context: Context) -> None:
-        self.c, self.network, self.settings = context, context.network, context.settings
-
-    def act(self, x: Array) -> Array:
-        """The output to act on, (O,)."""
-        return self.network.forward(x)[0]
-
-    def learn(self, x: Array, target: Array, output: Array) -> None:
-        """Receive the correct answer, one-hot (O,), for this tick's input; `output` is what `act` returned."""
-
-    def predict(self, inputs: Array) -> Array:
-        """Predicted classes (N,) of inputs (N, I) by an ordinary forward pass, where a stepped network settles."""
-        return self.network.forward(inputs).argmax(axis=1)
 
 
 class Random(Learner):
@@ -102,26 +46,21 @@ class Constant(Random):
         return np.full(len(inputs), self.c.seed % self._outputs())
 
 
-class TickBP(Learner):
-    """Backpropagates output − target at every tick, with ordinary passes and plain SGD."""
+class Commonest(Learner):
+    """Names the class that was the answer most often so far."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.rate, self.decay = self.settings.rate, self.settings.decay
+        self.counts = np.zeros(self.network.layers[-1].out_size or 1)
+
+    def act(self, x: Array) -> Array:
+        return self.counts
 
     def learn(self, x: Array, target: Array, output: Array) -> None:
-        self.network.backward(output - target)
-        self.network.update_weights(self.rate)
-        self.rate = max(self.rate * self.decay, self.settings.floor)
-        self.c.updates += 1
+        self.counts = self.counts + target
 
-
-class EqualBP(TickBP):
-    """`TickBP` with the learning rate and samples of the tweening methods, one sample at a time."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.rate, self.decay = self.settings.tween_rate, 1.0
+    def predict(self, inputs: Array) -> Array:
+        return np.full(len(inputs), self.counts.argmax())
 
 
 class Collecting(Learner):
@@ -160,7 +99,7 @@ class CollectingTween(Collecting):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.tween = TweenState(context.network, {"Mode": self.rule})
+        self.tween = TweenState(context.network, self.settings.tween_config(self.rule))
 
     def update(self, samples: list[tuple[Array, Array]]) -> None:
         for x, target in samples:
@@ -289,10 +228,19 @@ METHODS: dict[str, Method] = {
     "StepTweenChain": Method(StepTweenChain, "original"),
     "BatchTween": Method(BatchTween, "original", in_order=True),
     "StepBatchTween": Method(StepBatchTween, "original"),
+    "SampleBP": Method(SampleBP, "original", in_order=True),
+    "PrunedTween": Method(PrunedTween, "original", in_order=True),
+    "Waves": Method(Waves, "original", in_order=True),
+    "Resonant": Method(Resonant, "original", in_order=True),
+    "LayerByLayer": Method(LayerByLayer, "original", in_order=True),
+    "Curriculum": Method(Curriculum, "original", in_order=True),
     "StepBPTrue": Method(StepBPTrue, "variant"),
     "TickTween": Method(TickTween, "variant"),
     "TickBP": Method(TickBP, "baseline"),
     "EqualBP": Method(EqualBP, "baseline", in_order=True),
+    "BatchBP": Method(BatchBP, "baseline", in_order=True),
+    "ViewsBP": Method(ViewsBP, "baseline", in_order=True),
+    "Commonest": Method(Commonest, "baseline", in_order=True),
     "Random": Method(Random, "baseline"),
     "Constant": Method(Constant, "baseline"),
 }

@@ -1,4 +1,4 @@
-"""The networks of the original's tests 13 to 19, by name.
+"""The networks of the original's tests by name; those of tests 13 to 19 are described here.
 
 Widths, activations and initial weights are the original's. The layers are ours: attention has heads (in
 the original `HeadDim` stays 0 from test 16 on and the layer's output is constant), and every gradient is exact.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from ..errors import InputError
 from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Layer, Params
+from .configs import Config, attention, conv, dense, named, parallel, recurrent
+from .stacks import STACKS, initialise
 
-Config = dict[str, Any]
 FAMILIES = ("Dense", "Conv2D", "RNN", "LSTM", "Attn")
 DEPTHS = (3, 5, 9)
 MIXTURE = ("Dense", "Conv2D", "RNN", "LSTM", "Attention", "Norm", "SwiGLU", "Parallel", "Mixed")
@@ -26,7 +26,7 @@ TWENTY = 20
 
 
 def build(group: str, model: str, outputs: int, seed: int) -> Network:
-    """Build `model` of a group (small, large, twenty, depth, agent: the functions below) with fresh weights."""
+    """Build `model` of a group with fresh weights: small, large, twenty, depth, agent (below), or one of `STACKS`."""
     makers: dict[str, Callable[[str], tuple[int, list[Config]]]] = {
         "small": _small,
         "large": _large,
@@ -34,45 +34,21 @@ def build(group: str, model: str, outputs: int, seed: int) -> Network:
         "depth": _by_depth,
         "agent": _agent,
     }
-    size, layers = makers[group](model)
+    size, layers = named(STACKS[group], model) if group in STACKS else makers[group](model)
     config = {"input_size": size, "layers": [*layers, dense(outputs, "sigmoid")]}
     network = build_network_from_json(config, seed=seed)
+    if group in STACKS:
+        initialise(network, np.random.default_rng([seed, 1]))
+        return network
     # the original builds its recurrent layers by hand in tests 13 to 15, by InitRNNLayer and InitLSTMLayer later
     _initialise(network, np.random.default_rng([seed, 1]), xavier=group in ("depth", "agent"))
     return network
 
 
-def dense(size: int, activation: str = "leaky_relu") -> Config:
-    return {"type": "dense", "output_size": size, "activation": activation}
-
-
-def conv(side: int, filters: int, kernel: int) -> Config:
-    sizes = {"input_channels": 1, "input_height": side, "input_width": side}
-    return {"type": "conv2d", "filters": filters, "kernel_size": kernel, "activation": "leaky_relu", **sizes}
-
-
-def recurrent(kind: str, inputs: int, hidden: int, steps: int) -> Config:
-    return {"type": kind.lower(), "input_size": inputs, "hidden_size": hidden, "seq_length": steps}
-
-
-def attention(width: int, heads: int) -> Config:
-    return {"type": "multi_head_attention", "d_model": width, "num_heads": heads}
-
-
-def parallel(size: int, *activations: str) -> Config:
-    return {"type": "parallel", "combine_mode": "add", "branches": [dense(size, name) for name in activations]}
-
-
-def _named(table: dict[str, tuple[int, list[Config]]], model: str) -> tuple[int, list[Config]]:
-    if model not in table:
-        raise InputError(f"unknown network {model!r}", where="model", remedy=f"Known: {', '.join(table)}.")
-    return table[model]
-
-
 def _small(model: str) -> tuple[int, list[Config]]:
     """Test 13: all layers but the last."""
     norms = [{"type": "layer_norm"}, {"type": "rms_norm"}]
-    return _named(
+    return named(
         {
             "Dense": (4, [dense(16), dense(8, "tanh")]),
             "Conv2D": (16, [conv(4, 4, 2)]),
@@ -92,7 +68,7 @@ def _large(model: str) -> tuple[int, list[Config]]:
     """Test 14: all layers but the last."""
     norms: list[Config] = [{"type": "layer_norm"}, dense(16), {"type": "rms_norm"}]
     three = ("leaky_relu", "tanh", "sigmoid")
-    return _named(
+    return named(
         {
             "Dense": (8, [dense(64), dense(32, "tanh"), dense(16)]),
             "Conv2D": (64, [conv(8, 8, 3), dense(32)]),
@@ -136,12 +112,12 @@ def _twenty(model: str) -> tuple[int, list[Config]]:
         "Parallel": pattern(8, lambda i: plain(i) if i % 3 else both),
         "Mixed": pattern(16, mixed),
     }
-    return _named(makers, model)
+    return named(makers, model)
 
 
 def _agent(model: str) -> tuple[int, list[Config]]:
     """Test 17: six dense layers."""
-    return _named({"Dense-6L": (8, [dense(n) for n in (32, 64, 64, 64, 32)])}, model)
+    return named({"Dense-6L": (8, [dense(n) for n in (32, 64, 64, 64, 32)])}, model)
 
 
 def _by_depth(model: str) -> tuple[int, list[Config]]:

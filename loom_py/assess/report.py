@@ -7,6 +7,7 @@ from typing import Any
 
 from .claims import show
 from .statistics import Summary, paired
+from .verdicts import verdicts
 
 Row = dict[str, Any]
 
@@ -16,6 +17,8 @@ def text(record: dict[str, Any]) -> str:
     parts = [_heading(record)]
     for experiment in record["experiments"]:
         parts.append(f"## {experiment['number']}. {experiment['title']}\n\n{_length(experiment)}")
+        if experiment.get("note"):
+            parts.append(experiment["note"])
         parts += [f"**{title}**\n\n{body}" for title, body in tables(experiment)]
     return "\n\n".join(parts)
 
@@ -33,9 +36,15 @@ def tables(experiment: dict[str, Any]) -> list[tuple[str, str]]:
         sections.append(("Accuracy by window, %, means", _windows(experiment)))
     else:
         sections.append(("On fresh samples, %", _grid(experiment, lambda row: _pm(row["held_out"], row))))
-        sections.append((f"Seconds until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
-    if "TickBP" in _methods(experiment):
-        sections.append(("Difference to TickBP, run by run, points", _differences(experiment)))
+        unit = "Epochs" if experiment.get("by_epochs") else "Seconds"
+        sections.append((f"{unit} until {_target(experiment):g} % (runs that got there)", _grid(experiment, _reached)))
+    if "PrunedTween" in _methods(experiment):
+        sections.append(("Layers left, smallest to largest", _grid(experiment, _layers, only=("PrunedTween",))))
+    if experiment.get("by_epochs"):
+        sections.append(("Who wins on fresh samples, by more than 5 points [the original]", _verdicts(experiment)))
+    for base in ("TickBP", "SampleBP", "Tween"):
+        if base in _methods(experiment) and (base != "Tween" or "Waves" in _methods(experiment)):
+            sections.append((f"Difference to {base}, run by run, points", _differences(experiment, base)))
     return [(title, table) for title, table in sections if table]
 
 
@@ -52,6 +61,9 @@ def _heading(record: dict[str, Any]) -> str:
 
 def _length(e: dict[str, Any]) -> str:
     rate = e["ticks_per_second"]
+    if e.get("by_epochs"):
+        ticks = round(e["seconds"] * rate)
+        return f"{e['seconds']:g} epochs a run of {rate} samples: {ticks} ticks, a sample each."
     how = f"{e['seconds'] * rate:g} ticks ({rate} a second)" if rate else "seconds of the machine's clock"
     return f"{e['seconds']:g} s a run: {how}."
 
@@ -101,9 +113,29 @@ def _target(e: dict[str, Any]) -> float:
     return e["rows"][0]["reached"]["target"]
 
 
-def _differences(e: dict[str, Any]) -> str:
-    base = {row["model"]: row["runs"] for row in e["rows"] if row["method"] == "TickBP"}
-    return _grid(e, lambda row: str(paired(row["runs"], base[row["model"]])), without="TickBP")
+def _differences(e: dict[str, Any], to: str) -> str:
+    base = {row["model"]: row["runs"] for row in e["rows"] if row["method"] == to}
+    return _grid(e, lambda row: str(paired(row["runs"], base[row["model"]])), without=to)
+
+
+def _layers(row: Row) -> str:
+    low, high = min(row["layers"]), max(row["layers"])
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def _verdicts(e: dict[str, Any]) -> str:
+    header = ["network", "tweening's best", "backpropagation's best", "difference, points", "winner"]
+    lines = [
+        [
+            v.model,
+            v.tweening,
+            v.backpropagation,
+            str(v.difference),
+            v.winner + (f" [{v.claimed}]" if v.claimed else ""),
+        ]
+        for v in verdicts(e)
+    ]
+    return _table(header, lines) if lines else ""
 
 
 def wins(experiment: dict[str, Any], among: Sequence[str] = ()) -> dict[str, int]:
@@ -128,10 +160,10 @@ def _methods(e: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(row["method"] for row in e["rows"]))
 
 
-def _grid(e: dict[str, Any], cell: Any, without: str = "") -> str:
+def _grid(e: dict[str, Any], cell: Any, without: str = "", only: Sequence[str] = ()) -> str:
     """A table with networks as rows and methods as columns; empty without methods."""
     rows = {(row["model"], row["method"]): row for row in e["rows"]}
-    methods = [m for m in _methods(e) if m != without]
+    methods = [m for m in _methods(e) if m != without and (not only or m in only)]
     lines = [[model, *(cell(rows[model, method]) for method in methods)] for model in _models(e)]
     if not methods:
         return ""

@@ -61,6 +61,10 @@ class Samples:
         """(N, classes), float32."""
         return np.eye(classes, dtype=np.float32)[self.classes]
 
+    def pick(self, rows: Array) -> Samples:
+        """The samples with these numbers."""
+        return Samples(self.inputs[rows], self.classes[rows])
+
 
 CLASSES = 3
 

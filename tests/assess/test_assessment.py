@@ -57,14 +57,18 @@ def test_every_row_is_there(record: dict[str, Any]) -> None:
 
 def test_full_set_of_experiments() -> None:
     experiments = chosen(Options(runs=10))
-    assert [e.number for e in experiments] == [13, 14, 15, 16, 17, 18, 19]
+    assert [e.number for e in experiments] == list(range(1, 20))
     deep = {f"{family}-{depth}L" for family in ("Dense", "Conv2D", "RNN", "LSTM", "Attn") for depth in (3, 5, 9)}
     for number in (16, 18, 19):
         assert set(EXPERIMENTS[number].models) == deep
     assert len(jobs(EXPERIMENTS[19], Options(runs=10))) == 15 * 10 * 10
     for e in experiments:
-        assert {"TickBP", "Random", "Constant"} <= set(e.methods)
-        assert {"StepBP", "StepTweenChain"} <= set(e.methods)
+        if e.by_epochs:
+            assert {"SampleBP", "Commonest", "Random"} <= set(e.methods)
+            assert e.number == 2 or "TweenChain" in e.methods
+        else:
+            assert {"TickBP", "Random", "Constant", "StepBP", "StepTweenChain"} <= set(e.methods)
+    assert [e.number for e in experiments if e.by_epochs] == list(range(1, 13))
     assert {METHODS[m].origin for m in EXPERIMENTS[19].methods} == {"original", "variant", "baseline"}
 
 
@@ -177,7 +181,7 @@ def test_wins() -> None:
 @pytest.mark.parametrize(
     ("fields", "where"),
     [
-        ({"only": (12,)}, "only"),
+        ({"only": (20,)}, "only"),
         ({"methods": ("Magic",)}, "methods"),
         ({"runs": 0}, "runs"),
         ({"seed": -1}, "seed"),
@@ -250,7 +254,7 @@ def test_command_line_explains_errors(tmp_path: Path, capsys: pytest.CaptureFixt
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"format": "other"}')
     for arguments, message in (
-        (["--only", "12"], "Known: 13"),
+        (["--only", "20"], "Known: 1, 2"),
         (["--only", "x"], "--only 17,19"),
         (["--input", str(wrong)], "written with --output"),
         (["--input", str(tmp_path / "none.json")], "none.json"),
@@ -258,7 +262,7 @@ def test_command_line_explains_errors(tmp_path: Path, capsys: pytest.CaptureFixt
     ):
         assert main(arguments) == 1
         assert message in capsys.readouterr().err
-    assert main(["--only", "12", "--json"]) == 1
+    assert main(["--only", "20", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["where"] == "only"
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from loom_py.assess import EXPERIMENTS, METHODS, check, paired
+from loom_py.assess import CLAIMS, EXPERIMENTS, METHODS, check, paired
 from loom_py.assess.report import tables, wins
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "assessment.md").read_text(encoding="utf-8")
+PAGES = ("assessment.md", "assessment_by_epochs.md")
+TEXT = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
 FILES = {
+    "assessment_epochs": (1, 2, 3, 4, 5, 8, 9, 10),
+    "assessment_layers": (6, 7, 11, 12),
     "assessment": (17, 18, 19),
     "assessment_long": (19,),
     "assessment_training": (14, 16),
@@ -27,7 +30,7 @@ def experiments(name: str) -> dict[int, dict[str, Any]]:
     return {e["number"]: e for e in record["experiments"]}
 
 
-ALL = experiments("assessment") | experiments("assessment_training")
+ALL = {n: e for name in FILES if name != "assessment_long" for n, e in experiments(name).items()}
 
 
 def test_results_are_whole() -> None:
@@ -41,9 +44,21 @@ def test_results_are_whole() -> None:
 @pytest.mark.parametrize(("name", "number"), [(name, number) for name, numbers in FILES.items() for number in numbers])
 def test_tables_are_those_of_the_results(name: str, number: int) -> None:
     assert f"bench/results/{name}.json" in TEXT
+    claimed = number in CLAIMS or not EXPERIMENTS[number].by_epochs
+    titles = ("On fresh", "Who wins", "Layers left", *(["Accuracy, %, of"] if claimed else []))
     for title, table in tables(experiments(name)[number]):
-        if title.startswith(("Accuracy, %, of", "On fresh")):
+        if title.startswith(titles):
             assert table in TEXT, title
+
+
+def test_no_test_is_left_out() -> None:
+    assert {n for numbers in FILES.values() for n in numbers} >= {n for n in EXPERIMENTS if EXPERIMENTS[n].by_epochs}
+    for n, e in ALL.items():
+        if EXPERIMENTS[n].by_epochs:
+            pairs = {(m, method) for m in EXPERIMENTS[n].models for method in EXPERIMENTS[n].methods}
+            assert {(r["model"], r["method"]) for r in e["rows"]} == pairs
+            assert e["note"] == EXPERIMENTS[n].note
+            assert (e["seconds"], e["ticks_per_second"]) == (EXPERIMENTS[n].seconds, EXPERIMENTS[n].rate)
 
 
 def test_every_method_is_explained() -> None:
@@ -52,7 +67,9 @@ def test_every_method_is_explained() -> None:
 
 
 def mean(number: int, method: str, field: str = "accuracy") -> float:
-    rows = [r for r in ALL[number]["rows"] if r["method"] == method]
+    """Over all networks, or on the one after an @."""
+    method, _, model = method.partition("@")
+    rows = [r for r in ALL[number]["rows"] if r["method"] == method and model in ("", r["model"])]
     return sum(r[field]["mean"] for r in rows) / len(rows)
 
 

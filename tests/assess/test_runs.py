@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loom_py.assess.methods import METHODS, Context, Learner, Method, Settings, learner
+from loom_py.assess.learner import Context, Learner, Settings
+from loom_py.assess.methods import METHODS, Method, learner
 from loom_py.assess.networks import DEPTHS, FAMILIES, MIXTURE, build
 from loom_py.assess.runs import Clock, Job, run
 from loom_py.assess.worlds import ChaseWorld
