@@ -1,7 +1,7 @@
-// Rotary positions, pairs (i, i + D/2), and writing rows to a key-value cache (Su et al. 2021).
+// Rotary positions, pairs (i, i + D/2), also straight into a key-value cache (Su et al. 2021).
 // x (rows, heads, D); angles: for each of `steps` rows D/2 cosines, then D/2 sines; row r of x has angles r mod steps.
 
-struct P { n: u32, steps: u32, heads: u32, half: u32, position: u32, row: u32, capacity: u32 }
+struct P { n: u32, steps: u32, heads: u32, half: u32, position: u32, capacity: u32 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> dynamics: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
@@ -44,14 +44,5 @@ fn rotate_write(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
         out[start + at + p.half] = turned.y;
         values[start + at] = v[at];
         values[start + at + p.half] = v[at + p.half];
-    }
-}
-
-// out (capacity elements) from row `position` of `row` elements on = x (n)
-@compute @workgroup_size(64)
-fn write(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let start = dynamics[p.position].y * p.row;
-    for (var i = id.x; i < p.n; i += groups.x * 64u) {
-        if (start + i < p.capacity) { out[start + i] = x[i]; }
     }
 }

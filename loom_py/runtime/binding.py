@@ -61,7 +61,7 @@ def _plain_operands(program: Program) -> dict[int, str]:
     """Buffer → a kernel that reads it as plain numbers, not as weights in any storage."""
     plain: dict[int, str] = {}
     for d in program.dispatches:
-        weights = WEIGHTS if KERNELS[d.kernel].family in ("linear", "embedding") else ()
+        weights = WEIGHTS if KERNELS[d.kernel].family in ("linear", "embedding", "experts") else ()
         for name, value in d.arguments.items():
             if name not in weights:
                 operands = value if is_tuple(value) else (value,)

@@ -3,7 +3,7 @@
     @kernel(shapes=signature("x * T H 2F, inverse_frequencies:float64 F", "x"), dynamic=("position",))
     def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array: ...
 
-`NumpyOps` and `TracingOps` take their methods from `KERNELS`; `ops.py` (for type checkers) and `docs/kernels.md` are
+`NumpyOps` and `TracingOps` take their methods from `KERNELS`; `ops/` (for type checkers) and `docs/kernels.md` are
 written from it. The docstring is the documentation: first what the kernel computes, in one line, with its shapes.
 """
 

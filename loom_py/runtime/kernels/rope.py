@@ -43,7 +43,11 @@ def _written(cache: Array, x: Array, position: int) -> None:
     require_room(position, x.shape[0], cache.shape[0])
 
 
-@kernel(shapes=signature("cache C *, x T *", rule=_written, cost="64 x"), in_place=("cache",), dynamic=("position",))
+@kernel(
+    shapes=signature("cache:word C *, x:word T *", rule=_written, cost="64 x"),
+    in_place=("cache",),
+    dynamic=("position",),
+)
 def cache_write(cache: Array, x: Array, position: int) -> None:
     """Rows `position …` of cache (C, heads, D) become x (T, heads, D)."""
     cache[position : position + x.shape[0]] = x

@@ -32,6 +32,15 @@ def digits_bytes(want: int, k: int) -> int:
     return (2 * k + 8 * blocks if want & DIGITS16 else 0) + (2 * k + 4 * blocks if want & DIGITS14 else 0)
 
 
+def digits_wanted(e: Encoder, kinds: Sequence[int], k: int) -> int:
+    """Which digits of rows of k activations the products with weights of these storages use."""
+    want = 0
+    if e.activations == "q16" and k <= MAX_K:
+        for kind in kinds:
+            want |= 0 if kind < STORAGES["Q8_0"] else DIGITS14 if kind == STORAGES["Q8_0"] else DIGITS16
+    return want
+
+
 def product(
     e: Encoder,
     x: Ref,
@@ -47,10 +56,7 @@ def product(
     k = e.shape(x)[-1]
     tokens = e.size(x) // k if k else 0
     kinds = [storage(e, weight) for weight in weights]
-    want = 0
-    if e.activations == "q16" and k <= MAX_K:
-        for kind in kinds:
-            want |= 0 if kind < STORAGES["Q8_0"] else DIGITS14 if kind == STORAGES["Q8_0"] else DIGITS16
+    want = digits_wanted(e, kinds, k)
     if norm and k > MAX_NORM:
         raise DeviceError(f"rows of {k} are too long for a norm in one piece", where="simd")
     matrices: list[int] = []

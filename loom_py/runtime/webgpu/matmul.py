@@ -1,4 +1,4 @@
-"""Dispatches of `wgsl/matmul.wgsl`."""
+"""Dispatches of `wgsl/matmul.wgsl` and `matmul_mix.wgsl`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ TILE = 64
 def matmul(e: Encoder, d: Dispatch) -> None:
     a, b, bias = (d.arguments.get(name) for name in ("a", "b", "bias"))
     product(e, d.outputs[0], a, b, bias, bool(d.arguments.get("transpose_a")), bool(d.arguments.get("transpose_b")))
+
+
+@encodes("mix")
+def mix(e: Encoder, d: Dispatch) -> None:
+    parts, n = d.arguments["parts"], e.size(d.outputs[0])
+    numbers: dict[str, Any] = {"n": n, "count": e.shape(parts)[1], "width": e.shape(parts)[2]}
+    operands: dict[str, Any] = {"factors": d.arguments["weights"], "parts": parts, "out": d.outputs[0]}
+    e.run("matmul_mix", "mix", e.elements(n, 64), **numbers, **operands)
 
 
 def product(e: Encoder, out: Any, a: Any, b: Any, bias: Any, transpose_a: bool, transpose_b: bool) -> None:

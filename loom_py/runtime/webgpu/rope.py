@@ -1,4 +1,4 @@
-"""Dispatches of `wgsl/rope.wgsl`."""
+"""Dispatches of `wgsl/rope.wgsl` and `rope_write.wgsl`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rotation(e: Encoder, x: Ref, position: int = 0, capacity: int = 0) -> dict[s
     *_, steps, heads, size = e.shape(x)
     n = e.size(x) // 2
     return {
-        "n": n, "steps": steps, "heads": heads, "half": size // 2, "row": heads * size, "capacity": capacity,
+        "n": n, "steps": steps, "heads": heads, "half": size // 2, "capacity": capacity,
         "position": position,
     }  # fmt: skip
 
@@ -47,11 +47,9 @@ def rope(e: Encoder, d: Dispatch) -> None:
 @encodes("cache_write")
 def cache_write(e: Encoder, d: Dispatch) -> None:
     cache, x = d.arguments["cache"], d.arguments["x"]
-    numbers: dict[str, Any] = {
-        "n": e.size(x), "steps": 0, "heads": 0, "half": 0, "row": prod(e.shape(x)[1:]), "capacity": e.size(cache),
-        "position": e.slot(d.arguments["position"]),
-    }  # fmt: skip
-    e.run("rope", "write", e.elements(e.size(x), 64), **numbers, x=x, out=cache)
+    numbers: dict[str, Any] = {"n": e.size(x), "row": prod(e.shape(x)[1:]), "capacity": e.size(cache)}
+    numbers["position"] = e.slot(d.arguments["position"])
+    e.run("rope_write", "write", e.elements(e.size(x), 64), **numbers, x=x, out=cache)
 
 
 @encodes("rope_cache")
