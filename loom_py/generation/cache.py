@@ -122,7 +122,7 @@ class NumpyCache(Cache):
 
     def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
         super().__init__(decoder, limit)
-        self.arrays: dict[str, NDArray[np.float32]] = {}
+        self.arrays: dict[str, NDArray[Any]] = {}
         """`<name>.<layer>`: (capacity or rows, *shape)."""
         self._capacity = 0
 
@@ -131,7 +131,7 @@ class NumpyCache(Cache):
         return self._capacity
 
     @property
-    def layers(self) -> Sequence[Mapping[str, NDArray[np.float32]]]:
+    def layers(self) -> Sequence[Mapping[str, NDArray[Any]]]:
         """What each layer keeps, by name."""
         return [{name: self.arrays[f"{name}.{i}"] for name in layer} for i, layer in enumerate(self.layout)]
 
@@ -140,7 +140,7 @@ class NumpyCache(Cache):
             before = self.arrays.get(name)
             if kept.rows is not None and before is not None:
                 continue
-            grown = np.zeros(kept_shape(kept, capacity), np.float32)
+            grown = np.zeros(kept_shape(kept, capacity), kept.dtype)
             if before is not None:
                 grown[: self.length] = before[: self.length]
             self.arrays[name] = grown
@@ -191,9 +191,9 @@ class DeviceCache(Cache):
             for name, kept in self.kept.items():
                 shape = kept_shape(kept, capacity)
                 if kept.rows is None:
-                    grown[name] = self.device.empty(shape, "float32")
+                    grown[name] = self.device.empty(shape, kept.dtype)
                 elif name not in self.tensors:
-                    grown[name] = self.device.upload(np.zeros(shape, np.float32))
+                    grown[name] = self.device.upload(np.zeros(shape, kept.dtype))
             for name in self.tensors.keys() & grown.keys():
                 self.device.copy(self.tensors[name], grown[name])
         except BaseException:
@@ -207,7 +207,7 @@ class DeviceCache(Cache):
     def clear(self) -> None:
         for name, kept in self.kept.items():
             if kept.rows is not None and name in self.tensors:
-                self.device.write(self.tensors[name], np.zeros(self.tensors[name].shape, np.float32))
+                self.device.write(self.tensors[name], np.zeros(self.tensors[name].shape, kept.dtype))
 
     def _change(self, decoder: Decoder) -> None:
         release(self.device, {}, self.programs)

@@ -115,6 +115,6 @@ def _with_progress(source: CheckpointWeights) -> Iterator[tuple[str, LoadProgres
     """Every weight's name, and the progress once it is loaded."""
     loaded = 0
     for name in source:
-        info = source.info(name)
-        loaded += info.nbytes
-        yield name, LoadProgress(info.name, loaded, source.nbytes)
+        infos = source.infos(name)
+        loaded += sum(info.nbytes for info in infos)
+        yield name, LoadProgress(infos[-1].name, loaded, source.nbytes)

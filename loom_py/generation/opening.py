@@ -220,4 +220,4 @@ def _own_head(config: Any, decoder: Decoder, checkpoint: Checkpoint) -> OwnHead 
         return None
     embeddings = next(name for name, shape in shapes.items() if shape == head.shape)
     weights = CheckpointWeights(checkpoint, untied.weights(), "hugging_face")
-    return OwnHead(untied, weights, weights.info(head.name).name, weights.info(embeddings).name)
+    return OwnHead(untied, weights, weights.infos(head.name)[0].name, weights.infos(embeddings)[0].name)

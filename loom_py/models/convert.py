@@ -100,14 +100,20 @@ def convert_gguf(
         for shard, names in shards.items():
             tensors: dict[str, NDArray[Any]] = {}
             for name in names:
-                numbers = as_hugging_face(by_name[name], weights.widened(name))
-                tensors[name] = narrowed(numbers, dtype, weights.info(name))
+                info = weights.infos(name)[0]
+                for stored, numbers in as_hugging_face(by_name[name], weights.widened(name)).items():
+                    tensors[stored] = narrowed(numbers, dtype, info)
                 done += sizes[name]
                 if progress:
                     progress(done, total, name)
             write(tensors, part / shard, dtype)
         if len(shards) > 1:
-            places = {name: shard for shard, names in shards.items() for name in names}
+            places = {
+                stored: shard
+                for shard, names in shards.items()
+                for name in names
+                for stored in by_name[name].parts or (name,)
+            }
             documents[INDEX] = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
         documents[MARKER] = {"converter": "loom_py", "source": file.name, "dtype": dtype, "files": []}
         documents[MARKER]["files"] = sorted([*documents, *shards])
@@ -126,7 +132,7 @@ def convert_gguf(
 
 def _refuse_others(file: Checkpoint, weights: CheckpointWeights, config: dict[str, Any]) -> None:
     """Raises `ModelError` for a tensor that the conversion would leave out."""
-    expected = {weights.info(name).name for name in weights} | {GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT}
+    expected = {info.name for name in weights for info in weights.infos(name)} | {GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT}
     for name in file.names():
         if name not in expected:
             message = f"the tensor {name} has no place in a {config['model_type']} model"

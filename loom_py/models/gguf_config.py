@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
-from ..schema.fields import FILE, Fields
+from ..schema.fields import FILE, MAX_INT, Fields
 from .config import token_ids
 
 ARCHITECTURE = "general.architecture"
@@ -32,9 +32,10 @@ class GGUFConfig:
         self.architecture = self._fields.string(ARCHITECTURE)
         self.tensors = frozenset(checkpoint.names()) if checkpoint is not None else frozenset[str]()
 
-    def integer(self, key: str, default: int | None = None, *, minimum: int = 1) -> int:
+    def integer(self, key: str, default: int | None = None, *, minimum: int = 1, maximum: int = MAX_INT) -> int:
         """A whole number. Without a default the key must be there."""
-        return self._fields.integer(self._key(key), default=... if default is None else default, minimum=minimum)
+        required = ... if default is None else default
+        return self._fields.integer(self._key(key), default=required, minimum=minimum, maximum=maximum)
 
     def string(self, key: str, default: str) -> str:
         return self._fields.string(self._key(key), default=default)
@@ -56,6 +57,16 @@ class GGUFConfig:
                 raise self.unsupported("layers of different shapes are not supported", key)
             fields = Fields({name: values[0]}, file=self.where, rules=FILE)
         return fields.integer(name, default=... if default is None else default)
+
+    def whole_numbers(self, key: str, count: int, default: int) -> list[int]:
+        """`count` numbers from 0 on; one number, or the default, stands for as many equal ones."""
+        name, fields = self._key(key), self._fields
+        if not isinstance(fields.any(name), list):
+            return [fields.integer(name, default=default, minimum=0)] * count
+        values = fields.integers(name)
+        if len(values) != count:
+            raise fields.error(f"expected {count} numbers, one a layer, got {len(values)}", name)
+        return values
 
     def head_shape(self) -> tuple[int, int]:
         """(query heads, size of a head): the size that the file gives, or each head's share of the width."""

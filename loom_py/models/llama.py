@@ -15,6 +15,7 @@ from ..schema.fields import Fields
 from .blocks import cached_attention, gated_mlp, layer_norm, linear, projection, vectors
 from .config import activation, attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
+from .mixture import gguf_mixture
 from .protocols import CacheLayout, Chunk, Facts, Longer, Tensors, Weight, keys_and_values
 from .registry import Family
 from .rope import (
@@ -122,8 +123,11 @@ class Llama:
     """Whether norms over the hidden state subtract the mean and add an offset (Ba et al. 2016)."""
     head_norms = False
     """Whether each head of queries and keys is normalised before it is rotated."""
-    final_norm, out_proj = "model.norm", "o_proj"
-    """Names of the last norm and of attention's output."""
+    final_norm, out_proj, mlp_name = "model.norm", "o_proj", "mlp"
+    """Names of the last norm, of attention's output, and of a layer's MLP."""
+    gguf_final_norm = "output_norm"
+    q_norm, k_norm = "q_norm", "k_norm"
+    """Names of the norms of heads."""
     query_factor = 1.0
     """What queries are multiplied with, where products of queries and keys have another scale than 1 / √D."""
     residual_factor = 1.0
@@ -171,7 +175,7 @@ class Llama:
         yield Weight(EMBEDDING, (c.vocab_size, hidden), gguf="token_embd.weight")
         for i in range(c.num_hidden_layers):
             yield from self.block_weights(f"model.layers.{i}", f"blk.{i}")
-        yield from self.norm_weights(self.final_norm, "output_norm")
+        yield from self.norm_weights(self.final_norm, self.gguf_final_norm)
         if not c.tie_word_embeddings:
             yield Weight(HEAD, (c.vocab_size, hidden), gguf="output.weight")
 
@@ -180,7 +184,7 @@ class Llama:
         yield from self.norm_weights(f"{block}.input_layernorm", f"{blk}.attn_norm")
         yield from self.attention_weights(f"{block}.self_attn", blk)
         yield from self.norm_weights(f"{block}.post_attention_layernorm", f"{blk}.ffn_norm")
-        yield from self.mlp_weights(f"{block}.mlp", blk)
+        yield from self.mlp_weights(f"{block}.{self.mlp_name}", blk)
 
     def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
         """Of a norm over the hidden state."""
@@ -209,8 +213,8 @@ class Llama:
                 gguf_order=apart if self.interleaved_in_gguf else None,
             )
         if self.head_norms:
-            for name in ("q_norm", "k_norm"):
-                yield Weight(f"{module}.{name}.weight", (c.head_dim,), gguf=f"{blk}.attn_{name}.weight")
+            for name, gguf in ((self.q_norm, "attn_q_norm"), (self.k_norm, "attn_k_norm")):
+                yield Weight(f"{module}.{name}.weight", (c.head_dim,), gguf=f"{blk}.{gguf}.weight")
 
     def qkv_biases(self, module: str, blk: str) -> Iterator[Weight]:
         """Biases of queries, keys and values alone, for families that have them."""
@@ -249,7 +253,11 @@ class Llama:
         h = self.norm(ops, weights, f"{block}.input_layernorm", x)
         x = self.added(ops, x, self.attention(ops, weights, f"{block}.self_attn", layer, h, chunk))
         h = self.norm(ops, weights, f"{block}.post_attention_layernorm", x)
-        return self.added(ops, x, self.mlp(ops, weights, f"{block}.mlp", h))
+        return self.added(ops, x, self.feed_forward(ops, weights, layer, h, chunk))
+
+    def feed_forward(self, ops: Ops, weights: Tensors, layer: int, h: Tensor, chunk: Chunk) -> Tensor:
+        """The second half of a block for h (T, hidden) → like h."""
+        return self.mlp(ops, weights, f"model.layers.{layer}.{self.mlp_name}", h)
 
     def parallel_block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + attention(h) + mlp(h) with h = norm(x), for families that have it so; x (T, hidden)."""
@@ -287,7 +295,8 @@ class Llama:
         k = ops.reshape(linear(ops, weights, f"{module}.k_proj", h), keys)
         v = ops.reshape(linear(ops, weights, f"{module}.v_proj", h), keys)
         if self.head_norms:
-            q, k = self.norm(ops, weights, f"{module}.q_norm", q), self.norm(ops, weights, f"{module}.k_norm", k)
+            q = self.norm(ops, weights, f"{module}.{self.q_norm}", q)
+            k = self.norm(ops, weights, f"{module}.{self.k_norm}", k)
         return q, k, v
 
     def mlp(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> Tensor:
@@ -302,9 +311,12 @@ class Llama:
         return self.query_factor
 
 
-def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
-    """The `config.json` of a Llama in GGUF. Without the file itself the head is tied and there are no biases."""
-    if gguf.integer("expert_count", 0, minimum=0):
+def gguf_config(gguf: GGUFConfig, *, experts: bool = False) -> dict[str, Any]:
+    """The `config.json` of a Llama in GGUF. Without the file itself the head is tied and there are no biases.
+
+    - `experts`: whether the family reads those.
+    """
+    if not experts and gguf.integer("expert_count", 0, minimum=0):
         raise gguf.unsupported("mixtures of experts are not supported", "expert_count")
     hidden = gguf.integer("embedding_length")
     heads, size = gguf.head_shape()
@@ -336,10 +348,18 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     }
 
 
+def _own_gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
+    """GGUF calls a Mixtral a Llama, too."""
+    if not gguf.integer("expert_count", 0, minimum=0):
+        return gguf_config(gguf)
+    mixture = {"model_type": "mixtral", **gguf_mixture(gguf)}
+    return {**gguf_config(gguf, experts=True), "architectures": ["MixtralForCausalLM"], **mixture}
+
+
 FAMILY = Family(
     model_types=("llama",),
     decoder=Llama.read,
     architectures=("llama",),
-    gguf_config=gguf_config,
+    gguf_config=_own_gguf_config,
     assumed=True,
 )

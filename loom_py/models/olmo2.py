@@ -32,9 +32,7 @@ class OLMo2(Llama):
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)
-        c = self.config
-        for name, heads in (("q_norm", c.num_attention_heads), ("k_norm", c.num_key_value_heads)):
-            yield Weight(f"{module}.{name}.weight", (heads * c.head_dim,), gguf=f"{blk}.attn_{name}.weight")
+        yield from whole_norm_weights(self.config, module, blk)
 
     def block(self, ops: Ops, weights: Tensors, layer: int, x: Tensor, chunk: Chunk) -> Tensor:
         """x + norm(attention(x)), then + norm(mlp(·)); x (T, hidden)."""
@@ -45,13 +43,26 @@ class OLMo2(Llama):
         return ops.add(x, self.norm(ops, weights, f"{block}.post_feedforward_layernorm", h))
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        c = self.config
-        queries = (h.shape[0], c.num_attention_heads, c.head_dim)
-        keys = (h.shape[0], c.num_key_value_heads, c.head_dim)
-        q, k, v = (linear(ops, weights, f"{module}.{name}_proj", h) for name in ("q", "k", "v"))
-        q = self.norm(ops, weights, f"{module}.q_norm", q)
-        k = self.norm(ops, weights, f"{module}.k_norm", k)
-        return ops.reshape(q, queries), ops.reshape(k, keys), ops.reshape(v, keys)
+        return whole_normed_heads(self, ops, weights, module, h)
+
+
+def whole_norm_weights(c: LlamaConfig, module: str, blk: str) -> Iterator[Weight]:
+    """Of norms over all queries and over all keys."""
+    for name, heads in (("q_norm", c.num_attention_heads), ("k_norm", c.num_key_value_heads)):
+        yield Weight(f"{module}.{name}.weight", (heads * c.head_dim,), gguf=f"{blk}.attn_{name}.weight")
+
+
+def whole_normed_heads(
+    model: Llama, ops: Ops, weights: Tensors, module: str, h: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `Llama.heads`, with these norms."""
+    c = model.config
+    queries = (h.shape[0], c.num_attention_heads, c.head_dim)
+    keys = (h.shape[0], c.num_key_value_heads, c.head_dim)
+    q, k, v = (linear(ops, weights, f"{module}.{name}_proj", h) for name in ("q", "k", "v"))
+    q = model.norm(ops, weights, f"{module}.q_norm", q)
+    k = model.norm(ops, weights, f"{module}.k_norm", k)
+    return ops.reshape(q, queries), ops.reshape(k, keys), ops.reshape(v, keys)
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

@@ -52,8 +52,10 @@ class Weight:
     - `offset`: what is added to Hugging Face's numbers; GGUF's are the sums. Vectors only.
     - `transposed`: Hugging Face stores (in, out), as GPT-2 does.
     - `order`: how Hugging Face's rows come into the order of `shape`; None where they are in it.
+    - `parts`: names of Hugging Face's tensors whose rows follow one another, where it is made of several.
     - `gguf`: its name in GGUF, empty where that format has none.
-    - `gguf_order`: the same for GGUF's rows.
+    - `gguf_shape`: GGUF's, where it has the same numbers in other axes.
+    - `gguf_order`: as `order`, for GGUF's rows.
     """
 
     name: str
@@ -61,13 +63,15 @@ class Weight:
     transposed: bool = False
     offset: float = 0.0
     order: RowOrder | None = None
+    parts: tuple[str, ...] = ()
     gguf: str = ""
+    gguf_shape: tuple[int, ...] = ()
     gguf_order: RowOrder | None = None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A tensor that a layer keeps of each sequence: rows of `shape`, float32.
+    """A tensor that a layer keeps of each sequence: rows of `shape`.
 
     - `rows`: None for a row a position (keys, values), otherwise so many for good (the tail of a convolution), which
       are zero before the first position.
@@ -75,6 +79,7 @@ class Kept:
 
     shape: tuple[int, ...]
     rows: int | None = None
+    dtype: str = "float32"
 
 
 CacheLayout = Sequence[Mapping[str, Kept]]

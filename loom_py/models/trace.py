@@ -37,7 +37,10 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
     ids: Any = token if fed else ops.tensor(Abstract((steps,), IDS), "input", "ids")
     weights = {w.name: ops.tensor(Abstract(w.shape), "state", w.name) for w in decoder.weights()}
     cache = [
-        {name: ops.tensor(Abstract(kept_shape(kept, capacity)), "state", f"{name}.{i}") for name, kept in layer.items()}
+        {
+            name: ops.tensor(Abstract(kept_shape(kept, capacity), np.dtype(kept.dtype)), "state", f"{name}.{i}")
+            for name, kept in layer.items()
+        }
         for i, layer in enumerate(decoder.new_cache())
     ]
     segment = Segment(steps, ops.dynamic("position", 0), cache)

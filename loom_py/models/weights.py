@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +26,10 @@ AS_STORED = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 
 @dataclass(frozen=True)
 class _Stored:
-    """A weight's tensor in the file, and how its rows come into the model's order."""
+    """A weight's tensors in the file, and how their rows come into the model's order."""
 
-    info: TensorInfo
+    infos: tuple[TensorInfo, ...]
+    shape: tuple[int, ...]
     order: RowOrder | None
     transposed: bool
     offset: float
@@ -53,21 +53,25 @@ class CheckpointWeights:
         names = _Names(checkpoint, layout)
         self._stored: dict[str, _Stored] = {}
         for weight in weights:
-            info = checkpoint.info(names.find(weight))
+            infos = tuple(map(checkpoint.info, names.find(weight)))
             transposed = layout == "hugging_face" and weight.transposed
             shape = weight.shape[::-1] if transposed else weight.shape
-            if tuple(info.shape) != shape:
-                raise ModelError(
-                    f"the weight {info.name} has shape {list(info.shape)}, the configuration needs {list(shape)}",
-                    where=f"{checkpoint.name} at byte {info.offset}",
-                )
+            if layout == "gguf" and weight.gguf_shape:
+                shape = weight.gguf_shape
+            shape = (shape[0] // len(infos), *shape[1:])
+            for info in infos:
+                if tuple(info.shape) != shape:
+                    raise ModelError(
+                        f"the weight {info.name} has shape {list(info.shape)}, the configuration needs {list(shape)}",
+                        where=f"{checkpoint.name} at byte {info.offset}",
+                    )
             order = weight.gguf_order if layout == "gguf" else weight.order
             offset = weight.offset if layout == "hugging_face" else 0.0
-            self._stored[weight.name] = _Stored(info, order, transposed, offset)
+            self._stored[weight.name] = _Stored(infos, weight.shape, order, transposed, offset)
         self._check_types()
 
     def _check_types(self) -> None:
-        types = [stored.info.dtype for stored in self._stored.values()]
+        types = [info.dtype for stored in self._stored.values() for info in stored.infos]
         unreadable = sorted({dtype for dtype in types if not can_widen(dtype)})
         if unreadable:
             count = sum(dtype in unreadable for dtype in types)
@@ -84,19 +88,20 @@ class CheckpointWeights:
     def __len__(self) -> int:
         return len(self._stored)
 
-    def info(self, name: str) -> TensorInfo:
-        """The tensor that holds a weight."""
-        return self._stored[name].info
+    def infos(self, name: str) -> tuple[TensorInfo, ...]:
+        """The tensors that hold a weight, mostly one."""
+        return self._stored[name].infos
 
     @property
     def nbytes(self) -> int:
         """Bytes of all of them in the file."""
-        return sum(stored.info.nbytes for stored in self._stored.values())
+        return sum(info.nbytes for stored in self._stored.values() for info in stored.infos)
 
     def widened(self, name: str) -> NDArray[np.float32]:
         """float32 in the model's order."""
         stored = self._stored[name]
-        weight = _ordered(stored, self.checkpoint.load(stored.info.name))
+        numbers = _joined([self.checkpoint.load(info.name) for info in stored.infos])
+        weight = _ordered(stored, numbers if stored.transposed else numbers.reshape(stored.shape))
         return weight + np.float32(stored.offset) if stored.offset else weight
 
     def numbers(self, name: str) -> NDArray[np.float32]:
@@ -112,36 +117,38 @@ class CheckpointWeights:
         Blocks of other kinds become Q8_0, other numbers F32. Raises `ModelError` for NaN or infinity.
         """
         stored = self._stored[name]
-        info, storage = stored.info, stored.info.dtype
+        storage, *others = {info.dtype for info in stored.infos}
         quantised = STORAGE[storage].quantised
-        if len(info.shape) != 2 or (quantised and stored.transposed) or not (quantised or storage in AS_STORED):
-            return StoredWeight(_upload(device, self.numbers(name), len(info.shape)))
-        rows = self.checkpoint.raw_rows(info.name)
+        raw = len(stored.shape) == 2 and not others and not (quantised and stored.transposed)
+        if not raw or not (quantised or storage in AS_STORED):
+            return StoredWeight(_upload(device, self.numbers(name), len(stored.shape)))
+        rows = _joined([self.checkpoint.raw_rows(info.name) for info in stored.infos])
         if storage not in AS_STORED:
             rows, storage = requantise(rows, storage), "Q8_0"
         if not _finite(rows, storage):
             raise self._not_finite(name)
         if stored.transposed:
-            elements = rows.reshape(*info.shape, -1).swapaxes(0, 1)
+            elements = rows.reshape(*stored.shape[::-1], -1).swapaxes(0, 1)
             rows = np.ascontiguousarray(elements).reshape(len(elements), -1)
         else:
             rows = _ordered(stored, rows)
-        shape = (len(rows), prod(info.shape) // len(rows))
-        return StoredWeight(device.upload_stored(rows, storage, shape))
+        return StoredWeight(device.upload_stored(rows, storage, stored.shape))
 
     def _not_finite(self, name: str) -> ModelError:
-        info = self.info(name)
+        info = self.infos(name)[0]
         where = f"{self.checkpoint.name} at byte {info.offset}"
         return ModelError(f"the weight {info.name} holds NaN or infinity", where=where)
 
 
-def as_hugging_face(weight: Weight, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Numbers in the model's order → as Hugging Face stores them."""
+def as_hugging_face(weight: Weight, numbers: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Numbers in the model's order → the tensors in which Hugging Face stores them, by name."""
     if weight.order is not None:
         numbers = numbers[np.argsort(weight.order(np.arange(len(numbers))))]
     if weight.offset:
         numbers = numbers - np.float32(weight.offset)
-    return numbers.T if weight.transposed else numbers
+    if weight.parts:
+        return dict(zip(weight.parts, np.split(numbers, len(weight.parts)), strict=True))
+    return {weight.name: numbers.T if weight.transposed else numbers}
 
 
 def check_weights(weights: Mapping[str, Tensor | StoredWeight], needed: Iterable[Weight]) -> None:
@@ -162,8 +169,12 @@ class _Names:
         self.gguf = layout == "gguf"
         self._shortened = {name.partition(".")[2]: name for name in checkpoint.names()}
 
-    def find(self, weight: Weight) -> str:
-        name = weight.gguf if self.gguf else weight.name
+    def find(self, weight: Weight) -> list[str]:
+        if self.gguf:
+            return [self._find(weight, weight.gguf)]
+        return [self._find(weight, name) for name in weight.parts or (weight.name,)]
+
+    def _find(self, weight: Weight, name: str) -> str:
         if name in self.checkpoint:
             return name
         if not self.gguf:
@@ -176,6 +187,10 @@ class _Names:
         if self.gguf and not name:
             raise ModelError(f"GGUF has no place for the weight {weight.name}", where=where)
         raise ModelError(f"the weight {name} is missing", where=where)
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _ordered(stored: _Stored, rows: NDArray[Any]) -> NDArray[Any]:

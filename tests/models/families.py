@@ -34,6 +34,8 @@ ARCHITECTURES = {
     "gemma3": "gemma3",
     "gpt2": "gpt2",
     "gpt-neox": "gptneox",
+    "lfm2": "lfm2",
+    "mixtral": "llama",
 }
 """The cases whose configuration GGUF can hold."""
 
@@ -114,12 +116,19 @@ class Case:
         writer.add_feed_forward_length(c.get("intermediate_size", 4 * width))
         writer.add_head_count(heads)
         if "num_key_value_heads" in c:
-            writer.add_head_count_kv(c["num_key_value_heads"])
+            count = c["num_key_value_heads"]
+            kinds = c.get("layer_types", ())
+            writer.add_head_count_kv([0 if kind == "conv" else count for kind in kinds] if "conv" in kinds else count)
+        if "conv_L_cache" in c:
+            writer.add_shortconv_l_cache(c["conv_L_cache"])
+        if "num_experts_per_tok" in c:
+            writer.add_expert_count(c["num_local_experts"])
+            writer.add_expert_used_count(c["num_experts_per_tok"])
         if c.get("head_dim"):
             writer.add_key_length(c["head_dim"])
             writer.add_value_length(c["head_dim"])
-        if "rms_norm_eps" in c:
-            writer.add_layer_norm_rms_eps(c["rms_norm_eps"])
+        if "rms_norm_eps" in c or "norm_eps" in c:
+            writer.add_layer_norm_rms_eps(self._first("rms_norm_eps", "norm_eps"))
         else:
             writer.add_layer_norm_eps(self._first("layer_norm_epsilon", "layer_norm_eps"))
         if rope:
@@ -134,8 +143,8 @@ class Case:
         writer.add_vocab_size(c["vocab_size"])
         numbers = self.weights()
         for weight in self.decoder().weights():
-            data = numbers[weight.name][_as_gguf(weight)]
-            blocks = data.ndim == 2 and data.shape[1] % 32 == 0
+            data = numbers[weight.name][_as_gguf(weight)].reshape(weight.gguf_shape or weight.shape)
+            blocks = data.ndim > 1 and data.shape[-1] % 32 == 0
             stored = kind if blocks else gguf.GGMLQuantizationType.F32
             writer.add_tensor(weight.gguf, gguf.quantize(data, stored), raw_dtype=stored)
         writer.write_header_to_file()

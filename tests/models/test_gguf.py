@@ -32,6 +32,8 @@ METADATA: dict[str, Any] = {
     "llama.vocab_size": 100,
 }
 
+QWEN2 = {key.replace("llama.", "qwen2."): value for key, value in METADATA.items() if key.startswith("llama.")}
+
 
 def llama(metadata: Mapping[str, Any], file: GGUFFile | None = None) -> LlamaConfig:
     """The configuration by way of `config.json`, as in the loader."""
@@ -130,7 +132,8 @@ def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:  # noqa: F
     [
         ({"general.architecture": "qwen2moe"}, "general.architecture", ModelError),
         ({"general.architecture": 3}, "general.architecture", FormatError),
-        ({"llama.expert_count": 8}, "llama.expert_count", ModelError),
+        ({"llama.expert_count": 8}, "llama.expert_used_count", FormatError),
+        ({"general.architecture": "qwen2", "qwen2.expert_count": 8} | QWEN2, "qwen2.expert_count", ModelError),
         ({"llama.embedding_length": "64"}, "llama.embedding_length", FormatError),
         ({"llama.embedding_length": 0}, "llama.embedding_length", FormatError),
         ({"llama.block_count": None}, "llama.block_count", FormatError),
@@ -138,7 +141,8 @@ def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:  # noqa: F
         ({"llama.attention.head_count": []}, "llama.attention.head_count", ModelError),
         ({"llama.attention.value_length": 8}, "llama.attention", ModelError),
         ({"llama.rope.dimension_count": 8}, "llama.rope.dimension_count", ModelError),
-        ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.type", ModelError),
+        ({"llama.rope.scaling.type": "longrope"}, "llama.rope.scaling.type", ModelError),
+        ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.factor", FormatError),
         ({"llama.rope.freq_base": 0.0}, "llama.rope.freq_base", FormatError),
         ({"llama.vocab_size": None}, "llama.vocab_size", FormatError),
     ],

@@ -25,6 +25,8 @@ METADATA = {
     "vocab_size": 5,
     "context_length": 128,
 }
+EXPERTS = {"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 32}
+"""Further metadata of mixtures."""
 
 
 class Asked(dict[str, Any]):
@@ -50,7 +52,8 @@ def each(*attributes: str) -> list[Any]:
 
 @pytest.mark.parametrize(("family", "architecture"), each("architectures"))
 def test_metadata(family: Family, architecture: str) -> None:
-    base = {"general.architecture": architecture} | {f"{architecture}.{k}": v for k, v in METADATA.items()}
+    metadata = METADATA | (EXPERTS if architecture in ("qwen3moe", "olmoe") else {})
+    base = {"general.architecture": architecture} | {f"{architecture}.{k}": v for k, v in metadata.items()}
     asked = Asked(base)
     assert list(read_decoder(gguf_config(asked)).weights())
     assert len(asked.names) > len(base)

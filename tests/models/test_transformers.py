@@ -59,6 +59,21 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "helium": ({"head_dim": 12}, {"head_dim": 12, "attention_bias": True, "mlp_bias": True}),
     "ernie4_5": ({"head_dim": 12}, {"head_dim": 16, "use_bias": True, "rope_parameters": DYNAMIC}),
     "nanochat": ({}, {"attention_bias": True, "final_logit_softcapping": 3.0, "rope_parameters": YARN}),
+    "lfm2": (
+        {"full_attn_idxs": [1]},
+        {"layer_types": ["conv", "full_attention", "conv"], "conv_bias": True, "conv_L_cache": 4}
+        | {"block_auto_adjust_ff_dim": False, "block_ff_dim": 40, "tie_embedding": False},
+    ),
+    "mixtral": ({}, {"num_local_experts": 5, "num_experts_per_tok": 3, "sliding_window": 6}),
+    "qwen3_moe": (
+        {"head_dim": 16, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
+        {"head_dim": 8, "num_experts": 6, "num_experts_per_tok": 6, "moe_intermediate_size": 40, "norm_topk_prob": True}
+        | {"mlp_only_layers": [0], "decoder_sparse_step": 2},
+    ),
+    "olmoe": (
+        {"num_experts": 8, "num_experts_per_tok": 3},
+        {"num_experts": 4, "num_experts_per_tok": 1, "norm_topk_prob": True},
+    ),
     "gpt2": (
         {"n_embd": 48, "n_layer": 3, "n_head": 4, "n_positions": 64},
         {"n_embd": 40, "n_layer": 2, "n_head": 2, "n_positions": 64, "n_inner": 56, "activation_function": "relu"},
