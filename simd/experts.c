@@ -45,7 +45,8 @@ KERNEL(expert_digits) {
 KERNEL(expert_linear) {
     const i32 *ids = ints(w[2]);
     const u8 *weight = bytes(w[3]);
-    u32 storage = w[5].u, choices = w[6].u, share = w[7].u, rows = w[8].u, k = w[9].u, experts = w[10].u, want = w[11].u;
+    u32 storage = w[5].u, choices = w[6].u, share = w[7].u, rows = w[8].u, k = w[9].u, experts = w[10].u,
+        want = w[11].u;
     u32 groups = (rows + GROUP - 1) / GROUP, few = choices <= experts, total = (few ? choices : experts) * groups;
     u32 least = 16384 / (k * GROUP + 1) + 1, grain = total / (t->count * 8);
     int whole = want && storage >= Q8_0;

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
 from ..version import __version__
-from . import convert, demo, generate, inspect, profile, tokenize, train, welvet
+from . import convert, demo, generate, inspect, logits, profile, tokenize, train, welvet
 
 COMMANDS = {
     "inspect": inspect,
     "convert": convert,
     "tokenize": tokenize,
     "generate": generate,
+    "logits": logits,
     "train": train,
     "profile": profile,
     "demo": demo,

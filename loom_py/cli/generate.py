@@ -5,26 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
 from ..errors import InputError
 from ..generation.generate import GeneratedToken, PrefillProgress
 from ..generation.language_model import LanguageModel
-from ..generation.loading import model_files
-from ..generation.on_device import ACTIVATIONS
-from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
 from ..output import print_json
-from ..progress import Bar, to_end
-from ..runtime.choice import NUMPY
 from ..text.prompt import Prompt
-from .device import add_device, chosen
+from .device import chosen
+from .language_model import add_model, load, token_ids
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", required=True, metavar="FILE", help="a .gguf, or a directory in the Hugging Face layout")
-    add("--prompt", required=True, help="the text to continue, or the user's message with --chat")
+    add_model(parser)
+    prompt = parser.add_mutually_exclusive_group(required=True)
+    prompt.add_argument("--prompt", help="the text to continue, or the user's message with --chat")
+    prompt.add_argument("--ids", metavar="ARRAY", help="its tokens as a JSON array; the model needs no tokenizer then")
     add("--chat", action="store_true", help="put the prompt into the model's chat template")
     add("--system", default="", help="system message for --chat")
     add("--template", metavar="NAME", help="one of the model's chat templates, for --chat")
@@ -39,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--repetition-penalty", type=float)
     add("--seed", type=int)
     add("--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times")
-    add_device(parser, "auto")
-    activations = "of a device, what quantised weights are multiplied with: 16 bits or float32"
-    add("--activations", choices=ACTIVATIONS, default="q16", help=activations)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.greedy and args.temperature:
         raise InputError("cannot be combined with --temperature", where="--greedy")
+    if args.ids is not None and args.chat:
+        raise InputError("cannot be combined with --ids", where="--chat")
+    ids = None if args.ids is None else token_ids(args.ids)
     options = GenerationOptions(
         max_tokens=args.max_tokens,
         temperature=0.0 if args.greedy else args.temperature,
@@ -58,32 +55,24 @@ def run(args: argparse.Namespace) -> int:
         stop=tuple(args.stop) or None,
     )
     with chosen(args):
-        return _generate(args, _load(args), options)
+        return _generate(args, load(args, tokenizer=ids is None), ids, options)
 
 
-def _load(args: argparse.Namespace) -> LanguageModel:
-    steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
-    with Bar("loading", 0, "B") as bar:
-        model, reason = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
-    if model.device == NUMPY and args.device != NUMPY:
-        print(f"note: on NumPy, which is slow: {reason}", file=sys.stderr)
-    for notice in model.notices:
-        print(f"note: {notice}", file=sys.stderr)
-    return model
-
-
-def _generate(args: argparse.Namespace, model: LanguageModel, options: GenerationOptions) -> int:
+def _generate(
+    args: argparse.Namespace, model: LanguageModel, given: list[int] | None, options: GenerationOptions
+) -> int:
+    prompt: Prompt | None = None
     if args.chat:
         system = [{"role": "system", "content": args.system}] if args.system else []
         messages = [*system, {"role": "user", "content": args.prompt}]
         prompt = model.chat_prompt(messages, parse_special=bool(args.parse_special), template=args.template)
-    else:
+    elif given is None:
         prompt = Prompt.of(args.prompt, parse_special=args.parse_special is not False)
     start = time.perf_counter()
     first = 0.0
     ids: list[int] = []
     text, reason, prompt_tokens = "", "length", 0
-    generation = model.events(prompt, options)
+    generation = model.continue_ids(given or [], options) if prompt is None else model.events(prompt, options)
     for event in generation:
         if isinstance(event, PrefillProgress):
             prompt_tokens = event.total
@@ -94,7 +83,7 @@ def _generate(args: argparse.Namespace, model: LanguageModel, options: Generatio
         text += event.text
         reason = event.finish_reason or reason
         if not args.json:
-            print(event.text, end="", flush=True)
+            print(event.text if given is None else f"{event.id} ", end="", flush=True)
     elapsed = time.perf_counter() - start
     speed = (len(ids) - 1) / (elapsed - first) if len(ids) > 1 else 0.0
     if args.json:

@@ -88,6 +88,15 @@ class StopFilter:
         return taken
 
 
+def check_ids(ids: Sequence[int], vocab_size: int, where: str) -> None:
+    """Raises `InputError` unless there are ids and the vocabulary has them all."""
+    if not len(ids):
+        raise InputError("the prompt has no tokens", where=where)
+    if min(ids) < 0 or max(ids) >= vocab_size:
+        bad = next(i for i in ids if not 0 <= i < vocab_size)
+        raise InputError(f"token id {bad} is outside the model's vocabulary of {vocab_size}", where=where)
+
+
 def generate(
     model: Runner[CacheT],
     ids: Sequence[int],
@@ -105,18 +114,13 @@ def generate(
 
     - `hidden`: special tokens that stop strings contain, by id; `decoder` leaves them out.
     """
-    if not ids:
-        raise InputError("the prompt has no tokens", where="prompt")
+    check_ids(ids, model.decoder.facts.vocab_size, "prompt")
     if len(ids) >= cache.limit:
         raise InputError(
             f"the prompt has {len(ids)} tokens, the context holds {cache.limit}",
             where="prompt",
             remedy="Shorten the prompt or the conversation.",
         )
-    vocab_size = model.decoder.facts.vocab_size
-    if min(ids) < 0 or max(ids) >= vocab_size:
-        bad = next(i for i in ids if not 0 <= i < vocab_size)
-        raise InputError(f"token id {bad} is outside the model's vocabulary of {vocab_size}", where="prompt")
     tokens = list(ids)
     token = -1
     with suppress(DeviceLost):  # the first step reopens the device

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, TemplateError
 from ..progress import to_end
@@ -13,7 +16,7 @@ from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
 from ..values import whole
 from .cache import Cache
-from .generate import Encoding, GeneratedToken, PrefillProgress, generate
+from .generate import Encoding, GeneratedToken, PrefillProgress, check_ids, generate
 from .runner import PREFILL_CHUNK, Runner
 from .sampling import GenerationOptions
 from .text_files import TextSettings
@@ -55,13 +58,23 @@ class Generation(Generic[E], Iterator[E]):
         self._events.close()
 
 
+class NoText:
+    """The `TokenDecoder` of a model without a tokenizer."""
+
+    def add(self, token_id: int, /) -> str:
+        return ""
+
+    def finish(self) -> str:
+        return ""
+
+
 class LanguageModel:
     """Text in, text out. Keeps a cache between calls and reuses what two prompts have in common.
 
     **Arguments:**
 
     - `name`: of the file or directory it came from.
-    - `model`, `tokenizer`: the decoder with its weights, and its tokenizer.
+    - `model`, `tokenizer`: the decoder with its weights, and its tokenizer; None for one that takes and gives ids.
     - `texts`: what its files say about texts. `template` is the chat template, or None for a base model, `eos_ids`
       the tokens that end a text, `defaults` how tokens are drawn where a caller does not say.
     - `notices`: what the user should know about the model's files, in sentences.
@@ -71,13 +84,13 @@ class LanguageModel:
         self,
         name: str,
         model: Runner[Any],
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | None,
         texts: TextSettings,
         notices: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.model = model
-        self.tokenizer = tokenizer
+        self._tokenizer = tokenizer
         self.template = texts.template
         self.eos_ids = frozenset(texts.eos_ids)
         self.defaults = texts.options
@@ -94,6 +107,50 @@ class LanguageModel:
     def activations(self) -> str:
         """What quantised weights are multiplied with: `f32`, or `q16`."""
         return self.model.activations
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Raises `InputError` for a model without one."""
+        if self._tokenizer is None:
+            remedy = "Give it token ids, or put its tokenizer.json beside the weights."
+            raise InputError("the model has no tokenizer", where=self.name, remedy=remedy)
+        return self._tokenizer
+
+    def logits(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.floating[Any]]:
+        """ids (T,) of a whole text → logits of the token after each: (T, V)."""
+        return self._alone(ids, lambda tokens, cache: self.model.forward(tokens, cache, every=True))
+
+    def hidden(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.floating[Any]]:
+        """ids (T,) of a whole text → hidden states after the last norm: (T, H)."""
+        return self._alone(ids, self.model.hidden)
+
+    def chosen_experts(self, start: int = 0) -> NDArray[np.integer[Any]]:
+        """Of a mixture of experts: those that each token of the last generation had, from the position `start` on.
+
+        (positions, layers with experts, experts of a token), the most likely first; (0, 0, 0) for other models and
+        before the first generation.
+        """
+        self._check_open()
+        if self._idle is None:
+            return np.zeros((0, 0, 0), np.int64)
+        cache = self._idle[0]
+        layers = [self.model.kept(cache, name)[start:] for name in cache.kept if name.startswith("experts.")]
+        return np.stack(layers, 1) if layers else np.zeros((0, 0, 0), np.int64)
+
+    def _alone(
+        self, ids: Sequence[int] | NDArray[np.integer[Any]], run: Callable[[NDArray[np.int64], Cache], NDArray[Any]]
+    ) -> NDArray[np.floating[Any]]:
+        """What `run` makes of ids in a cache of their own."""
+        self._check_open()
+        tokens = np.asarray(ids, np.int64)
+        if tokens.ndim != 1:
+            raise InputError(f"expected token ids in a row, got the shape {list(tokens.shape)}", where="ids")
+        check_ids(tokens.tolist(), self.model.decoder.facts.vocab_size, "ids")
+        cache = self.model.new_cache()
+        try:
+            return run(tokens, cache)
+        finally:
+            cache.close()
 
     def close(self) -> None:
         """Give a device's memory back now; the model cannot be used afterwards."""
@@ -208,8 +265,9 @@ class LanguageModel:
                 common += 1
             # The last prompt token always runs again: its logits are what the first new token is drawn from.
             cache.truncate(min(common, cache.length, max(len(ids) - 1, 0)))
-            decoder = self.tokenizer.decoder(skip_special_tokens=True)
-            hidden = self.tokenizer.special_tokens_in(options.stop or ())
+            tokenizer = self.tokenizer if self._tokenizer or options.stop else None
+            decoder = NoText() if tokenizer is None else tokenizer.decoder(skip_special_tokens=True)
+            hidden = {} if tokenizer is None else tokenizer.special_tokens_in(options.stop or ())
             ends = self.eos_ids | {i for i, token in hidden.items() if token in (options.stop or ())}
             for event in generate(self.model, ids, options, cache=cache, decoder=decoder, eos_ids=ends, hidden=hidden):
                 if isinstance(event, GeneratedToken):

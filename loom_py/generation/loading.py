@@ -37,7 +37,12 @@ class LoadProgress:
 
 
 def load_steps(
-    files: Mapping[str, Source], name: str = "model", *, device: Device | None = None, activations: str = "q16"
+    files: Mapping[str, Source],
+    name: str = "model",
+    *,
+    device: Device | None = None,
+    activations: str = "q16",
+    tokenizer: bool = True,
 ) -> Generator[LoadProgress, None, LanguageModel]:
     """Read a model; yields after each tensor and returns the `LanguageModel`.
 
@@ -49,9 +54,10 @@ def load_steps(
     - `device`: where weights go, as they are stored; None for float32 on NumPy. Stopping early or an error frees what
       was uploaded.
     - `activations`: for a device, see `OnDevice`.
+    - `tokenizer`: whether it must have one; otherwise a model without one can be given token ids.
     """
     precision = _checked(activations)
-    return _load(open_model(files, name), device, precision)
+    return _load(open_model(files, name, tokenizer=tokenizer), device, precision)
 
 
 def _checked(activations: str) -> Activations:
@@ -68,8 +74,13 @@ def load_model(
     device: Device | None = None,
     activations: str = "q16",
 ) -> LanguageModel:
-    """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end."""
-    return to_end(load_steps(model_files(path), Path(path).name, device=device, activations=activations), progress)
+    """Load a `.gguf` file or a directory in the Hugging Face layout (or any file in it) to the end.
+
+    It need not have a tokenizer: then it takes and gives token ids.
+    """
+    name = Path(path).name
+    steps = load_steps(model_files(path), name, device=device, activations=activations, tokenizer=False)
+    return to_end(steps, progress)
 
 
 def _load(

@@ -66,6 +66,17 @@ class OnDevice:
         return 1 << (min(remaining, PREFILL_CHUNK).bit_length() - 1)
 
     def forward(self, ids: Ids, cache: DeviceCache, *, every: bool = False) -> NDArray[np.floating[Any]]:
+        rows = self._rows(ids, cache, "every" if every else "logits")
+        return np.concatenate(rows) if every else rows[-1]
+
+    def hidden(self, ids: Ids, cache: DeviceCache) -> NDArray[np.floating[Any]]:
+        return np.concatenate(self._rows(ids, cache, "hidden"))
+
+    def kept(self, cache: DeviceCache, name: str) -> NDArray[Any]:
+        return self.device.download(cache.tensors[name])[: cache.length]
+
+    def _rows(self, ids: Ids, cache: DeviceCache, wanted: Want) -> list[NDArray[Any]]:
+        """What is wanted of each part of the ids, or of the last one."""
         if cache.generation != self.device.generation:
             finished(self._refill(cache))
         finished(self._again(cache.reserve(cache.length + len(ids)), cache))
@@ -74,13 +85,13 @@ class OnDevice:
         while done < len(ids):
             part = ids[done : done + self.chunk(len(ids) - done)]
             done += len(part)
-            want: Want = "every" if every else "logits" if done == len(ids) else "nothing"
+            want: Want = wanted if wanted != "logits" or done == len(ids) else "nothing"
             program = self._program(cache, len(part), want)
             cache.begin()
             out = program.run(_inputs(program.program, part, cache), position=cache.length)
             cache.add(part)
-            rows += [out["logits"]] if "logits" in out else []
-        return np.concatenate(rows) if every else rows[-1]
+            rows += out.values()
+        return rows
 
     def feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
         yield from self._recovering(cache, lambda: self._feed(ids, cache))

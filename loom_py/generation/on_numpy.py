@@ -76,6 +76,12 @@ class OnNumpy:
         needed = {name: inputs[name] for name in program.inputs}
         return (yield from measure(parts, self.device_name, needed, {"position": context}, repeats=repeats))
 
+    def hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache) -> NDArray[np.floating[Any]]:
+        return self._hidden(ids, cache, every=True)
+
+    def kept(self, cache: NumpyCache, name: str) -> NDArray[Any]:
+        return cache.arrays[name][: cache.length]
+
     def close(self) -> None:
         """Forget the weights, which the frames of an exception may hold through this object."""
         self.weights = {}

@@ -30,6 +30,8 @@ from ..models.weights import CheckpointWeights
 from ..text.tokenizer import Tokenizer
 from .text_files import TextSettings, gguf_texts, hugging_face_texts
 
+GGUF_TOKENS = "tokenizer.ggml.tokens"
+"""Metadata without which a GGUF file has no tokenizer."""
 _DEPTH, _ENTRIES = 4, 10_000
 
 
@@ -58,6 +60,7 @@ class OwnHead:
 class OpenedModel:
     """A model whose weights are still to be read.
 
+    - `tokenizer`: None where the files have none and that was allowed.
     - `texts`: special tokens, chat templates, what ends a text, how tokens are drawn.
     - `notices`: what the user should know about the files, in sentences.
     - `own_head`: the head of a tied model that has one in its file all the same.
@@ -65,7 +68,7 @@ class OpenedModel:
 
     name: str
     decoder: Decoder
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     texts: TextSettings
     weights: CheckpointWeights
     notices: tuple[str, ...] = ()
@@ -78,13 +81,14 @@ class ModelFiles(dict[str, Source]):
     notices: tuple[str, ...] = ()
 
 
-def open_model(files: Mapping[str, Source], name: str = "model") -> OpenedModel:
+def open_model(files: Mapping[str, Source], name: str = "model", *, tokenizer: bool = True) -> OpenedModel:
     """The model that some files make; `formats.folder` says which of them are used.
 
     **Arguments:**
 
     - `files`: path → source. See `load_steps`.
     - `name`: for errors, and of a model in the Hugging Face layout.
+    - `tokenizer`: whether it must have one; otherwise a model without one can be given token ids.
 
     Raises `FormatError`, `TokenizerError` or `ModelError` for whatever cannot be loaded.
     """
@@ -93,26 +97,29 @@ def open_model(files: Mapping[str, Source], name: str = "model") -> OpenedModel:
     chosen = {path.rpartition("/")[2]: by_path[path] for path in choice.files}
     notices = (*files.notices, *choice.notices) if isinstance(files, ModelFiles) else choice.notices
     if all(file.lower().endswith(".gguf") for file in chosen):
-        return _open_gguf(list(chosen.values()), notices)
-    return _open_hugging_face(chosen, name, notices)
+        return _open_gguf(list(chosen.values()), notices, tokenizer)
+    return _open_hugging_face(chosen, name, notices, tokenizer)
 
 
-def _open_gguf(sources: list[Source], notices: tuple[str, ...]) -> OpenedModel:
+def _open_gguf(sources: list[Source], notices: tuple[str, ...], needed: bool) -> OpenedModel:
     file = open_gguf(sources)
     decoder = gguf_decoder(file)
-    tokenizer = Tokenizer.from_gguf(file.metadata, file.name)
+    tokenizer = None
+    if needed or GGUF_TOKENS in file.metadata:
+        tokenizer = Tokenizer.from_gguf(file.metadata, file.name)
+        notices += tuple(tokenizer.notices)
     texts = gguf_texts(file.metadata, tokenizer, decoder.facts, file.name)
     weights = CheckpointWeights(file, decoder.weights(), "gguf")
-    return OpenedModel(file.name, decoder, tokenizer, texts, weights, (*notices, *tokenizer.notices, *texts.notices))
+    return OpenedModel(file.name, decoder, tokenizer, texts, weights, (*notices, *texts.notices))
 
 
-def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...]) -> OpenedModel:
-    if "tokenizer.json" not in files:
+def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...], needed: bool) -> OpenedModel:
+    if needed and "tokenizer.json" not in files:
         remedy = "Give a .gguf, or all files of the model's directory."
         raise ModelError("tokenizer.json is missing", where=name, remedy=remedy)
     config = read_json_file(files["config.json"], max_bytes=MAX_CONFIG_BYTES)
     decoder = read_decoder(config, files["config.json"].name)
-    tokenizer = Tokenizer.from_json(files["tokenizer.json"])
+    tokenizer = Tokenizer.from_json(files["tokenizer.json"]) if "tokenizer.json" in files else None
     texts = hugging_face_texts(files, tokenizer, decoder.facts, config, name)
     shards = {n: s for n, s in files.items() if n.lower().endswith(".safetensors")}
     checkpoint: Checkpoint

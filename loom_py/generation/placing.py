@@ -15,7 +15,12 @@ OPERATIONS = 1e8
 
 
 def load_to_device(
-    files: Mapping[str, Source], name: str = "model", *, activations: str = "q16", preference: str | None = None
+    files: Mapping[str, Source],
+    name: str = "model",
+    *,
+    activations: str = "q16",
+    preference: str | None = None,
+    tokenizer: bool = True,
 ) -> Generator[LoadProgress, None, tuple[LanguageModel, str]]:
     """As `load_steps`, to the device of the `preference`, or that `devices` prefer → the model, and why it is there.
 
@@ -27,7 +32,9 @@ def load_to_device(
     reasons: list[str] = []
     for choice in choices:
         try:
-            model = yield from load_steps(files, name, device=choice.device, activations=activations)
+            model = yield from load_steps(
+                files, name, device=choice.device, activations=activations, tokenizer=tokenizer
+            )
         except DeviceError as error:
             if choice is choices[-1]:
                 raise

@@ -74,6 +74,14 @@ class Runner(Protocol[CacheT]):
         """Where the time goes of a step that appends `tokens` ids behind `context` others and draws the next."""
         ...
 
+    def hidden(self, ids: NDArray[np.integer[Any]], cache: CacheT) -> NDArray[np.floating[Any]]:
+        """ids (T,), appended to `cache` → what the head gets of every position: (T, hidden)."""
+        ...
+
+    def kept(self, cache: CacheT, name: str) -> NDArray[Any]:
+        """What a layer keeps under `name` (`<name>.<layer>`) of the positions that `cache` holds: (length, …)."""
+        ...
+
     def close(self) -> None:
         """Give a device's memory back now; nothing can be run afterwards."""
         ...

@@ -45,16 +45,21 @@ class TextSettings:
     notices: list[str] = field(default_factory=list[str])
 
 
-def gguf_texts(metadata: Mapping[str, Any], tokenizer: Tokenizer, facts: Facts, name: str) -> TextSettings:
-    """From the metadata of a GGUF file."""
+def gguf_texts(metadata: Mapping[str, Any], tokenizer: Tokenizer | None, facts: Facts, name: str) -> TextSettings:
+    """From the metadata of a GGUF file; without a tokenizer there is no chat template."""
     settings = TextSettings(eos_ids={*facts.eos_token_ids, *_well_known(tokenizer)})
     ids: dict[str, int] = {}
     for key, value in metadata.items():
         if key.startswith(_GGUF) and key.endswith("_token_id") and not isinstance(value, (str, list, np.ndarray)):
             role = key.removeprefix(_GGUF).removesuffix("_token_id")
-            for token_id in _ids([value], tokenizer, f"{name} at {key}", settings.notices):
+            size = 0 if tokenizer else facts.vocab_size
+            for token_id in _ids([value], tokenizer, f"{name} at {key}", settings.notices, size):
                 ids[role] = token_id
     settings.eos_ids |= {ids[role] for role in _ENDS if role in ids}
+    given = {ours: _plain(metadata.get(f"general.sampling.{theirs}")) for ours, theirs in _GGUF_SAMPLING.items()}
+    settings.options = _options(given, f"{name} at general.sampling", settings.notices)
+    if tokenizer is None:
+        return settings
     roles = {"unknown": "unk", "padding": "pad", "seperator": "sep"}
     tokens = {f"{roles.get(role, role)}_token": tokenizer.id_to_token(i) or "" for role, i in ids.items()}
     templates = {
@@ -63,18 +68,23 @@ def gguf_texts(metadata: Mapping[str, Any], tokenizer: Tokenizer, facts: Facts, 
         if key == "tokenizer.chat_template" or key.startswith("tokenizer.chat_template.")
     }
     settings.template = _template(templates, tokens, name)
-    given = {ours: _plain(metadata.get(f"general.sampling.{theirs}")) for ours, theirs in _GGUF_SAMPLING.items()}
-    settings.options = _options(given, f"{name} at general.sampling", settings.notices)
     return settings
 
 
 def hugging_face_texts(
-    files: Mapping[str, Source], tokenizer: Tokenizer, facts: Facts, config: Mapping[str, Any], name: str
+    files: Mapping[str, Source], tokenizer: Tokenizer | None, facts: Facts, config: Mapping[str, Any], name: str
 ) -> TextSettings:
-    """From the files of a directory; `config` is its `config.json`."""
+    """From the files of a directory; `config` is its `config.json`. Without a tokenizer there is no chat template."""
     settings = TextSettings(eos_ids={*facts.eos_token_ids, *_well_known(tokenizer)})
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
         _ids(_listed(config.get(key)), tokenizer, f"config.json at {key}", settings.notices, facts.vocab_size)
+    of_generation = _json(files, "generation_config.json")
+    ends = _listed(of_generation.get("eos_token_id"))
+    where = "generation_config.json"
+    settings.eos_ids |= set(_ids(ends, tokenizer, f"{where} at eos_token_id", settings.notices, facts.vocab_size))
+    settings.options = _options(_sampling(of_generation), where, settings.notices)
+    if tokenizer is None:
+        return settings
     of_tokenizer = _json(files, "tokenizer_config.json")
     tokens = _special_tokens(of_tokenizer, _json(files, "special_tokens_map.json"))
     for role, token_id in (("bos_token", facts.bos_token_id), ("eos_token", next(iter(facts.eos_token_ids), None))):
@@ -82,29 +92,29 @@ def hugging_face_texts(
             tokens[role] = tokenizer.id_to_token(token_id) or ""
     end = tokenizer.token_to_id(tokens.get("eos_token", ""))
     settings.eos_ids |= set() if end is None else {end}
-    of_generation = _json(files, "generation_config.json")
-    ends = _listed(of_generation.get("eos_token_id"))
-    where = "generation_config.json"
-    settings.eos_ids |= set(_ids(ends, tokenizer, f"{where} at eos_token_id", settings.notices, facts.vocab_size))
-    settings.options = _options(_sampling(of_generation), where, settings.notices)
     templates, place = _templates(files, of_tokenizer)
     settings.template = _template(templates, tokens, place or name)
     return settings
 
 
-def _well_known(tokenizer: Tokenizer) -> set[int]:
+def _well_known(tokenizer: Tokenizer | None) -> set[int]:
+    if tokenizer is None:
+        return set()
     names = frozenset(name for name in END_NAMES | FILE_NAMES if tokenizer.token_to_id(name) is not None)
     return {i for i in map(tokenizer.token_to_id, end_names(names)) if i is not None}
 
 
-def _ids(values: Iterable[Any], tokenizer: Tokenizer, where: str, notices: list[str], vocab_size: int = 0) -> list[int]:
+def _ids(
+    values: Iterable[Any], tokenizer: Tokenizer | None, where: str, notices: list[str], vocab_size: int = 0
+) -> list[int]:
     """Those of `values` that are ids; a notice for each that is not."""
     ids: list[int] = []
     for value in map(_plain, values):
         if value is None:
             continue
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if whole and (0 <= value < vocab_size or tokenizer.id_to_token(value) is not None):
+        in_tokenizer = tokenizer is not None and whole and tokenizer.id_to_token(value) is not None
+        if whole and (0 <= value < vocab_size or in_tokenizer):
             ids.append(value)
         else:
             notices.append(f"{where}: {shown(value)} is no token's id and is ignored.")

@@ -11,8 +11,8 @@ from ..runtime.program import Program
 from ..runtime.trace import TracingOps
 from .protocols import CacheLayout, Chunk, Decoder, Kept, Segment
 
-Want = Literal["nothing", "logits", "every", "next"]
-"""Of a chunk: nothing but what the layers keep of it, the last logits, all logits, or the next token."""
+Want = Literal["nothing", "logits", "every", "hidden", "next"]
+"""Of a chunk: nothing but what the layers keep of it, the last logits, all of them, what the head gets, a token."""
 SAMPLING = {
     "temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0, "seed": 0, "step": 0,
 }  # fmt: skip
@@ -25,8 +25,8 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
 
     - `steps`: its tokens, the input `ids` (T,) int64. A model with a table of positions has `positions` (T,) too.
     - `capacity`: positions that the caches have room for.
-    - `want`: `logits` is output for "logits" (V,) and "every" (T, V); "next" outputs `next` (1,), drawn by `sample`
-      with its dynamic numbers, and keeps it in the state `token` (1,).
+    - `want`: `logits` is output for "logits" (V,) and "every" (T, V), `hidden` (T, H) for "hidden"; "next" outputs
+      `next` (1,), drawn by `sample` with its dynamic numbers, and keeps it in the state `token` (1,).
     - `fed`: the input is the state `token` instead of `ids`, and it is marked as seen.
 
     Further state: the weights by their names, `<name>.<layer>` of what the layers keep, and `seen` (V,) uint8, which
@@ -51,8 +51,11 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
             positions.append(ops.tensor(Abstract((steps,), IDS), "input", "positions"))
         return positions[0]
 
-    hidden = decoder.trace(ops, weights, Chunk(ids, (segment,), want == "every", input_positions))
+    hidden = decoder.trace(ops, weights, Chunk(ids, (segment,), want in ("every", "hidden"), input_positions))
     if want == "nothing":
+        return ops.program
+    if want == "hidden":
+        ops.output("hidden", hidden)
         return ops.program
     logits = decoder.logits(ops, weights, hidden)
     vocab_size = decoder.facts.vocab_size

@@ -91,7 +91,7 @@ def load_model(
 
     A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
     for those, see `generation.loading`. `device` is one that is open, None for NumPy, or a name: with "auto" the
-    fastest there is, unless `use_device` has named one.
+    fastest there is, unless `use_device` has named one. A checkpoint without a tokenizer takes and gives token ids.
     """
     if model_id is not None:
         check_path(path, "load_model_from_string")
@@ -103,7 +103,8 @@ def load_model(
 
     if isinstance(device, str):
         preference = open_fastest() if device == "auto" else device
-        steps = load_to_device(model_files(path), Path(path).name, activations=activations, preference=preference)
+        name = Path(path).name
+        steps = load_to_device(model_files(path), name, activations=activations, preference=preference, tokenizer=False)
         return to_end(steps, progress)[0]
     return load_checkpoint(path, progress, device=device, activations=activations)
 

@@ -122,7 +122,7 @@ class Device(Protocol):
         ...
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
-        """A tensor of arbitrary values."""
+        """A tensor of arbitrary values, in the dtype that `upload` gives arrays of this one."""
         ...
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:

@@ -86,6 +86,7 @@ class SimdDevice:
         return DeviceTensor(address, shape, storage)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
+        dtype = DTYPES.get(dtype, dtype)
         return DeviceTensor(self.memory.allocate(prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:

@@ -62,7 +62,7 @@ class WebGPUDevice:
         self.host.copy(source.address, target.address, nbytes)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:
-        return DeviceTensor(self.host.create(padded(4 * prod(shape))), shape, dtype)
+        return DeviceTensor(self.host.create(padded(4 * prod(shape))), shape, DTYPES.get(dtype, dtype))
 
     def write(self, tensor: DeviceTensor, array: Array) -> None:
         self.host.write(tensor.address, 0, fitting(tensor, array, DTYPES))
