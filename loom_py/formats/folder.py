@@ -1,8 +1,8 @@
 """Which files of a folder, a repository or a selection make a model: one rule for Python, command line and page.
 
 1. The shallowest folder with a model is taken, and only files in it. Hidden files do not count.
-2. `config.json` and `tokenizer.json` with safetensors weights are a model in the Hugging Face layout. It goes before a
-   `.gguf` beside it, which is the same model as a rule; whoever wants the `.gguf` names it.
+2. `config.json` and a tokenizer's file with safetensors weights are a model in the Hugging Face layout. It goes before
+   a `.gguf` beside it, which is the same model as a rule; whoever wants the `.gguf` names it.
 3. Its weights are `model.safetensors`, else what `model.safetensors.index.json` holds together, else the one
    `.safetensors` file that is left. Adapters (LoRA), training state, and copies in another layout (`consolidated`) or
    of another precision (`model.fp16.safetensors`) beside those are left alone.
@@ -23,7 +23,6 @@ from .gguf_split import part_names
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 CONFIGURATION = (
     "config.json",
-    "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "generation_config.json",
@@ -31,6 +30,8 @@ CONFIGURATION = (
     "chat_template.jinja",
 )
 """What is read beside the weights, where it is there."""
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt")
+"""What says which tokens a text has; the first that is there is read."""
 NAMED_TEMPLATES = "additional_chat_templates"
 """A folder beside them with a chat template a file, as transformers saves several."""
 
@@ -116,12 +117,14 @@ def _in_folder(paths: Sequence[str], asked: str, indexed: Sequence[str], place: 
     has_config = "config.json" in names
     weights = _weights(names, asked, indexed, place if has_config else "", notices)
     ggufs = _ggufs(paths, notices)
-    if has_config and weights and ("tokenizer.json" in names or not ggufs):
+    tokenizer = next(([names[name]] for name in TOKENIZERS if name in names), [])
+    if has_config and weights and (tokenizer or not ggufs):
         if ggufs:
             beside = ", ".join(_name(group[0]) for group in ggufs)
             notices.append(f"{beside} is left alone beside {_name(weights[0])}. Name the .gguf to load it.")
         index = names[INDEX] if INDEX in names and not indexed and SINGLE not in names and not asked else ""
-        files = [names[name] for name in CONFIGURATION if name in names]
+        first, *others = CONFIGURATION
+        files = [names[first], *tokenizer, *(names[name] for name in others if name in names)]
         files += [names[INDEX]] if INDEX in names and (index or indexed) else []
         return Choice(tuple(dict.fromkeys([*files, *weights])), index, tuple(notices))
     if len(ggufs) == 1:

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file
-from ..formats.folder import INDEX, NAMED_TEMPLATES, Choice, choose_files
+from ..formats.folder import INDEX, NAMED_TEMPLATES, TOKENIZERS, Choice, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
@@ -28,6 +28,7 @@ from ..models.protocols import Decoder
 from ..models.registry import MAX_CONFIG_BYTES, gguf_decoder, read_decoder
 from ..models.weights import CheckpointWeights
 from ..text.tokenizer import Tokenizer
+from ..text.tokenizer_files import open_tokenizer
 from .text_files import TextSettings, gguf_texts, hugging_face_texts
 
 GGUF_TOKENS = "tokenizer.ggml.tokens"
@@ -114,12 +115,13 @@ def _open_gguf(sources: list[Source], notices: tuple[str, ...], needed: bool) ->
 
 
 def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...], needed: bool) -> OpenedModel:
-    if needed and "tokenizer.json" not in files:
-        remedy = "Give a .gguf, or all files of the model's directory."
+    has_tokenizer = any(file in files for file in TOKENIZERS)
+    if needed and not has_tokenizer:
+        remedy = f"Give it or {', '.join(TOKENIZERS[1:])}, or a .gguf, or all files of the model's directory."
         raise ModelError("tokenizer.json is missing", where=name, remedy=remedy)
     config = read_json_file(files["config.json"], max_bytes=MAX_CONFIG_BYTES)
     decoder = read_decoder(config, files["config.json"].name)
-    tokenizer = Tokenizer.from_json(files["tokenizer.json"]) if "tokenizer.json" in files else None
+    tokenizer = open_tokenizer(files, name) if has_tokenizer else None
     texts = hugging_face_texts(files, tokenizer, decoder.facts, config, name)
     shards = {n: s for n, s in files.items() if n.lower().endswith(".safetensors")}
     checkpoint: Checkpoint
@@ -202,18 +204,17 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 
 def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`, a `.gguf`, or a model directory."""
+    """The tokenizer of a `tokenizer.json`, `tokenizer.model`, vocab.txt or `.gguf`, or of a model directory."""
     place = Path(path)
     if place.is_file() and place.suffix.lower() != ".gguf":
-        return Tokenizer.from_json(FileSource(place))
-    if (place / "tokenizer.json").is_file():
-        return Tokenizer.from_json(FileSource(place / "tokenizer.json"))
+        named = place.name if place.name in TOKENIZERS else TOKENIZERS[0]
+        beside = [entry for entry in place.parent.iterdir() if entry.name == "tokenizer_config.json"]
+        return open_tokenizer({named: FileSource(place), **{e.name: FileSource(e) for e in beside}}, str(path))
+    if any((place / name).is_file() for name in TOKENIZERS):
+        return open_tokenizer({e.name: FileSource(e) for e in place.iterdir() if e.is_file()}, str(path))
     files = model_files(path)
-    tokenizer = next((source for name, source in files.items() if name.endswith("tokenizer.json")), None)
-    if tokenizer is not None:
-        return Tokenizer.from_json(tokenizer)
     if not all(name.lower().endswith(".gguf") for name in files):
-        raise ModelError("the directory holds neither tokenizer.json nor a GGUF file", where=str(path))
+        return open_tokenizer({name.rpartition("/")[2]: source for name, source in files.items()}, str(path))
     file = open_gguf(list(files.values()))
     return Tokenizer.from_gguf(file.metadata, file.name)
 

@@ -154,7 +154,9 @@ def _binary(raw: bytes) -> Foreign | None:
     if raw.startswith(b"\x08") and (b"pytorch" in raw[:64] or b"onnx" in raw[:64].lower()):
         return Foreign("is an ONNX model", _SAFETENSORS)
     if raw.startswith(b"\n") and b"<unk>" in raw[:32]:
-        return Foreign("is a SentencePiece model (tokenizer.model)", "Use the model's tokenizer.json, or a GGUF of it.")
+        return Foreign(
+            "is a SentencePiece model (tokenizer.model)", "Give it under that name, or use the model's tokenizer.json."
+        )
     length = int.from_bytes(raw[:8], "little")
     if 2 <= length <= 100_000_000 and raw[8:10] in (b'{"', b"{}", b"{ ", b"{\n"):
         return Foreign("is a safetensors file", _RIGHT_KIND)

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .gguf_metadata import Metadata
 from .gguf_splitting import DIGIT, SPLITTINGS
 from .pretokenize import GPT2_PATTERN
+from .sentencepiece import CONTROL, NORMAL, SPACE, UNKNOWN, UNUSED, USER_DEFINED, SentencePiece
 from .tokenizer import Tokenizer
+from .tokenizer_gguf import read_bert, sentencepiece_vocabulary
 
-_CONTROL, _USER_DEFINED = 3, 4
 _ROLES = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
@@ -35,32 +38,128 @@ def _steps(patterns: Sequence[str]) -> list[dict[str, Any]]:
 def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A `tokenizer.json` that gives the same ids as the GGUF file's tokenizer.
 
-    Raises `TokenizerError` with the metadata key for a tokenizer that is damaged or not a byte-level BPE.
+    A Unigram model gets `Precompiled` for the file's map of texts, which differs from SentencePiece in rare clusters of
+    accents. Raises `TokenizerError` with the metadata key for a tokenizer that is damaged or of another kind.
     """
     Tokenizer.from_gguf(metadata, where)
-    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
-    splitting = SPLITTINGS[metadata.get("tokenizer.ggml.pre") or "default"]
-    steps = _steps(splitting.patterns)
-    return {
+    source = Metadata(metadata, where)
+    document: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [{"id": i, **token} for i, token in _added_tokens(metadata).items()],
+    }
+    return document | _MODELS[source.text("model")](source)
+
+
+def _byte_level_bpe(source: Metadata) -> dict[str, Any]:
+    splitting = SPLITTINGS[source.text("pre", "") or "default"]
+    steps = _steps(splitting.patterns)
+    return {
         "normalizer": {"type": "NFC"} if splitting.nfc else None,
         "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps},
-        "post_processor": _template(metadata, splitting.add_bos),
+        "post_processor": _template(source, splitting.add_bos, False),
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": _bpe(source.tokens(), [_pair(merge) for merge in source.strings("merges")])
+        | {"ignore_merges": splitting.ignore_merges},
+    }
+
+
+def _bpe(tokens: Sequence[str], merges: Sequence[Sequence[str]]) -> dict[str, Any]:
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {token: i for i, token in enumerate(tokens)},
+        "merges": list(merges),
+    }
+
+
+def _score_bpe(source: Metadata) -> dict[str, Any]:
+    """Every way to make a token of two is a merge, in the order of the tokens' scores."""
+    vocab = sentencepiece_vocabulary(source, unigram=False)
+    matched = vocab.ids(NORMAL, USER_DEFINED, UNUSED)
+    own = {vocab.tokens[i] for i in matched}
+    merges = [
+        [token[:at], token[at:]]
+        for token in (vocab.tokens[i] for i in sorted(matched, key=lambda i: -vocab.scores[i]))
+        for at in range(1, len(token))
+        if token[:at] in own and token[at:] in own
+    ]
+    model = {"unk_token": vocab.tokens[vocab.unk_id], "fuse_unk": True, "byte_fallback": vocab.byte_fallback}
+    steps = [{"type": "Prepend", "prepend": SPACE}] if vocab.spaces.prefix else []
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": [*steps, _replace(" ", SPACE)]},
+        "pre_tokenizer": None,
+        "post_processor": _template(source, True, False),
+        "decoder": _sentencepiece_decoder(vocab),
+        "model": _bpe(vocab.tokens, merges) | model,
+    }
+
+
+def _unigram(source: Metadata) -> dict[str, Any]:
+    vocab = sentencepiece_vocabulary(source, unigram=True)
+    normalizers: list[dict[str, Any]] = []
+    if raw := source.array("precompiled_charsmap", optional=True):
+        text = base64.b64encode(bytes(value & 0xFF for value in raw)).decode()
+        normalizers.append({"type": "Precompiled", "precompiled_charsmap": text})
+    if vocab.spaces.merge:
+        normalizers.append({"type": "Strip", "strip_left": True, "strip_right": True})
+        normalizers.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
+    scheme = "always" if vocab.spaces.prefix else "never"
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": normalizers} if normalizers else None,
+        "pre_tokenizer": {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": True},
+        "post_processor": _template(source, False, True),
+        "decoder": _sentencepiece_decoder(vocab),
         "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": splitting.ignore_merges,
-            "vocab": {token: i for i, token in enumerate(tokens)},
-            "merges": [_pair(merge) for merge in metadata["tokenizer.ggml.merges"]],
+            "type": "Unigram",
+            "unk_id": vocab.unk_id,
+            "vocab": [list(entry) for entry in zip(vocab.tokens, vocab.scores, strict=True)],
+            "byte_fallback": vocab.byte_fallback,
+        },
+    }
+
+
+def _replace(pattern: str, content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {"String": pattern}, "content": content}
+
+
+def _sentencepiece_decoder(vocab: SentencePiece) -> dict[str, Any]:
+    steps = [_replace(SPACE, " "), {"type": "ByteFallback"}, {"type": "Fuse"}]
+    if vocab.spaces.prefix or vocab.spaces.merge:
+        steps.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    return {"type": "Sequence", "decoders": steps}
+
+
+def _wordpiece(source: Metadata) -> dict[str, Any]:
+    bert = read_bert(source)
+    return {
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": bert.strip,
+            "lowercase": bert.lower,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "BertProcessing",
+            "sep": [source.tokens()[bert.sep], bert.sep],
+            "cls": [source.tokens()[bert.cls], bert.cls],
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": bert.unknown,
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": bert.vocab,
         },
     }
 
@@ -86,13 +185,15 @@ def tokenizer_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _added_tokens(metadata: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """Id → control tokens (special) and user-defined ones."""
+    """Id → control tokens (special; those of models with an unknown token have that, too) and user-defined ones."""
+    source = Metadata(metadata, "")
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    kinds = metadata.get("tokenizer.ggml.token_type", [])
+    tokens = source.tokens()
+    special = (CONTROL,) if source.text("model") == "gpt2" else (CONTROL, UNKNOWN)
     return {
-        i: {"content": token, **flags, "special": kind == _CONTROL}
-        for i, (token, kind) in enumerate(zip(metadata["tokenizer.ggml.tokens"], kinds, strict=False))
-        if kind in (_CONTROL, _USER_DEFINED) and token
+        i: {"content": token, **flags, "special": kind in special}
+        for i, (token, kind) in enumerate(zip(tokens, source.token_types(len(tokens)), strict=False))
+        if (kind in special or kind == USER_DEFINED) and token
     }
 
 
@@ -102,15 +203,15 @@ def _pair(merge: str) -> list[str]:
     return [merge[:at], merge[at + 1 :]]
 
 
-def _template(metadata: Mapping[str, Any], add_bos: bool) -> dict[str, Any] | None:
+def _template(source: Metadata, add_bos: bool, add_eos: bool) -> dict[str, Any] | None:
     """A post-processor that adds the beginning or end token to a text if the file asks for it."""
-    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+    tokens = source.tokens()
     single: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}]
     second: list[dict[str, Any]] = [{"Sequence": {"id": "B", "type_id": 1}}]
     used: dict[str, Any] = {}
-    for role, default in (("bos", add_bos), ("eos", False)):
-        token_id = metadata.get(f"tokenizer.ggml.{role}_token_id")
-        if token_id is None or not metadata.get(f"tokenizer.ggml.add_{role}_token", default):
+    for role, default in (("bos", add_bos), ("eos", add_eos)):
+        token_id = source.token_id(f"{role}_token_id", len(tokens)) if source.has(f"{role}_token_id") else None
+        if token_id is None or not source.flag(f"add_{role}_token", default):
             continue
         token = tokens[token_id]
         used[token] = {"id": token, "ids": [token_id], "tokens": [token]}
@@ -119,3 +220,11 @@ def _template(metadata: Mapping[str, Any], add_bos: bool) -> dict[str, Any] | No
     if not used:
         return None
     return {"type": "TemplateProcessing", "single": single, "pair": single + second, "special_tokens": used}
+
+
+_MODELS: dict[str, Callable[[Metadata], dict[str, Any]]] = {
+    "gpt2": _byte_level_bpe,
+    "llama": _score_bpe,
+    "t5": _unigram,
+    "bert": _wordpiece,
+}

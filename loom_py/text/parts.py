@@ -18,6 +18,7 @@ from .word_model import WordModel
 class TokenizerParts:
     """- `frames`: what stands around one text, and around two.
     - `truncation`, `padding`: what the file says about batches.
+    - `parse_special`: whether special tokens written out in a plain text become those tokens.
     - `notices`: what the user should know about the file, in sentences.
     """
 
@@ -29,4 +30,5 @@ class TokenizerParts:
     decoder: Sequence[StepFactory]
     truncation: Truncation | None = None
     padding: Padding | None = None
+    parse_special: bool = True
     notices: tuple[str, ...] = ()

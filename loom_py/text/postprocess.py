@@ -76,21 +76,30 @@ def framing(before: Sequence[int], behind: Sequence[int]) -> Frames:
     return Frames(frames, (count, 2 * count))
 
 
+def bert_frames(cls: int, sep: int) -> Frames:
+    """BERT's: `[CLS] A [SEP]`, then `B [SEP]` of type 1."""
+    return _frames(_bert(cls, sep))
+
+
 def build_post_processor(node: Fields | None) -> Frames:
     """The frames an object of the file describes (the bare texts for `null`). Raises `TokenizerError`."""
     if node is None:
         return framing((), ())
-    processor = _build(node)
+    frames = _frames(_build(node))
+    if frames.frames[False, True] is None or frames.frames[False, False] is None:
+        raise node.error("the processors do not fit together for one text")
+    if any(len(frame or ()) > MAX_PARTS for frame in frames.frames.values()):
+        raise node.error(f"makes a template of more than {MAX_PARTS} parts")
+    return frames
+
+
+def _frames(processor: _Processor) -> Frames:
     frames: dict[tuple[bool, bool], Frame | None] = {}
     for pair in (False, True):
         for special in (True, False):
             texts: list[Frame] = [(Part(None, i, i),) for i in range(1 + pair)]
             encodings = processor.process(texts, special)
             frames[pair, special] = None if encodings is None else [part for frame in encodings for part in frame]
-            if encodings is None and not pair:
-                raise node.error("the processors do not fit together for one text")
-            if len(frames[pair, special] or ()) > MAX_PARTS:
-                raise node.error(f"makes a template of more than {MAX_PARTS} parts")
     return Frames(frames, processor.added)
 
 
@@ -106,10 +115,7 @@ def _byte_level(node: Fields) -> _Processor:
     return _Processor(lambda encodings, special: encodings)
 
 
-def _bert(node: Fields) -> _Processor:
-    """`[CLS] A [SEP]`, then `B [SEP]` of type 1."""
-    cls, sep = _pair(node, "cls"), _pair(node, "sep")
-
+def _bert(cls: int, sep: int) -> _Processor:
     def process(encodings: list[Frame], special: bool) -> list[Frame]:
         if not special:
             return encodings
@@ -211,7 +217,7 @@ def _sequence(node: Fields) -> _Processor:
 
 
 _TYPES: dict[str, Callable[[Fields], _Processor]] = {
-    "BertProcessing": _bert,
+    "BertProcessing": lambda node: _bert(_pair(node, "cls"), _pair(node, "sep")),
     "ByteLevel": _byte_level,
     "RobertaProcessing": _roberta,
     "Sequence": _sequence,

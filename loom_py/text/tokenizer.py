@@ -44,6 +44,7 @@ class Tokenizer:
         self._added = parts.added
         self._normalize = parts.normalizer
         self._frames = parts.frames
+        self._parse_special = parts.parse_special
         self._decoder = parts.decoder
         self.truncation = parts.truncation
         self.padding = parts.padding
@@ -93,7 +94,9 @@ class Tokenizer:
         special = {token: i for i, token in self._added.decoded.items() if i in self._skipped}
         return {i: token for token, i in special.items() if any(token in text for text in texts)} if texts else {}
 
-    def encode(self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True) -> list[int]:
+    def encode(
+        self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool | None = None
+    ) -> list[int]:
         """The ids of `text`.
 
         **Arguments:**
@@ -102,12 +105,13 @@ class Tokenizer:
           `InputError`: they have no UTF-8.
         - `add_special_tokens`: put what the file's post-processor asks for (such as `<s>`) around the ids.
         - `parse_special`: whether special tokens written out in the text become those tokens. Set to `False` for
-          text that must not be able to end a turn.
+          text that must not be able to end a turn. Unless given they do in a `Prompt`, and in other text where the
+          library of the file's format does so: SentencePiece does not.
         """
         return to_end(self.encode_steps(text, add_special_tokens, parse_special=parse_special))
 
     def encode_steps(
-        self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool = True
+        self, text: str | Prompt, add_special_tokens: bool = True, *, parse_special: bool | None = None
     ) -> Generator[None, None, list[int]]:
         """`encode` in steps of some milliseconds, between which one may stop."""
         ids = yield from self._text_steps(text, parse_special)
@@ -116,7 +120,7 @@ class Tokenizer:
 
     def encode_pair(
         self, text: str | Prompt, pair: str | Prompt | None = None, add_special_tokens: bool = True, *,
-        parse_special: bool = True,
+        parse_special: bool | None = None,
     ) -> Encoding:  # fmt: skip
         """The ids of one text or of two, with the type of each, in the file's frame. Nothing is cut.
 
@@ -131,7 +135,7 @@ class Tokenizer:
         *,
         truncation: Truncation | None = None,
         padding: Padding | None = None,
-        parse_special: bool = True,
+        parse_special: bool | None = None,
     ) -> Batch:
         """Many texts, or pairs of texts, as rows of equal length. See `encode`.
 
@@ -152,7 +156,7 @@ class Tokenizer:
         *,
         truncation: Truncation | None = None,
         padding: Padding | None = None,
-        parse_special: bool = True,
+        parse_special: bool | None = None,
     ) -> Generator[None, None, Batch]:
         """`encode_batch` in steps of some milliseconds, between which one may stop."""
         rows: list[Encoding] = []
@@ -171,7 +175,7 @@ class Tokenizer:
         texts: tuple[str | Prompt, str | Prompt | None],
         truncation: Truncation | None,
         add_special_tokens: bool,
-        parse_special: bool,
+        parse_special: bool | None,
     ) -> Generator[None, None, Encoding]:
         pair = texts[1] is not None
         frame = self._frames.frame(pair, add_special_tokens)
@@ -183,9 +187,11 @@ class Tokenizer:
             ids = truncation.cut(ids, self._frames.added[pair] if add_special_tokens else 0)
         return _framed(frame, ids)
 
-    def _text_steps(self, text: str | Prompt, parse_special: bool) -> Generator[None, None, list[int]]:
+    def _text_steps(self, text: str | Prompt, parse_special: bool | None) -> Generator[None, None, list[int]]:
         """The ids of a text without its frame."""
         literal: bytes | None = None
+        if parse_special is None:
+            parse_special = self._parse_special or isinstance(text, Prompt)
         if isinstance(text, Prompt):
             literal, text = text.marks if 1 in text.marks else None, text.text
         _check_text(text)
@@ -219,7 +225,7 @@ class Tokenizer:
         What the file puts before a text (such as `<s>`) comes once, also where the prompt begins with it already. What
         it puts behind a text comes without `end_ids`: the text has not ended.
         """
-        ids = yield from self.encode_steps(prompt, add_special_tokens=False)
+        ids = yield from self.encode_steps(prompt, add_special_tokens=False, parse_special=True)
         frame = self._frames.frame(False, True)
         place = next((i for i, part in enumerate(frame) if part.ids is None), len(frame))
         before = [i for part in frame[:place] for i in part.ids or ()]

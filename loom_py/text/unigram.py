@@ -30,12 +30,14 @@ class UnigramOptions:
     """- `unk_id`: the token of what the vocabulary lacks; None: such text is an error.
     - `byte_fallback`: unknown text becomes the tokens of its bytes (`<0x41>`) where the vocabulary has them.
     - `single`: scores are added in single precision, as SentencePiece does (`tokenizers` does in double).
+    - `unknown_score`: of a character that is no token; ten below the lowest score unless given.
     - `where`: the place of `unk_id` in the file, for errors.
     """
 
     unk_id: int | None
     byte_fallback: bool = False
     single: bool = False
+    unknown_score: float | None = None
     where: str = "model.unk_id"
 
 
@@ -45,7 +47,6 @@ class Unigram(WordModel):
     - `tokens`: by id. Of a token that stands twice, the last counts.
     - `scores`: their logarithmic probabilities.
     - `matched`: ids of the tokens that text may become; all unless given.
-    - `unknown_score`: of a character that is no token; ten below the lowest score of those matched unless given.
     """
 
     def __init__(
@@ -57,10 +58,9 @@ class Unigram(WordModel):
     ) -> None:
         super().__init__({token: i for i, token in enumerate(tokens)}, dict(enumerate(tokens)))
         self.options = options
-        kept = range(len(tokens)) if matched is None else matched
         real: Callable[[float], float] = np.float32 if options.single else float  # type: ignore[assignment]  # adds alike
-        lowest = min((scores[i] for i in kept), default=0.0)
-        self._unknown_score = real(real(lowest) - real(UNKNOWN_PENALTY))
+        lowest = min(scores, default=0.0) - UNKNOWN_PENALTY
+        self._unknown_score = real(lowest if options.unknown_score is None else options.unknown_score)
         self._zero = real(0.0)
         own = self.vocab if matched is None else {tokens[i]: i for i in matched}
         self._entries = {token: (i, real(scores[i])) for token, i in own.items() if token}

@@ -33,7 +33,7 @@ def metadata() -> dict[str, Any]:
 
 GGUF_CASES: list[tuple[str, Any, str]] = [
     ("model", DELETE, "model"),
-    ("model", "llama", "model"),
+    ("model", "rwkv", "model"),
     ("model", 3, "model"),
     ("pre", "no-such", "pre"),
     ("pre", ["gpt-2"], "pre"),
