@@ -100,8 +100,8 @@ KERNEL(sparsemax) {
             const f32 *x = floats(w[1]) + (size_t)i * n;
             f32 top = largest(x, n);
             f64 tau = -1e30;
-            for (u32 in = 0, before = n + 1; in < before;) {
-                if (in) before = in;
+            for (u32 in = n + 1, before = n + 2; in && in < before;) { /* among NaN and infinity the support is empty */
+                before = in;
                 f64 total = -1;
                 in = 0;
                 for (u32 j = 0; j < n; j++) {
@@ -112,7 +112,7 @@ KERNEL(sparsemax) {
             }
             for (u32 j = 0; j < n; j++) {
                 f64 v = (f64)x[j] - top - tau;
-                y[j] = v > 0 ? (f32)v : 0;
+                y[j] = v <= 0 ? 0 : (f32)v; /* NaN stays NaN */
             }
         }
 }

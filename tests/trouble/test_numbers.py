@@ -369,3 +369,15 @@ def test_extreme_temperatures_give_their_limits(variant: str, temperature: float
         elif scale / temperature < 1e-6:
             np.testing.assert_allclose(y[0], [0.25] * 4, atol=1e-5)
         assert np.isfinite(network.backward([1, 0, 0, 0])).all()
+
+
+# --- logits that are no numbers (found by an attack: the compiled sparsemax never ended) ------------------------------
+@pytest.mark.parametrize("variant", ["standard", "sparse", "entmax", "gumbel"])
+@pytest.mark.parametrize("x", [[1e38, 1e38, 1.0, 1.0], [1e38, -1e38, 0.0, 0.0]], ids=["infinite", "both infinities"])
+def test_infinite_logits_are_an_error(device: str, variant: str, x: list[float]) -> None:
+    large = [3e38 if i == j else 0.0 for i in range(4) for j in range(4)]
+    softmax = {"type": "softmax", "softmax_variant": variant, "gumbel_noise": False}
+    dense = {"type": "dense", "input_size": 4, "output_size": 4, "activation": "linear"}
+    network = net(dense, softmax, dense, kernel=large)
+    with pytest.raises(InputError, match=r"train: the (loss|weights)"):
+        network.train(pair(x, [0, 0, 0, 0]), {"Epochs": 1})
