@@ -108,14 +108,14 @@ KERNEL(sample) {
     f64 *sums = (f64 *)bytes(w[13]), max = scores[top], all = 0, running = 0;
     if (!top_k || top_k > n) top_k = n;
     if (top_k == n) {
-        v128 sum = wasm_f64x2_splat(0), by = wasm_f64x2_splat(temperature), most = wasm_f64x2_splat(max / temperature);
+        v128 sum = wasm_f64x2_splat(0), by = wasm_f64x2_splat(temperature), most = wasm_f64x2_splat(max);
         u32 i = 0;
         for (; i + 2 <= n; i += 2) {
             v128 s = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(scores + i));
-            sum = wasm_f64x2_add(sum, exp2f64(wasm_f64x2_sub(wasm_f64x2_div(s, by), most)));
+            sum = wasm_f64x2_add(sum, exp2f64(wasm_f64x2_div(wasm_f64x2_sub(s, most), by)));
         }
         all = wasm_f64x2_extract_lane(sum, 0) + wasm_f64x2_extract_lane(sum, 1);
-        for (; i < n; i++) all += exp_of(scores[i] / temperature - max / temperature);
+        for (; i < n; i++) all += exp_of((scores[i] - max) / temperature);
     }
     if (top_p < 1e-9) top_p = 1e-9;
     f64 draw = uniform((u32)(u64)number(w[9]), (u32)(u64)number(w[10]));
@@ -133,7 +133,7 @@ KERNEL(sample) {
         }
         sort(c + from, found - from);
         for (; from < found && from < top_k; from++) {
-            f64 e = exp_of(c[from].score / temperature - max / temperature);
+            f64 e = exp_of((c[from].score - max) / temperature);
             if (top_k == n && (running >= top_p * all || e < min_p)) goto chosen;
             running += e;
             sums[from] = running;
@@ -149,7 +149,7 @@ KERNEL(sample) {
         all = running;
         u32 keep = 0;
         for (; keep < from; keep++) {
-            f64 e = exp_of(c[keep].score / temperature - max / temperature);
+            f64 e = exp_of((c[keep].score - max) / temperature);
             if (keep && (sums[keep - 1] >= top_p * all || e < min_p)) break;
         }
         from = keep;

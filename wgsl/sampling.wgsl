@@ -102,7 +102,8 @@ fn choose(@builtin(local_invocation_index) lane: u32) {
         return;
     }
     let bits = select(~top.x, top.x & 0x7fffffffu, (top.x >> 31u) == 1u);
-    var c = Cut(0u, p.n, bitcast<f32>(bits), number(p.temperature), 0.0);
+    // Colder than 1e-30 changes nothing, and its quotients may leave float32, where WGSL promises no infinity.
+    var c = Cut(0u, p.n, bitcast<f32>(bits), max(number(p.temperature), 1e-30), 0.0);
     let k = dynamics[p.top_k].y;
     var place = vec2<u32>(0u, p.n);
     if (k > 0u && k < p.n) { place = walk(c, f32(k), false, true, lane); }

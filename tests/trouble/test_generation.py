@@ -88,6 +88,15 @@ def test_generations_do_not_mix(model: LanguageModel) -> None:
         assert [ids(model, prompt) for prompt in PROMPTS] == list(alone.values()), end
 
 
+# Found by attack: a temperature so small that logits divided by it leave float64 gave the wrong token.
+@pytest.mark.parametrize("cut", [{}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}], ids=str)
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-300, 1e-45, 1e-39, 1e-30])
+def test_the_coldest_temperatures_are_greedy(model: LanguageModel, temperature: float, cut: dict[str, Any]) -> None:
+    cold = GenerationOptions(max_tokens=4, temperature=temperature, seed=1, **cut)
+    greedy = GenerationOptions(max_tokens=4, temperature=0)
+    assert [t.id for t in model.generate("hello", cold)] == [t.id for t in model.generate("hello", greedy)]
+
+
 def test_a_closed_model_says_so(model: LanguageModel) -> None:
     running = model.generate(PROMPTS[0], OPTIONS)
     next(running)

@@ -57,8 +57,9 @@ def sample(
     order = np.argsort(-scores, kind="stable")
     if top_k:
         order = order[: int(top_k)]
-    top = scores[order].astype(np.float64) / temperature
-    p = np.exp(top - top[0])
+    top = scores[order].astype(np.float64)
+    with np.errstate(over="ignore"):  # colder than float64 can divide by: −∞, and a probability of 0
+        p = np.exp((top - top[0]) / temperature)
     p /= p.sum()
     keep = np.cumsum(p) - p < max(top_p, 1e-9)  # the first token is always kept
     keep &= p >= min_p * p[0]
