@@ -131,10 +131,12 @@ class MultiHeadAttention(Layer):
         shape = (self.cache_length, self.num_kv_heads, self.head_dim)
         return {"keys": np.zeros(shape, dtype), "values": np.zeros(shape, dtype), "length": 0}
 
+    @property
+    def run_size(self) -> int | None:
+        return self.d_model
+
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         batch, steps = x.shape[0], x.shape[1] // self.d_model
-        if steps * self.d_model != x.shape[1]:
-            raise InputError(f"expected a multiple of d_model = {self.d_model} values, got {x.shape[1]}", where="input")
         rows = ops.reshape(x, (batch * steps, self.d_model))
         q, k, v = (self._heads(ops, p, rows, name, batch) for name in "qkv")
         if s:

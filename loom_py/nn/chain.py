@@ -67,6 +67,7 @@ def forward(
     caches: list[Any] = []
     for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
         state = states[i] if states else {}
+        layer.check_width(x.shape[1])
         if source is None:
             x, cache = layer.forward(ops, p, x, state, training)
         else:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, Self, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, FormatError
+from ..errors import ConfigError, FormatError, InputError
 from ..runtime.ops import Ops, Tensor
 from ..schema.fields import Fields, Json, is_number, json_type
 from .activation import Logits, ignored_activation
@@ -125,6 +125,30 @@ class Layer(ABC):
         """Raises `InputError` with a place below `where` if this layer, as it is set up, has no backward pass."""
         for child in self.children():
             child.layer.check_trainable(f"{where}.{child.place}")
+
+    @property
+    def run_size(self) -> int | None:
+        """Values of which a sample holds a whole number of runs, where `in_size` is open; None for any number."""
+        return None
+
+    def check_width(self, width: int) -> None:
+        """Raises `InputError` for samples of `width` values, which this layer does not take.
+
+        It happens behind layers of any size, whose `out_size` is None: only the input says how many values there are.
+        """
+        if self.in_size is not None:
+            if width != self.in_size:
+                raise InputError(
+                    f"the layer {self.kind} takes {self.in_size} values a sample but gets {width}",
+                    where="input",
+                    remedy="Give an input of another size, or set the sizes of the layers.",
+                )
+        elif self.run_size is not None and width % self.run_size:
+            raise InputError(
+                f"the layer {self.kind} takes runs of {self.run_size} values, which do not divide the {width} it gets",
+                where="input",
+                remedy="Give an input of another size, or set the sizes of the layers.",
+            )
 
     def init(self, rng: np.random.Generator) -> Params:
         """Fresh parameters, float32; {} for a layer that has none."""

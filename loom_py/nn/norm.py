@@ -32,6 +32,10 @@ class Norm(Layer):
             raise ConfigError(f"{self.norm_size} does not divide the {self.in_size} inputs", where=f.at("norm_size"))
         return self
 
+    @property
+    def run_size(self) -> int | None:
+        return self.norm_size
+
     def _rows(self, ops: Ops, x: Tensor) -> Tensor:
         return ops.reshape(x, (-1, self.norm_size))
 

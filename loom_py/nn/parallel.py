@@ -149,6 +149,7 @@ class Parallel(Layer):
         caches: list[Any] = []
         states: list[State] = s.get("branches") or [{}] * len(self.branches)
         for branch, bp, bs in zip(self.branches, p["branches"], states, strict=True):
+            branch.check_width(x.shape[1])
             y, cache = branch.forward(ops, bp, x, bs, training)
             outputs.append(y)
             caches.append(cache)
@@ -194,6 +195,7 @@ class Parallel(Layer):
         width = max(o.shape[1] for o in outputs)
         padded = [ops.reshape(ops.pad(o, 1, width), (-1, 1, width)) for o in outputs]
         stacked = ops.concat(padded, axis=1)
+        self.gate.check_width(x.shape[1])
         logits, gate_cache = self.gate.forward(ops, p["gate"][0], x, s.get("gate") or {}, training)
         weights, softmax_cache = self.gate_softmax.forward(ops, {}, logits, {}, training)
         return ops.mix(weights, stacked), (weights, stacked, gate_cache, softmax_cache)

@@ -53,6 +53,10 @@ class SwiGLU(Layer):
         fields: WeightFields = {name: (f"{name}_weights", shape) for name, shape in self._matrices.items()}
         return fields | {f"{name}_bias": (f"{name}_bias", (shape[1],)) for name, shape in self._matrices.items()}
 
+    @property
+    def run_size(self) -> int | None:
+        return self.hidden
+
     def forward(self, ops: Ops, p: Params, x: Tensor, s: State, training: bool) -> tuple[Tensor, Any]:
         rows = ops.reshape(x, (-1, self.hidden))
         gate = ops.matmul(rows, p["gate"], p["gate_bias"])
