@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -54,6 +55,8 @@ def number(
     """A finite number in `minimum … maximum` and greater than `above`; `InputError` at `where` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InputError(f"expected a finite number, got {json_type(value)}", where=where)
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise InputError(f"expected a number that float64 can hold, got {shown(value)}", where=where)
     if not math.isfinite(value):
         raise InputError(f"expected a finite number, got {float(value)}", where=where)
     plain = value.item() if isinstance(value, np.generic) else value

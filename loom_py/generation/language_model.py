@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,10 +142,9 @@ class LanguageModel:
     ) -> NDArray[np.floating[Any]]:
         """What `run` makes of ids in a cache of their own."""
         self._check_open()
-        tokens = np.asarray(ids, np.int64)
-        if tokens.ndim != 1:
-            raise InputError(f"expected token ids in a row, got the shape {list(tokens.shape)}", where="ids")
-        check_ids(tokens.tolist(), self.model.decoder.facts.vocab_size, "ids")
+        listed = _token_ids(ids, "ids")
+        check_ids(listed, self.model.decoder.facts.vocab_size, "ids")
+        tokens = np.asarray(listed, np.int64)
         cache = self.model.new_cache()
         try:
             return run(tokens, cache)
@@ -178,6 +177,9 @@ class LanguageModel:
             raise TemplateError(
                 "has no chat template", where=self.name, remedy="Use completion, or an instruction-tuned model."
             )
+        given = cast(object, messages)
+        if not isinstance(given, Iterable):
+            raise InputError(f"expected a list of messages, got {type(given).__name__}", where="messages")
         if template is None:
             template = "tool_use" if variables.get("tools") and "tool_use" in self.template.names else "default"
         chosen = self.template.variant(template)
@@ -185,17 +187,23 @@ class LanguageModel:
 
     def prompt_ids(self, prompt: str | Prompt) -> list[int]:
         """The ids that `prompt` is fed as: what begins a text comes once, and no end token behind it."""
-        return self.tokenizer.encode_prompt(Prompt.of(prompt) if isinstance(prompt, str) else prompt, self.eos_ids)
+        return self.tokenizer.encode_prompt(_prompt(prompt), self.eos_ids)
 
     def events(self, prompt: str | Prompt, options: GenerationOptions) -> Generation[Event]:
         """`generate` with everything it reports, prefill progress included."""
-        chosen = options.filled(self.defaults)
-        return Generation(self._run(prompt, chosen), (Encoding, PrefillProgress, GeneratedToken, Waiting), chosen)
+        chosen = _options(options).filled(self.defaults)
+        return Generation(
+            self._run(_prompt(prompt), chosen), (Encoding, PrefillProgress, GeneratedToken, Waiting), chosen
+        )
 
-    def continue_ids(self, ids: Sequence[int], options: GenerationOptions) -> Generation[Event]:
+    def continue_ids(
+        self, ids: Sequence[int] | NDArray[np.integer[Any]], options: GenerationOptions
+    ) -> Generation[Event]:
         """Continue token ids, as they are."""
-        chosen = options.filled(self.defaults)
-        return Generation(self._run(ids, chosen), (PrefillProgress, GeneratedToken, Waiting), chosen)
+        chosen = _options(options).filled(self.defaults)
+        return Generation(
+            self._run(_token_ids(ids, "prompt"), chosen), (PrefillProgress, GeneratedToken, Waiting), chosen
+        )
 
     def generate(
         self, prompt: str | Prompt, options: GenerationOptions | None = None, *, parse_special: bool = True
@@ -204,8 +212,7 @@ class LanguageModel:
 
         - `parse_special`: special tokens written out in the prompt are those tokens; otherwise they are text.
         """
-        parsed = Prompt.of(prompt, parse_special=parse_special) if isinstance(prompt, str) else prompt
-        return self._tokens(parsed, options)
+        return self._tokens(_prompt(prompt, parse_special=parse_special), options)
 
     def chat(
         self,
@@ -247,13 +254,13 @@ class LanguageModel:
         return (yield from self.model.profile(tokens, context, repeats))
 
     def _tokens(self, prompt: Prompt, options: GenerationOptions | None) -> Generation[GeneratedToken]:
-        chosen = (options or GenerationOptions()).filled(self.defaults)
+        chosen = _options(options).filled(self.defaults)
         return Generation(self._run(prompt, chosen), (GeneratedToken,), chosen)
 
-    def _run(self, prompt: str | Prompt | Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
+    def _run(self, prompt: Prompt | Sequence[int], options: GenerationOptions) -> Generator[Event, None, None]:
         """A generation has its cache to itself from its first step to its end, however it ends."""
         self._check_open()
-        ids = (yield from self._encoded(prompt)) if isinstance(prompt, (str, Prompt)) else prompt
+        ids = (yield from self._encoded(prompt)) if isinstance(prompt, Prompt) else prompt
         cache, cached = self._idle or (self.model.new_cache(), [])
         self._idle = None
         fed = list(ids)
@@ -282,9 +289,9 @@ class LanguageModel:
                     self._idle[0].close()
                 self._idle = cache, fed[: cache.length]
 
-    def _encoded(self, prompt: str | Prompt) -> Generator[Event, None, list[int]]:
+    def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
         """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
-        steps = self.tokenizer.prompt_steps(Prompt.of(prompt) if isinstance(prompt, str) else prompt, self.eos_ids)
+        steps = self.tokenizer.prompt_steps(prompt, self.eos_ids)
         while True:
             try:
                 next(steps)
@@ -296,3 +303,36 @@ class LanguageModel:
     def _check_open(self) -> None:
         if self._closed:
             raise InputError("the model was closed", where=self.name, remedy="Load it again.")
+
+
+def _prompt(prompt: object, *, parse_special: bool = True) -> Prompt:
+    """Texts as prompts; `InputError` for anything else, such as bytes, which would pass for token ids."""
+    if isinstance(prompt, Prompt):
+        return prompt
+    if not isinstance(prompt, str):
+        got = type(prompt).__name__
+        raise InputError(f"expected text, got {got}", where="prompt", remedy="Give token ids to continue_ids.")
+    return Prompt.of(prompt, parse_special=parse_special)
+
+
+def _token_ids(ids: object, where: str) -> list[int]:
+    """Ids as whole numbers; `InputError` for anything else, such as numbers with a fraction, which would be cut off."""
+    if isinstance(ids, np.ndarray):
+        row = cast(NDArray[Any], ids)
+        if row.ndim != 1:
+            raise InputError(f"expected token ids in a row, got the shape {list(row.shape)}", where=where)
+        ids = row.tolist()
+    if not isinstance(ids, Sequence) or isinstance(ids, (str, bytes)):
+        raise InputError(f"expected a list of token ids, got {type(ids).__name__}", where=where)
+    return [whole(i, f"{where}[{k}]", -(2**63), 2**63 - 1) for k, i in enumerate(cast(Sequence[object], ids))]
+
+
+def _options(options: object) -> GenerationOptions:
+    """The options, or those that leave everything to the model."""
+    if options is None:
+        return GenerationOptions()
+    if not isinstance(options, GenerationOptions):
+        got = type(options).__name__
+        remedy = "Write GenerationOptions(max_tokens=…), or GenerationOptions.from_json for an object."
+        raise InputError(f"expected GenerationOptions, got {got}", where="options", remedy=remedy)
+    return options

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..runtime.kernels import sampling as kernel
-from ..schema.fields import Fields
+from ..schema.fields import Fields, shown
+from ..values import number
 
 RANGES: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 1 << 20),
@@ -68,12 +69,12 @@ class GenerationOptions:
             value = values[name]
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-                raise InputError(f"must be a number in {low:g} … {high:g}, got {value!r}", where=name)
+            plain = number(value, name, low, high)
             if name in WHOLE:
-                if value != int(value):
-                    raise InputError(f"must be a whole number, got {value!r}", where=name)
-                object.__setattr__(self, name, int(value))
+                if plain != int(plain):
+                    raise InputError(f"must be a whole number, got {shown(value)}", where=name)
+                plain = int(value)
+            object.__setattr__(self, name, plain)
         stop: object = () if self.stop is None else None if isinstance(self.stop, str) else self.stop
         if not isinstance(stop, Sequence) or not all(
             isinstance(text, str) and text for text in cast(Sequence[object], stop)

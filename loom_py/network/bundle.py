@@ -22,7 +22,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..formats.files import replace_file
 from ..formats.safetensors_writer import write_safetensors
-from ..schema.fields import Json
+from ..schema.fields import Json, json_type
 from ..training.grid import TrainableGrid
 from .config import grid_config
 
@@ -45,8 +45,25 @@ def model_record(grid: TrainableGrid, model_id: str, weights_file: str = "") -> 
 
 def dump_bundle(networks: Mapping[str, TrainableGrid], weights_file: str = "") -> str:
     """A bundle of several networks by id, as text; with `weights_file` their weights are `dump_weights`' bytes."""
+    check_networks(networks)
     models = [model_record(grid, model_id, weights_file) for model_id, grid in networks.items()]
     return json.dumps({"type": TYPE, "version": VERSION, "models": models}, indent=2)
+
+
+def check_id(model_id: object) -> None:
+    """`InputError` for a model's id that is no string: a bundle with it could not be read."""
+    if not isinstance(model_id, str):
+        raise InputError(f"expected a string, got {json_type(model_id)}", where="model_id")
+
+
+def check_networks(networks: Mapping[str, TrainableGrid]) -> None:
+    """`InputError` for anything but networks by ids."""
+    if not isinstance(networks, Mapping):
+        raise InputError(f"expected networks by name, got {type(networks).__name__}", where="networks")
+    for model_id, grid in networks.items():
+        check_id(model_id)
+        if not isinstance(grid, TrainableGrid):
+            raise InputError(f"expected a network, got {type(grid).__name__}", where=f"networks[{model_id!r}]")
 
 
 def dump_weights(networks: Mapping[str, TrainableGrid]) -> bytes:
@@ -65,6 +82,7 @@ def save_bundle(path: str | os.PathLike[str], networks: Mapping[str, TrainableGr
     """
     if weights not in ("json", "safetensors"):
         raise InputError(f"unknown kind of weights {weights!r}", where="weights", remedy="Known: json, safetensors.")
+    check_networks(networks)
     place = Path(path)
     if weights == "json":
         replace_file(place, dump_bundle(networks).encode())

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..nn.activation import NAMES, resolve
 from ..nn.layer import Params
 from ..nn.options import options
 from ..nn.softmax import MAX_LEAVES
-from ..schema.fields import Fields, Json, json_type, suggest
+from ..schema.fields import Fields, Json, json_type, shown, suggest
 from ..values import whole
 from .layer_config import to_config
 
@@ -273,6 +274,8 @@ def list_layer_init_functions() -> list[Json]:
 
 def call_layer_init(name: str, arguments: Sequence[Any]) -> Json:
     """Call one of them; `InputError` for an unknown name or a wrong number of arguments."""
+    if not isinstance(name, str):
+        raise InputError(f"expected the name of a layer init function, got {json_type(name)}", where="name")
     if name not in FUNCTIONS:
         raise InputError(f"layer init function {name} not found", remedy=suggest(name, FUNCTIONS))
     function = FUNCTIONS[name]
@@ -286,9 +289,10 @@ def call_layer_init(name: str, arguments: Sequence[Any]) -> Json:
         if p.name == "activation" and isinstance(value, str):
             value = NAMES.index(resolve(value, f"{name}.activation"))
         elif str(p.annotation) in ("int", "float"):
-            wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)
+            most = sys.float_info.max
+            wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most
             if wrong or (str(p.annotation) == "int" and value != int(value)):
-                raise InputError(f"expected {p.annotation}, got {value!r}", where=f"{name}.{p.name}")
+                raise InputError(f"expected {p.annotation}, got {shown(value)}", where=f"{name}.{p.name}")
             value = int(value) if str(p.annotation) == "int" else float(value)
         elif not isinstance(value, _PLAIN.get(str(p.annotation), list)):
             kind = {"str": "a string", "bool": "true or false"}.get(str(p.annotation), "an array")

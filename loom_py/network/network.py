@@ -12,7 +12,7 @@ from ..marks import Duration, Floats, native, shared
 from ..nn.layer import tree_map
 from ..training.state import TrainingState
 from .accelerated import Accelerated
-from .bundle import dump_bundle, model_record, save_bundle
+from .bundle import check_id, dump_bundle, model_record, save_bundle
 from .inspectable import Inspectable
 from .layer_config import from_config
 from .observable import Observable
@@ -71,10 +71,12 @@ class Network(Trainable, Inspectable, Observable, Steppable, Tweenable, Accelera
 
     def save_model(self, filename: str, model_id: str, weights: str = "json") -> None:
         """Write a bundle file; with `weights` "safetensors" the weights go into a file beside it, for big networks."""
+        check_id(model_id)
         save_bundle(filename, {model_id: self}, weights)
 
     def save_model_to_string(self, model_id: str) -> str:
         """The network and its weights as a LOOM bundle: JSON that the original reads too."""
+        check_id(model_id)
         return dump_bundle({model_id: self})
 
     def load_model_from_string(self, text: str, model_id: str) -> Network:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ..errors import InputError
 from ..marks import shared
-from ..schema.fields import Fields, Json
+from ..schema.fields import Fields, Json, is_number, shown
 from ..schema.strict import parse_json
 
 MILLISECOND = 1_000_000
@@ -112,8 +112,8 @@ class AdaptationTracker:
 
     def __init__(self, window: float, total: float, clock: Callable[[], int] = time.monotonic_ns) -> None:
         for name, value in (("window", window), ("total", total)):
-            if not 0 < value < 1e15:
-                raise InputError(f"expected milliseconds above 0, got {value}", where=name)
+            if not is_number(value) or not 0 < value < 1e15:
+                raise InputError(f"expected milliseconds above 0, got {shown(value)}", where=name)
         self._window = max(1, round(window * MILLISECOND))
         count = max(1, round(total * MILLISECOND) // self._window)
         self._windows = [TimeWindow(window_index=i, duration=self._window) for i in range(count)]

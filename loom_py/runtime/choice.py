@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from ..errors import DeviceError, InputError
 from .device import Device, Facts
@@ -63,7 +64,8 @@ class Devices:
 
     def prefer(self, name: str) -> None:
         """Prefer a device from now on. Raises `InputError` for a name that no device has."""
-        if name not in NAMES and name not in self._open:
+        given = cast(object, name)
+        if not isinstance(given, str) or (name not in NAMES and name not in self._open):
             names = ", ".join(dict.fromkeys([*NAMES, *self._open]))
             raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {names}.")
         self.preference, self.chosen = name, True

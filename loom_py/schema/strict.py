@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import FormatError, InputError
 from .foreign import SAVE_AS_UTF8, foreign, server_error
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -52,8 +52,10 @@ def parse_json(
     - `finite`: reject `NaN`, `Infinity` and numbers that overflow a double (`1e999`).
     - `byte_offset`: where `data` begins in its file, added to the bytes that errors name.
 
-    Raises `FormatError`, and nothing else, whatever the bytes are.
+    Raises `FormatError`, and nothing else, whatever the bytes are; `InputError` for what is neither text nor bytes.
     """
+    if not isinstance(data, (str, bytes, bytearray, memoryview)):
+        raise InputError(f"expected text or bytes, got {type(data).__name__}", where=where)
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 
     def fail(message: str, position: int, remedy: str = _REMEDY) -> FormatError:

@@ -67,6 +67,8 @@ class ChatTemplate:
 
     def variant(self, name: str) -> ChatTemplate:
         """One of several templates, by name. Its `problem` says so where there is none of that name."""
+        if not isinstance(name, str):
+            raise TemplateError(f"expected a template's name, got {type(name).__name__}", where="template")
         template = self._variants.get(name)
         if template is None:
             template = ChatTemplate(self._source, tokens=self._tokens, name=self.name, variant=name)

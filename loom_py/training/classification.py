@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..marks import Floats
 from ..nn.grid import Grid
-from ..schema.fields import Json, json_type
+from ..schema.fields import Json, json_type, shown
 from .evaluation import sample
 
 
@@ -136,8 +136,8 @@ def _class(value: Any, where: str) -> int:
         return vector.index(1)
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InputError(f"expected a class number or a one-hot vector, got {json_type(value)}", where=where)
-    if value != value // 1 or value < 0:
-        raise InputError(f"{value:g} is not a class number", where=where)
+    if not 0 <= value < 2**53 or value != value // 1:
+        raise InputError(f"{shown(value)} is not a class number", where=where)
     return int(value)
 
 

@@ -12,6 +12,7 @@ from ..nn import chain
 from ..nn.grid import Grid
 from ..nn.layer import Array, State, number_noise, walk, with_buffers
 from ..runtime.philox import philox
+from ..schema.fields import json_type
 from ..values import to_array
 from .config import as_batch
 from .losses import TARGETS
@@ -21,6 +22,8 @@ Data = list[tuple[Array, Array]]
 
 def prepare(network: Grid, batches: Sequence[Any], loss: str) -> Data:
     """All batches as (B, I) and (B, O) arrays; a wrong one is an `InputError` naming it."""
+    if not isinstance(batches, (Sequence, np.ndarray)) or isinstance(batches, (str, bytes)):
+        raise InputError(f"expected a list of batches, got {json_type(batches)}", where="batches")
     if len(batches) == 0:
         raise InputError("there is nothing to train on: no batches", where="batches")
     data: Data = []

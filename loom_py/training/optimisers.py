@@ -142,7 +142,7 @@ KINDS: dict[str, type[Optimiser]] = {cls.kind: cls for cls in (SGD, SGDMomentum,
 
 def read_optimiser(value: object, where: str = "optimizer") -> Optimiser:
     """A name, an object (`{"Type": "adamw", "Beta1": 0.9}`) or an `Optimiser`; None is plain SGD."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return SGD()
     optimiser: Any = read_choice(value, KINDS, where)
     if type(optimiser) is SGDMomentum:

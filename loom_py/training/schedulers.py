@@ -203,7 +203,7 @@ def read_scheduler(value: object, learning_rate: float, total: int, where: str =
     `learning_rate` and `total`, the number of updates, are the defaults of what is left out. Also returns whether the
     schedule spans exactly this training, because its length was left out and follows from `total`.
     """
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return Constant(learning_rate=learning_rate), False
     first, other = (
         read_choice(value, KINDS, where, {"learning_rate": learning_rate, "total": n}) for n in (total, total + 1)

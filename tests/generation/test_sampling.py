@@ -93,7 +93,7 @@ def test_uniform_stays_inside() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": -1}, "temperature: must be a number in 0 … 100"),
+        ({"temperature": -1}, "temperature: -1 must be at least 0 and at most 100"),
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
