@@ -72,8 +72,8 @@ KERNEL(cache_write) {
     memcpy(floats(w[0]) + (size_t)at * row, floats(w[1]), (size_t)w[3].u * row * sizeof(f32));
 }
 
-/* y, q (T, heads, 2 · half), k, v (T, kv, 2 · half), keys, values, angles, position slot, T, heads, kv, half, capacity:
- * rotated queries; rotated keys and the values go to the cache. */
+/* y, q (T, heads, 2 · half), k, v (T, kv, 2 · half), keys, values, angles, row slot, T, heads, kv, half, capacity:
+ * rotated queries; rotated keys and the values go to the cache from that row on. */
 KERNEL(rope_cache) {
     u32 tokens = w[8].u, heads = w[9].u, kv = w[10].u, half = w[11].u, size = 2 * half, jobs = heads + 2 * kv;
     i32 at = place(w[7], tokens, w[12].u);

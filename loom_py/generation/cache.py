@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..models.protocols import Decoder
 from ..models.trace import Want, kept_shape, kept_tensors
+from ..models.windows import STEP, first_rows, steps_needed, windowed
 from ..runtime.device import Device, Executable, release
 from ..runtime.tensor import DeviceTensor
 
@@ -41,7 +42,11 @@ class Cache(ABC):
         self.layout = decoder.new_cache()
         self.kept = kept_tensors(self.layout)
         self._rewinds = all(kept.rows is None for kept in self.kept.values())
-        self._interrupted = False
+        self.windows = windowed(self.layout)
+        """Layer → its window, for those that keep one."""
+        self.bases = dict.fromkeys(sorted(set(self.windows.values())), 0)
+        """Window → the position of row 0 in the layers that keep one."""
+        self._interrupted = self._moving = False
 
     @property
     @abstractmethod
@@ -73,6 +78,31 @@ class Cache(ABC):
     def grow(self, capacity: int) -> None:
         """Make room for `capacity` positions."""
 
+    def rows(self) -> dict[str, int]:
+        """Where the next token's rows go in layers that keep a window, by the names that programs use."""
+        return first_rows(self.bases.items(), self.length)
+
+    def pretend(self, length: int, count: int) -> None:
+        """As if `length` positions were in it and `count` tokens came, for measuring."""
+        self.length = length
+        for window in self.crowded(count):
+            self.moved(window)
+
+    def begin_moving(self) -> None:
+        """Rows are about to move; `moved` follows. Where it does not, what the cache holds is lost."""
+        self._moving = True
+
+    def moved(self, window: int) -> None:
+        """The rows of the layers with this window have moved up."""
+        self.bases[window] += STEP
+        self._moving = False
+
+    def crowded(self, count: int) -> list[int]:
+        """Windows whose rows must move up before `count` more tokens come; each as often as they must."""
+        return [
+            window for window, base in self.bases.items() for _ in range(steps_needed(self.length, count, base, window))
+        ]
+
     def begin(self) -> None:
         """Tokens are on their way through the decoder, which changes what it keeps; `add` follows."""
         self._interrupted = True
@@ -87,23 +117,30 @@ class Cache(ABC):
         """Forget the positions from `length` on.
 
         Where a layer keeps a fixed number of rows they cannot be rewound: then everything is forgotten, also if work
-        was interrupted between `begin` and `add`.
+        was interrupted between `begin` and `add`. So it is where a window before `length` is gone.
         """
         longer = self._decoder.facts.longer
         if longer is not None and self.decoder is not self._decoder and length <= longer.positions:
             self._change(self._decoder)
-        if self._rewinds:
+        lost = any(base and length < base + window - 1 for window, base in self.bases.items())
+        if self._moving or (lost and length < self.length):
+            self._forget()
+        elif self._rewinds:
             self.length = min(self.length, length)
         elif length < self.length or self._interrupted:
-            self.length = 0
-            self.clear()
+            self._forget()
         del self.ids[self.length :]
         self._interrupted = False
 
     def _change(self, decoder: Decoder) -> None:
         """Be filled by another decoder from the first position on."""
         self.decoder = decoder
-        self.length, self.ids = 0, []
+        self._forget()
+        self.ids = []
+
+    def _forget(self) -> None:
+        self.length, self._moving = 0, False
+        self.bases = dict.fromkeys(self.bases, 0)
         self.clear()
 
     @abstractmethod
@@ -142,9 +179,17 @@ class NumpyCache(Cache):
                 continue
             grown = np.zeros(kept_shape(kept, capacity), kept.dtype)
             if before is not None:
-                grown[: self.length] = before[: self.length]
+                grown[: len(before)] = before
             self.arrays[name] = grown
         self._capacity = capacity
+
+    def move(self, window: int) -> None:
+        """The rows of the layers with this window move up."""
+        for name, kept in self.kept.items():
+            if kept.window == window:
+                rows = self.arrays[name]
+                rows[:-STEP] = rows[STEP:].copy()
+        self.moved(window)
 
     def clear(self) -> None:
         for name, kept in self.kept.items():
@@ -172,11 +217,14 @@ class DeviceCache(Cache):
         """The id in `token`, where that is certain."""
         self.programs: dict[tuple[int, Want, bool], Executable] = {}
         """(tokens, what is wanted, whether the token on the device is fed) → program."""
+        self.moves: dict[int, Executable] = {}
+        """Window → the program that moves its rows up."""
         self.generation: int = device.generation
         """The device's when it was filled; in a later one the contents are gone."""
         self._capacity = 0
         self._finalizers = (
             weakref.finalize(self, release, device, self.tensors, self.programs),
+            weakref.finalize(self, release, device, {}, self.moves),
             weakref.finalize(self, release, device, self.drawn, {}),
         )
 
@@ -201,6 +249,7 @@ class DeviceCache(Cache):
             raise
         replaced = {name: self.tensors[name] for name in self.tensors.keys() & grown.keys()}
         release(self.device, replaced, self.programs)
+        release(self.device, {}, self.moves)
         self.tensors.update(grown)
         self._capacity = capacity
 
@@ -226,4 +275,5 @@ class DeviceCache(Cache):
         self.tensors.clear()
         self.drawn.clear()
         self.programs.clear()
+        self.moves.clear()
         self._capacity = 0

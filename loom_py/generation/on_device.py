@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceLost
 from ..models.protocols import Decoder
-from ..models.trace import Want, trace_decoder
+from ..models.trace import Want, trace_decoder, trace_moving
 from ..models.weights import check_weights
 from ..runtime.device import Activations, Device, Executable, release
 from ..runtime.parts import Parts
@@ -87,8 +87,9 @@ class OnDevice:
             done += len(part)
             want: Want = wanted if wanted != "logits" or done == len(ids) else "nothing"
             program = self._program(cache, len(part), want)
+            finished(self._move(cache, len(part)))
             cache.begin()
-            out = program.run(_inputs(program.program, part, cache), position=cache.length)
+            out = program.run(_inputs(program.program, part, cache), position=cache.length, **cache.rows())
             cache.add(part)
             rows += out.values()
         return rows
@@ -136,8 +137,9 @@ class OnDevice:
     def _feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
         yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         program = self._program(cache, len(ids), "nothing")
+        yield from self._move(cache, len(ids))
         cache.begin()
-        yield from settle(program.submit(_inputs(program.program, ids, cache), position=cache.length))
+        yield from settle(program.submit(_inputs(program.program, ids, cache), position=cache.length, **cache.rows()))
         cache.add(ids)
 
     def _next_token(
@@ -153,8 +155,9 @@ class OnDevice:
         cache.token = None
         program = self._program(cache, len(ids), "next", fed)
         inputs = _inputs(program.program, ids, cache)
+        yield from self._move(cache, len(ids))
         cache.begin()
-        out = yield from settle(program.submit(inputs, position=cache.length, **options.numbers(step)))
+        out = yield from settle(program.submit(inputs, position=cache.length, **cache.rows(), **options.numbers(step)))
         cache.add(ids)
         cache.token = int(out["next"][0])
         return cache.token
@@ -168,14 +171,25 @@ class OnDevice:
             cache.prepare_drawing(self.decoder.facts.vocab_size)
             program, state = self._traced(cache, tokens, "next", tokens == 1)
             parts = compiled_parts(self.device, program, state, activations=self.activations)
-            cache.length = context
+            cache.pretend(context, tokens)
             inputs = _inputs(program, np.zeros(tokens, np.int64), cache)
-            numbers = {"position": context}
+            numbers = {"position": context, **cache.rows()}
             return (yield from measure(parts, device_text(self.device), inputs, numbers, repeats=repeats))
         finally:
             if parts is not None:
                 parts.free()
             cache.close()
+
+    def _move(self, cache: DeviceCache, count: int) -> Generator[Waiting, None, None]:
+        """Make room for `count` tokens in the layers that keep a window."""
+        for window in cache.crowded(count):
+            if window not in cache.moves:
+                program = trace_moving(cache.decoder, cache.capacity, window)
+                state = {name: cache.tensors[name] for name in program.state}
+                cache.moves[window] = self.device.compile(program, state)
+            cache.begin_moving()
+            yield from settle(cache.moves[window].submit({}))
+            cache.moved(window)
 
     def _program(self, cache: DeviceCache, steps: int, want: Want, fed: bool = False) -> Executable:
         key = steps, want, fed

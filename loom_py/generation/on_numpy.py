@@ -72,9 +72,11 @@ class OnNumpy:
         arrays: dict[str, NDArray[Any]] = {**self.weights, **cache.arrays}
         arrays |= {"token": np.zeros(1, np.int64), "seen": np.zeros(self.decoder.facts.vocab_size, np.uint8)}
         parts = NumpyParts(program, {name: arrays[name] for name in program.state})
+        cache.pretend(context, tokens)
         inputs = {"ids": np.zeros(tokens, np.int64), "positions": np.arange(context, context + tokens)}
         needed = {name: inputs[name] for name in program.inputs}
-        return (yield from measure(parts, self.device_name, needed, {"position": context}, repeats=repeats))
+        numbers = {"position": context, **cache.rows()}
+        return (yield from measure(parts, self.device_name, needed, numbers, repeats=repeats))
 
     def hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache) -> NDArray[np.floating[Any]]:
         return self._hidden(ids, cache, every=True)
@@ -90,8 +92,15 @@ class OnNumpy:
         forgotten = np.array(cache.reserve(cache.length + len(ids)), dtype=np.int64)
         for start in range(0, len(forgotten), PREFILL_CHUNK):
             self._hidden(forgotten[start : start + PREFILL_CHUNK], cache)
+        if cache.bases and len(ids) > PREFILL_CHUNK:  # rows of a window have room for a chunk
+            starts = range(0, len(ids), PREFILL_CHUNK)
+            parts = [self._hidden(ids[start : start + PREFILL_CHUNK], cache, every=every) for start in starts]
+            return np.concatenate(parts) if every else parts[-1]
+        for window in cache.crowded(len(ids)):
+            cache.move(window)
         positions = partial(np.arange, cache.length, cache.length + len(ids))
-        chunk = Chunk(ids, (Segment(len(ids), cache.length, cache.layers),), every, positions)
+        places = {layer: cache.length - cache.bases[window] for layer, window in cache.windows.items()}
+        chunk = Chunk(ids, (Segment(len(ids), cache.length, cache.layers, places),), every, positions)
         cache.begin()
         hidden = cache.decoder.trace(numpy_ops, self.weights, chunk)
         cache.add(ids)

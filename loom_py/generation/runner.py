@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.protocols import Decoder
+from ..models.windows import CHUNK
 from ..runtime.pending import Waiting
 from ..runtime.profiling import Measured, Profile
 from .cache import Cache
 from .sampling import GenerationOptions
 
-PREFILL_CHUNK = 64
+PREFILL_CHUNK = CHUNK
 """The most prompt tokens that go through the decoder at once."""
 CacheT = TypeVar("CacheT", bound=Cache)
 

@@ -73,15 +73,15 @@ def cached_attention(
         if len(chunk.segments) > 1:
             queries, new_keys, new_values = (ops.narrow(x, 0, start, segment.length) for x in (q, k, v))
             start += segment.length
-        position, kept = segment.position, segment.cache[layer]
+        position, row, kept = segment.position, segment.row(layer), segment.cache[layer]
         # In this order the four calls become one where a device has `rope_cache`.
         if frequencies is not None:
             new_keys = _rotated(ops, new_keys, position, frequencies)
-        ops.cache_write(kept["keys"], new_keys, position)
-        ops.cache_write(kept["values"], new_values, position)
+        ops.cache_write(kept["keys"], new_keys, row)
+        ops.cache_write(kept["values"], new_values, row)
         if frequencies is not None:
             queries = _rotated(ops, queries, position, frequencies, rotary_factor)
-        mixed.append(ops.attention(queries, kept["keys"], kept["values"], position, window=window, cap=cap))
+        mixed.append(ops.attention(queries, kept["keys"], kept["values"], row, window=window, cap=cap))
     y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
     return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
 

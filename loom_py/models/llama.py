@@ -232,7 +232,7 @@ class Llama:
 
     def new_cache(self) -> CacheLayout:
         c = self.config
-        return [keys_and_values(c.num_key_value_heads, c.head_dim)] * c.num_hidden_layers
+        return [keys_and_values(c.num_key_value_heads, c.head_dim, window) for window in self.windows]
 
     def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
         x = self.embed(ops, weights, chunk.ids)

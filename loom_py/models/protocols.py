@@ -7,7 +7,7 @@ to what runs it (`generation.on_device`, `generation.on_numpy`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -75,10 +75,13 @@ class Kept:
 
     - `rows`: None for a row a position (keys, values), otherwise so many for good (the tail of a convolution), which
       are zero before the first position.
+    - `window`: of rows a position, how many before a token it may look at, itself the last; 0 for all. A cache need
+      not keep the others.
     """
 
     shape: tuple[int, ...]
     rows: int | None = None
+    window: int = 0
     dtype: str = "float32"
 
 
@@ -86,9 +89,10 @@ CacheLayout = Sequence[Mapping[str, Kept]]
 """What each layer keeps, by name."""
 
 
-def keys_and_values(heads: int, size: int) -> dict[str, Kept]:
+def keys_and_values(heads: int, size: int, window: int = 0) -> dict[str, Kept]:
     """What an attention layer keeps: `keys` and `values`, (positions, heads, size)."""
-    return {"keys": Kept((heads, size)), "values": Kept((heads, size))}
+    kept = Kept((heads, size), window=window)
+    return {"keys": kept, "values": kept}
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,17 @@ class Segment:
     - `length`: how many.
     - `position`: of the first in its sequence; *dynamic*.
     - `cache`: what each layer keeps of that sequence, by name: (capacity or rows, *shape).
+    - `rows`: for layers that keep a window, where their rows of the first token go; *dynamic*.
     """
 
     length: int
     position: Number
     cache: Sequence[Tensors]
+    rows: Mapping[int, Number] = field(default_factory=dict[int, Number])
+
+    def row(self, layer: int) -> Number:
+        """Where the rows of the first token go in what a layer keeps."""
+        return self.rows.get(layer, self.position)
 
 
 @dataclass(frozen=True)

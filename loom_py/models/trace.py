@@ -10,6 +10,7 @@ from ..runtime.abstract import Abstract
 from ..runtime.program import Program
 from ..runtime.trace import TracingOps
 from .protocols import CacheLayout, Chunk, Decoder, Kept, Segment
+from .windows import STEP, row_name, window_rows, windowed
 
 Want = Literal["nothing", "logits", "every", "hidden", "next"]
 """Of a chunk: nothing but what the layers keep of it, the last logits, all of them, what the head gets, a token."""
@@ -30,7 +31,8 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
     - `fed`: the input is the state `token` instead of `ids`, and it is marked as seen.
 
     Further state: the weights by their names, `<name>.<layer>` of what the layers keep, and `seen` (V,) uint8, which
-    flags the tokens that the repetition penalty is for. Dynamic: `position`, where the first of the tokens goes.
+    flags the tokens that the repetition penalty is for. Dynamic: `position`, where the first of the tokens goes, and
+    `row.<window>`, where it goes in layers that keep a window.
     """
     ops: Any = TracingOps(f"decoder, {steps} tokens, {want}")
     token: Any = ops.tensor(Abstract((1,), IDS), "state", "token") if want == "next" or fed else None
@@ -43,7 +45,10 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
         }
         for i, layer in enumerate(decoder.new_cache())
     ]
-    segment = Segment(steps, ops.dynamic("position", 0), cache)
+    layout = windowed(decoder.new_cache())
+    rows = {window: ops.dynamic(row_name(window), 0) for window in sorted(set(layout.values()))}
+    places = {layer: rows[window] for layer, window in layout.items()}
+    segment = Segment(steps, ops.dynamic("position", 0), cache, places)
     positions: list[Any] = []
 
     def input_positions() -> Any:
@@ -78,7 +83,19 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
 
 def kept_shape(kept: Kept, capacity: int) -> tuple[int, ...]:
     """The shape of what a layer keeps in a cache with room for `capacity` positions."""
-    return (capacity if kept.rows is None else kept.rows, *kept.shape)
+    rows = capacity if kept.rows is None else kept.rows
+    return (min(rows, window_rows(kept.window)) if kept.window else rows, *kept.shape)
+
+
+def trace_moving(decoder: Decoder, capacity: int, window: int) -> Program:
+    """The program that moves the rows of all layers with a window up by `STEP`."""
+    ops: Any = TracingOps(f"decoder, window of {window} moves")
+    for name, kept in kept_tensors(decoder.new_cache()).items():
+        if kept.window == window:
+            shape = kept_shape(kept, capacity)
+            rows = ops.tensor(Abstract(shape, np.dtype(kept.dtype)), "state", name)
+            ops.cache_write(rows, ops.narrow(rows, 0, STEP, shape[0] - STEP), 0)
+    return ops.program
 
 
 def kept_tensors(layout: CacheLayout) -> dict[str, Kept]:

@@ -53,8 +53,8 @@ def cache_write(cache: Array, x: Array, position: int) -> None:
     cache[position : position + x.shape[0]] = x
 
 
-def _rotated(q: Array, keys: Array, position: int, **_: object) -> Abstract:
-    require_room(position, q.shape[0], keys.shape[0])
+def _rotated(q: Array, keys: Array, position: int, row: int | None = None, **_: object) -> Abstract:
+    require_room(position if row is None else row, q.shape[0], keys.shape[0])
     return alike(q)
 
 
@@ -65,12 +65,23 @@ def _rotated(q: Array, keys: Array, position: int, **_: object) -> Abstract:
         cost="16 T H F + 16 T K F + 256 T F",
     ),
     in_place=("keys", "values"),
-    dynamic=("position",),
+    dynamic=("position", "row"),
 )
 def rope_cache(
-    q: Array, k: Array, v: Array, keys: Array, values: Array, position: int, inverse_frequencies: Array
+    q: Array,
+    k: Array,
+    v: Array,
+    keys: Array,
+    values: Array,
+    position: int,
+    inverse_frequencies: Array,
+    row: int | None = None,
 ) -> Array:
-    """Rotated `k` and `v` go to the caches (`rope`, `cache_write`) → rotated `q`."""
-    cache_write(keys, rope(k, position, inverse_frequencies), position)
-    cache_write(values, v, position)
+    """Rotated `k` and `v` go to the caches (`rope`, `cache_write`) → rotated `q`.
+
+    They go to the rows from `row` on, by default from `position`.
+    """
+    first = position if row is None else row
+    cache_write(keys, rope(k, position, inverse_frequencies), first)
+    cache_write(values, v, first)
     return rope(q, position, inverse_frequencies)

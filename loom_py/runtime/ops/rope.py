@@ -19,9 +19,17 @@ class RopeOps:
         raise NotImplementedError
 
     def rope_cache(
-        self, q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, position: int, inverse_frequencies: Tensor
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        position: int,
+        inverse_frequencies: Tensor,
+        row: int | None = None,
     ) -> Tensor:
         """Rotated `k` and `v` go to the caches (`rope`, `cache_write`) → rotated `q`. *In place*: `keys`, `values`.
-        *Dynamic*: `position`.
+        *Dynamic*: `position`, `row`.
         """
         raise NotImplementedError

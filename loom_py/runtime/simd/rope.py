@@ -40,8 +40,8 @@ def rope_cache(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     steps, heads, size = e.shape(a["q"])
     operands = [e.at(a[name]) for name in ("q", "k", "v", "keys", "values")]
-    table, position = angles(e, d, steps), e.slot(a["position"])
+    table, row = angles(e, d, steps), e.slot(a.get("row", a["position"]))
     kv, capacity = e.shape(a["k"])[1], e.shape(a["keys"])[0]
     e.emit(
-        "rope_cache", e.at(d.outputs[0]), *operands, table, position, steps, heads, kv, size // 2, capacity
+        "rope_cache", e.at(d.outputs[0]), *operands, table, row, steps, heads, kv, size // 2, capacity
     )  # fmt: skip

@@ -120,7 +120,8 @@ def _rope_cache(program: Program, uses: Uses) -> Rewriting:
             continue
         k, q = turn_k.arguments, turn_q.arguments
         keys, values = write_k.ref("cache"), write_v.ref("cache")
-        same = all(d.arguments["position"] == k["position"] for d in (write_k, write_v, turn_q))
+        row = write_k.arguments["position"]
+        same = q["position"] == k["position"] and write_v.arguments["position"] == row
         if not same or k["inverse_frequencies"] != q["inverse_frequencies"] or k.get("inverse") or q.get("inverse"):
             continue
         rotated = turn_k.outputs[0]
@@ -134,6 +135,8 @@ def _rope_cache(program: Program, uses: Uses) -> Rewriting:
             continue
         arguments = {"q": q["x"], "k": k["x"], "v": write_v.arguments["x"], "keys": keys, "values": values}
         arguments |= {"position": k["position"], "inverse_frequencies": k["inverse_frequencies"]}
+        if row != k["position"]:
+            arguments["row"] = row
         changes = (keys.index, values.index)
         joined[four[3]] = Dispatch("rope_cache", arguments, turn_q.outputs, changes)
         removed.update(four[:3])

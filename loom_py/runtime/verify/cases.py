@@ -31,7 +31,8 @@ class Case:
 
     @property
     def dynamic(self) -> tuple[str, ...]:
-        return KERNELS[self.kernel].dynamic
+        """Of the arguments those that may change from replay to replay."""
+        return tuple(name for name in KERNELS[self.kernel].dynamic if name in self.arguments)
 
     def __str__(self) -> str:
         return f"{self.kernel}-{self.label}"

@@ -41,4 +41,6 @@ def rope_cache(n: Numbers) -> Cases:
         }
         caches = {"keys": n.normal(rows, kv, width), "values": n.normal(rows, kv, width), "position": position}
         label = f"{size(rows, steps, heads, kv, width)}-{position}"
-        yield label, {**operands, **caches, "inverse_frequencies": frequencies(width)}
+        operands |= {**caches, "inverse_frequencies": frequencies(width)}
+        yield label, operands
+        yield f"{label}-row", operands | {"position": position + 1000, "row": position}

@@ -59,6 +59,6 @@ def rope_cache(e: Encoder, d: Dispatch) -> None:
     table = angles(e, a["inverse_frequencies"], a["position"], steps, False)
     turned = rotation(e, a["q"])
     e.run("rope", "rotate", e.elements(turned["n"], 64), **turned, x=a["q"], angles=table, out=d.outputs[0])
-    kept = rotation(e, a["k"], e.slot(a["position"]), e.size(a["keys"]))
+    kept = rotation(e, a["k"], e.slot(a.get("row", a["position"])), e.size(a["keys"]))
     operands: dict[str, Any] = {"x": a["k"], "v": a["v"], "angles": table, "out": a["keys"], "values": a["values"]}
     e.run("rope", "rotate_write", e.elements(kept["n"], 64), **kept, **operands)
