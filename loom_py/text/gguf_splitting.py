@@ -69,13 +69,13 @@ _KIMI = Splitting((
 
 _NAMES: tuple[tuple[str, Splitting], ...] = (
     ("default", Splitting(GGUF_DEFAULT_PATTERNS)),
-    ("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2", _LLAMA3),
+    ("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", _LLAMA3),
     ("dbrx smaug-bpe chatglm-bpe glm4", _LLAMA3_MERGED),
     ("gpt2 gpt-2 phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code roberta-bpe", _GPT2),
-    ("gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion granite-docling", _GPT2),
+    ("gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion granite-docling modern-bert", _GPT2),
     ("smollm starcoder refact command-r codeshell exaone minerva-7b", _DIGITS_GPT2),
     ("qwen2", Splitting((QWEN2_PATTERN,), nfc=True)),
-    ("deepseek-r1-qwen kormo megrez stablelm2 hunyuan grok-2", _QWEN2),
+    ("deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan grok-2", _QWEN2),
     ("qwen35", Splitting((
         rf"{_S}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*|{_SPACES}",
     ), nfc=True)),
@@ -95,7 +95,7 @@ _NAMES: tuple[tuple[str, Splitting], ...] = (
         "<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\t\n]|    |  )", DIGIT,
         r"[\p{P}!-/:-@\[-`{-~]", GGUF_DEFAULT_PATTERNS[1],
     ), add_bos=True)),
-    ("gpt-4o llama4 minimax-m2", _GPT4O),
+    ("gpt-4o llama4 kanana2 talkie minimax-m2", _GPT4O),
     ("kimi-k2", _KIMI),
     ("superbpe", Splitting((r"\p{N}+", THOUSANDS))),
     ("bailingmoe bailingmoe2 llada-moe", _BAILING),

@@ -20,7 +20,8 @@ class LongTokens:
     def __init__(self, contents: Iterable[str]) -> None:
         self._edges: dict[int, int] = {}  # state * _CODES + character → state
         parents, characters, depths, self._longest = array("q", [0]), array("q", [0]), array("q", [0]), array("q", [0])
-        for content in contents:
+        self._order: dict[int, int] = {}  # state of a whole token → which of them it is
+        for i, content in enumerate(contents):
             state = 0
             for code in map(ord, reversed(content)):
                 key = state * _CODES + code
@@ -33,6 +34,7 @@ class LongTokens:
                     self._longest.append(0)
                 state = following
             self._longest[state] = len(content)
+            self._order[state] = i
         self._fallback, self._ends, self._counts = (array("q", bytes(8 * len(parents))) for _ in range(3))
         for state in sorted(range(1, len(parents)), key=depths.__getitem__):
             if depths[state] > 1:
@@ -75,13 +77,13 @@ class LongTokens:
         """How many tokens begin at some places altogether."""
         return sum(map(self._counts.__getitem__, states))
 
-    def beginning(self, state: int) -> list[int]:
-        """The lengths of all tokens that begin at a place, ascending."""
-        lengths: list[int] = []
+    def beginning(self, state: int) -> list[tuple[int, int]]:
+        """All tokens that begin at a place, the shortest first: how long each is, and which of them."""
+        matches: list[tuple[int, int]] = []
         while state:
-            lengths.append(self._longest[state])
+            matches.append((self._longest[state], self._order[state]))
             state = self._ends[self._fallback[state]]
-        return lengths[::-1]
+        return matches[::-1]
 
     def _block(self, text: str, first: int) -> array[int]:
         """The lengths of a part of the text; the last part is kept, for those who ask for one match at a time."""

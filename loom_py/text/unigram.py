@@ -21,7 +21,7 @@ from .word_model import WordModel, too_many_matches
 UNKNOWN_PENALTY = 10.0
 _SHORT = 24  # characters of tokens that are looked up
 _STEP = 2048  # characters of one step
-_AFFORDABLE, _A_CHARACTER = 4_000_000, 200
+_AFFORDABLE, _A_CHARACTER = 1_500_000, 50
 """Long matches in one text, altogether and for each of its characters."""
 
 
@@ -68,10 +68,11 @@ class Unigram(WordModel):
         self._lengths = sorted(length for length in lengths if length <= _SHORT)
         long = [token for token in self._entries if len(token) > _SHORT]
         self._long = LongTokens(long) if long else None
+        self._long_entries = list(map(self._entries.__getitem__, long))
         self._byte_ids = [self.vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
-        long = self._long_matches(word)
+        states = self._long_states(word)
         find, lengths, count = self._entries.get, self._lengths, len(word)
         best: list[float | None] = [self._zero, *[None] * count]
         begins = [0] * (count + 1)
@@ -82,31 +83,37 @@ class Unigram(WordModel):
             score = best[at]
             assert score is not None  # every character is a token or unknown, so that every place is reached
             single = False
-            ends = [at + length for length in lengths]
-            for end in (*ends, *long.get(at, ())) if long else ends:
+            for length in lengths:
+                end = at + length
                 if end > count:
                     break
                 entry = find(word[at:end])
                 if entry is None:
                     continue
-                single = single or end == at + 1
+                single = single or length == 1
                 total, before = score + entry[1], best[end]
                 if before is None or total > before:
                     best[end], begins[end], chosen[end] = total, at, entry[0]
+            if states and states[at] and self._long is not None:
+                for length, which in self._long.beginning(states[at]):
+                    entry, end = self._long_entries[which], at + length
+                    total, before = score + entry[1], best[end]
+                    if before is None or total > before:
+                        best[end], begins[end], chosen[end] = total, at, entry[0]
             if not single:
                 total, before = score + self._unknown_score, best[at + 1]
                 if before is None or total > before:
                     best[at + 1], begins[at + 1], chosen[at + 1] = total, at, self._unknown_id(word[at])
         return self._trace(word, begins, chosen)
 
-    def _long_matches(self, word: str) -> dict[int, list[int]]:
-        """Place → ends of the long tokens that begin there, ascending. Raises `TokenizerError` for too many."""
+    def _long_states(self, word: str) -> list[int]:
+        """What tells for each place which long tokens begin there. Raises `TokenizerError` if there are too many."""
         if self._long is None or len(word) <= _SHORT:
-            return {}
+            return []
         states = self._long.states(word)
         if self._long.matches(states) > _AFFORDABLE + _A_CHARACTER * len(word):
-            raise too_many_matches("tokenizer.json.model")
-        return {at: [at + n for n in self._long.beginning(state)] for at, state in enumerate(states) if state}
+            raise too_many_matches(self.options.where)
+        return states
 
     def _trace(self, word: str, begins: Sequence[int], chosen: Sequence[int]) -> tuple[int, ...]:
         """The ids of the best path, read from its end. A run of unknown characters is looked up as one."""

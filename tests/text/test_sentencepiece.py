@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import random
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from loom_py.text.score_bpe import ScoreBPE
 from loom_py.text.tokenizer import Tokenizer
 from loom_py.text.tokenizer_files import open_tokenizer
 from loom_py.text.tokenizer_sentencepiece import Extra
+from tools.charsmap import charsmap
 
-from .oracle import TEXTS, Pair
+from .oracle import SURROGATE_FREE, TEXTS, Pair
 from .sentencepiece_files import block, gguf_metadata, kept, kept_models, model_of, number, piece, tokenizer_of
 from .test_tokenizer_fixtures import expected
+from .test_tokenizer_hostile import VALUES
 
 GGUF = ("sentencepiece-bpe", "sentencepiece-unigram")
 SWITCHES = (
@@ -228,6 +231,32 @@ def test_wrong_metadata_names_its_key(name: str, key: str, value: Any, place: st
         Tokenizer.from_gguf(entries(name) | {f"tokenizer.ggml.{key}": value}, "file.gguf")
     assert caught.value.where == f"file.gguf: tokenizer.ggml.{place}"
     assert caught.value.remedy
+
+
+@cache
+def small_metadata(model: str) -> dict[str, Any]:
+    rows = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("<0x41>", 0.0, 6), ("\u2581", -1.0, 1)]
+    rows += [("a", -2.0, 1), ("\u2581a", -3.0, 1), ("th", -3.5, 1), ("t", -4.0, 1), ("h", -5.0, 1), ("<x>", 0.0, 4)]
+    tokens, scores, types = map(list, zip(*rows, strict=True))
+    entries = {"model": model, "tokens": tokens, "scores": scores, "token_type": types, "unknown_token_id": 0}
+    entries |= {"bos_token_id": 1, "eos_token_id": 2, "add_bos_token": True, "add_space_prefix": True}
+    entries |= {"precompiled_charsmap": list(charsmap({"A": "a"})), "remove_extra_whitespaces": True}
+    return {f"tokenizer.ggml.{key}": value for key, value in entries.items()}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["llama", "t5", "bert"]),
+    st.lists(st.tuples(st.sampled_from(sorted(small_metadata("t5"))), VALUES), max_size=3),
+    st.text(SURROGATE_FREE, max_size=8),
+)
+def test_mutated_metadata(model: str, changes: list[tuple[str, Any]], text: str) -> None:
+    metadata = small_metadata(model) | dict(changes)
+    with contextlib.suppress(TokenizerError):
+        tokenizer = Tokenizer.from_gguf(metadata)
+        ids = tokenizer.encode(text + " A tha <x>")
+        assert tokenizer.decode(ids) is not None
+        assert Tokenizer.from_json(tokenizer_json(metadata, "m.gguf")).vocab_size
 
 
 def test_a_file_is_opened_by_its_name(tmp_path: Path) -> None:

@@ -95,6 +95,34 @@ def test_added_tokens_with_one_beginning() -> None:
     assert time.process_time() - started < 3
 
 
+def unigram(*tokens: str) -> Tokenizer:
+    entries = [[token, -float(i)] for i, token in enumerate(("<unk>", "a", *tokens))]
+    model = {"type": "Unigram", "unk_id": 0, "vocab": entries, "byte_fallback": False}
+    return tokenizer(model=model, normalizer=None, pre_tokenizer=None)
+
+
+def test_a_vocabulary_of_runs_is_priced_by_the_text() -> None:
+    runs = unigram(*("a" * n for n in range(2, 700)))
+    started = time.process_time()
+    with pytest.raises(TokenizerError, match="too many tokens of the vocabulary match at the same places"):
+        runs.encode("a" * 10_000)
+    assert time.process_time() - started < 2
+    assert len(runs.encode("a" * 1000)) == 2
+    runs.encode("the cat sat on the mat, aaaaah! " * 300)
+
+
+@pytest.mark.parametrize("end", ["", "b"])
+def test_one_very_long_token_costs_a_step_a_character(end: str) -> None:
+    started = time.process_time()
+    long = unigram("a" * 5_000 + end)
+    assert len(long.encode("a" * 10_000)) == (10_000 if end else 2)
+    vocab = {token: i for i, token in enumerate(["a", "##a", "a" * 5_000 + end, "##" + "a" * 5_000 + end])}
+    model = {"type": "WordPiece", "vocab": vocab, "unk_token": "a", "continuing_subword_prefix": "##"}
+    pieces = tokenizer(model=model | {"max_input_chars_per_word": 10**6}, normalizer=None, pre_tokenizer=None)
+    assert len(pieces.encode("a" * 10_000)) == (10_000 if end else 2)
+    assert time.process_time() - started < 4
+
+
 def test_random_tokenizers() -> None:
     """The long version is `./build_pyodide.sh soak`; with memory here, since a chain can fill it."""
     outcomes = [tokenizer_attacks.attempt(f"suite.{i}", memory=i % 4 == 0) for i in range(30)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import time
 import tracemalloc
@@ -9,6 +10,7 @@ from typing import Any
 
 from loom_py.errors import LoomError
 from loom_py.text.tokenizer import Tokenizer
+from tools.charsmap import charsmap
 
 SECONDS, BYTES = 2.0, 200e6
 SIZE = 10_000
@@ -42,8 +44,8 @@ def _word(rng: random.Random, most: int = 8) -> str:
 
 
 def _normalizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
-    kinds = ["NFC", "NFKD", "Lowercase", "StripAccents", "ByteLevel"]
-    match rng.randrange(6 if depth < 2 else 4):
+    kinds = ["NFC", "NFKD", "Lowercase", "StripAccents", "ByteLevel", "Nmt"]
+    match rng.randrange(8 if depth < 2 else 6):
         case 0:
             return {"type": rng.choice(kinds)}
         case 1:
@@ -52,6 +54,12 @@ def _normalizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
             return {"type": "Strip", "strip_left": rng.random() < 0.5, "strip_right": rng.random() < 0.5}
         case 3:
             return _replace(rng)
+        case 4:
+            flags = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+            return {"type": "BertNormalizer", **{flag: rng.random() < 0.5 for flag in flags}}
+        case 5:
+            entries = {_word(rng, rng.choice([1, 3, 40])): _word(rng, rng.choice([1, 9, 99])) for _ in range(5)}
+            return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap(entries)).decode()}
         case _:
             steps = [_normalizer(rng, depth + 1)] * rng.choice([1, 3, 10, 100])
             return {"type": "Sequence", "normalizers": steps}
@@ -69,7 +77,7 @@ def _pre_tokenizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
         case 1:
             return {"type": "Metaspace", "replacement": rng.choice("▁a"), "prepend_scheme": "always", "split": True}
         case 2:
-            return {"type": rng.choice(["Whitespace", "WhitespaceSplit", "BertPreTokenizer"])}
+            return {"type": rng.choice(["Whitespace", "WhitespaceSplit", "BertPreTokenizer", "UnicodeScripts"])}
         case 5 | 6:
             steps = [_pre_tokenizer(rng, depth + 1) for _ in range(rng.choice([1, 3, 6, 50]))]
             return {"type": "Sequence", "pretokenizers": steps}
@@ -83,7 +91,11 @@ def _pre_tokenizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 
 def _decoder(rng: random.Random, depth: int = 0) -> dict[str, Any]:
-    match rng.randrange(5 if depth < 2 else 4):
+    match rng.randrange(7 if depth < 2 else 6):
+        case 4:
+            return {"type": "WordPiece", "prefix": rng.choice(["##", "a", ""]), "cleanup": True}
+        case 5:
+            return {"type": "CTC", "pad_token": "a", "word_delimiter_token": "b", "cleanup": True}
         case 0:
             return {"type": "ByteFallback"}
         case 1:
@@ -103,7 +115,6 @@ def _decoder(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 def document(rng: random.Random) -> dict[str, Any]:
     """A whole `tokenizer.json`."""
-    vocab = {c: i for i, c in enumerate(["a", "b", " ", "\n", "é", "Ġ", "▁", "aa", "aaaa", "ab", "Ġa"])}
     flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
     added = [
         {
@@ -120,12 +131,32 @@ def document(rng: random.Random) -> dict[str, Any]:
         "pre_tokenizer": _pre_tokenizer(rng) if rng.random() < 0.8 else None,
         "post_processor": None,
         "decoder": _decoder(rng) if rng.random() < 0.6 else None,
-        "model": {
+        "model": _model(rng),
+    }
+
+
+def _model(rng: random.Random) -> dict[str, Any]:
+    vocab = {c: i for i, c in enumerate(["a", "b", " ", "\n", "é", "Ġ", "▁", "aa", "aaaa", "ab", "Ġa"])}
+    if rng.random() < 0.4:
+        return {
             "type": "BPE", "vocab": vocab, "merges": ["a a", "aa aa", "a b", "Ġ a"],
             "unk_token": rng.choice([None, "b"]),
             "byte_fallback": False, "fuse_unk": rng.random() < 0.5, "ignore_merges": False,
-        },
+        }  # fmt: skip
+    tokens = list(dict.fromkeys([*vocab, *(_long(rng) for _ in range(rng.choice([0, 3, 300])))]))
+    if rng.random() < 0.6:
+        entries = [[token, -float(rng.randint(0, 30))] for token in tokens]
+        return {"type": "Unigram", "vocab": entries, "unk_id": rng.choice([0, 3, None]), "byte_fallback": True}
+    pieces = {prefix + token: 0 for token in tokens for prefix in ("", "##")}
+    return {
+        "type": "WordPiece", "vocab": {token: i for i, token in enumerate(pieces)}, "unk_token": "a",
+        "continuing_subword_prefix": "##", "max_input_chars_per_word": rng.choice([100, 2**31]),
     }  # fmt: skip
+
+
+def _long(rng: random.Random) -> str:
+    """A token that matches nearly everywhere in a text of one letter, or almost does."""
+    return _word(rng, rng.choice([30, 900, SIZE])) + rng.choice(["", "", "b", "x"])
 
 
 def text(rng: random.Random) -> str:
