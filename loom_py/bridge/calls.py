@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError, LoomError
 from ..marks import Duration, is_shared
 from ..network import reflection
-from ..schema.fields import suggest
+from ..schema.fields import json_type, suggest
 from .arrays import plain, put_back, to_js
 from .objects import keep, take
 from .tasks import Task
@@ -42,6 +42,8 @@ def classes() -> str:
 
 def class_of(name: str) -> type:
     """A shared class by its name."""
+    if not isinstance(name, str):
+        raise InputError(f"expected a class's name, got {json_type(name)}", where="class")
     if name not in CLASSES:
         raise InputError(f"unknown class {name!r}", where="class", remedy=suggest(name, CLASSES))
     return getattr(importlib.import_module(f"loom_py.{CLASSES[name]}"), name)

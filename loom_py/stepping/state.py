@@ -24,6 +24,8 @@ from .tape import INPUT, Node, backward, run_layer
 RECURRENT = ("layer", "carry", "reset")
 SCALINGS = ("none", "softmax")
 BUFFERS = ("used", "latest")
+MOST_SAMPLES = 1 << 20
+"""In one state: far more than anyone steps at once, and few enough that the sizes of buffers are numbers."""
 
 
 @shared
@@ -49,7 +51,7 @@ class StepState:
     def __init__(
         self, network: Grid, input_size: int | None = None, *, batch: int = 1, recurrent: str = "layer"
     ) -> None:
-        whole(batch, "batch", 1)
+        whole(batch, "batch", 1, MOST_SAMPLES)
         if recurrent not in RECURRENT:
             raise ConfigError(
                 f"unknown value {recurrent!r}", where="recurrent", remedy=f"Known: {', '.join(RECURRENT)}."

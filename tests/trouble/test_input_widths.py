@@ -64,3 +64,9 @@ def test_one_sample_never_becomes_two(kind: str) -> None:
 def test_whole_runs_are_taken(kind: str) -> None:
     network = loom_py.build_network_from_json({"layers": [{"type": "softmax"}, RUNS[kind]]}, seed=1)
     assert network.forward([[0.5] * 8]).shape == (1, 8)
+
+
+def test_a_state_of_very_many_samples_is_refused() -> None:
+    network = loom_py.build_network_from_json({"layers": [DENSE]}, seed=1)
+    with pytest.raises(InputError, match="batch"):
+        network.init_step_state(4, batch=10**9)

@@ -101,6 +101,7 @@ def test_options_are_checked_before_they_cross(page: Page) -> None:
             "loom.start({threads: NaN})": ("options.threads", "got NaN"),
             "loom.start({device: 'cuda'})": ("options.device", 'there is no "cuda"'),
             "loom.start({baseURL: 'http://'})": ("options.baseURL", "is no address"),
+            "loom.start({baseURL: 5})": ("options.baseURL", "expected an address"),
             "session.loadModel('a/b', {keep: 'always'})": ("options.keep", 'Choose "try", "must", "never"'),
             "session.loadModel({files: [{name: 'x', url: 'x', size: '5'}]})": ("source.files[0].size", "got a string"),
             "session.storage.remove()": ("name", "missing: a string is required"),

@@ -260,6 +260,9 @@ function required(config) {
 
 /** @param {string | URL} base @param {string} where */
 function address(base, where) {
+  if (typeof base !== "string" && !(base instanceof URL)) {
+    throw new InputError(`expected an address, got ${typeof base}`, { where });
+  }
   try {
     return new URL(base, globalThis.location?.href).href;
   } catch (cause) {
