@@ -70,7 +70,7 @@ class SafetensorsFile(TensorStore):
         source, size = self.source, self.source.size
         start = bytes(source.read(0, min(size, 9)))
         length = int.from_bytes(start[:8], "little")
-        if 0 < length <= MAX_HEADER and start[8:] == b"{":
+        if 0 < length <= MAX_HEADER and (start[8:] == b"{" or size == 8):
             if 8 + length > size:
                 message = f"is truncated: its header ends at byte {8 + length}, the file at {size}"
                 raise self._error(message, size, TRUNCATED)
@@ -81,7 +81,9 @@ class SafetensorsFile(TensorStore):
         if size < 8:
             raise self._error(f"has {size} bytes, too few for a safetensors header", 0)
         if length > MAX_HEADER:
-            message = f"claims a header of {length} bytes, more than the limit of {MAX_HEADER}"
+            message = f"begins with {start[:8]!r}, not with the length of a header"
+            if start[8:] == b"{":
+                message = f"claims a header of {length} bytes, more than the limit of {MAX_HEADER}"
             raise self._error(message, 0, "This is not a safetensors file, or it is damaged.")
         raise self._error("the header does not begin with '{'", 8)
 

@@ -23,6 +23,8 @@ MAX_DEPTH = 96
 
 _REMEDY = "The file is damaged or was not written as JSON; fetch or export it again."
 _TRUNCATED = "The file is truncated or was never finished; fetch or export it again."
+_REMEDY_OF_TEXT = "Give JSON, as JSON.stringify and json.dumps write it."
+_CUT_TEXT = "Give the whole text: its end is missing."
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}:,]', re.DOTALL)
@@ -58,7 +60,9 @@ def parse_json(
         raise InputError(f"expected text or bytes, got {type(data).__name__}", where=where)
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 
-    def fail(message: str, position: int, remedy: str = _REMEDY) -> FormatError:
+    damaged, truncated = (_REMEDY_OF_TEXT, _CUT_TEXT) if isinstance(data, str) else (_REMEDY, _TRUNCATED)
+
+    def fail(message: str, position: int, remedy: str = damaged) -> FormatError:
         """An error at byte `position` of `raw`."""
         before = raw[:position]
         line = before.count(b"\n") + 1
@@ -110,7 +114,7 @@ def parse_json(
         refuse_foreign()
         short = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         message = f"invalid JSON ({error.msg}){': the text ends too early' if short else ''}"
-        raise fail(message, len(text[: error.pos].encode("utf-8")), _TRUNCATED if short else _REMEDY) from None
+        raise fail(message, len(text[: error.pos].encode("utf-8")), truncated if short else damaged) from None
     except _Duplicate:
         path, position = _find_duplicate(text)
         raise fail(f"the key {path} appears twice in one object", len(text[:position].encode("utf-8"))) from None

@@ -41,7 +41,7 @@ SAFETENSORS = [
     Case("incomplete_length", b"\1\0\0", "too few"),
     Case("incomplete_buffer", safetensors_bytes({"a": entry()}, F4)[:20], "truncated"),
     Case("header_too_large", struct.pack("<Q", 100_000_001) + b"{}", "more than the limit", "at byte 0"),
-    Case("header_absurd", b"\xff" * 16, "more than the limit", "at byte 0"),
+    Case("header_absurd", b"\xff" * 16, "not with the length of a header", "at byte 0"),
     Case("header_empty", struct.pack("<Q", 0), "does not begin with '{'", "at byte 8"),
     Case("header_beyond_file", safetensors_bytes(b"{}", length=3), "truncated"),
     Case("header_is_list", safetensors_bytes(b"[]"), "does not begin with '{'", "at byte 8"),
