@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from loom_py.generation.cache import NumpyCache
+from loom_py.generation.generate import GeneratedToken, generate
+from loom_py.generation.language_model import NoText
 from loom_py.generation.on_device import OnDevice
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.generation.runner import Runner
+from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.protocols import Chunk, Segment
 from loom_py.models.registry import read_decoder
 from loom_py.models.windows import STEP, window_rows
@@ -102,3 +105,26 @@ def test_an_interrupted_move_forgets_everything(model: Runner[Any]) -> None:
     cache.begin_moving()
     cache.truncate(40)
     assert cache.length == 0
+
+
+def test_a_lost_gpu_is_filled_again() -> None:
+    """Windows that have moved are built up anew, and so is a sequence in the long form of its rotary embedding."""
+    factors = {"short_factor": [1.0] * 8, "long_factor": [2.0] * 8, "original_max_position_embeddings": 280}
+    config = CONFIG | {"model_type": "phi3", "head_dim": 16, "rope_scaling": {"type": "longrope", **factors}}
+    decoder = read_decoder(config)
+    weights, device = random_weights(decoder), WebGPUDevice(WgpuHost())
+    models: list[Runner[Any]] = [OnNumpy(decoder, weights), OnDevice(decoder, uploaded(weights, device), device, "f32")]
+    greedy = GenerationOptions(max_tokens=12, temperature=0.0).filled(GenerationOptions())
+    tokens: list[list[int]] = []
+    for model in models:
+        tokens.append([])
+        events = generate(
+            model, IDS[:275].tolist(), greedy, cache=model.new_cache(), decoder=NoText(), eos_ids=frozenset()
+        )
+        for event in events:
+            if isinstance(event, GeneratedToken):
+                tokens[-1].append(event.id)
+                if len(tokens[-1]) in (3, 9) and model is models[1]:
+                    device.host.lose("unknown")
+    device.close()
+    assert tokens[0] == tokens[1]
