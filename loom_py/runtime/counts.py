@@ -104,6 +104,7 @@ MULTIPLY_ADDS: dict[str, Count] = {
     "linear_add": lambda c: _rows_of(c) * c.size("weight"),
     "norm_linear": lambda c: _rows_of(c) * c.size("weights"),
     "norm_gate_up": lambda c: _rows_of(c) * (c.size("gate") + c.size("up")),
+    "expert_linear": lambda c: c.result() * c.shape("x")[2],
     "matmul": lambda c: c.result() * c.size("a") // c.program.buffers[c.dispatch.outputs[0]].shape[0],
     "mix": lambda c: c.size("parts"),
     "mix_grad": lambda c: 2 * c.size("parts"),
@@ -121,6 +122,9 @@ MULTIPLY_ADDS: dict[str, Count] = {
 
 READ: dict[tuple[str, str], Count] = {
     ("embedding", "table"): lambda c: c.result(),
+    ("expert_linear", "weight"): lambda c: (
+        c.size("weight") * min(c.size("ids"), c.number("experts")) // c.number("experts")
+    ),
     ("attention", "keys"): lambda c: _cached_rows(c) * _row(c, "keys"),
     ("attention", "values"): lambda c: _cached_rows(c) * _row(c, "values"),
     ("cache_write", "cache"): lambda c: 0,

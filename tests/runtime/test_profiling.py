@@ -204,6 +204,14 @@ def test_a_quantised_product_reads_what_is_stored() -> None:
     assert shapes_text(one) == "1×64, 32×64 Q4_1 → 1×32"
 
 
+@pytest.mark.parametrize(("tokens", "read"), [(1, 2), (9, 5)])
+def test_experts_are_read_where_they_are_chosen(tokens: int, read: int) -> None:
+    """Of five: at most two for a token that has two."""
+    one = call(lambda ops, t: ops.expert_linear(t(tokens, 1, 64), t(tokens, 2, dtype="int64"), t(5 * 32, 64), 5))
+    assert multiply_adds(one) == tokens * 2 * 64 * 32
+    assert bytes_moved(one) == 4 * (tokens * 64 + read * 32 * 64 + tokens * 2 * 32) + 8 * tokens * 2
+
+
 def test_a_table_is_read_where_the_ids_say() -> None:
     one = call(lambda ops, t: ops.embedding(t(3, dtype="int64", kind="input"), t(1000, 64)), storage="Q8_0")
     assert bytes_moved(one) == 8 * 3 + 3 * 64 * 34 // 32 + 4 * 3 * 64
