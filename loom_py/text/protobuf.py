@@ -43,12 +43,17 @@ def fields(data: bytes, where: str, start: int = 0, end: int | None = None) -> I
         at += size
 
 
+_SINGLE = struct.Struct("<f")
+
+
 def as_float(bits: int) -> float:
     """The number that the bits of a `FIXED32` stand for."""
-    return struct.unpack("<f", bits.to_bytes(4, "little"))[0]
+    return _SINGLE.unpack(bits.to_bytes(4, "little"))[0]
 
 
 def _varint(data: bytes, at: int, stop: int, where: str) -> tuple[int, int]:
+    if at < stop and data[at] < 0x80:  # as nearly all are
+        return data[at], at + 1
     value = shift = 0
     begin = at
     while at < stop and shift < 70:

@@ -105,6 +105,9 @@ class SentencePiece:
         spaces, charsmap = self.spaces, self.charsmap
         mark = SPACE if spaces.escape else " "
 
+        def is_space(char: str) -> bool:
+            return (char if charsmap is None else charsmap.longest(char)) == " "
+
         def change(text: str) -> str:
             parts = [(text, False)] if finder is None else finder.parts(text)
             if charsmap is not None:
@@ -112,7 +115,7 @@ class SentencePiece:
                 check_growth(sum(len(part) for part, _ in parts), len(text))
             mapped = _merged(parts) if spaces.merge else "".join(part for part, _ in parts)
             mapped = mapped.replace(" ", mark)
-            blank = not text or (spaces.merge and any(part for part, _ in parts) and not mapped)
+            blank = not text or (spaces.merge and not mapped and all(map(is_space, text)))
             if spaces.prefix and not spaces.suffix and not blank:
                 mapped = mark + mapped
             if spaces.merge:

@@ -262,7 +262,7 @@ class Tokenizer:
             yield
 
     def _encode_word(self, piece: str) -> tuple[int, ...]:
-        ids = self._model.encode(to_byte_characters(piece))
+        ids = self._model.encode_word(to_byte_characters(piece))
         if len(piece) <= 64:
             if len(self._words) >= 20_000:
                 self._words.clear()
