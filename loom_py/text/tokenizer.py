@@ -262,11 +262,12 @@ class Tokenizer:
             yield
 
     def _encode_word(self, piece: str) -> tuple[int, ...]:
+        if len(piece) > 64:
+            return self._model.encode(to_byte_characters(piece))
         ids = self._model.encode_word(to_byte_characters(piece))
-        if len(piece) <= 64:
-            if len(self._words) >= 20_000:
-                self._words.clear()
-            self._words[piece] = ids
+        if len(self._words) >= 20_000:
+            self._words.clear()
+        self._words[piece] = ids
         return ids
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
