@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import FormatError, InputError
 from ..formats.files import read_json_file, read_text_file
 from ..formats.source import Source
 from ..models.protocols import Facts
@@ -92,8 +92,11 @@ def hugging_face_texts(
             tokens[role] = tokenizer.id_to_token(token_id) or ""
     end = tokenizer.token_to_id(tokens.get("eos_token", ""))
     settings.eos_ids |= set() if end is None else {end}
-    templates, place = _templates(files, of_tokenizer)
-    settings.template = _template(templates, tokens, place or name)
+    try:
+        templates, place = _templates(files, of_tokenizer)
+        settings.template = _template(templates, tokens, place or name)
+    except FormatError as error:  # completion works without
+        settings.template = ChatTemplate.unreadable(error, name)
     return settings
 
 

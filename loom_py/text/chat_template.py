@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ..errors import InputError, TemplateError
+from ..errors import FormatError, InputError, TemplateError
 from ..schema.foreign import foreign_text
 from .marked import Marked, concat, marks_of
 from .prompt import Prompt, well_formed
@@ -57,6 +57,13 @@ class ChatTemplate:
             self._compile()
         except TemplateError as error:
             self.problem = error
+
+    @classmethod
+    def unreadable(cls, error: FormatError, name: str) -> ChatTemplate:
+        """The template of a file that cannot be read: its `problem` is that error."""
+        template = cls("", name=name)
+        template.problem = TemplateError(error.message, where=error.where, remedy=error.remedy)
+        return template
 
     @property
     def names(self) -> tuple[str, ...]:
