@@ -4,9 +4,11 @@
  * A worker whose script has an address gets the policy in the headers of that script, which plain static hosting does not
  * send; one whose script is a blob inherits the policy of whoever made it. So the script is a blob of one line here, which
  * imports the module: by a call, for which `script-src` decides, while browsers hold declarations against `worker-src`.
+ * Firefox does so for the module's own declarations as well; there all modules are blobs.
  */
 
 import { LoomError, RuntimeFailure, explain } from "./errors.js";
+import { moduleBlobs, revoke } from "./module_blobs.js";
 import { policed, problemOf } from "./runtime_files.js";
 
 /** Milliseconds for a worker's scripts to arrive and run. */
@@ -42,6 +44,7 @@ export async function startWorker(url, { name, signal, onUnpoliced = () => {} })
     return await policed(opaque ? "data" : "blob", () => alive(inline, name, signal));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
+    if (error instanceof ImportFailure && !opaque) return await ofBlobs(url, name, error, signal);
     if (!(error instanceof LoomError)) throw await failure(url, name, error);
     onUnpoliced(error.message);
   } finally {
@@ -52,6 +55,32 @@ export async function startWorker(url, { name, signal, onUnpoliced = () => {} })
   } catch (error) {
     if (signal?.aborted || error instanceof LoomError) throw error;
     throw await failure(url, name, error);
+  }
+}
+
+/** The worker runs, and could not import its module. */
+class ImportFailure extends Error {}
+
+/**
+ * A worker whose modules are all blobs, where one of one line could not import them.
+ * @param {string | URL} url
+ * @param {string} name
+ * @param {ImportFailure} cause
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Worker>}
+ */
+async function ofBlobs(url, name, cause, signal) {
+  const blobs = await moduleBlobs(url, signal).catch(() => null); // what is missing, `failure` says
+  if (signal?.aborted) throw signal.reason;
+  const own = blobs?.at(-1);
+  if (!blobs || !own) throw await failure(url, name, cause);
+  try {
+    return await alive(own, name, signal);
+  } catch {
+    if (signal?.aborted) throw signal.reason;
+    throw await failure(url, name, cause);
+  } finally {
+    revoke(blobs);
   }
 }
 
@@ -77,7 +106,7 @@ function alive(url, name, signal) {
     const late = () => end(new Error(`its scripts had not arrived after ${START_MS / 1000} seconds`));
     const timer = setTimeout(late, START_MS);
     signal?.addEventListener("abort", abort);
-    worker.onmessage = ({ data }) => end(data === ALIVE ? undefined : new Error(data));
+    worker.onmessage = ({ data }) => end(data === ALIVE ? undefined : new ImportFailure(data));
     worker.onerror = (event) => {
       event.preventDefault();
       end(new Error(event.message || "its scripts could not be loaded"));

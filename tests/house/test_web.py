@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 from tools import paths
 
@@ -35,6 +38,19 @@ def test_modules_import_from_the_rooms_below() -> None:
         for path in modules:
             folders = outside(path, STATIC.findall(path.read_text(encoding="utf-8")))
             assert folders <= allowed, f"{path.relative_to(WEB)} imports {', '.join(sorted(folders - allowed))}"
+
+
+def test_modules_import_in_no_circle() -> None:
+    """`web/module_blobs.js` makes a module's imports before the module."""
+    graph = {
+        path.resolve(): [(path.parent / name).resolve() for name in STATIC.findall(path.read_text(encoding="utf-8"))]
+        for path in sorted(WEB.rglob("*.js"))
+        if "vendor" not in path.parts
+    }
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" → ".join(str(path.relative_to(WEB)) for path in error.args[1]))
 
 
 def test_demonstrations_use_public_types_only() -> None:

@@ -239,8 +239,8 @@ addEventListener("message", async ({ data, ports }) => {
     }),
     own: await tried(() => fetch(`${origin}/pyodide/runtime.json`)),
   };
-  new WebSocket("wss://example.org/").onerror = () => {};
-  new Worker(`${origin}/worker.js`, { type: "module" }).onerror = () => {};
+  tried(() => (new WebSocket("wss://example.org/").onerror = () => {}));
+  tried(() => (new Worker(`${origin}/worker.js`, { type: "module" }).onerror = () => {}));
   tried(() => fetch("https://huggingface.co/api"));
   await new Promise((resolve) => setTimeout(resolve, 300));
   ports[0].postMessage({ ...results, violations });

@@ -20,7 +20,7 @@ from tests.browser import tiny_checkpoint
 
 from . import faulty_site
 from .faulty_site import Answer, FaultySite
-from .test_engine_page import KILL, START, WORKER_CODE
+from .test_engine_page import ASK, ATTACK, KILL, POLICY, START, USE, WORKER_CODE, check_attack, started
 
 BROWSERS: dict[str, tuple[Callable[[], bool], Callable[[], AbstractContextManager[webdriver.Tab]]]] = {
     "firefox": (webdriver.has_firefox, webdriver.firefox),
@@ -150,6 +150,17 @@ def test_a_runtime_that_cannot_be_had(
     assert result["name"] == name
     assert words in result["message"]
     assert result["remedy"]
+
+
+# Source: the trouble table, row A7; under the policy of the site's pages Firefox lets no module of a worker import.
+@pytest.mark.parametrize("opened", ["firefox"], indirect=True)
+def test_the_worker_is_under_the_pages_policy(tab: webdriver.Tab, faulty: FaultySite) -> None:
+    faulty.faults["/worker.js"] = lambda body: Answer(200, body + ATTACK)
+    notices = "const notices = []; const onProgress = (p) => p.status === 'notice' && notices.push(p.message);"
+    then = USE + ASK.replace("workers[0]", "workers.at(-1)").replace("return {", "return { notices, ")
+    result = tab.result(faulty.page(notices + KILL + started("{ onProgress }", then), policy=POLICY))
+    assert result.get("notices") == [], result
+    check_attack(result)
 
 
 def test_a_policy_that_forbids_webassembly(tab: webdriver.Tab, faulty: FaultySite) -> None:

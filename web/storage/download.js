@@ -6,7 +6,7 @@
 import { DownloadError, IntegrityError, StorageError } from "../errors.js";
 import { JoinedReader, PiecesReader } from "./readers.js";
 import { chunks, lost, persistently, requestRange } from "./http.js";
-import { isSound } from "./kept.js";
+import { isSound } from "./sound.js";
 import { GitHash } from "./sha1.js";
 import { Sha256 } from "./sha256.js";
 import { Pieces } from "./shelves.js";
