@@ -14,7 +14,7 @@ from loom_py.errors import FormatError
 from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
-from loom_py.models.registry import read_decoder_file
+from loom_py.models.registry import families, read_decoder_file
 
 from . import builders as b
 from .builders import array, entry, gguf_bytes, pair, safetensors_bytes, tensor, text

@@ -257,6 +257,11 @@ def test_named_templates_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFix
         model.chat_prompt(messages, template="none")
     (directory / "chat_template.json").write_text(json.dumps({"chat_template": "J"}))
     assert load_model(directory).chat_prompt(messages).text == "J"
+    (directory / "chat_template.json").write_text('{"chat_template": "J')
+    damaged = load_model(directory)  # completion works without
+    assert list(damaged.generate("x", GenerationOptions(max_tokens=1)))
+    with pytest.raises(TemplateError, match=r"chat_template\.json.*invalid JSON.*truncated"):
+        damaged.chat_prompt(messages)
     (directory / "chat_template.json").unlink()
     (directory / "chat_template.jinja").write_text("N")
     both = load_model(directory)
