@@ -12,6 +12,8 @@ def affine_grad(
 
     W is (I, O); with `transposed` it is (O, I), y = x Wᵀ + b, and gW = gᵀ x, gx = g W.
     """
-    g_weight = ops.matmul(g, x, transpose_a=True) if transposed else ops.matmul(x, g, transpose_a=True)
-    g_bias = ops.sum(g, axis=0)
-    return ops.matmul(g, weight, transpose_b=not transposed), g_weight, g_bias
+    if transposed:
+        g_weight, g_bias = ops.matmul(g, x, transpose_a=True), ops.sum(g, axis=0)
+        return ops.matmul(g, weight), g_weight, g_bias
+    g_weight, g_bias = ops.matmul(x, g, transpose_a=True), ops.sum(g, axis=0)
+    return ops.matmul(g, weight, transpose_b=True), g_weight, g_bias

@@ -26,11 +26,12 @@ from .layer import Layer, Params, State
 
 def wiring(layers: Sequence[Layer]) -> list[int | None]:
     """For each layer the tensor that it wants added: 0 is the input, i + 1 the output of layer i, None no tensor."""
-    sources: list[int | None] = []
+    sources: list[int | None] = [None] * len(layers)
     stream: int | None = None
     for i, layer in enumerate(layers):
-        residual = layer.residual
-        sources.append(None if residual == "none" else layer.source(i, stream))
+        if (residual := layer.residual) == "none":
+            continue
+        sources[i] = layer.source(i, stream)
         if residual == "source":
             stream = i
         elif residual == "after" or (residual == "before" and stream is not None):
@@ -67,7 +68,8 @@ def forward(
     caches: list[Any] = []
     for i, (layer, p, source) in enumerate(zip(layers, params, wiring(layers), strict=True)):
         state = states[i] if states else {}
-        layer.check_width(x.shape[1])
+        if layer.in_size != x.shape[1]:  # asked here first, as calls cost
+            layer.check_width(x.shape[1])
         if source is None:
             x, cache = layer.forward(ops, p, x, state, training)
         else:

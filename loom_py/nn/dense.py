@@ -52,8 +52,9 @@ class Dense(Layer):
 
     def backward(self, ops: Ops, p: Params, cache: Any, gy: Tensor) -> tuple[Tensor, Params]:
         """gz = gy ⊙ f′(z);  gW = xᵀ gz;  gb = Σ gz;  gx = gz Wᵀ."""
-        _, z, y = cache
-        return self.backward_logits(ops, p, cache, activate_grad(ops, self.activation, z, y, gy))
+        x, z, y = cache
+        gx, g_kernel, g_bias = affine_grad(ops, x, p["kernel"], activate_grad(ops, self.activation, z, y, gy))
+        return gx, {"kernel": g_kernel, "bias": g_bias}
 
     def logits(self, cache: Any) -> Logits | None:
         return logits_of(self.activation, cache[1])

@@ -148,8 +148,10 @@ class Parallel(Layer):
         outputs: list[Tensor] = []
         caches: list[Any] = []
         states: list[State] = s.get("branches") or [{}] * len(self.branches)
+        width = x.shape[1]
         for branch, bp, bs in zip(self.branches, p["branches"], states, strict=True):
-            branch.check_width(x.shape[1])
+            if branch.in_size != width:
+                branch.check_width(width)
             y, cache = branch.forward(ops, bp, x, bs, training)
             outputs.append(y)
             caches.append(cache)

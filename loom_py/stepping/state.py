@@ -16,7 +16,6 @@ from ..nn.activation import Logits
 from ..nn.grid import Grid
 from ..nn.layer import Array, Layer, State
 from ..nn.recurrent import Recurrent
-from ..training.losses import Located
 from ..values import to_array, whole
 from .scaling import softmax_scaled
 from .tape import INPUT, Node, backward, run_layer
@@ -169,9 +168,9 @@ class StepState:
         return chain.logits(self._layers, [(last.cache, last.source_index)]) if isinstance(last, Node) else None
 
     @native
-    def loss_backward(self, loss: Located, scaling: str, buffers: str) -> Array:
-        """`step_backward` from a loss of the output buffer or of its logits."""
-        return self._backward(loss.gradient(self.network.ops), scaling, buffers, from_logits=loss.from_logits)
+    def loss_backward(self, gradient: Array, scaling: str, buffers: str, *, from_logits: bool) -> Array:
+        """`step_backward` from the gradient of a loss of the output buffer, or of its logits."""
+        return self._backward(gradient, scaling, buffers, from_logits=from_logits)
 
     def _backward(self, g: Array, scaling: str, buffers: str, *, from_logits: bool) -> Array:
         layers, network = self._current(self._ticks), self.network

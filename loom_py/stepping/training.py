@@ -234,12 +234,13 @@ class _Run:
             return
         y, ops, cfg = self.state.output(), self.network.ops, self.config
         due = due.reshape(y.shape)
-        located = self.plan.loss.at(ops, y, self.state.logits(), due)
-        loss = float(located.value(ops))
+        at, z, due_there, from_logits = self.plan.loss.at(ops, y, self.state.logits(), due)
+        loss = float(at.value(ops, z, due_there))
         self.before.check_loss(loss, f"tick {self.tick}")
         self.window.append(loss)
         self.right += int(np.argmax(y) == np.argmax(due))
-        self.state.loss_backward(located, cfg.scaling, cfg.buffers)
+        gradient = at.gradient(ops, z, due_there)
+        self.state.loss_backward(gradient, cfg.scaling, cfg.buffers, from_logits=from_logits)
         self._collect()
 
     def _collect(self) -> None:

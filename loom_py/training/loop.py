@@ -287,9 +287,18 @@ class _Run:
         """One update on NumPy, the last of its epoch or not → the batches' losses before it."""
         network, state = self.network, self.network.training_state
         self.lr = self.scheduler.lr(state.schedule_step)
-        trees, step = (network.params, self.weights, state.slots), state.step + 1
         losses, norm, network.gradient_trees = train_step(
-            network, network.ops, self.plan, *trees, batches, lr=self.lr, step=step, states=self.states, want_norm=last
+            network,
+            network.ops,
+            self.plan,
+            network.params,
+            self.weights,
+            state.slots,
+            batches,
+            lr=self.lr,
+            step=state.step + 1,
+            states=self.states,
+            want_norm=last,
         )
         state.step += 1
         state.schedule_step += 1
@@ -365,15 +374,8 @@ class _Run:
         )
 
     def _progress(self, epoch: int, loss: float, **more: Any) -> TrainingProgress:
-        return TrainingProgress(
-            epoch=epoch,
-            epochs=self.config.epochs,
-            loss=loss,
-            step=self.step,
-            learning_rate=self.lr,
-            gradient_norm=self.norm,
-            **more,
-        )
+        state = {"step": self.step, "learning_rate": self.lr, "gradient_norm": self.norm}
+        return TrainingProgress(epoch=epoch, epochs=self.config.epochs, loss=loss, **state, **more)
 
     def _checkpoint(self, progress: TrainingProgress) -> TrainingProgress:
         """Save the network with its training state to the file, the callback, or the event."""

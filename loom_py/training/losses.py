@@ -43,34 +43,18 @@ class Loss:
         """dloss/dy."""
         return ops.loss_grad(self.name, y, target, self.delta)
 
-    def at(self, ops: Ops, y: Tensor, logits: Logits | None, target: Tensor) -> Located:
+    def at(self, ops: Ops, y: Tensor, logits: Logits | None, target: Tensor) -> tuple[Loss, Tensor, Tensor, bool]:
         """Where to compute this loss: at a softmax's or sigmoid's input where that fits, else at the output y.
+
+        Returns the loss there, what it is computed from, the target of that shape, and whether those are logits.
 
         Probabilities of float32 hold nothing of logits that are far apart: softmax(0, 104) is (0, 1).
         """
         name = None if logits is None else ON_LOGITS.get((self.name, logits.function))
         if logits is None or name is None:
-            return Located(self, y, target, from_logits=False)
+            return self, y, target, False
         z = logits.z
-        return Located(Loss(name), z, target if target.shape == z.shape else ops.reshape(target, z.shape), True)
-
-
-@dataclass(slots=True)
-class Located:
-    """A loss with what it is computed from: the output, or its logits."""
-
-    loss: Loss
-    y: Tensor
-    target: Tensor
-    from_logits: bool
-
-    def value(self, ops: Ops) -> Tensor:
-        """The mean loss, a scalar."""
-        return self.loss.value(ops, self.y, self.target)
-
-    def gradient(self, ops: Ops) -> Tensor:
-        """dloss/dy."""
-        return self.loss.gradient(ops, self.y, self.target)
+        return Loss(name), z, target if target.shape == z.shape else ops.reshape(target, z.shape), True
 
 
 def resolve_loss(name: str, where: str) -> str:

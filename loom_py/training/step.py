@@ -37,6 +37,9 @@ def flat(trees: Sequence[Params]) -> list[Tensor]:
     """All tensors of the layers' parameter (or gradient) trees but the buffers, in the order of `leaves`."""
     tensors: list[Tensor] = []
     for tree in trees:
+        if BUFFERS not in tree and list not in map(type, tree.values()):
+            tensors += tree.values()  # at once: every update comes here
+            continue
         for name, value in tree.items():
             if isinstance(value, list):
                 tensors += flat(value)
@@ -99,9 +102,9 @@ def train_step(
     for x, target in batches:
         y, _, caches = network.trace_forward(ops, params, x, states.of(x.shape[0]) if states else None, training=True)
         logits = chain.logits(network.layers, caches) if plan.loss.name in ON_PROBABILITIES else None
-        loss = plan.loss.at(ops, y, logits, target)
-        losses.append(loss.value(ops))
-        gradient, from_logits = loss.gradient(ops), loss.from_logits
+        loss, y, target, from_logits = plan.loss.at(ops, y, logits, target)
+        losses.append(loss.value(ops, y, target))
+        gradient = loss.gradient(ops, y, target)
         _, batch_grads = network.trace_backward(ops, params, caches, gradient, from_logits=from_logits)
         grads = batch_grads if len(batches) == 1 else add_share(ops, grads, batch_grads, x.shape[0] / total)
     tensors = flat(grads)
@@ -121,4 +124,5 @@ def evaluation_loss(
 ) -> Tensor:
     """The loss of one batch in an evaluation pass, on any device."""
     y, _, caches = network.trace_forward(ops, params, x, states)
-    return loss.at(ops, y, chain.logits(network.layers, caches), target).value(ops)
+    loss, y, target, _ = loss.at(ops, y, chain.logits(network.layers, caches), target)
+    return loss.value(ops, y, target)

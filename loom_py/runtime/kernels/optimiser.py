@@ -75,7 +75,8 @@ def update(
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before."""
     # Squares neither overflow nor vanish; a device without float64 counts subnormal gradients as 0.
-    norm = _norm(grads)
+    total = sum([float(np.vdot(g, g)) for g in grads])
+    norm = math.sqrt(total) if PRECISE < total < math.inf or math.isnan(total) else _scaled_norm(grads)
     if norm > max_norm:
         factor = max_norm / norm
         first = 2.0**-100 if factor < SMALLEST_NORMAL else 1.0  # the factor itself may be too small for float32
@@ -86,11 +87,8 @@ def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     return np.asarray(norm)
 
 
-def _norm(grads: Sequence[Array]) -> float:
-    """‖grads‖₂; measured in units of the largest value where squares overflow or are lost."""
-    total = sum(float(np.vdot(g, g)) for g in grads)
-    if PRECISE < total < math.inf or math.isnan(total):
-        return math.sqrt(total)
+def _scaled_norm(grads: Sequence[Array]) -> float:
+    """‖grads‖₂ measured in units of the largest value, where squares overflow or are lost."""
     unit = max((float(np.abs(g).max(initial=0)) for g in grads), default=0.0)
     if not 0 < unit < math.inf:
         return unit
@@ -107,7 +105,7 @@ def clip_by_value(grads: Sequence[Array], limit: float) -> None:
 @update(dynamic=("learning_rate",))
 def sgd_step(w: Array, g: Array, learning_rate: float) -> None:
     """`w ← w − lr · g`."""
-    w -= w.dtype.type(learning_rate) * g
+    w -= float(learning_rate) * g  # a Python number takes the array's type
 
 
 @update(dynamic=("learning_rate",), derived={"fresh": lambda dampening: 1 - dampening})

@@ -29,8 +29,8 @@ def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Arra
     gz_t = (gh_t + W_hhᵀ gz_{t+1}) (1 − h_t²);  gW_hh = Σ_t gz_t h_{t−1}ᵀ.
     """
     gz = np.empty_like(h)
-    gw = np.zeros_like(w_hh)
-    carried = np.zeros_like(h0)
+    gw = np.zeros(w_hh.shape, w_hh.dtype)
+    carried = np.zeros(h0.shape, h0.dtype)
     for t in reversed(range(h.shape[1])):
         gz[:, t] = (gh[:, t] + carried) * (1 - h[:, t] ** 2)
         gw += gz[:, t].T @ (h[:, t - 1] if t else h0)
@@ -85,9 +85,9 @@ def lstm_sequence_grad(
     """→ (gzx (B, T, 4H), gw_hh (4H, H), gh0 (B, H), gc0 (B, H)): the chain rule, last step to first."""
     _, steps, size = h.shape
     gz = np.empty_like(gates)
-    gw = np.zeros_like(w_hh)
-    gh_next = np.zeros_like(h0)
-    gc_next = np.zeros_like(c0)
+    gw = np.zeros(w_hh.shape, w_hh.dtype)
+    gh_next = np.zeros(h0.shape, h0.dtype)
+    gc_next = np.zeros(c0.shape, c0.dtype)
     for t in reversed(range(steps)):
         i, f, g, o = (gates[:, t, k * size : (k + 1) * size] for k in range(4))
         c_prev = c[:, t - 1] if t else c0
