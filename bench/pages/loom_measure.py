@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from loom_py.generation.language_model import LanguageModel
 from loom_py.runtime import numpy_ops
 from loom_py.runtime.choice import devices
 from loom_py.runtime.trace import TracingOps
+from loom_py.text.prompt import Prompt
 
 _left = _right = _product = np.empty((0, 0), np.float32)
 _executable: Any = None
@@ -26,14 +28,15 @@ class _Ids:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
 
-    def encode_prompt(self, prompt: object, *_: Any) -> list[int]:
-        return json.loads(str(prompt))
+    def prompt_steps(self, prompt: Prompt, *_: Any) -> Generator[None, None, list[int]]:
+        yield from ()
+        return json.loads(prompt.text)
 
 
 def by_ids(handle: int) -> None:
     """Prompts of this model are JSON of token ids from now on, and no token ends a text."""
     model = take(handle, LanguageModel)
-    model.tokenizer = _Ids(model.tokenizer)  # type: ignore[assignment]
+    model._tokenizer = _Ids(model.tokenizer)  # type: ignore[assignment]
     model.eos_ids = frozenset()
 
 
