@@ -101,8 +101,8 @@ def test_generate_chat_uses_the_template(run: Run, tiny: TinyGGUF) -> None:
     ("options", "message"),
     [
         (["--greedy", "--temperature", "1"], "--greedy: cannot be combined"),
-        (["--max-tokens", "0"], "max_tokens: must be"),
-        (["--top-p", "7"], "top_p: must be"),
+        (["--max-tokens", "0"], "max_tokens: 0 must be"),
+        (["--top-p", "7"], "top_p: 7 must be"),
         (["--model", "/no/such.gguf"], "no such file or directory"),
     ],
 )
