@@ -7,8 +7,9 @@ for the inputs, the outputs, the state that stays from one replay to the next, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
@@ -71,11 +72,16 @@ class Dispatch:
     outputs: tuple[int, ...]
     changes: tuple[int, ...] = ()
 
-    def reads(self) -> Iterator[int]:
+    @cached_property
+    def reads(self) -> tuple[int, ...]:
         """Indices of all buffers among the arguments."""
+        indices: list[int] = []
         for value in self.arguments.values():
-            operands = value if is_tuple(value) else (value,)
-            yield from (operand.index for operand in operands if isinstance(operand, Ref))
+            if isinstance(value, Ref):
+                indices.append(value.index)
+            elif is_tuple(value):
+                indices += [operand.index for operand in value if isinstance(operand, Ref)]
+        return tuple(indices)
 
     def ref(self, name: str) -> Ref:
         """The argument `name`, which is a tensor."""
@@ -108,7 +114,7 @@ class Program:
         spans: dict[int, tuple[int, int]] = {}
         end = len(self.dispatches)
         for at, d in enumerate(self.dispatches):
-            for index in (*d.outputs, *d.reads()):
+            for index in (*d.outputs, *d.reads):
                 root = self.root(index)
                 if self.buffers[root].kind == "temporary":
                     start, _ = spans.get(root, (at, at))
@@ -139,20 +145,23 @@ class Program:
         Best fit over the free gaps, in order of first use; buffers that live at the same time never overlap. Without
         `reuse` all live to the end, so that each dispatch can be repeated with the operands that it had.
         """
-        placed: dict[int, tuple[int, int, int, int]] = {}  # index → (offset, size, start, end)
+        offsets: dict[int, int] = {}
+        alive: list[tuple[int, int, int]] = []  # offset, size, end
+        total = 0
         for index, (start, last_use) in sorted(self.lifetimes().items(), key=lambda item: item[1]):
-            end = last_use if reuse else len(self.dispatches)
             size = -(-self.buffers[index].nbytes // ALIGNMENT) * ALIGNMENT
-            taken = sorted((o, s) for o, s, first, last in placed.values() if first <= end and start <= last)
+            alive = [taken for taken in alive if taken[2] >= start]
+            taken = sorted((offset, length) for offset, length, _ in alive)
             best, cursor = None, 0
             for offset, length in taken:
                 gap = offset - cursor
                 if gap >= size and (best is None or gap < best[1]):
                     best = (cursor, gap)
                 cursor = max(cursor, offset + length)
-            placed[index] = (best[0] if best else cursor, size, start, end)
-        total = max((o + s for o, s, _, _ in placed.values()), default=0)
-        return {index: offset for index, (offset, *_) in placed.items()}, total
+            offsets[index] = best[0] if best else cursor
+            alive.append((offsets[index], size, last_use if reuse else len(self.dispatches)))
+            total = max(total, offsets[index] + size)
+        return offsets, total
 
     def __str__(self) -> str:
         """One line a dispatch: `%7 = matmul(a=%3, b=state layers.0.kernel, …)   (4, 16) float32`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -143,24 +144,28 @@ def _terms(cost: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
 
 def _fit(extents: Extents, shape: tuple[int, ...], bound: Bound) -> bool:
     """Bind the extents of one operand; whether they agree with what is bound."""
-    star = next((i for i, (_, name) in enumerate(extents) if name == "*"), None)
-    if star is None:
-        pairs = list(zip(extents, ((n,) for n in shape), strict=False))
-        if len(extents) != len(shape):
+    star = _star(extents)
+    more = 1 if star < 0 else len(shape) - len(extents) + 1  # what the star stands for
+    if more < 0 or (star < 0 and len(shape) != len(extents)):
+        return False
+    at = 0
+    for i, (times, name) in enumerate(extents):
+        end = at + (more if i == star else 1)
+        values = shape[at:end]
+        at = end
+        if values and (min(values) < 1 or (times != 1 and any(n % times for n in values))):
             return False
-    else:
-        more = len(shape) - len(extents) + 1
-        if more < 0:
-            return False
-        parts = [(n,) for n in shape[:star]] + [shape[star : star + more]] + [(n,) for n in shape[star + more :]]
-        pairs = list(zip(extents, parts, strict=True))
-    for (times, name), values in pairs:
-        if any(n < 1 or n % times for n in values):
-            return False
-        values = tuple(n // times for n in values)
+        if times != 1:
+            values = tuple(n // times for n in values)
         if name != "_" and bound.setdefault(name, values) != values:
             return False
     return True
+
+
+@cache
+def _star(extents: Extents) -> int:
+    """Where `*` is among the extents; −1 for nowhere."""
+    return next((i for i, (_, name) in enumerate(extents) if name == "*"), -1)
 
 
 def _values(extents: Extents, bound: Bound) -> tuple[int, ...]:

@@ -88,7 +88,7 @@ class Encoder:
         self._converted: dict[tuple[int, str], int] = {}
         self._scratch_at: list[tuple[int, int]] = []  # (index of the word, offset) to be filled in with the address
         self._report = 0
-        read = {i for d in program.dispatches for i in d.reads()} | set(program.outputs.values())
+        read = {i for d in program.dispatches for i in d.reads} | set(program.outputs.values())
         self._read = {program.root(i) for i in read}
 
     def encode(self) -> None:
@@ -116,7 +116,7 @@ class Encoder:
             return {name: value for name, value in of.arguments.items() if not isinstance(value, Ref)}
 
         changed = {i for other in run for i in other.changes}
-        return d.kernel == run[0].kernel and numbers(d) == numbers(run[0]) and changed.isdisjoint(d.reads())
+        return d.kernel == run[0].kernel and numbers(d) == numbers(run[0]) and changed.isdisjoint(d.reads)
 
     # --- operands -----------------------------------------------------------------------------------------------
     def member(self, enumeration: str, name: str) -> int:

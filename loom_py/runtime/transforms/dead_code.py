@@ -21,5 +21,5 @@ def remove_dead_code(program: Program) -> Program:
     for d in reversed(program.dispatches):
         if any(program.root(index) in observed for index in (*d.outputs, *d.changes)):
             kept.append(d)
-            observed.update(program.root(index) for index in d.reads())
+            observed.update(program.root(index) for index in d.reads)
     return replace(program, dispatches=kept[::-1])

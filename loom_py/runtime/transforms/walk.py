@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,13 +25,15 @@ class Uses:
         self._maker: dict[int, int] = {}
         self._readers: dict[int, list[int]] = {}
         self._changes: dict[int, list[int]] = {}
+        self._changed: list[tuple[int, int]] = []  # position, storage that is changed there
         for at, d in enumerate(program.dispatches):
             for index in d.outputs:
                 self._maker[index] = at
-            for index in d.reads():
+            for index in d.reads:
                 self._readers.setdefault(index, []).append(at)
             for index in d.changes:
                 self._changes.setdefault(index, []).append(at)
+                self._changed.append((at, program.root(index)))
         for index in program.outputs.values():
             self._readers.setdefault(index, []).append(self.end)
 
@@ -56,11 +60,8 @@ class Uses:
     def changed_between(self, operands: Iterable[Any], start: int, end: int) -> bool:
         """Whether a dispatch between two positions changes the storage of one of the operands."""
         roots = {self._program.root(o.index) for o in operands if isinstance(o, Ref)}
-        return any(
-            start < at < end and self._program.root(index) in roots
-            for index, positions in self._changes.items()
-            for at in positions
-        )
+        between = slice(bisect_right(self._changed, (start, math.inf)), bisect_left(self._changed, (end, -1)))
+        return any(root in roots for _, root in self._changed[between])
 
 
 def replace_operands(dispatch: Dispatch, buffers: Mapping[int, int]) -> Dispatch:
@@ -82,7 +83,7 @@ def map_refs(value: Any, new: Callable[[int], int]) -> Any:
 
 def renumber(program: Program) -> Program:
     """The program without temporaries and constants that are no longer used, the others numbered from 0."""
-    named = {i for d in program.dispatches for i in (*d.outputs, *d.reads(), *d.changes)}
+    named = {i for d in program.dispatches for i in (*d.outputs, *d.reads, *d.changes)}
     named |= {*program.inputs.values(), *program.outputs.values(), *program.state.values()}
     sources = {index for i in named for index in _chain(program, i)}
     new = {old: at for at, old in enumerate(sorted(named | sources))}
