@@ -46,7 +46,7 @@ async ({ worker, files }) => {
 
     const model = await session.loadModel(checkpoint);
     const stop = new AbortController();
-    const encoding = all(model.complete("hello ".repeat(200_000), { signal: stop.signal }));
+    const encoding = all(model.complete("hello ".repeat(800_000), { signal: stop.signal }));
     setTimeout(() => { out.asked = performance.now(); stop.abort(); }, 150);
     out.errors.stopped = await encoding.then(() => "none", (e) => e.name);
     out.stopped = performance.now() - out.asked;
