@@ -38,16 +38,17 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
     token: Any = ops.tensor(Abstract((1,), IDS), "state", "token") if want == "next" or fed else None
     ids: Any = token if fed else ops.tensor(Abstract((steps,), IDS), "input", "ids")
     weights = {w.name: ops.tensor(Abstract(w.shape), "state", w.name) for w in decoder.weights()}
+    kept_by_layer = decoder.new_cache()
     cache = [
         {
             name: ops.tensor(Abstract(kept_shape(kept, capacity), np.dtype(kept.dtype)), "state", f"{name}.{i}")
             for name, kept in layer.items()
         }
-        for i, layer in enumerate(decoder.new_cache())
+        for i, layer in enumerate(kept_by_layer)
     ]
-    layout = windowed(decoder.new_cache())
-    rows = {window: ops.dynamic(row_name(window), 0) for window in sorted(set(layout.values()))}
-    places = {layer: rows[window] for layer, window in layout.items()}
+    windows = windowed(kept_by_layer)
+    rows = {window: ops.dynamic(row_name(window), 0) for window in sorted(set(windows.values()))}
+    places = {layer: rows[window] for layer, window in windows.items()}
     segment = Segment(steps, ops.dynamic("position", 0), cache, places)
     positions: list[Any] = []
 
