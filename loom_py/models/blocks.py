@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
-from .protocols import Chunk, RowOrder, Tensors, Weight
+from .protocols import Chunk, RowOrder, Segment, Tensors, Weight
 
 
 def linear(ops: Ops, weights: Tensors, name: str, x: Tensor) -> Tensor:
@@ -67,12 +67,7 @@ def cached_attention(
     **Returns:** (T, heads · D).
     """
     mixed: list[Tensor] = []
-    start = 0
-    for segment in chunk.segments:
-        queries, new_keys, new_values = q, k, v
-        if len(chunk.segments) > 1:
-            queries, new_keys, new_values = (ops.narrow(x, 0, start, segment.length) for x in (q, k, v))
-            start += segment.length
+    for segment, (queries, new_keys, new_values) in by_segment(ops, chunk, q, k, v):
         position, row, kept = segment.position, segment.row(layer), segment.cache[layer]
         # In this order the four calls become one where a device has `rope_cache`.
         if frequencies is not None:
@@ -82,8 +77,7 @@ def cached_attention(
         if frequencies is not None:
             queries = _rotated(ops, queries, position, frequencies, rotary_factor)
         mixed.append(ops.attention(queries, kept["keys"], kept["values"], row, window=window, cap=cap))
-    y = mixed[0] if len(mixed) == 1 else ops.concat(mixed, 0)
-    return ops.reshape(y, (q.shape[0], q.shape[1] * q.shape[2]))
+    return ops.reshape(joined(ops, mixed), (q.shape[0], q.shape[1] * q.shape[2]))
 
 
 def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any], factor: float = 1.0) -> Tensor:
@@ -95,6 +89,20 @@ def _rotated(ops: Ops, x: Tensor, position: Any, frequencies: NDArray[Any], fact
     if turned == size:
         return first
     return ops.concat([first, ops.narrow(x, 2, turned, size - turned)], 2)
+
+
+def by_segment(ops: Ops, chunk: Chunk, *tensors: Tensor) -> Iterator[tuple[Segment, Sequence[Tensor]]]:
+    """Each sequence's segment with its own rows of the tensors, whose first axis is the chunk's tokens."""
+    start = 0
+    for segment in chunk.segments:
+        alone = len(chunk.segments) == 1
+        yield segment, tensors if alone else [ops.narrow(x, 0, start, segment.length) for x in tensors]
+        start += segment.length
+
+
+def joined(ops: Ops, rows: Sequence[Tensor]) -> Tensor:
+    """The rows of all segments, in order, as one tensor."""
+    return rows[0] if len(rows) == 1 else ops.concat(rows, 0)
 
 
 def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor, activation: str = "silu") -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields, shown
 from . import llama
-from .blocks import gated, linear, projection
+from .blocks import by_segment, gated, joined, linear, projection
 from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
@@ -88,14 +88,10 @@ class LFM2(Llama):
         width = self.config.hidden_size
         parts = linear(ops, w, f"{module}.in_proj", h)
         b, c, x = (ops.narrow(parts, 1, i * width, width) for i in range(3))
-        x, rows, start = ops.mul(b, x), list[Tensor](), 0
-        for segment in chunk.segments:
-            own = x if len(chunk.segments) == 1 else ops.narrow(x, 0, start, segment.length)
-            tail, bias = segment.cache[layer]["tail"], w.get(f"{module}.conv.bias")
-            rows.append(ops.short_conv(own, w[f"{module}.conv.weight"], tail, bias))
-            start += segment.length
-        y = rows[0] if len(rows) == 1 else ops.concat(rows, 0)
-        return linear(ops, w, f"{module}.out_proj", ops.mul(c, y))
+        weight, bias, rows = w[f"{module}.conv.weight"], w.get(f"{module}.conv.bias"), list[Tensor]()
+        for segment, (own,) in by_segment(ops, chunk, ops.mul(b, x)):
+            rows.append(ops.short_conv(own, weight, segment.cache[layer]["tail"], bias))
+        return linear(ops, w, f"{module}.out_proj", ops.mul(c, joined(ops, rows)))
 
 
 def _inner(fields: Fields, size: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .blocks import gated
+from .blocks import by_segment, gated
 from .gguf_config import GGUFConfig
 from .protocols import Chunk, Kept, Tensors, Weight
 
@@ -75,11 +75,8 @@ class Mixture:
         ids, probabilities = ops.route(
             ops.linear(x, weights[f"{module}.gate.weight"]), self.chosen, normalised=self.normalised
         )
-        start = 0
-        for segment in chunk.segments:
-            own = ids if len(chunk.segments) == 1 else ops.narrow(ids, 0, start, segment.length)
+        for segment, (own,) in by_segment(ops, chunk, ids):
             ops.cache_write(segment.cache[layer]["experts"], own, segment.position)
-            start += segment.length
         rows = ops.reshape(x, (x.shape[0], 1, x.shape[1]))
         opened, plain = (ops.expert_linear(rows, ids, w, self.experts) for w in (gate, up))
         parts = ops.expert_linear(gated(ops, activation, opened, plain), ids, down, self.experts)
