@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ..errors import TokenizerError
 from ..progress import to_end
-from .word_model import WordModel, unknown_id
+from .word_model import WordModel, byte_ids, unknown_id
 
 _SHORT = 48  # symbols; above, the heap is faster
 _NEVER = 1 << 127
@@ -67,7 +67,7 @@ class BPE(WordModel):
                     remedy="Vocabulary and merges do not belong together; fetch the file again.",
                 ) from None
         self._pairs = pairs
-        self._byte_ids = [vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
+        self._byte_ids = byte_ids(vocab) if options.byte_fallback else []
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
         """`encode` of a long word in steps of some milliseconds."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Generator, Iterable, Sequence
 
-from .word_model import WordModel
+from .word_model import WordModel, byte_ids
 
 _TURNS = 4096  # merges of one step
 
@@ -44,8 +44,8 @@ class ScoreBPE(WordModel):
         self._costs = {token: -scores[i] for token, i in self._entries.items()}
         self._unused = frozenset(unused)
         self._whole = frozenset(whole)
-        byte_ids = [self.vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if byte_fallback else [None]
-        self._byte_ids: list[int] = [] if None in byte_ids else byte_ids  # type: ignore[assignment]  # no None
+        ids = byte_ids(self.vocab) if byte_fallback else [None]
+        self._byte_ids: list[int] = [] if None in ids else ids  # type: ignore[assignment]  # no None
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
         if word in self._whole:

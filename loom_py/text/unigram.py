@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import TokenizerError
 from .long_tokens import LongTokens
-from .word_model import WordModel, too_many_matches
+from .word_model import WordModel, byte_ids, too_many_matches
 
 UNKNOWN_PENALTY = 10.0
 _SHORT = 24  # characters of tokens that are looked up
@@ -69,7 +69,7 @@ class Unigram(WordModel):
         long = [token for token in self._entries if len(token) > _SHORT]
         self._long = LongTokens(long) if long else None
         self._long_entries = list(map(self._entries.__getitem__, long))
-        self._byte_ids = [self.vocab.get(f"<0x{byte:02X}>") for byte in range(256)] if options.byte_fallback else []
+        self._byte_ids = byte_ids(self.vocab) if options.byte_fallback else []
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
         states = self._long_states(word)

@@ -45,6 +45,11 @@ class WordModel(ABC):
         """`encode` of a long word in steps of some milliseconds, between which one may stop."""
 
 
+def byte_ids(vocab: Mapping[str, int]) -> list[int | None]:
+    """The ids of `<0x00>` … `<0xFF>`, which the bytes of unknown characters become; None where one is missing."""
+    return [vocab.get(f"<0x{byte:02X}>") for byte in range(256)]
+
+
 def unknown_id(vocab: Mapping[str, int], token: str, where: str) -> int:
     """The id of the token for what the vocabulary lacks. Raises `TokenizerError` where it is not in there itself."""
     try:
