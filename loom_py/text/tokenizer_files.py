@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import TokenizerError
 from ..formats.files import read_json_file
+from ..formats.folder import TOKENIZERS
 from ..formats.source import Source
 from ..schema.fields import Fields, Rules
 from .added_tokens import AddedToken
@@ -86,10 +87,7 @@ def _config(source: Source | None) -> Fields:
     return Fields(value, file=CONFIG, rules=_RULES)
 
 
-READERS: dict[str, Callable[[Source, Source | None], Tokenizer]] = {
-    "tokenizer.json": _json,
-    "tokenizer.model": _sentencepiece,
-    "spiece.model": _sentencepiece,
-    "vocab.txt": _vocab_txt,
-}
+READERS: dict[str, Callable[[Source, Source | None], Tokenizer]] = dict(
+    zip(TOKENIZERS, (_json, _sentencepiece, _sentencepiece, _vocab_txt), strict=True)
+)
 """By the name of the file, the first that is there."""
