@@ -119,9 +119,7 @@ class OnDevice:
         generation, ids = self.device.generation, list(cache.ids)
         cache.truncate(0)
         try:
-            while cache.length < len(ids):
-                count = self.chunk(len(ids) - cache.length)
-                yield from self._feed(np.asarray(ids[cache.length : cache.length + count]), cache)
+            yield from self._again(ids, cache)
             cache.generation = generation
         finally:
             cache.length, cache.ids = len(ids), ids
