@@ -193,10 +193,10 @@ def measure(
     clock = _Clock(parts, repeats)
     replay = yield from clock.seconds(range(len(parts.parts)))
     numbers = {**parts.program.dynamics, **dynamics}
+    calls_of = [[Call(parts.program, d, parts.stored, numbers) for d in run] for run in parts.parts]
     groups: dict[tuple[str, str], list[int]] = {}
-    for i, run in enumerate(parts.parts):
-        calls = [Call(parts.program, d, parts.stored, numbers) for d in run]
-        groups.setdefault((run[0].kernel, _shapes(calls)), []).append(i)
+    for i, calls in enumerate(calls_of):
+        groups.setdefault((calls[0].dispatch.kernel, _shapes(calls)), []).append(i)
     timed: dict[tuple[str, str], float] = {}
     for key, members in groups.items():
         timed[key] = yield from clock.seconds(members)
@@ -204,7 +204,7 @@ def measure(
     total = sum(timed.values())
     rows: list[ProfileRow] = []
     for (kernel, shapes), members in groups.items():
-        calls = [Call(parts.program, d, parts.stored, numbers) for i in members for d in parts.parts[i]]
+        calls = [call for i in members for call in calls_of[i]]
         seconds = timed[kernel, shapes]
         nbytes, operations = sum(map(bytes_moved, calls)), 2 * sum(map(multiply_adds, calls))
         rows.append(
