@@ -6,6 +6,7 @@ import numpy as np
 
 from ..network.network import Network
 from ..nn.layer import Params, tree_map
+from ..values import all_finite
 
 
 class Best:
@@ -19,14 +20,11 @@ class Best:
         self._params: list[Params] = []
         self.accuracy = -1.0
 
-    def _finite(self) -> bool:
-        return all(np.isfinite(w).all() for p in self._network.params for w in p.values())
-
     def offer(self, accuracy: float) -> None:
         """Keep the parameters as they are now if `accuracy` is the highest so far."""
         if self._layers != self._network.layers:
             self._layers, self.accuracy = list(self._network.layers), -1.0
-        if accuracy > self.accuracy and self._finite():
+        if accuracy > self.accuracy and all(map(all_finite, self._network.parameters.values())):
             self.accuracy = accuracy
             self._params = [tree_map(np.copy, p) for p in self._network.params]
 
