@@ -14,12 +14,12 @@ from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
 from ..models.inspect_checkpoint import inspect_checkpoint
 from ..network.bundle import TYPE
-from ..network.loading import build_network_from_json
 from ..network.model_bundle import load_bundle
 from ..network.network import Network
 from ..output import print_json
 from ..schema.strict import MAX_BYTES
 from ..text.tokenizer import Tokenizer
+from .network_file import built
 from .places import within
 
 MAX_SHOWN = 8
@@ -69,10 +69,7 @@ def describe(path: Path) -> dict[str, Any]:
         with within(str(path)):
             vocab_size = Tokenizer.from_json(value).vocab_size
         return {"format": "tokenizer.json", "size": source.size, "vocab_size": vocab_size}
-    wrapped = isinstance(value, Mapping) and "network" in value
-    with within(str(path), "network" if wrapped else ""):
-        network = build_network_from_json(value["network"] if wrapped else value)
-    return {"format": "LOOM configuration", "size": source.size, "models": [_network(network, "")]}
+    return {"format": "LOOM configuration", "size": source.size, "models": [_network(built(value, str(path)), "")]}
 
 
 def _tensors(file: Checkpoint) -> dict[str, Any]:

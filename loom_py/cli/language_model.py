@@ -26,13 +26,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add("--activations", choices=ACTIVATIONS, default="q16", help=activations)
 
 
-def load(args: argparse.Namespace, *, tokenizer: bool) -> LanguageModel:
-    """The model that the arguments name; `tokenizer` says whether it must have one."""
+def load_with_reason(args: argparse.Namespace, *, tokenizer: bool) -> tuple[LanguageModel, str]:
+    """The model that the arguments name, and why it is on its device; `tokenizer` says whether it must have one."""
     steps = load_to_device(
         model_files(args.model), Path(args.model).name, activations=args.activations, tokenizer=tokenizer
     )
     with Bar("loading", 0, "B") as bar:
-        model, reason = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
+        return to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
+
+
+def load(args: argparse.Namespace, *, tokenizer: bool) -> LanguageModel:
+    """The model, with notes on what its user should know."""
+    model, reason = load_with_reason(args, tokenizer=tokenizer)
     if model.device == NUMPY and args.device != NUMPY:
         print(f"note: on NumPy, which is slow: {reason}", file=sys.stderr)
     for notice in model.notices:

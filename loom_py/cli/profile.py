@@ -13,10 +13,7 @@ from pathlib import Path
 
 from ..formats.files import read_json_file
 from ..formats.source import FileSource
-from ..generation.loading import model_files
 from ..generation.on_device import ACTIVATIONS
-from ..generation.placing import load_to_device
-from ..network.loading import build_network_from_json
 from ..network.profilable import STEPS
 from ..output import print_json
 from ..progress import Bar, to_end
@@ -24,7 +21,8 @@ from ..runtime.pending import Waiting
 from ..runtime.profiling import Measured, Profile
 from ..schema.strict import MAX_BYTES
 from .device import add_device, chosen
-from .places import within
+from .language_model import load_with_reason
+from .network_file import built
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> Profile:
-    steps = load_to_device(model_files(args.model), Path(args.model).name, activations=args.activations)
-    with Bar("loading", 0, "B") as bar:
-        model, reason = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
+    model, reason = load_with_reason(args, tokenizer=True)
     print(f"on {model.device}: {reason}", file=sys.stderr)
     return _shown(model.profile_steps(args.tokens, args.context, args.repeats))
 
@@ -61,10 +57,7 @@ def _model(args: argparse.Namespace) -> Profile:
 def _network(args: argparse.Namespace) -> Profile:
     source = FileSource(Path(args.network))
     source.name = args.network
-    value = read_json_file(source, max_bytes=MAX_BYTES)
-    wrapped = isinstance(value, dict) and "network" in value
-    with within(args.network, "network" if wrapped else ""):
-        network = build_network_from_json(value["network"] if wrapped else value)
+    network = built(read_json_file(source, max_bytes=MAX_BYTES), args.network)
     return _shown(network.profile_steps(None, args.step, args.device, args.repeats, args.rows))
 
 
