@@ -6,7 +6,6 @@
  * relative addresses, and in no circles.
  */
 
-import { RuntimeFailure, explain } from "./errors.js";
 import { problemOf } from "./runtime_files.js";
 
 const DECLARED = /^((?:import|export)\s(?:[^;"]*\sfrom\s)?)"(\.{1,2}\/[^"]+)"/gm;
@@ -15,53 +14,46 @@ const OWN_ADDRESS = /\bimport\.meta\.url\b/g;
 const MODULE_MS = 10_000;
 
 /**
- * Addresses of blobs, the module's own last. Rejects with a `RuntimeFailure` that names the module that could not be had.
+ * Addresses of blobs, the module's own first. Rejects when one of the modules could not be had.
  * @param {string | URL} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<string[]>}
  */
 export async function moduleBlobs(url, signal) {
-  /** @type {Map<string, Promise<string>>} */
+  /** @type {Map<string, Promise<string>>} Module → its blob; a module comes before those that it imports. */
   const blobs = new Map();
 
   /** @param {string} address @returns {Promise<string>} */
-  const blob = (address) => {
-    const begun = blobs.get(address) ?? made(address);
+  const blobOf = (address) => {
+    const begun = blobs.get(address) ?? linked(address);
     blobs.set(address, begun);
     return begun;
   };
 
   /** @param {string} address */
-  const made = async (address) => {
+  const linked = async (address) => {
     const text = await source(address, signal);
     const wanted = [...text.matchAll(DECLARED)].map(([, , name]) => new URL(name ?? "", address).href);
-    const imports = await Promise.all(wanted.map(blob));
-    const linked = text
+    const imports = await Promise.all(wanted.map(blobOf));
+    const own = text
       .replace(DECLARED, (_, declaration) => `${declaration}${JSON.stringify(imports.shift())}`)
       .replace(OWN_ADDRESS, () => JSON.stringify(address));
-    return URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
+    return URL.createObjectURL(new Blob([own], { type: "text/javascript" }));
   };
 
   try {
-    await blob(String(url));
+    await blobOf(String(url));
+    return await Promise.all(blobs.values());
   } catch (error) {
-    revoke(await settled(blobs));
+    const results = await Promise.allSettled(blobs.values());
+    revoke(results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
     throw error;
   }
-  const all = await settled(blobs);
-  const own = await /** @type {Promise<string>} */ (blobs.get(String(url)));
-  return [...all.filter((address) => address !== own), own];
 }
 
 /** @param {string[]} addresses */
 export function revoke(addresses) {
   for (const address of addresses) URL.revokeObjectURL(address);
-}
-
-/** @param {Map<string, Promise<string>>} blobs those that came to be */
-async function settled(blobs) {
-  const results = await Promise.allSettled(blobs.values());
-  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
 
 /**
@@ -71,14 +63,8 @@ async function settled(blobs) {
  */
 async function source(url, signal) {
   const late = AbortSignal.timeout(MODULE_MS);
-  /** @type {Response} */
-  let response;
-  try {
-    response = await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late });
-  } catch (error) {
-    throw new RuntimeFailure(`could not be fetched (${explain(error)})`, { where: url, cause: error });
-  }
+  const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late });
   const problem = problemOf(response, url);
-  if (problem) throw new RuntimeFailure(problem.problem, { where: problem.where });
+  if (problem) throw problem;
   return response.text();
 }

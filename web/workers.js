@@ -72,10 +72,9 @@ class ImportFailure extends Error {}
 async function ofBlobs(url, name, cause, signal) {
   const blobs = await moduleBlobs(url, signal).catch(() => null); // what is missing, `failure` says
   if (signal?.aborted) throw signal.reason;
-  const own = blobs?.at(-1);
-  if (!blobs || !own) throw await failure(url, name, cause);
+  if (!blobs) throw await failure(url, name, cause);
   try {
-    return await alive(own, name, signal);
+    return await alive(/** @type {string} */ (blobs[0]), name, signal);
   } catch {
     if (signal?.aborted) throw signal.reason;
     throw await failure(url, name, cause);
