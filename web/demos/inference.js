@@ -45,6 +45,7 @@ let stopping = null;
 
 const starting = startSession({ text: view.status, bar: view.bar, ready: deviceText });
 starting.catch(() => {});
+const profiler = new ProfilePanel(() => model);
 const panel = new ModelPanel(starting, async (loaded) => {
   stopping?.abort();
   const before = model;
@@ -56,7 +57,6 @@ const panel = new ModelPanel(starting, async (loaded) => {
   await before?.dispose();
 });
 void panel.start();
-const profiler = new ProfilePanel(() => model);
 
 /** Forget the conversation. What stands there stays readable, above a line. @param {string} title */
 function startAnew(title) {
