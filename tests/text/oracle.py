@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import tokenizers
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_py.text.tokenizer import Tokenizer
@@ -59,6 +60,16 @@ class Pair:
             stream = self.ours.decoder(skip_special_tokens=skip)
             parts = [stream.add(i) for i in ids]
             assert "".join(parts) + stream.finish() == text, (ids, skip)
+
+    def check_random_ids(self) -> None:
+        ids = sorted(self.theirs.get_vocab().values())
+
+        @settings(max_examples=40, deadline=None)
+        @given(st.lists(st.sampled_from(ids), min_size=1, max_size=30))
+        def check(sample: list[int]) -> None:
+            self.check_ids(sample)
+
+        check()
 
 
 # Characters and snippets at the borders of some class, rule or token.

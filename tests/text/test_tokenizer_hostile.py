@@ -205,9 +205,8 @@ def test_the_small_one_is_fine() -> None:
     assert tokenizer.decode(ids) == "the<new> 12 the"  # <new> takes the space to its left
 
 
-@pytest.mark.parametrize(("path", "value", "place"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_wrong_fields_name_their_path(path: str, value: Any, place: str) -> None:
-    document = small()
+def check_refusal(document: Any, path: str, value: Any, place: str) -> None:
+    """With `value` at `path` the document is refused, and the error says where: at `place`, or at the path."""
     steps = [int(step) if step.isdigit() else step for step in path.split()]
     edit(document, steps, value)
     place = place or json_path(list(steps))
@@ -216,6 +215,11 @@ def test_wrong_fields_name_their_path(path: str, value: Any, place: str) -> None
     assert caught.value.where.startswith(f"tokenizer.json at {place}")
     assert caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(("path", "value", "place"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_wrong_fields_name_their_path(path: str, value: Any, place: str) -> None:
+    check_refusal(small(), path, value, place)
 
 
 VALID = json.dumps(small()).encode()

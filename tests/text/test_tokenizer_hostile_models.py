@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom_py.errors import TokenizerError
-from loom_py.schema.strict import json_path
 from loom_py.text.charsmap import Charsmap
 from loom_py.text.tokenizer import Tokenizer
 from tools.charsmap import charsmap
 
 from .oracle import SURROGATE_FREE
-from .test_tokenizer_hostile import DELETE, TYPES, VALUES, edit, leaves, try_out
+from .test_tokenizer_hostile import DELETE, TYPES, VALUES, check_refusal, edit, leaves, try_out
 
 MAP = charsmap({"a": "b", "é": "e\u0301", "ab": ""})
 UNIGRAM: dict[str, Any] = {
@@ -122,15 +120,7 @@ def test_they_are_fine(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "path", "value", "place"), CASES)
 def test_wrong_fields_name_their_path(name: str, path: str, value: Any, place: str) -> None:
-    document = copy.deepcopy(DOCUMENTS[name])
-    steps = [int(step) if step.isdigit() else step for step in path.split()]
-    edit(document, steps, value)
-    place = place or json_path(list(steps))
-    with pytest.raises(TokenizerError) as caught:
-        Tokenizer.from_json(document)
-    assert caught.value.where.startswith(f"tokenizer.json at {place}")
-    assert caught.value.message
-    assert caught.value.remedy
+    check_refusal(copy.deepcopy(DOCUMENTS[name]), path, value, place)
 
 
 PATHS = [(name, path) for name, document in DOCUMENTS.items() for path in leaves(document)]
