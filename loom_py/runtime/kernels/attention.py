@@ -15,14 +15,14 @@ def _grouped(q: Array, kv_heads: int) -> Array:
     """(…, T, heads, D) → (…, kv_heads, group·T, D): the query rows that share a key–value head."""
     *batch, steps, heads, size = q.shape
     split = q.reshape(*batch, steps, kv_heads, heads // kv_heads, size)
-    return np.moveaxis(split, -4, -2).reshape(*batch, kv_heads, -1, size)
+    return split.swapaxes(-4, -3).swapaxes(-3, -2).reshape(*batch, kv_heads, -1, size)
 
 
 def _ungrouped(a: Array, steps: int) -> Array:
     """Back to (…, T, heads, D)."""
     *batch, kv_heads, rows, size = a.shape
     split = a.reshape(*batch, kv_heads, rows // steps, steps, size)
-    return np.moveaxis(split, -2, -4).reshape(*batch, steps, kv_heads * (rows // steps), size)
+    return split.swapaxes(-2, -3).swapaxes(-3, -4).reshape(*batch, steps, kv_heads * (rows // steps), size)
 
 
 def _probabilities(q: Array, k: Array, steps: int, causal: bool, window: int = 0, cap: float = 0.0) -> Array:
