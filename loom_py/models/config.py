@@ -65,16 +65,24 @@ def read_windows(fields: Fields, layers: int, *, pattern: int = 0, used: bool = 
     window = fields.integer("sliding_window", default=default if "sliding_window" not in fields.values else None)
     if not window or not fields.boolean("use_sliding_window", default=used):
         return [0] * layers
-    kinds = fields.array("layer_types", default=None)
+    kinds = read_layer_types(fields, layers, ("sliding_attention", "full_attention"))
     if kinds is None:
         return [window if not pattern or (i + 1) % pattern else 0 for i in range(layers)]
-    if len(kinds) != layers:
-        raise fields.error(f"expected {layers} words, one a layer, got {len(kinds)}", "layer_types")
-    for i, kind in enumerate(kinds):
-        if kind not in ("sliding_attention", "full_attention"):
-            message = f"the layer {shown(kind)} is not supported"
-            raise ModelError(message, where=fields.at("layer_types", i))
     return [window if kind == "sliding_attention" else 0 for kind in kinds]
+
+
+def read_layer_types(fields: Fields, layers: int, kinds: tuple[str, ...]) -> list[str] | None:
+    """`layer_types`, a word of `kinds` for each layer; None where the file does not say."""
+    listed = fields.array("layer_types", default=None)
+    if listed is None:
+        return None
+    if len(listed) != layers:
+        raise fields.error(f"expected {layers} words, one a layer, got {len(listed)}", "layer_types")
+    for i, kind in enumerate(listed):
+        if kind not in kinds:
+            message, remedy = f"the layer {shown(kind)} is not supported", f"Supported are {', '.join(kinds)}."
+            raise ModelError(message, where=fields.at("layer_types", i), remedy=remedy)
+    return list(listed)
 
 
 def read_cap(fields: Fields, key: str, default: float) -> float:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..runtime import Ops, Tensor
-from ..schema.fields import Fields, shown
+from ..schema.fields import Fields
 from . import llama
 from .blocks import by_segment, gated, joined, linear, projection
-from .config import unsupported
+from .config import read_layer_types, unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
 from .protocols import CacheLayout, Chunk, Kept, Tensors, Weight, keys_and_values
@@ -105,15 +105,10 @@ def _inner(fields: Fields, size: int) -> int:
 
 
 def _convolutional(fields: Fields, layers: int) -> list[bool]:
-    kinds = fields.array("layer_types", default=None)
+    kinds = read_layer_types(fields, layers, ("conv", "full_attention"))
     if kinds is None:
         attending = fields.integers("full_attn_idxs", default=list(range(layers)), maximum=layers - 1)
         return [i not in attending for i in range(layers)]
-    if len(kinds) != layers:
-        raise fields.error(f"expected {layers} words, one a layer, got {len(kinds)}", "layer_types")
-    for i, kind in enumerate(kinds):
-        if kind not in ("conv", "full_attention"):
-            raise fields.error(f"the layer {shown(kind)} is not one of conv, full_attention", "layer_types", i)
     return [kind == "conv" for kind in kinds]
 
 
