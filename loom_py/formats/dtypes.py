@@ -15,6 +15,7 @@ elements in `size` bytes. All numbers are little-endian; `d`, `m` and `dmin` are
 | Q4_K | 256   | d, dmin, 12 scale bytes, 128 nibble bytes                    | d · s · q − dmin · m, by 32      |
 | Q5_K | 256   | d, dmin, 12 scale bytes, 32 high-bit bytes, 128 nibble bytes | d · s · q − dmin · m, by 32      |
 | Q6_K | 256   | 128 nibble bytes, 64 bytes, 16 int8 scales, d                | d · s · (q − 32), by 16          |
+| Q8_K | 256   | d as float32, 256 int8, 32 bytes of their sums               | d · q                            |
 | IQ4_NL | 32  | d, 16 nibble bytes                                           | d · k(q)                         |
 | IQ4_XS | 256 | d, 2 bytes, 4 bytes, 128 nibble bytes                        | d · (s − 32) · k(q), by 32       |
 | MXFP4 | 32   | e, 16 nibble bytes                                           | 2^(e − 128) · f(q)               |
@@ -73,7 +74,7 @@ _BLOCKS = {
     "Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210),
     "Q8_K": (256, 292), "IQ2_XXS": (256, 66), "IQ2_XS": (256, 74), "IQ3_XXS": (256, 98), "IQ1_S": (256, 50),
     "IQ4_NL": (32, 18), "IQ3_S": (256, 110), "IQ2_S": (256, 82), "IQ4_XS": (256, 136), "IQ1_M": (256, 56),
-    "TQ1_0": (256, 54), "TQ2_0": (256, 66), "MXFP4": (32, 17),
+    "TQ1_0": (256, 54), "TQ2_0": (256, 66), "MXFP4": (32, 17), "NVFP4": (64, 36), "Q1_0": (128, 18),
 }  # fmt: skip
 
 STORAGE: dict[str, StorageType] = {
@@ -85,6 +86,7 @@ GGML_TYPES: dict[int, str] = {
     12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",
     20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64",
     29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+    40: "NVFP4", 41: "Q1_0",
 }  # fmt: skip
 """GGUF's type number → name."""
 

@@ -194,6 +194,11 @@ def _q6_k(blocks: Bytes, out: Floats) -> None:
     _scaled(out, _half(blocks, 208) * blocks[:, 192:208].view(np.int8))
 
 
+def _q8_k(blocks: Bytes, out: Floats) -> None:
+    out[...] = blocks[:, 4:260].view(np.int8)
+    out *= np.ascontiguousarray(blocks[:, :4]).view("<f4")
+
+
 def _e4m3_table() -> Floats:
     """float8 E4M3 (Micikevicius et al. 2022): bias 7, no infinities, only all-ones is NaN."""
     code = np.arange(256)
@@ -284,6 +289,7 @@ _DECODERS: dict[str, Callable[[Bytes, Floats], None]] = {
     "Q4_K": _q4_k,
     "Q5_K": _q5_k,
     "Q6_K": _q6_k,
+    "Q8_K": _q8_k,
     "IQ4_NL": _iq4_nl,
     "IQ4_XS": _iq4_xs,
     "MXFP4": _mxfp4,

@@ -60,6 +60,7 @@ class Mixture:
                 (self.experts * rows, columns),
                 parts=tuple(f"{module}.experts.{i}.{name}.weight" for i in range(self.experts)),
                 gguf=f"{blk}.ffn_{gguf}_exps.weight",
+                gguf_parts=tuple(f"{blk}.ffn_{gguf}.{i}.weight" for i in range(self.experts)),  # before April 2024
                 gguf_shape=(self.experts, rows, columns),
             )
 

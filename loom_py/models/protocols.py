@@ -54,7 +54,8 @@ class Weight:
     - `order`: how Hugging Face's rows come into the order of `shape`; None where they are in it.
     - `parts`: names of Hugging Face's tensors whose rows follow one another, where it is made of several.
     - `gguf`: its name in GGUF, empty where that format has none.
-    - `gguf_shape`: GGUF's, where it has the same numbers in other axes.
+    - `gguf_parts`: as `parts`, for GGUF files without `gguf`.
+    - `gguf_shape`: of `gguf`, where it has the same numbers in other axes.
     - `gguf_order`: as `order`, for GGUF's rows.
     """
 
@@ -65,6 +66,7 @@ class Weight:
     order: RowOrder | None = None
     parts: tuple[str, ...] = ()
     gguf: str = ""
+    gguf_parts: tuple[str, ...] = ()
     gguf_shape: tuple[int, ...] = ()
     gguf_order: RowOrder | None = None
 

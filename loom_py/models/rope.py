@@ -15,7 +15,7 @@ from ..schema.fields import Fields, is_number, shown
 from .gguf_config import GGUFConfig, shortest_decimal
 
 GGUF_DIVISORS = "rope_freqs.weight"
-"""The tensor in which GGUF keeps Llama 3.1's scaling: what each frequency is divided by."""
+"""The tensor in which GGUF keeps what each frequency is divided by, such as Llama 3.1's scaling."""
 GGUF_SHORT, GGUF_LONG = "rope_factors_short.weight", "rope_factors_long.weight"
 """The same of longrope, for short and for long sequences."""
 
@@ -235,7 +235,10 @@ def _magnitude(factor: float, scale: float = 1.0) -> float:
 
 
 def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
-    """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised."""
+    """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised.
+
+    Other divisors are a longrope that has the same ones for sequences of every length.
+    """
     theta = gguf.decimal("rope.freq_base", 10000.0, maximum=1e12)
     kind = gguf.string("rope.scaling.type", "none")
     if gguf.checkpoint is not None and GGUF_LONG in gguf.checkpoint and GGUF_SHORT in gguf.checkpoint:
@@ -259,12 +262,16 @@ def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
     divisors = gguf.checkpoint.load(GGUF_DIVISORS)
     scaling = RopeScaling("llama3", shortest_decimal(divisors.max(initial=1.0)))
     expected = inverse_frequencies(size, theta) / inverse_frequencies(size, theta, scaling)
-    if divisors.shape != expected.shape or not np.allclose(divisors, expected, rtol=1e-4):
-        raise ModelError(
-            "the rotary frequencies are scaled in a way that is not Llama 3.1's",
-            where=gguf.checkpoint.info(GGUF_DIVISORS).where,
-        )
-    return theta, None if scaling.factor == 1.0 else scaling
+    if divisors.shape != expected.shape:
+        message = f"{GGUF_DIVISORS} has shape {list(divisors.shape)}, expected {list(expected.shape)}, one a frequency"
+        raise ModelError(message, where=gguf.checkpoint.info(GGUF_DIVISORS).where)
+    if np.allclose(divisors, expected, rtol=1e-4):
+        return theta, None if scaling.factor == 1.0 else scaling
+    factors = tuple(map(shortest_decimal, divisors))
+    context = gguf.integer("context_length", 2048)
+    return theta, RopeScaling(
+        "longrope", 1.0, original_max_position_embeddings=context, short_factor=factors, long_factor=factors
+    )
 
 
 def _gguf_longrope(gguf: GGUFConfig, checkpoint: Checkpoint) -> RopeScaling:

@@ -56,7 +56,7 @@ class CheckpointWeights:
             infos = tuple(map(checkpoint.info, names.find(weight)))
             transposed = layout == "hugging_face" and weight.transposed
             shape = weight.shape[::-1] if transposed else weight.shape
-            if layout == "gguf" and weight.gguf_shape:
+            if layout == "gguf" and weight.gguf_shape and len(infos) == 1:
                 shape = weight.gguf_shape
             shape = (shape[0] // len(infos), *shape[1:])
             for info in infos:
@@ -118,13 +118,18 @@ class CheckpointWeights:
         """
         stored = self._stored[name]
         storage, *others = {info.dtype for info in stored.infos}
-        quantised = STORAGE[storage].quantised
-        raw = len(stored.shape) == 2 and not others and not (quantised and stored.transposed)
-        if not raw or not (quantised or storage in AS_STORED):
+        quantised = all(STORAGE[kind].quantised for kind in (storage, *others))
+        raw = len(stored.shape) == 2 and not (quantised and stored.transposed)
+        if not raw or not (quantised or (storage in AS_STORED and not others)):
             return StoredWeight(_upload(device, self.numbers(name), len(stored.shape)))
-        rows = _joined([self.checkpoint.raw_rows(info.name) for info in stored.infos])
-        if storage not in AS_STORED:
-            rows, storage = requantise(rows, storage), "Q8_0"
+        parts = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
+        if others or storage not in AS_STORED:
+            kinds = [info.dtype for info in stored.infos]
+            parts = [
+                part if kind == "Q8_0" else requantise(part, kind) for part, kind in zip(parts, kinds, strict=True)
+            ]
+            storage = "Q8_0"
+        rows = _joined(parts)
         if not _finite(rows, storage):
             raise self._not_finite(name)
         if stored.transposed:
@@ -171,7 +176,9 @@ class _Names:
 
     def find(self, weight: Weight) -> list[str]:
         if self.gguf:
-            return [self._find(weight, weight.gguf)]
+            parts = weight.gguf_parts if weight.gguf not in self.checkpoint else ()
+            apart = any(name in self.checkpoint for name in parts)
+            return [self._find(weight, name) for name in (parts if apart else (weight.gguf,))]
         return [self._find(weight, name) for name in weight.parts or (weight.name,)]
 
     def _find(self, weight: Weight, name: str) -> str:

@@ -54,6 +54,14 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((np.isnan(a) == nan).all() and (a.view(np.uint32) == b.view(np.uint32))[~nan].all())
 
 
+def test_q8_k() -> None:
+    """Which `gguf` does not widen: a float32, 256 integers, and their sums."""
+    rng = np.random.default_rng(2)
+    d, q = rng.normal(size=(7, 1)).astype(np.float32), rng.integers(-128, 128, (7, 256), dtype=np.int8)
+    blocks = np.concatenate([d.view(np.uint8), q.view(np.uint8), np.full((7, 32), 99, np.uint8)], 1)
+    assert same_bits(ours(blocks, "Q8_K"), d * q)
+
+
 @pytest.mark.parametrize("name", BLOCK_TYPES)
 def test_random_blocks(name: str) -> None:
     blocks = np.random.default_rng(1).integers(0, 256, (3000, STORAGE[name].size), dtype=np.uint8)

@@ -104,8 +104,14 @@ class Case:
         stored = CheckpointWeights(self.checkpoint(), self.decoder().weights(), "hugging_face")
         return {name: stored.numbers(name) for name in stored}
 
-    def write_gguf(self, path: Path, kind: gguf.GGMLQuantizationType) -> Path:
-        """The same model by PyPI's `gguf`, with matrices in `kind` where their rows are whole blocks."""
+    def write_gguf(
+        self, path: Path, *kinds: gguf.GGMLQuantizationType, apart: bool = False
+    ) -> Path:  # fmt: skip
+        """The same model by PyPI's `gguf`.
+
+        - `kinds`: of matrices whose rows are whole blocks; the parts of one matrix have them in turn.
+        - `apart`: whether each expert has tensors of its own, as files before April 2024.
+        """
         c, architecture = self.config, ARCHITECTURES[self.name]
         writer = gguf.GGUFWriter(path, architecture)
         heads, width = self._first("num_attention_heads", "n_head"), self._first("hidden_size", "n_embd")
@@ -117,8 +123,8 @@ class Case:
         writer.add_head_count(heads)
         if "num_key_value_heads" in c:
             count = c["num_key_value_heads"]
-            kinds = c.get("layer_types", ())
-            writer.add_head_count_kv([0 if kind == "conv" else count for kind in kinds] if "conv" in kinds else count)
+            layers = c.get("layer_types", ())
+            writer.add_head_count_kv([0 if kind == "conv" else count for kind in layers] if "conv" in layers else count)
         if "conv_L_cache" in c:
             writer.add_shortconv_l_cache(c["conv_L_cache"])
         if "num_experts_per_tok" in c:
@@ -145,8 +151,10 @@ class Case:
         for weight in self.decoder().weights():
             data = numbers[weight.name][_as_gguf(weight)].reshape(weight.gguf_shape or weight.shape)
             blocks = data.ndim > 1 and data.shape[-1] % 32 == 0
-            stored = kind if blocks else gguf.GGMLQuantizationType.F32
-            writer.add_tensor(weight.gguf, gguf.quantize(data, stored), raw_dtype=stored)
+            split = zip(weight.gguf_parts, data, strict=True) if apart and weight.gguf_parts else [(weight.gguf, data)]
+            for i, (name, part) in enumerate(split):
+                stored = kinds[i % len(kinds)] if blocks else gguf.GGMLQuantizationType.F32
+                writer.add_tensor(name, gguf.quantize(part, stored), raw_dtype=stored)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

@@ -98,6 +98,18 @@ def test_quantised_from_gguf(name: str, tmp_path: Path, simd: Device) -> None:
     quick.close()
 
 
+def test_experts_apart_in_gguf(tmp_path: Path, simd: Device) -> None:
+    """Files before April 2024 have a tensor an expert, each in a storage of its own."""
+    case = Case("mixtral")
+    check(case, on_numpy(*open_gguf(case.write_gguf(tmp_path / "f32.gguf", Kind.F32, apart=True)), "gguf"))
+    decoder, file = open_gguf(case.write_gguf(tmp_path / "m.gguf", Kind.Q8_0, Kind.Q5_1, apart=True))
+    exact, quick = on_numpy(decoder, file, "gguf"), on_device(decoder, file, "gguf", simd, "q16")
+    ids = np.array(case.ids[0])
+    reference = exact.forward(ids, exact.new_cache(), every=True)
+    assert relative(quick.forward(ids, quick.new_cache(), every=True), reference) < 1e-2
+    quick.close()
+
+
 @pytest.mark.parametrize(
     "family", [family for family in families() if family.architectures], ids=lambda family: family.model_types[0]
 )

@@ -14,7 +14,7 @@ from loom_py.formats.gguf import GGUFFile
 from loom_py.formats.source import FileSource
 from loom_py.models.llama import Llama, LlamaConfig
 from loom_py.models.registry import gguf_config, gguf_decoder
-from loom_py.models.rope import unpermute_rope_rows
+from loom_py.models.rope import inverse_frequencies, unpermute_rope_rows
 from loom_py.schema.fields import FILE, Fields
 
 from ..formats.conftest import open_file, tiny  # noqa: F401 (fixtures)
@@ -121,9 +121,23 @@ def test_llama3_frequencies(tmp_path: Path, open_file: Open) -> None:  # noqa: F
     scaling = llama(file.metadata, file).rope_scaling
     assert scaling is not None
     assert (scaling.kind, scaling.factor, scaling.original_max_position_embeddings) == ("llama3", 8.0, 8192)
-    extra = {"rope_freqs.weight": np.linspace(1, 8, 8).astype(np.float32)}
-    file = GGUFFile(open_file(write_tiny_gguf(tmp_path / "b.gguf", theta=theta, extra=extra).path))
-    with pytest.raises(ModelError, match=r"b\.gguf at byte \d+: the rotary frequencies"):
+
+
+def test_other_divisors_of_frequencies(tmp_path: Path, open_file: Open) -> None:  # noqa: F811
+    """They serve sequences of every length."""
+    divisors = np.linspace(1, 8, 8).astype(np.float32)
+    path = write_tiny_gguf(tmp_path / "a.gguf", extra={"rope_freqs.weight": divisors}).path
+    file = GGUFFile(open_file(path))
+    config = llama(file.metadata, file)
+    for long in (False, True):
+        scaled = inverse_frequencies(16, config.rope_theta, config.rope_scaling, long=long)
+        np.testing.assert_allclose(scaled * divisors, inverse_frequencies(16, config.rope_theta), rtol=1e-6)
+    decoder = gguf_decoder(file)
+    assert isinstance(decoder, Llama)
+    assert decoder.query_factor == 1.0
+    extra = {"rope_freqs.weight": divisors[:5]}
+    file = GGUFFile(open_file(write_tiny_gguf(tmp_path / "b.gguf", extra=extra).path))
+    with pytest.raises(ModelError, match=r"b\.gguf at byte \d+: rope_freqs.weight has shape \[5\], expected \[8\]"):
         gguf_config(file.metadata, file)
 
 
