@@ -23,10 +23,13 @@ from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
+from ..formats.scaled import SCALED, ScaledCheckpoint
 from ..formats.source import FileSource, Source
 from ..models.protocols import Decoder
+from ..models.quantisation import check_quantisation
 from ..models.registry import MAX_CONFIG_BYTES, gguf_decoder, read_decoder
 from ..models.weights import CheckpointWeights
+from ..schema.fields import FILE, Fields
 from ..text.tokenizer import Tokenizer
 from ..text.tokenizer_files import open_tokenizer
 from .text_files import TextSettings, gguf_texts, hugging_face_texts
@@ -129,9 +132,21 @@ def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[st
         checkpoint = SafetensorsIndex(files[INDEX], shards)
     else:
         checkpoint = SafetensorsFile(next(iter(shards.values())))
+    checkpoint = ScaledCheckpoint(checkpoint, check_quantisation(Fields(config, file="config.json", rules=FILE)))
     weights = CheckpointWeights(checkpoint, decoder.weights(), "hugging_face")
     head = _own_head(config, decoder, checkpoint)
-    return OpenedModel(name, decoder, tokenizer, texts, weights, (*notices, *texts.notices), head)
+    notices = (*notices, *texts.notices, *_widened(weights))
+    return OpenedModel(name, decoder, tokenizer, texts, weights, notices, head)
+
+
+def _widened(weights: CheckpointWeights) -> tuple[str, ...]:
+    """What becomes of weights of 8 bits, for which devices have no kernels."""
+    infos = [info for name in weights for info in weights.infos(name) if info.dtype in SCALED]
+    if not infos:
+        return ()
+    stored, numbers = sum(info.nbytes for info in infos), sum(info.numel for info in infos)
+    sizes = f"{2 * numbers / 1e6:,.0f} MB in place of {stored / 1e6:,.0f}"
+    return (f"Weights of 8 bits become float16 in a device's memory, {sizes}, and float32 on NumPy.",)
 
 
 def model_files(path: str | os.PathLike[str]) -> ModelFiles:

@@ -21,6 +21,7 @@ from ..schema.fields import FILE, Fields
 from .config import unsupported
 from .gguf_config import ARCHITECTURE, GGUFConfig
 from .protocols import Decoder, Encoder
+from .quantisation import check_quantisation
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
@@ -59,9 +60,7 @@ def read_decoder(config: object, where: str = "config.json") -> Decoder:
     """
     fields = Fields(config, file=where, rules=FILE)
     family = _family_of(fields)
-    if fields.has("quantization_config"):
-        message = "the weights are quantised in a way this package does not read"
-        raise unsupported(fields, "quantization_config", message, "Use unquantised weights, or a GGUF of the model.")
+    check_quantisation(fields)
     if family.decoder is None:
         raise unsupported(fields, "model_type", "the model embeds texts and cannot continue them", "Use a decoder.")
     return family.decoder(fields)

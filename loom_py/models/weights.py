@@ -13,11 +13,13 @@ from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint, TensorInfo
 from ..formats.dtypes import STORAGE
 from ..formats.quant import can_widen, readable_types, requantise
+from ..formats.scaled import SCALED
 from ..runtime import Tensor
 from ..runtime.device import Device
 from ..runtime.stored import StoredWeight
 from ..runtime.tensor import DeviceTensor
 from .protocols import RowOrder, Weight
+from .quantisation import UNQUANTISED
 
 Layout = Literal["hugging_face", "gguf"]
 AS_STORED = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
@@ -114,14 +116,16 @@ class CheckpointWeights:
     def upload(self, name: str, device: Device) -> StoredWeight:
         """The weight in a device's memory: matrices as stored where the device can use them so.
 
-        Blocks of other kinds become Q8_0, other numbers F32. Raises `ModelError` for NaN or infinity.
+        Blocks of other kinds become Q8_0, numbers of 8 bits F16 where it holds them, others F32. Raises `ModelError`
+        for NaN or infinity.
         """
         stored = self._stored[name]
         storage, *others = {info.dtype for info in stored.infos}
         quantised = all(STORAGE[kind].quantised for kind in (storage, *others))
         raw = len(stored.shape) == 2 and not (quantised and stored.transposed)
         if not raw or not (quantised or (storage in AS_STORED and not others)):
-            return StoredWeight(_upload(device, self.numbers(name), len(stored.shape)))
+            narrow = {storage, *others} <= {*SCALED}
+            return StoredWeight(_upload(device, self.numbers(name), len(stored.shape), narrow))
         parts = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
         if others or storage not in AS_STORED:
             kinds = [info.dtype for info in stored.infos]
@@ -193,6 +197,10 @@ class _Names:
         where = self.checkpoint.name
         if self.gguf and not name:
             raise ModelError(f"GGUF has no place for the weight {weight.name}", where=where)
+        packed = f"{name.removesuffix('.weight')}.qweight"
+        if packed in self.checkpoint:
+            message = f"the weight {name} is packed as {packed}, which GPTQ and AWQ write and is not read"
+            raise ModelError(message, where=where, remedy=UNQUANTISED)
         raise ModelError(f"the weight {name} is missing", where=where)
 
 
@@ -206,9 +214,12 @@ def _ordered(stored: _Stored, rows: NDArray[Any]) -> NDArray[Any]:
     return rows if stored.order is None else stored.order(rows)
 
 
-def _upload(device: Device, weight: NDArray[np.float32], axes: int) -> DeviceTensor:
+def _upload(device: Device, weight: NDArray[np.float32], axes: int, narrow: bool) -> DeviceTensor:
     if axes != 2:
         return device.upload(weight)
+    if narrow and np.abs(weight).max(initial=0) <= np.finfo(np.float16).max:
+        half = weight.astype("<f2")
+        return device.upload_stored(half.view(np.uint8).reshape(len(half), -1), "F16", weight.shape)
     return device.upload_stored(weight.view(np.uint8).reshape(len(weight), -1), "F32", weight.shape)
 
 
