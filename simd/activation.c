@@ -103,6 +103,8 @@ D(hard_swish) {
     v128 middle = wasm_v128_and(between(z, -3, 3), add4(div4(z, splat(3)), splat(0.5f)));
     return select4(wasm_f32x4_ge(z, splat(3)), one(), middle);
 }
+F(hard_tanh) { return at_most(at_least(z, -1), 1); }
+D(hard_tanh) { return where(between(z, -1, 1), 1, 0); }
 
 /* EACH_ACTIVATION (enumerations.h) lists what kernels/activation.py declares: f_name and d_name must precede it. */
 #define NUMBER(name) ACTIVATION_##name,

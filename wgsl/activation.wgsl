@@ -35,6 +35,7 @@ fn value(z: f32) -> f32 {
         case HARD_SIGMOID { return clamp(z / 6.0 + 0.5, 0.0, 1.0); }
         case HARD_SWISH { return z * clamp(z / 6.0 + 0.5, 0.0, 1.0); }
         case SOFTSIGN { return z / (1.0 + abs(z)); }
+        case HARD_TANH { return clamp(z, -1.0, 1.0); }
         default { return 0.0; }
     }
 }
@@ -65,6 +66,7 @@ fn derivative(z: f32) -> f32 {
         case HARD_SIGMOID { return select(0.0, 1.0 / 6.0, z > -3.0 && z < 3.0); }
         case HARD_SWISH { return select(select(0.0, z / 3.0 + 0.5, z > -3.0), 1.0, z >= 3.0); }
         case SOFTSIGN { let d = 1.0 + abs(z); return 1.0 / (d * d); }
+        case HARD_TANH { return select(0.0, 1.0, z > -1.0 && z < 1.0); }
         default { return 0.0; }
     }
 }

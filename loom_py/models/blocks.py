@@ -100,9 +100,9 @@ def by_segment(ops: Ops, chunk: Chunk, *tensors: Tensor) -> Iterator[tuple[Segme
         start += segment.length
 
 
-def joined(ops: Ops, rows: Sequence[Tensor]) -> Tensor:
-    """The rows of all segments, in order, as one tensor."""
-    return rows[0] if len(rows) == 1 else ops.concat(rows, 0)
+def joined(ops: Ops, parts: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """The parts, such as the rows of all segments, in order as one tensor."""
+    return parts[0] if len(parts) == 1 else ops.concat(parts, axis)
 
 
 def gated_mlp(ops: Ops, weights: Tensors, block: str, x: Tensor, activation: str = "silu") -> Tensor:

@@ -21,11 +21,13 @@ class SandwichGemma(Gemma):
     """What Gemma 2 and 3 share.
 
     - `query_scale`: what products of queries and keys are multiplied with.
+    - `caps`: where these level off, and logits; 0 for nowhere.
     """
 
-    def __init__(self, config: LlamaConfig, windows: list[int], query_scale: float) -> None:
+    def __init__(self, config: LlamaConfig, windows: list[int], query_scale: float, caps: tuple[float, float]) -> None:
         super().__init__(config, windows)
         self.query_factor *= query_scale * config.head_dim**0.5
+        self.score_cap, self.logit_cap = caps
 
     def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
         for name, gguf in (
@@ -48,15 +50,12 @@ class SandwichGemma(Gemma):
         h = self.mlp(ops, weights, f"{block}.mlp", h)
         return ops.add(x, self.norm(ops, weights, f"{block}.post_feedforward_layernorm", h))
 
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        return soft_cap(ops, super().logits(ops, weights, hidden), self.logit_cap)
+
 
 class Gemma2(SandwichGemma):
-    """A `Decoder`; `logit_cap` is where logits level off, 0 for nowhere."""
-
-    def __init__(
-        self, config: LlamaConfig, windows: list[int], query_scale: float, score_cap: float, logit_cap: float
-    ) -> None:
-        super().__init__(config, windows, query_scale)
-        self.score_cap, self.logit_cap = score_cap, logit_cap
+    """A `Decoder`."""
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -65,12 +64,8 @@ class Gemma2(SandwichGemma):
             config,
             read_windows(fields, config.num_hidden_layers, pattern=2, default=4096),
             fields.number("query_pre_attn_scalar", default=256.0, above=0) ** -0.5,
-            read_cap(fields, "attn_logit_softcapping", 50.0),
-            read_cap(fields, "final_logit_softcapping", 30.0),
+            (read_cap(fields, "attn_logit_softcapping", 50.0), read_cap(fields, "final_logit_softcapping", 30.0)),
         )
-
-    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
-        return soft_cap(ops, super().logits(ops, weights, hidden), self.logit_cap)
 
 
 def query_divisor(config: dict[str, Any], largest: int) -> int:

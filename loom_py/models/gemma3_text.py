@@ -1,4 +1,4 @@
-"""Gemma 3 (Gemma Team 2025), text: Gemma 2 with normalised queries and keys, no soft caps, and two rotary bases."""
+"""Gemma 3 (Gemma Team 2025), text: Gemma 2 with normalised queries and keys and two rotary bases; no caps as a rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..schema.fields import Fields
 from . import gemma
-from .config import read_windows, unsupported
+from .config import read_cap, read_windows, unsupported
 from .gemma import gemma_config
 from .gemma2 import SandwichGemma, query_divisor
 from .gguf_config import GGUFConfig
@@ -26,16 +26,20 @@ class Gemma3(SandwichGemma):
     head_norms = True
 
     def __init__(
-        self, config: LlamaConfig, windows: list[int], query_scale: float, window_frequencies: NDArray[Any]
+        self,
+        config: LlamaConfig,
+        windows: list[int],
+        query_scale: float,
+        caps: tuple[float, float],
+        window_frequencies: NDArray[Any],
     ) -> None:
-        super().__init__(config, windows, query_scale)
+        super().__init__(config, windows, query_scale, caps)
         self.window_frequencies = window_frequencies
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        for key in ("attn_logit_softcapping", "final_logit_softcapping"):
-            if fields.has(key):
-                raise unsupported(fields, key, "soft caps are not supported in this family")
+        if fields.has("attn_logit_softcapping"):  # which transformers reads and leaves unused
+            raise unsupported(fields, "attn_logit_softcapping", "a cap of scores is not supported in this family")
         if fields.boolean("use_bidirectional_attention"):
             raise unsupported(fields, "use_bidirectional_attention", "attention to later tokens is not supported")
         config = gemma_config(fields)
@@ -49,6 +53,7 @@ class Gemma3(SandwichGemma):
             config,
             read_windows(fields, config.num_hidden_layers, pattern=pattern, default=4096),
             size**-0.5,
+            (0.0, read_cap(fields, "final_logit_softcapping", 0.0)),
             inverse_frequencies(config.rotary_size, theta, scaling),
         )
 

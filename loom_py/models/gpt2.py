@@ -8,7 +8,7 @@ from typing import Any
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from .blocks import activated, cached_attention, layer_norm, linear, vectors
-from .config import activation, token_ids, unsupported
+from .config import activation, token_ids
 from .gguf_config import GGUFConfig
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
 from .registry import Family
@@ -18,14 +18,15 @@ TOKENS, POSITIONS = f"{BODY}.wte.weight", f"{BODY}.wpe.weight"
 
 
 class GPT2:
-    """A `Decoder`. Raises `ModelError` for variants of the attention's scale."""
+    """A `Decoder`.
+
+    - `scaled`: whether attention's scores are divided by √D.
+    - `divided`: whether they are divided by the number of their layer, counted from 1, too.
+    """
 
     def __init__(self, fields: Fields) -> None:
-        if not fields.boolean("scale_attn_weights", default=True):
-            raise unsupported(fields, "scale_attn_weights", "attention without its scale is not supported")
-        if fields.boolean("scale_attn_by_inverse_layer_idx"):
-            message = "attention scaled by its layer's number is not supported"
-            raise unsupported(fields, "scale_attn_by_inverse_layer_idx", message)
+        self.scaled = fields.boolean("scale_attn_weights", default=True)
+        self.divided = fields.boolean("scale_attn_by_inverse_layer_idx")
         vocab = fields.integer("vocab_size", default=50257, maximum=1 << 24)
         width = fields.integer("n_embd", default=768, maximum=1 << 20)
         self.heads = fields.integer("n_head", default=12, maximum=1 << 14)
@@ -81,7 +82,8 @@ class GPT2:
         qkv = linear(ops, w, f"{block}.attn.c_attn", layer_norm(ops, w, f"{block}.ln_1", x, self.eps))
         shape = (count, self.heads, width // self.heads)
         q, k, v = (ops.reshape(ops.narrow(qkv, 1, i * width, width), shape) for i in range(3))
-        mixed = cached_attention(ops, chunk, layer, q, k, v, None)
+        factor = (1.0 if self.scaled else shape[2] ** 0.5) / (layer + 1 if self.divided else 1)
+        mixed = cached_attention(ops, chunk, layer, q if factor == 1 else ops.scale(q, factor), k, v, None)
         x = ops.add(x, linear(ops, w, f"{block}.attn.c_proj", mixed))
         h = linear(ops, w, f"{block}.mlp.c_fc", layer_norm(ops, w, f"{block}.ln_2", x, self.eps))
         return ops.add(x, linear(ops, w, f"{block}.mlp.c_proj", activated(ops, self.activation, h)))

@@ -32,7 +32,8 @@ class GPTNeoX:
         if width % self.heads:
             raise fields.error(f"{width} does not divide into {self.heads} attention heads", "hidden_size")
         self.size = width // self.heads
-        theta, scaling = read_rope(fields)
+        base = fields.number("rotary_emb_base", default=10000.0, maximum=1e12, above=0)  # its name until 2024
+        theta, scaling = read_rope(fields, theta=base)
         turned = rotary_size(fields, self.size, key="rotary_pct", default=0.25)
         check_factors(fields, turned, scaling)
         self.frequencies = inverse_frequencies(turned, theta, scaling)

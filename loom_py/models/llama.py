@@ -186,12 +186,13 @@ class Llama:
         yield from self.norm_weights(f"{block}.post_attention_layernorm", f"{blk}.ffn_norm")
         yield from self.mlp_weights(f"{block}.{self.mlp_name}", blk)
 
-    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
-        """Of a norm over the hidden state."""
+    def norm_weights(self, module: str, gguf: str, size: int = 0) -> Iterator[Weight]:
+        """Of a norm over so many numbers, by default the hidden state."""
+        size = size or self.config.hidden_size
         if self.layer_norms:
-            yield from vectors(module, self.config.hidden_size, gguf)
-            return
-        yield Weight(f"{module}.weight", (self.config.hidden_size,), gguf=f"{gguf}.weight")
+            yield from vectors(module, size, gguf)
+        else:
+            yield Weight(f"{module}.weight", (size,), gguf=f"{gguf}.weight")
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         """Of the attention `module` of a layer."""
@@ -214,7 +215,7 @@ class Llama:
             )
         if self.head_norms:
             for name, gguf in ((self.q_norm, "attn_q_norm"), (self.k_norm, "attn_k_norm")):
-                yield Weight(f"{module}.{name}.weight", (c.head_dim,), gguf=f"{blk}.{gguf}.weight")
+                yield from self.norm_weights(f"{module}.{name}", f"{blk}.{gguf}", c.head_dim)
 
     def qkv_biases(self, module: str, blk: str) -> Iterator[Weight]:
         """Biases of queries, keys and values alone, for families that have them."""

@@ -37,13 +37,8 @@ class NanoChat(Llama):
         config = LlamaConfig.read(fields, act="relu2")
         return cls(config, read_cap(fields, "final_logit_softcapping", 15.0))
 
-    def norm_weights(self, module: str, gguf: str) -> Iterator[Weight]:
+    def norm_weights(self, module: str, gguf: str, size: int = 0) -> Iterator[Weight]:
         yield from ()
-
-    def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
-        for weight in super().attention_weights(module, blk):
-            if "_norm." not in weight.name:
-                yield weight
 
     def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
         c = self.config

@@ -8,7 +8,6 @@ from typing import Any, Self
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
-from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
 from .mixture import Mixture, gguf_mixture
@@ -22,21 +21,29 @@ class OLMoE(MixtureLlama):
     """A `Decoder`."""
 
     interleaved_in_gguf = False
+    limit = 0.0
+    """What queries, keys and values are clipped to; 0 for nothing."""
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        if fields.has("clip_qkv"):
-            raise unsupported(fields, "clip_qkv", "clipped queries, keys and values are not supported")
         config = LlamaConfig.read(fields, eps=1e-5)
         mixture = Mixture.read(fields, config.intermediate_size, experts=64, chosen=8)
-        return cls(config, [mixture] * config.num_hidden_layers)
+        model = cls(config, [mixture] * config.num_hidden_layers)
+        model.limit = fields.number("clip_qkv", default=None, above=0) or 0.0
+        return model
 
     def attention_weights(self, module: str, blk: str) -> Iterator[Weight]:
         yield from super().attention_weights(module, blk)
         yield from whole_norm_weights(self.config, module, blk)
 
     def heads(self, ops: Ops, weights: Tensors, module: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return whole_normed_heads(self, ops, weights, module, h)
+        q, k, v = whole_normed_heads(self, ops, weights, module, h)
+        return self._clipped(ops, q), self._clipped(ops, k), self._clipped(ops, v)
+
+    def _clipped(self, ops: Ops, x: Tensor) -> Tensor:
+        if not self.limit:
+            return x
+        return ops.scale(ops.activate("hard_tanh", ops.scale(x, 1 / self.limit)), self.limit)
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
 from . import llama
 from .blocks import activated, linear, projection
-from .config import unsupported
 from .gguf_config import GGUFConfig
 from .llama import Llama, LlamaConfig
 from .protocols import Chunk, Tensors, Weight
@@ -22,13 +21,14 @@ class Phi(Llama):
     interleaved_in_gguf = False
     layer_norms = True
     final_norm, out_proj = "model.final_layernorm", "dense"
+    q_norm, k_norm = "q_layernorm", "k_layernorm"
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        if fields.boolean("qk_layernorm"):
-            raise unsupported(fields, "qk_layernorm", "norms of queries and keys are not supported in this family")
         config = LlamaConfig.read(fields, bias=True, act="gelu_new", eps=1e-5, eps_key="layer_norm_eps", rotary=0.5)
-        return cls(config)
+        model = cls(config)
+        model.head_norms = fields.boolean("qk_layernorm")
+        return model
 
     def weights(self) -> Iterator[Weight]:
         yield from super().weights()

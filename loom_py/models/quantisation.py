@@ -14,7 +14,7 @@ _FORMATS = ("float-quantized", "int-quantized", "naive-quantized")
 def check_quantisation(fields: Fields) -> tuple[int, int]:
     """Rows and columns of a block of weights that shares a scale, where scales come by block.
 
-    Read are matrices of eight bits with scales beside them: `fp8` and `fbgemm_fp8`, and `compressed-tensors` with float8
+    Read are matrices of eight bits with scales beside them: `fp8`, `fbgemm_fp8`, and `compressed-tensors` with float8
     or symmetric int8. What such a file says of activations is left alone: they stay exact. Raises `ModelError` for
     weights that are quantised in another way.
     """

@@ -31,7 +31,7 @@ except DeviceError as error:
 """
 USE = """
 from loom_py.nn.activation import resolve
-assert resolve(17, "") == "softmax" and resolve(18, "") == resolve("algebraic_softplus", "") == "squareplus"
+assert resolve(17, "") == "softmax" and resolve(19, "") == resolve("algebraic_softplus", "") == "squareplus"
 assert parity("activate", "activate_grad", label="squareplus-") == 12
 train([{"type": "dense", "output_size": 7, "activation": "squareplus"}, {"type": "dense", "output_size": 2}])
 """

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from loom_py.generation.on_device import OnDevice
+from loom_py.generation.on_numpy import OnNumpy
 from loom_py.generation.runner import Runner
 from loom_py.models.registry import Family, families, read_decoder
 from loom_py.runtime.device import Device
@@ -18,7 +20,7 @@ from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.webgpu import WebGPUDevice
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
-from .families import ARCHITECTURES, CASES, SHAPE, Case, on_device, on_numpy, open_gguf
+from .families import ARCHITECTURES, CASES, SHAPE, Case, on_device, on_numpy, open_gguf, random_weights, uploaded
 
 Kind = gguf.GGMLQuantizationType
 
@@ -77,6 +79,31 @@ def test_as_transformers_on_webgpu(name: str, webgpu: Device) -> None:
     model = on_device(case.decoder(), case.checkpoint(), "hugging_face", webgpu)
     check(case, model)
     model.close()
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "heads normalised one by one": {"model_type": "stablelm", "qk_layernorm": True, "hidden_size": 64},
+    "heads normalised alike": {"model_type": "phi", "qk_layernorm": True, "hidden_size": 64},
+    "clipped": {"model_type": "olmoe", "num_experts": 4, "num_experts_per_tok": 2, "clip_qkv": 0.5},
+    "divided by the layer": {"model_type": "gpt2", "n_embd": 48, "n_layer": 3, "n_head": 4, "n_positions": 64}
+    | {"scale_attn_by_inverse_layer_idx": True},
+    "capped": {"model_type": "gemma3_text", "head_dim": 16, "final_logit_softcapping": 2.0},
+}
+"""Configurations that few checkpoints have."""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("device_name", ["simd", "webgpu"])
+def test_variants_are_alike_on_devices(name: str, device_name: str, request: pytest.FixtureRequest) -> None:
+    """On NumPy they are compared with torch, where it is installed."""
+    device: Device = request.getfixturevalue(device_name)
+    decoder = read_decoder({**SHAPE, **VARIANTS[name]})
+    weights = random_weights(decoder)
+    exact, quick = OnNumpy(decoder, weights), OnDevice(decoder, uploaded(weights, device), device, "f32")
+    ids = np.arange(3, 14)
+    reference = exact.forward(ids, exact.new_cache(), every=True)
+    assert relative(quick.forward(ids, quick.new_cache(), every=True), reference) < 1e-4
+    quick.close()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

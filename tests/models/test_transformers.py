@@ -46,7 +46,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "gemma3_text": (
         {"head_dim": 16, "sliding_window": 6},
-        {"head_dim": 16, "query_pre_attn_scalar": 40, "sliding_window": 4, "sliding_window_pattern": 3},
+        {"head_dim": 16, "query_pre_attn_scalar": 40, "sliding_window": 4, "sliding_window_pattern": 3}
+        | {"final_logit_softcapping": 3.0},
     ),
     "olmo2": ({}, {"tie_word_embeddings": True, "num_key_value_heads": 4}),
     "olmo3": ({"sliding_window": 6}, {"sliding_window": 5, "rope_parameters": YARN}),
@@ -55,8 +56,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"embedding_multiplier": 3.0, "attention_multiplier": 0.5, "residual_multiplier": 0.3, "logits_scaling": 2.0},
     ),
     "starcoder2": ({}, {"use_bias": False, "sliding_window": 6, "tie_word_embeddings": False}),
-    "stablelm": (WIDE, WIDE | {"use_qkv_bias": True, "use_parallel_residual": True, "tie_word_embeddings": True}),
-    "phi": (WIDE, WIDE | {"num_key_value_heads": 1, "partial_rotary_factor": 0.25}),
+    "stablelm": (
+        WIDE | {"qk_layernorm": True},
+        WIDE | {"use_qkv_bias": True, "use_parallel_residual": True, "tie_word_embeddings": True},
+    ),
+    "phi": (WIDE, WIDE | {"num_key_value_heads": 1, "partial_rotary_factor": 0.25, "qk_layernorm": True}),
     "helium": ({"head_dim": 12}, {"head_dim": 12, "attention_bias": True, "mlp_bias": True}),
     "ernie4_5": ({"head_dim": 12}, {"head_dim": 16, "use_bias": True, "rope_parameters": DYNAMIC}),
     "nanochat": ({}, {"attention_bias": True, "final_logit_softcapping": 3.0, "rope_parameters": YARN}),
@@ -73,13 +77,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "olmoe": (
         {"num_experts": 8, "num_experts_per_tok": 3},
-        {"num_experts": 4, "num_experts_per_tok": 1, "norm_topk_prob": True},
+        {"num_experts": 4, "num_experts_per_tok": 1, "norm_topk_prob": True, "clip_qkv": 0.7},
     ),
     "gpt2": (
         {"n_embd": 48, "n_layer": 3, "n_head": 4, "n_positions": 64},
-        {"n_embd": 40, "n_layer": 2, "n_head": 2, "n_positions": 64, "n_inner": 56, "activation_function": "relu"},
+        {"n_embd": 40, "n_layer": 2, "n_head": 2, "n_positions": 64, "n_inner": 56, "activation_function": "relu"}
+        | {"scale_attn_weights": False, "scale_attn_by_inverse_layer_idx": True},
     ),
-    "gpt_neox": (WIDE, WIDE | {"use_parallel_residual": False, "attention_bias": False, "tie_word_embeddings": True}),
+    "gpt_neox": (
+        WIDE | {"rotary_emb_base": 500},
+        WIDE | {"use_parallel_residual": False, "attention_bias": False, "tie_word_embeddings": True},
+    ),
 }
 """Changes of `SHAPE` by family, twice."""
 

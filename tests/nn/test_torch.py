@@ -64,6 +64,7 @@ ACTIVATIONS = {
     "hard_sigmoid": nn.Hardsigmoid(),
     "hard_swish": nn.Hardswish(),
     "softsign": nn.Softsign(),
+    "hard_tanh": nn.Hardtanh(),
     "linear": nn.Identity(),
     "leaky_relu": nn.LeakyReLU(0.1),
     "softmax": nn.Softmax(dim=-1),

@@ -127,6 +127,7 @@ ACTIVATIONS: dict[str, Activation] = {
         "z hard_sigmoid(z)",
     ),
     "softsign": Activation(lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2, "z / (1 + |z|)"),
+    "hard_tanh": Activation(lambda z: np.clip(z, -1, 1), lambda z: _between(z, -1, 1), "min(max(−1, z), 1)"),
 }
 """Name → activation. Configurations know them by their place too, so new ones go to the end."""
 enumeration("activation", ACTIVATIONS)
