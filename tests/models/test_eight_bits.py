@@ -59,7 +59,7 @@ def scales(form: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
 def spread(scale: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A scale for each number of a matrix."""
     if scale.ndim == 2 and scale.shape[1] > 1:
-        return np.kron(scale, np.ones((24, 20)))[: shape[0], : shape[1]]
+        return np.kron(scale, np.ones((24, 20)))[: shape[0], : shape[1]].astype(np.float64)
     return np.broadcast_to(scale.reshape(-1, 1).astype(np.float64), shape)
 
 
