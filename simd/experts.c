@@ -40,34 +40,125 @@ KERNEL(expert_digits) {
         }
 }
 
+/* An expert's weight, of which a group is eight rows: in blocks the groups of all experts follow each other. */
+typedef struct {
+    const u8 *weight;
+    u32 storage, rows, k, experts;
+} Experts;
+
+static inline const u8 *group_of(const Experts *m, u32 expert, u32 g) {
+    size_t group = (size_t)expert * (m->rows / GROUP) + g;
+    return m->weight + group * (m->k / BLOCK) * block_bytes(m->storage);
+}
+/* out (count, 8): group g of an expert times rows x (count, K) of floats. */
+static void times_floats(const Experts *m, u32 expert, u32 g, const f32 *x, u32 count, f32 *out, u8 *panel) {
+    int blocks = m->storage >= Q8_0;
+    u32 first = expert * m->rows, group = blocks ? first / GROUP + g : g,
+        rows = blocks ? m->experts * m->rows : m->rows;
+    const u8 *from = m->weight + (blocks ? 0 : (size_t)first * m->k * (m->storage == F32 ? 4 : 2));
+    if (count == 1) group_vector_floats(m->storage, from, group, rows, x, m->k, out);
+    else group_matrix_floats(m->storage, from, group, rows, x, m->k, count, out, panel);
+}
+
 /* y (P, rows), x, ids (P) int32, weight, digits of x, storage, P, choices that share a row of x, rows of an expert, K,
- * experts, want. Few choices: a piece is eight rows for one of them. Many: eight rows of an expert for all that have it. */
+ * experts, want. Few choices: a piece is eight rows for one of them. */
 KERNEL(expert_linear) {
     const i32 *ids = ints(w[2]);
-    const u8 *weight = bytes(w[3]);
-    u32 storage = w[5].u, choices = w[6].u, share = w[7].u, rows = w[8].u, k = w[9].u, experts = w[10].u,
-        want = w[11].u;
-    u32 groups = (rows + GROUP - 1) / GROUP, few = choices <= experts, total = (few ? choices : experts) * groups;
-    u32 least = 16384 / (k * GROUP + 1) + 1, grain = total / (t->count * 8);
-    int whole = want && storage >= Q8_0;
+    Experts m = {bytes(w[3]), w[5].u, w[8].u, w[9].u, w[10].u};
+    u32 choices = w[6].u, share = w[7].u, want = w[11].u;
+    u32 groups = (m.rows + GROUP - 1) / GROUP, total = choices * groups;
+    u32 least = 16384 / (m.k * GROUP + 1) + 1, grain = total / (t->count * 8);
     for (Range r = pieces(total, grain > least ? grain : least); take(t, &r);)
         for (u32 i = r.start; i < r.end; i++) {
-            u32 g = i % groups, at = g * GROUP, n = min_u32(GROUP, rows - at);
-            for (u32 c = few ? i / groups : 0; c < (few ? i / groups + 1 : choices); c++) {
-                if ((u32)ids[c] >= experts || (!few && (u32)ids[c] != i / groups)) continue;
-                u32 first = (u32)ids[c] * rows, row = c / share;
-                f32 out[GROUP];
-                if (whole) {
-                    Digits d = digits_at(bytes(w[4]) + (size_t)row * digits_bytes(want, k, 1), want, k, 1);
-                    const u8 *group = weight + (size_t)(first / GROUP + g) * (k / BLOCK) * block_bytes(storage);
-                    group_vector_digits(storage, group, &d, k, out);
-                } else {
-                    u32 skipped = storage >= Q8_0 ? first / GROUP : 0;
-                    const u8 *from = weight + (storage < Q8_0 ? (size_t)first * k * (storage == F32 ? 4 : 2) : 0);
-                    group_vector_floats(storage, from, skipped + g, storage < Q8_0 ? rows : experts * rows,
-                                        floats(w[1]) + (size_t)row * k, k, out);
+            u32 c = i / groups, g = i % groups, at = g * GROUP, row = c / share;
+            if ((u32)ids[c] >= m.experts) continue;
+            f32 out[GROUP];
+            if (want && m.storage >= Q8_0) {
+                Digits d = digits_at(bytes(w[4]) + (size_t)row * digits_bytes(want, m.k, 1), want, m.k, 1);
+                group_vector_digits(m.storage, group_of(&m, (u32)ids[c], g), &d, m.k, out);
+            } else times_floats(&m, (u32)ids[c], g, floats(w[1]) + (size_t)row * m.k, 1, out, 0);
+            memcpy(floats(w[0]) + (size_t)c * m.rows + at, out, min_u32(GROUP, m.rows - at) * sizeof(f32));
+        }
+}
+
+/* Many choices go by expert: the choices of each in tiles of four places, of which the last tile may have empty ones.
+ * The order is counts (experts), the first tile of each expert (experts + 1), and the choice at each place. */
+#define ALONE 2 /* up to so many choices in a last tile are multiplied one by one (measured) */
+
+/* order, ids (P) int32, P, experts */
+KERNEL(expert_order) {
+    const i32 *ids = ints(w[1]);
+    u32 choices = w[2].u, experts = w[3].u, *counts = (u32 *)bytes(w[0]), *tiles = counts + experts;
+    i32 *places = (i32 *)(tiles + experts + 1);
+    for (Range r = pieces(1, 1); take(t, &r);) {
+        memset(counts, 0, experts * sizeof(u32));
+        for (u32 c = 0; c < choices; c++)
+            if ((u32)ids[c] < experts) counts[ids[c]]++;
+        tiles[0] = 0;
+        for (u32 e = 0; e < experts; e++) tiles[e + 1] = tiles[e] + (counts[e] + TILE - 1) / TILE;
+        memset(places, -1, (size_t)tiles[experts] * TILE * sizeof(i32));
+        memset(counts, 0, experts * sizeof(u32));
+        for (u32 c = 0; c < choices; c++)
+            if ((u32)ids[c] < experts) places[tiles[ids[c]] * TILE + counts[ids[c]]++] = (i32)c;
+    }
+}
+
+/* tiles, x, order, experts, choices that share a row of x, K, want: digits of each tile (of up to ALONE rows those of
+ * each row by itself), or with want 0 its rows as they are. */
+KERNEL(expert_tiles) {
+    const i32 *order = ints(w[2]);
+    u32 experts = w[3].u, share = w[4].u, k = w[5].u, want = w[6].u;
+    const i32 *places = order + 2 * experts + 1;
+    size_t size = want ? digits_bytes(want, k, TILE) : TILE * k * sizeof(f32);
+    for (Range r = pieces((u32)order[2 * experts], 1); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            u8 *tile = bytes(w[0]) + i * size;
+            u32 count = 0;
+            while (count < TILE && places[i * TILE + count] >= 0) count++;
+            u32 width = count > ALONE ? TILE : 1;
+            for (u32 j = 0; j < (want && width == TILE ? TILE : count); j++) {
+                const f32 *x = floats(w[1]) + (size_t)(j < count ? (u32)places[i * TILE + j] / share : 0) * k;
+                if (!want) {
+                    memcpy((f32 *)tile + (size_t)j * k, x, k * sizeof(f32));
+                    continue;
                 }
-                memcpy(floats(w[0]) + (size_t)c * rows + at, out, n * sizeof(f32));
+                Digits d = digits_at(width == TILE ? tile : tile + j * digits_bytes(want, k, 1), want, k, width);
+                if (j < count) quantise_token(x, k, &d, want, width, width == TILE ? j : 0);
+                else quantise_nothing(k, &d, want, TILE, j);
+            }
+        }
+}
+
+/* y (P, rows), tiles, order, weight, storage, P, rows of an expert, K, experts, want: a piece is eight rows of an
+ * expert for all that have it. */
+KERNEL(expert_matrix) {
+    const i32 *order = ints(w[2]);
+    Experts m = {bytes(w[3]), w[4].u, w[6].u, w[7].u, w[8].u};
+    u32 want = w[9].u, groups = (m.rows + GROUP - 1) / GROUP, total = m.experts * groups;
+    const i32 *places = order + 2 * m.experts + 1;
+    size_t size = want ? digits_bytes(want, m.k, TILE) : TILE * m.k * sizeof(f32);
+    f32 *out = (f32 *)t->scratch;
+    u8 *panel = t->scratch + CHUNK * GROUP * sizeof(f32);
+    u32 least = 16384 / (m.k * GROUP * (w[5].u / m.experts + 1) / 4 + 1) + 1, grain = total / (t->count * 8);
+    for (Range r = pieces(total, grain > least ? grain : least); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            u32 e = i / groups, g = i % groups, at = g * GROUP, n = min_u32(GROUP, m.rows - at), count = (u32)order[e];
+            u8 *tiles = bytes(w[1]) + (u32)order[m.experts + e] * size;
+            const i32 *choice = places + order[m.experts + e] * TILE;
+            for (u32 first = 0; first < count; first += CHUNK, tiles += CHUNK / TILE * size) {
+                u32 now = min_u32(CHUNK, count - first), rest = now % TILE;
+                if (!want) times_floats(&m, e, g, (const f32 *)tiles, now, out, panel);
+                else {
+                    const u8 *group = group_of(&m, e, g);
+                    u32 alone = rest <= ALONE ? rest : 0, whole = (now - alone + TILE - 1) / TILE;
+                    if (whole) group_matrix_digits(m.storage, group, tiles, want, m.k, whole, out, panel);
+                    for (u32 j = 0; j < alone; j++) {
+                        Digits d = digits_at(tiles + whole * size + j * digits_bytes(want, m.k, 1), want, m.k, 1);
+                        group_vector_digits(m.storage, group, &d, m.k, out + (whole * TILE + j) * GROUP);
+                    }
+                }
+                for (u32 j = 0; j < now; j++)
+                    memcpy(floats(w[0]) + (size_t)choice[first + j] * m.rows + at, out + j * GROUP, n * sizeof(f32));
             }
         }
 }

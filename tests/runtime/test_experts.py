@@ -62,6 +62,23 @@ def test_every_storage(device: Device, storage: str, mode: Activations) -> None:
         assert error(y, expected) < LIMITS["f32" if storage in ("F32", "F16", "BF16") else mode]
 
 
+@pytest.mark.parametrize("mode", LIMITS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_an_expert_with_any_number_of_tokens(storage: str, mode: Activations) -> None:
+    """From none to more than fit into scratch memory; an id that is none is passed over."""
+    device = SimdDevice()
+    raw, values = stored(storage, EXPERTS * ROWS, COLUMNS)
+    wide = values.astype(np.float64).reshape(EXPERTS, ROWS, COLUMNS)
+    rng = np.random.default_rng(3)
+    for counts in [(300, 0, 1, 129, 2), (0, 0, 0, 0, 9), (4, 5, 6, 7, 8), (3, 0, 3, 0, 0)]:
+        ids = rng.permutation(np.repeat([*range(EXPERTS), EXPERTS], [*counts, 1]))[:, None]
+        x = rng.normal(size=(len(ids), 1, COLUMNS)).astype(np.float32)
+        y, real = run(device, raw, storage, ROWS, x, ids, mode), ids[:, 0] < EXPERTS
+        expected = np.einsum("toi,ti->to", wide[ids[real, 0]], x[real, 0])
+        assert error(y[real, 0], expected) < LIMITS["f32" if storage in ("F32", "F16", "BF16") else mode]
+    device.close()
+
+
 def test_experts_that_share_a_group_of_rows() -> None:
     """Numbers may have any count of rows; blocks lie in groups of eight."""
     device = SimdDevice()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...errors import DeviceError
 from ..program import Dispatch
 from .encode import Encoder, encodes
-from .linear import GROUP, STORAGES, digits_bytes, digits_wanted, storage
+from .linear import GROUP, STORAGES, TILE, digits_bytes, digits_wanted, storage
 
 
 @encodes("route")
@@ -24,9 +24,18 @@ def expert_linear(e: Encoder, d: Dispatch) -> None:
         message = f"experts of {rows} rows do not divide into groups of {GROUP}"
         raise DeviceError(message, where="simd", remedy="Run it on NumPy.")
     inputs, choices = e.size(x) // k, e.size(ids)
-    want = digits_wanted(e, [kind], k)
-    digits = e.scratch(inputs * digits_bytes(want, k))
-    if want:
-        e.emit("expert_digits", digits, e.at(x), inputs, k, want)
-    operands = e.at(d.outputs[0]), e.at(x), e.at(ids), e.at(weight), digits
-    e.emit("expert_linear", *operands, kind, choices, choices // inputs, rows, k, experts, want)
+    share, want = choices // inputs, digits_wanted(e, [kind], k)
+    y, weights = e.at(d.outputs[0]), e.at(weight)
+    if choices <= experts:
+        digits = e.scratch(inputs * digits_bytes(want, k))
+        if want:
+            e.emit("expert_digits", digits, e.at(x), inputs, k, want)
+        numbers = (kind, choices, share, rows, k, experts, want)
+        e.emit("expert_linear", y, e.at(x), e.at(ids), weights, digits, *numbers)
+        return
+    most = (choices + min(experts, choices) * (TILE - 1)) // TILE  # tiles, where each expert's last has one row
+    order = e.scratch(aligned := -(-4 * (2 * experts + 1 + most * TILE) // 16) * 16)
+    tiles = e.scratch(most * TILE * (digits_bytes(want, k) if want else 4 * k), aligned)
+    e.emit("expert_order", order, e.at(ids), choices, experts)
+    e.emit("expert_tiles", tiles, e.at(x), order, experts, share, k, want)
+    e.emit("expert_matrix", y, tiles, order, weights, kind, choices, rows, k, experts, want)

@@ -25,6 +25,7 @@ def expert_linear(n: Numbers) -> Cases:
         (1, 2, 8, 64, 24),
         (3, 2, 5, 24, 33),
         (40, 4, 6, 96, 70),
+        (300, 2, 4, 16, 9),
     ]:
         for parts in {1, count}:
             operands = {"x": n.normal(rows, parts, inputs), "ids": n.integers(experts, rows, count)}
