@@ -7,7 +7,7 @@ usage() {
     cat <<'END'
 Usage: ./build_pyodide.sh COMMAND
 
-  build                 make the environment, provide the runtime and the model, assemble the site in dist/
+  build                 make the environment, provide the runtime and the models, assemble the site in dist/
   serve [--port N]      build what is not up to date, then serve the site on this machine (port 8000)
   check                 lint, check formatting and types; builds nothing
   test [PYTEST ARGS]    check, build and run the tests; with arguments leave out the checks and hand them to pytest
@@ -18,7 +18,7 @@ Usage: ./build_pyodide.sh COMMAND
 
 Settings (environment variables)
   LOOM_WHEELS=DIR       a folder with a NumPy wheel for Pyodide, taken before any other source
-  LOOM_MODEL=none       build the site without a language model
+  LOOM_MODEL=none       build the site without models
   LOOM_PYTHON=PROGRAM   the Python to make the environment with
   LOOM_CHROMIUM=FILE    the Chromium for the browser tests
   XDG_CACHE_HOME=DIR    where caches go, in a folder named loom (default ~/.cache)

@@ -51,7 +51,7 @@ def build() -> None:
     console.step("2/4 Package: loom_py")
     kernels = simd.provide()
     wheels.append(pure_wheels.loom())
-    console.step("3/4 Model")
+    console.step("3/4 Models")
     models = model.provide()
     console.step("4/4 Site: dist/")
     for abandoned in paths.SITE.parent.glob(f".{paths.SITE.name}.*"):  # left by a run that was killed
@@ -63,7 +63,7 @@ def build() -> None:
         (site / RUNTIME_LIST).write_text(runtime_list(site), encoding="utf-8")
         _models(site / "models", models)
         _pages(site)
-        if models or not model.enabled():  # without a model that was wanted, the next start tries again
+        if model.complete(models):  # without a model that was wanted, the next start tries again
             (site / STAMP).write_text(inputs, encoding="utf-8")
     size = sum(p.stat().st_size for p in paths.SITE.rglob("*") if p.is_file())
     console.detail(f"dist/ holds {console.megabytes(size)}; built in {time.monotonic() - started:.1f} s")
@@ -121,7 +121,7 @@ def runtime_list(site: Path) -> str:
 def _models(target: Path, models: list[model.Model]) -> None:
     for entry in models:
         for path in entry.files():
-            files.place(path, target / entry.name / path.name)
+            files.place(path, target / entry.name / path.relative_to(entry.folder))
     target.mkdir(parents=True, exist_ok=True)
     (target / "index.json").write_text(model.index_text(models), encoding="utf-8")
 

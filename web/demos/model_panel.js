@@ -78,7 +78,7 @@ export class ModelPanel {
     this.#offerFolders();
     this.#acceptDrops();
     try {
-      this.#models = await siteModels();
+      this.#models = (await siteModels()).filter(({ task }) => task !== "feature-extraction"); // the search page's
     } catch {
       this.#models = [];
     }
