@@ -69,6 +69,8 @@ def test_a_folder_is_searched_for_its_model(open_page: Open, plain_url: str, tin
     for path in tiny:
         (folder / path.name).write_bytes(path.read_bytes())
     (tmp_path / "models" / "notes.json").write_text("[]")
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "short.jinja").write_text("{{ messages[0].content }}")
     page = open_page(plain_url + "index.html")
     page.evaluate(
         """() => {
@@ -84,14 +86,15 @@ def test_a_folder_is_searched_for_its_model(open_page: Open, plain_url: str, tin
             const session = await loom.start();
             const files = document.getElementById("dir").files;
             const model = await session.loadModel(files);
-            const name = model.facts.hidden_size;
+            const size = model.facts.hidden_size;
             const none = await session.loadModel([...files].filter((f) => f.name === "notes.json"))
                 .then(() => "", (error) => `${error.name}: ${error.message}`);
             session.dispose();
-            return { name, none };
+            return { size, templates: model.facts.templates, none };
         }"""
     )
-    assert result["name"] > 0
+    assert result["size"] > 0
+    assert "short" in result["templates"]
     assert "ModelError" in result["none"]
     assert "holds no model files" in result["none"]
 

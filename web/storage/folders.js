@@ -1,6 +1,6 @@
 /** Models in the user's folders: picked, dropped, or chosen with `<input webkitdirectory>`. */
 
-const MODEL_FILE = /\.(gguf|safetensors|json|jinja|bin|pth?|h5|onnx|npz)$|\.gguf[-.](split|part)/i;
+const MODEL_FILE = /\.(gguf|safetensors|json|jinja|model|txt|bin|pth?|h5|onnx|npz)$|\.gguf[-.](split|part)/i;
 const DEPTH = 4;
 
 /** @type {WeakMap<File, string>} */
@@ -8,6 +8,19 @@ const paths = new WeakMap();
 
 /** Where a file lies in what was chosen. @param {File} file */
 export const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
+
+/**
+ * The names of a model's files, from where they lie: paths from the folder that holds the weights, such as `1_Pooling/config.json`.
+ * @param {readonly string[]} files the last one is of the weights
+ */
+export function namesInFolder(files) {
+  const last = files.at(-1) ?? "";
+  const folder = last.slice(0, last.lastIndexOf("/") + 1);
+  return files.map((path) => (path.startsWith(folder) ? path.slice(folder.length) : baseName(path)));
+}
+
+/** @param {string} path */
+const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
 /**
  * All files of what was dropped, also those in folders. Call it within the event handler: the items do not outlive it.

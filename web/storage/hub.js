@@ -1,11 +1,12 @@
 /** Where models come from: the site's own list, and the Hugging Face hub. */
 
 import { SITE } from "../site.js";
+import { namesInFolder } from "./folders.js";
 import { fetchJson } from "./http.js";
 
 /** @typedef {import("./storage.js").RemoteFile} RemoteFile */
 /** @typedef {import("./model_files.js").Rules} Rules */
-/** @typedef {{name: string, title: string, license?: string, source?: string, files: RemoteFile[]}} SiteModel */
+/** `task`: "text-generation" or "feature-extraction". @typedef {{name: string, title: string, license?: string, source?: string, task?: string, files: RemoteFile[]}} SiteModel */
 
 export const HUB = "https://huggingface.co";
 /** The default model, at the revision this library was tested with. */
@@ -48,12 +49,12 @@ export async function hubModel(name, { signal, hubURL = HUB, rules }) {
   const commit = info.sha ?? revision;
   const entries = new Map((info.siblings ?? []).map((entry) => [entry.rfilename, entry]));
   const root = `${hub}/${repository}/resolve/${encodeURIComponent(commit)}/`;
-  /** @param {string} path @returns {RemoteFile} */
-  const at = (path) => {
+  /** @param {string} path @param {string} [name] @returns {RemoteFile} */
+  const at = (path, name = path) => {
     const { size, blobId, lfs } = entries.get(path) ?? {};
     const url = root + path.split("/").map(encodeURIComponent).join("/");
     const gitHash = lfs ? undefined : blobId; // in Git LFS it is the pointer's
-    return { name: path.slice(path.lastIndexOf("/") + 1), url, size: lfs?.size ?? size, sha256: lfs?.sha256, gitHash };
+    return { name, url, size: lfs?.size ?? size, sha256: lfs?.sha256, gitHash };
   };
   const request = { paths: [...entries.keys()], named: file, tag, folder, place: repository };
   let choice = rules.choose(request);
@@ -62,6 +63,7 @@ export async function hubModel(name, { signal, hubURL = HUB, rules }) {
     const { weight_map: map = {} } = await fetchJson(at(choice.index).url, signal);
     choice = rules.choose({ ...request, indexed: [...new Set(Object.values(map))] });
   }
-  const files = choice.files.map(at);
+  const names = namesInFolder(choice.files);
+  const files = choice.files.map((path, i) => at(path, names[i]));
   return { name: name.trim(), source: files.length === 1 ? files[0].url : root, files, notices: choice.notices };
 }

@@ -6,6 +6,7 @@ import { DownloadError, InputError, StorageError, isAbort } from "../errors.js";
 import { download } from "./download.js";
 import { readerOf } from "./readers.js";
 import { examine } from "./examine.js";
+import { namesInFolder } from "./folders.js";
 import { isOutage, sizeOf } from "./http.js";
 import { hubModel } from "./hub.js";
 import { MemoryShelf } from "./shelves.js";
@@ -109,7 +110,12 @@ async function openLocalFiles(files, paths = files.map((file) => file.name), { o
   const choice = rules.choose({ paths, place });
   const named = new Map(paths.map((path, i) => [path, files[i]]));
   for (const message of choice.notices) onProgress({ status: "notice", file: place, message });
-  return Promise.all(choice.files.flatMap((path) => named.get(path) ?? []).map(readerOf));
+  const names = namesInFolder(choice.files);
+  const chosen = choice.files.flatMap((path, i) => {
+    const file = named.get(path);
+    return file ? [{ file, name: names[i] }] : [];
+  });
+  return Promise.all(chosen.map(({ file, name }) => readerOf(file, name)));
 }
 
 /**

@@ -168,12 +168,13 @@ export class BlobReader {
 /**
  * A reader for a local file: range by range in a worker, from memory elsewhere.
  * @param {File} file
+ * @param {string} [name] its path among a model's files
  * @returns {Promise<Reader>}
  */
-export async function readerOf(file) {
-  if ("FileReaderSync" in globalThis) return new BlobReader(file.name, file);
+export async function readerOf(file, name = file.name) {
+  if ("FileReaderSync" in globalThis) return new BlobReader(name, file);
   try {
-    return new BufferReader(file.name, await file.arrayBuffer());
+    return new BufferReader(name, await file.arrayBuffer());
   } catch (cause) {
     throw new InputError("cannot be read", { where: file.name, remedy: "Choose the file again.", cause });
   }
