@@ -283,6 +283,12 @@ export declare class LanguageModel extends Handle {
    */
   complete(prompt: string, options?: GenerationOptions & WorkOptions): AsyncGenerator<Piece, void, void>;
   /**
+   * Of a mixture of experts: which ones each token of the last generation had, from the position `start` on, as
+   * positions × layers × ids, the most likely first. The experts at one position chose the token at the next. Empty for
+   * other models.
+   */
+  chosenExperts(start?: number): Promise<number[][][]>;
+  /**
    * Where the time goes, kernel by kernel, in a step that feeds `tokens` tokens behind `context` others: one (the
    * default) is a step of an answer, up to 64 a chunk of a prompt; `context` is 128, or what there is room for. Progress
    * counts the rows.
@@ -404,6 +410,71 @@ export type ModelChoice = Iterable<File> | {
 
 /** A checkpoint is readable but does not describe a model that can run here. */
 export declare class ModelError extends LoomError {}
+
+/**
+ * Bytes on the device: weights, and what its layers keep of a conversation of so many tokens.
+ */
+export type ModelMemory = {
+  weights: number;
+  cache: number;
+  tokens: number;
+  total: number;
+};
+
+/**
+ * What the files of a model say before it is loaded. What depends on a configuration that cannot be used is null.
+ */
+export type ModelReport = {
+  name: string;
+  /**
+   * "GGUF" or "safetensors"; empty where no model was recognised
+   */
+  format: string;
+  /**
+   * as the files call it, such as "llama"
+   */
+  family: string;
+  parameters: number;
+  /**
+   * of all tensors
+   */
+  bytes: number;
+  /**
+   * how many tensors are stored as what, such as `{Q4_1: 210, F32: 61}`
+   */
+  storages: Record<string, number>;
+  hidden_size: number | null;
+  num_hidden_layers: number | null;
+  vocab_size: number | null;
+  max_position_embeddings: number | null;
+  /**
+   * in each mixture of experts; 0 for other models
+   */
+  experts: number | null;
+  tokenizer: boolean;
+  /**
+   * it has a chat template
+   */
+  chat: boolean;
+  /**
+   * that would get it
+   */
+  device: string;
+  memory: ModelMemory | null;
+  /**
+   * there is room for it, as far as that can be said
+   */
+  fits: boolean;
+  /**
+   * why there is none
+   */
+  lack: string;
+  /**
+   * what is missing or not supported: the error that loading would give; empty for a model that loads
+   */
+  problem: string;
+  notices: string[];
+};
 
 declare class ModelStorage {
   /** Made by a session, never by `new`. */
@@ -658,6 +729,14 @@ export declare class Session {
    */
   loadModel(source: ModelChoice, options?: LoadOptions): Promise<LanguageModel>;
   /**
+   * What a model is and needs, from headers and small files: family, size, memory, whether it fits here, what is missing
+   * or not supported. Of a model that is elsewhere a few megabytes are fetched and nothing is kept.
+   * @param source as in `loadModel`
+   */
+  inspectModel(source: ModelChoice, options?: WorkOptions & {
+    hubURL?: string;
+  }): Promise<ModelReport>;
+  /**
    * Use a device, where possible, for everything trained and loaded from now on.
    */
   useDevice(device: "auto" | "numpy" | "simd" | "webgpu"): Promise<DeviceFacts[]>;
@@ -677,11 +756,15 @@ export declare class Session {
   dispose(): void;
 }
 
+/**
+ * `task`: "text-generation" or "feature-extraction".
+ */
 export type SiteModel = {
   name: string;
   title: string;
   license?: string;
   source?: string;
+  task?: string;
   files: RemoteFile[];
 };
 
@@ -694,6 +777,7 @@ export type StartOptions = {
  * milliseconds; the rate counts from the first token on
  */
 export type Stats = {
+  promptTokens: number;
   tokens: number;
   timeToFirstToken: number;
   tokensPerSecond: number;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -52,6 +53,7 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
         "num_hidden_layers": facts.num_hidden_layers,
         "vocab_size": facts.vocab_size,
         "max_position_embeddings": facts.max_position_embeddings,
+        "experts": facts.experts,
         "device": model.device,
         "activations": model.activations,
         "notices": list(model.notices),
@@ -74,6 +76,11 @@ def complete_start(handle: int, prompt: str, options: str) -> int:
     if "template" in special:
         raise InputError("belongs to a chat", where="options.template")
     return _generation(take(handle, LanguageModel), Prompt.of(prompt, **special), settings)
+
+
+def chosen_experts(handle: int, start: int) -> str:
+    """JSON of the experts of each token of the last generation from a position on: positions × layers × experts."""
+    return json.dumps(take(handle, LanguageModel).chosen_experts(start).tolist())
 
 
 def profile_start(handle: int, tokens: int, context: int | None, repeats: int) -> int:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from ..formats.folder import choose_files
 from ..formats.hub_address import parse_hub_address
+from ..formats.source import Source
+from ..generation.inspecting import inspect_model as reported
 from ..generation.opening import open_model
 from ..schema.strict import parse_json
 from .files import JsSource, Reader
@@ -58,9 +60,25 @@ def examine_model(files: Iterable[Reader], heads: Iterable[HeadReader]) -> str:
 
     JSON of null, or `{"name", "bytes"}`: how much of which file is needed to say more.
     """
-    sources = [*map(JsSource, files), *map(_Head, heads)]
+    sources = _sources(files, heads)
     try:
-        open_model({source.name: source for source in sources}, next(iter(sources)).name if sources else "model")
+        open_model(sources, next(iter(sources), "model"))
     except _TooShort as short:
         return json.dumps({"name": short.name, "bytes": short.end})
     return "null"
+
+
+def inspect_model(files: Iterable[Reader], heads: Iterable[HeadReader], name: str, machine: int) -> str:
+    """JSON of `{"report"}`, the `ModelReport` on a model of which some files are whole and others are heads.
+
+    `{"more": {"name", "bytes"}}` instead: how much of which file is needed for one.
+    """
+    try:
+        report = reported(_sources(files, heads), name, machine=machine)
+    except _TooShort as short:
+        return json.dumps({"more": {"name": short.name, "bytes": short.end}})
+    return json.dumps({"report": report.to_json()})
+
+
+def _sources(files: Iterable[Reader], heads: Iterable[HeadReader]) -> dict[str, Source]:
+    return {source.name: source for source in (*map(JsSource, files), *map(_Head, heads))}

@@ -1,4 +1,4 @@
-"""Describe a file: GGUF, safetensors, a tokenizer, a LOOM bundle or a network configuration."""
+"""Describe a model's directory or a file: GGUF, safetensors, a tokenizer, a LOOM bundle or a network configuration."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
+from ..generation.inspecting import inspect_model
+from ..generation.opening import model_files
 from ..models.inspect_checkpoint import inspect_checkpoint
 from ..network.bundle import TYPE
 from ..network.model_bundle import load_bundle
 from ..network.network import Network
 from ..output import print_json
+from ..runtime.choice import open_fastest
 from ..schema.strict import MAX_BYTES
 from ..text.tokenizer import Tokenizer
 from .network_file import built
@@ -26,7 +30,7 @@ MAX_SHOWN = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="PATH")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,16 +54,19 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(path: Path) -> dict[str, Any]:
     """What `inspect` reports, as JSON values."""
+    if path.is_dir():
+        return _model(path)
     source = FileSource(path)
     source.name = str(path)  # errors name what the user typed
     if source.read(0, min(4, source.size)) == b"GGUF":
         file = GGUFFile(source)
         metadata = {key: _short(value) for key, value in file.metadata.items()}
-        return {"format": f"GGUF v{file.version}", "size": source.size, "metadata": metadata, **_tensors(file)}
+        return {"format": f"GGUF v{file.version}", "size": source.size, "metadata": metadata, **_model(path), **_tensors(file)}
     if path.suffix == ".safetensors":
         tensors = SafetensorsFile(source)
         head = {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}
-        return head | _layers(tensors)
+        is_model = (path.parent / "config.json").is_file()
+        return head | (_model(path) if is_model else {}) | _layers(tensors)
     value = read_json_file(source, max_bytes=MAX_BYTES)
     if isinstance(value, Mapping) and value.get("type") == TYPE:
         with within(str(path), root="bundle"):
@@ -70,6 +77,18 @@ def describe(path: Path) -> dict[str, Any]:
             vocab_size = Tokenizer.from_json(value).vocab_size
         return {"format": "tokenizer.json", "size": source.size, "vocab_size": vocab_size}
     return {"format": "LOOM configuration", "size": source.size, "models": [_network(built(value, str(path)), "")]}
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """The language model that a path names: what it is, what it needs, whether it fits here, what is missing."""
+    try:
+        files = model_files(path)
+    except ModelError as error:
+        if path.is_dir():
+            raise
+        return {"model": {"problem": str(error)}}  # the file itself can be described all the same
+    report = inspect_model(files, path.name, preference=open_fastest()).to_json()
+    return {"model": {key: value for key, value in report.items() if value not in (None, "", [])}}
 
 
 def _tensors(file: Checkpoint) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..runtime import Ops, Tensor
 from .llama import Llama, LlamaConfig
 from .mixture import Mixture
-from .protocols import CacheLayout, Chunk, Tensors, Weight
+from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight
 
 
 class MixtureLlama(Llama):
@@ -18,6 +19,11 @@ class MixtureLlama(Llama):
     ) -> None:  # fmt: skip
         super().__init__(config, windows)
         self.mixtures = mixtures
+        self._experts = max((mixture.experts for mixture in mixtures if mixture), default=0)
+
+    @property
+    def facts(self) -> Facts:
+        return replace(super().facts, experts=self._experts)
 
     def mlp_weights(self, module: str, blk: str) -> Iterator[Weight]:
         mixture = self.mixtures[int(blk.rpartition(".")[2])]

@@ -23,7 +23,10 @@ Number = Any
 
 @dataclass(frozen=True)
 class Facts:
-    """What a page or a caller wants to know of any model, in the words of `config.json`."""
+    """What a page or a caller wants to know of any model, in the words of `config.json`.
+
+    - `experts`: in each mixture of experts; 0 for models without.
+    """
 
     model_type: str
     vocab_size: int
@@ -33,6 +36,7 @@ class Facts:
     bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
     longer: Longer | None = None
+    experts: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +53,7 @@ class CheckpointWeights:
 
     def __init__(self, checkpoint: Checkpoint, weights: Iterable[Weight], layout: Layout) -> None:
         self.checkpoint = checkpoint
+        self.layout: Layout = layout
         names = _Names(checkpoint, layout)
         self._stored: dict[str, _Stored] = {}
         for weight in weights:
@@ -98,6 +100,21 @@ class CheckpointWeights:
     def nbytes(self) -> int:
         """Bytes of all of them in the file."""
         return sum(info.nbytes for stored in self._stored.values() for info in stored.infos)
+
+    def device_bytes(self, name: str) -> int:
+        """Bytes of a weight once a device has it by `upload`."""
+        stored = self._stored[name]
+        kinds = {info.dtype for info in stored.infos}
+        storage, quantised = next(iter(kinds)), all(STORAGE[kind].quantised for kind in kinds)
+        if len(stored.shape) != 2 or (quantised and stored.transposed):
+            storage = "F32"
+        elif len(kinds) > 1 or storage not in AS_STORED:
+            storage = "Q8_0" if quantised else "F32"
+        return prod(stored.shape) // STORAGE[storage].block * STORAGE[storage].size
+
+    def numpy_bytes(self, name: str) -> int:
+        """Bytes of a weight as float32."""
+        return 4 * prod(self._stored[name].shape)
 
     def widened(self, name: str) -> NDArray[np.float32]:
         """float32 in the model's order."""

@@ -106,6 +106,10 @@ class Device(Protocol):
         ...
 
     # --- memory -------------------------------------------------------------------------------------------------
+    def lacks_room(self, sizes: Sequence[int]) -> str | None:
+        """Why there is no room for more tensors of these sizes (bytes), or None where the device sees no reason."""
+        ...
+
     def upload(self, array: Array) -> DeviceTensor:
         """A copy of an array in device memory: floats as float32, integers as int32."""
         ...

@@ -29,6 +29,29 @@ def test_convert_and_inspect(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None:
     assert formats["LOOM configuration"]["models"][0]["layers"] == "dense → parallel → dense"
 
 
+def test_inspect_describes_a_model(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None:
+    """Of a file or a directory: family, size, memory, whether it fits, what is missing."""
+    target = tmp_path / "converted"
+    assert run("convert", tiny.path, target)[0] == 0
+    models = []
+    for path in (tiny.path, target, target / "model.safetensors"):
+        status, out, _ = run("inspect", path, "--json")
+        assert status == 0
+        models.append(json.loads(out)["model"])
+    assert [model["family"] for model in models] == ["llama"] * 3
+    assert [model["parameters"] for model in models] == [sum(w.size for w in tiny.weights.values())] * 3
+    assert all(model["fits"] and model["memory"]["total"] > model["memory"]["weights"] > 0 for model in models)
+    assert not any("problem" in model for model in models)
+    (target / "tokenizer.json").unlink()
+    assert "tokenizer.json is missing" in run("inspect", target)[1]
+    (target / "model.safetensors").rename(target / "adapter_model.safetensors")
+    status, out, _ = run("inspect", target / "adapter_model.safetensors", "--json")
+    assert status == 0
+    assert json.loads(out)["parameters"] == models[0]["parameters"]
+    (tmp_path / "empty").mkdir()
+    assert "holds no model files" in run("inspect", tmp_path / "empty")[2]
+
+
 def test_inspect_names_the_file_and_reads_the_weights_beside_a_bundle(run: Run, tmp_path: Path) -> None:
     network = build_network_from_json(NETWORK, seed=1)
     network.save_model(str(tmp_path / "b.json"), "mine", "safetensors")

@@ -56,6 +56,9 @@ class ArrayDevice:
             self.lost, self.generation = "", self.generation + 1
             self.arrays = {i: self._written.get(i, np.zeros_like(a)).copy() for i, a in self.arrays.items()}
 
+    def lacks_room(self, sizes: Sequence[int]) -> str | None:
+        return None
+
     def upload(self, array: Array) -> DeviceTensor:
         values = narrowed(array, DTYPES)
         self._next += 1

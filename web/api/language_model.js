@@ -22,7 +22,7 @@ import { InputError } from "../errors.js";
  * @property {string} [template] the name of one of the model's chat templates (`facts.templates`)
  * @property {boolean} [parseSpecial] whether special tokens written out in the texts are those tokens; by default only in `complete`
  */
-/** @typedef {{tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
+/** @typedef {{promptTokens: number, tokens: number, timeToFirstToken: number, tokensPerSecond: number}} Stats milliseconds; the rate counts from the first token on */
 /** @typedef {{id: number, text: string, stats: Stats, done?: undefined} | {id?: undefined, text: "", stats: Stats, done: true, finishReason: string, seed: number}} Piece `seed` gives the same text again */
 
 /**
@@ -90,6 +90,18 @@ export class LanguageModel extends Handle {
   }
 
   /**
+   * Of a mixture of experts: which ones each token of the last generation had, from the position `start` on, as
+   * positions × layers × ids, the most likely first. The experts at one position chose the token at the next. Empty for
+   * other models.
+   * @param {number} [start]
+   * @returns {Promise<number[][][]>}
+   */
+  async chosenExperts(start = 0) {
+    expectNumber(start, "start", { whole: true, minimum: 0 });
+    return this.engine.call("chosenExperts", { handle: this.handle, start });
+  }
+
+  /**
    * Where the time goes, kernel by kernel, in a step that feeds `tokens` tokens behind `context` others: one (the
    * default) is a step of an answer, up to 64 a chunk of a prompt; `context` is 128, or what there is room for. Progress
    * counts the rows.
@@ -126,9 +138,13 @@ export class LanguageModel extends Handle {
     let firstAt = 0;
     let lastAt = 0;
     let count = 0;
+    let promptTokens = 0;
     let settled = false;
     const onEvent = (/** @type {import("../engine/requests.js").GenerationEvent} */ event) => {
-      if (event.status !== "token") return onProgress?.(event);
+      if (event.status !== "token") {
+        promptTokens = event.total;
+        return onProgress?.(event);
+      }
       lastAt = performance.now();
       firstAt ||= lastAt;
       count++;
@@ -136,6 +152,7 @@ export class LanguageModel extends Handle {
       return wake();
     };
     const stats = () => ({
+      promptTokens,
       tokens: count,
       timeToFirstToken: count ? firstAt - started : 0,
       tokensPerSecond: count > 1 ? ((count - 1) * 1000) / (lastAt - firstAt) : 0,

@@ -204,6 +204,19 @@ export class Session {
   }
 
   /**
+   * What a model is and needs, from headers and small files: family, size, memory, whether it fits here, what is missing
+   * or not supported. Of a model that is elsewhere a few megabytes are fetched and nothing is kept.
+   * @param {ModelChoice} source as in `loadModel`
+   * @param {WorkOptions & {hubURL?: string}} [options]
+   * @returns {Promise<import("../storage/inspect.js").ModelReport>}
+   */
+  async inspectModel(source, options) {
+    const { onProgress = () => {}, signal, hubURL } = control(options, "options", ["hubURL"]);
+    if (hubURL !== undefined) expectText(hubURL, "options.hubURL");
+    return this.#engine.call("inspectModel", { ...modelSource(source), hubURL }, { onEvent: onProgress, signal });
+  }
+
+  /**
    * Use a device, where possible, for everything trained and loaded from now on.
    * @param {"auto" | "numpy" | "simd" | "webgpu"} device
    * @returns {Promise<DeviceFacts[]>}

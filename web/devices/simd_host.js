@@ -53,11 +53,13 @@ export class SimdHost {
 
   /**
    * @param {WebAssembly.Module} module
-   * @param {WebAssembly.Memory} memory
+   * @param {{memory: WebAssembly.Memory, limit: number}} room
    * @param {boolean} relaxed
    */
-  constructor(module, memory, relaxed) {
+  constructor(module, { memory, limit }, relaxed) {
     this.memory = memory;
+    /** Bytes that the memory may have at most. */
+    this.limit = limit;
     this.relaxed = relaxed;
     this.threads = 1;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -201,7 +203,7 @@ function makeMemory(module, shared) {
   const initial = minimum(module);
   for (const maximum of LIMITS) {
     try {
-      return new WebAssembly.Memory({ initial, maximum, shared });
+      return { memory: new WebAssembly.Memory({ initial, maximum, shared }), limit: maximum * PAGE };
     } catch (error) {
       if (maximum === LIMITS.at(-1)) throw error;
     }

@@ -10,6 +10,15 @@
  * @property {number} cores
  */
 
+/** Browsers that say how much memory a machine has say no more than this, in GiB. */
+const MOST_SAID = 8;
+
+/** Bytes of memory that this machine has, where the browser says it and it may be too little; else 0. */
+export function machineMemory() {
+  const { deviceMemory = MOST_SAID } = /** @type {{deviceMemory?: number}} */ (globalThis.navigator ?? {});
+  return deviceMemory < MOST_SAID ? deviceMemory * 2 ** 30 : 0;
+}
+
 /** @returns {Capabilities} */
 export function capabilities() {
   const isolated = globalThis.crossOriginIsolated === true;

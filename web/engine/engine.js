@@ -4,8 +4,9 @@
  */
 
 import { boot } from "./boot.js";
-import { capabilities } from "./capabilities.js";
+import { capabilities, machineMemory } from "./capabilities.js";
 import { FormatError, InputError } from "../errors.js";
+import { inspectModelFiles } from "../storage/inspect.js";
 import { openModelFiles } from "../storage/model_files.js";
 import { threadCount } from "../devices/simd_host.js";
 import { THREAD, inPython } from "./python.js";
@@ -162,10 +163,13 @@ const METHODS = {
     }
   },
 
+  inspectModel: async (runtime, source, { onEvent, signal }) =>
+    inspectModelFiles(source, await storage(), { onProgress: onEvent, signal, rules: rules(runtime) }),
   chat: (runtime, { handle, messages, options }, context) =>
     generate(runtime, context, (b) => b.chat_start(handle, messages, options)),
   complete: (runtime, { handle, prompt, options }, context) =>
     generate(runtime, context, (b) => b.complete_start(handle, prompt, options)),
+  chosenExperts: (runtime, { handle, start }) => JSON.parse(inPython(runtime, (b) => b.chosen_experts(handle, start))),
   profileModel(runtime, { handle, tokens, context, repeats }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.profile_start(handle, tokens, context, repeats));
     const onEvents = (/** @type {{loaded: number, total: number}[]} */ events) =>
@@ -214,12 +218,14 @@ const devices = (runtime) => JSON.parse(inPython(runtime, (b) => b.describe_devi
 /**
  * What Python knows of models before they are fetched.
  * @param {Runtime} runtime
- * @returns {import("../storage/model_files.js").Rules}
+ * @returns {import("../storage/inspect.js").Context["rules"]}
  */
 const rules = (runtime) => ({
   address: (text) => JSON.parse(inPython(runtime, (b) => b.hub_address(text))),
   choose: (request) => JSON.parse(inPython(runtime, (b) => b.choose_model_files(JSON.stringify(request)))),
   examine: (files, heads) => JSON.parse(inPython(runtime, (b) => b.examine_model(files, heads))),
+  inspect: (files, heads, name) =>
+    JSON.parse(inPython(runtime, (b) => b.inspect_model(files, heads, name, machineMemory()))),
 });
 
 /** @typedef {{loaded: number, total: number}} Prefill tokens of the prompt */

@@ -6,6 +6,7 @@ import type { Metrics, TrainProgress, TrainResult } from "../api/network.js";
 import type { CheckedKernel } from "../api/session.js";
 import type { Member, Packed, Reference } from "../api/values.js";
 import type { DeviceFacts, DeviceOptions } from "../devices/open.js";
+import type { ModelReport } from "../storage/inspect.js";
 import type { ModelSource } from "../storage/model_files.js";
 import type { KeptModel, StorageUsage } from "../storage/storage.js";
 import type { Handle, Json } from "./bridge.js";
@@ -59,12 +60,14 @@ export interface Requests {
   train: Request<{ handle: Handle; batches: PackedBatch[]; config: Json }, TrainResult, TrainProgress>;
 
   loadModel: Request<ModelSource & { activations?: string }, { handle: Handle } & Record<string, unknown>, Progress>;
+  inspectModel: Request<ModelSource, ModelReport, Progress>;
   chat: Request<{ handle: Handle; messages: Json; options: Json }, Finish, GenerationEvent>;
   profileModel: Request<
     { handle: Handle; tokens: number; context?: number | undefined; repeats: number },
     Profile,
     Progress
   >;
+  chosenExperts: Request<{ handle: Handle; start: number }, number[][][]>;
   complete: Request<{ handle: Handle; prompt: string; options: Json }, Finish, GenerationEvent>;
 
   storageList: Request<Nothing, KeptModel[]>;

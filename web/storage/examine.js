@@ -26,20 +26,31 @@ export async function examine(small, rest, storage, { onProgress, signal, rules 
   const missing = rest.reduce((sum, file, i) => sum + (kept[i] >= 0 ? 0 : (file.size ?? Infinity)), 0);
   if (missing <= FIRST_BYTES) return; // as much as the headers would be
   onProgress({ status: "examine", file: rest[0].name });
+  await askWithHeads(rest, signal, (heads) => rules.examine?.(small, heads) ?? null);
+}
+
+/**
+ * Ask with the beginnings of files, more and more of them, until the answer needs no more. False where they cannot be had.
+ * @param {RemoteFile[]} files
+ * @param {AbortSignal | undefined} signal
+ * @param {(heads: HeadReader[]) => {name: string, bytes: number} | null} ask what of which file it needs
+ */
+export async function askWithHeads(files, signal, ask) {
   /** @type {Map<string, HeadReader>} */
   const heads = new Map();
-  for (const file of rest) {
+  for (const file of files) {
     const head = await headOf(file, FIRST_BYTES, signal);
-    if (!head) return;
+    if (!head) return false;
     heads.set(file.name, head);
   }
   for (;;) {
-    const more = rules.examine(small, [...heads.values()]);
-    const file = more && rest.find(({ name }) => name === more.name);
-    const before = more && heads.get(more.name);
-    if (!more || !file || !before || more.bytes > MOST_BYTES) return;
+    const more = ask([...heads.values()]);
+    if (!more) return true;
+    const file = files.find(({ name }) => name === more.name);
+    const before = heads.get(more.name);
+    if (!file || !before || more.bytes > MOST_BYTES) return false;
     const head = await headOf(file, Math.max(more.bytes, 2 * before.available), signal);
-    if (!head || head.available < Math.min(more.bytes, head.size)) return;
+    if (!head || head.available < Math.min(more.bytes, head.size)) return false;
     heads.set(file.name, head);
   }
 }

@@ -96,7 +96,7 @@ async function forgetRefused(model, storage) {
 }
 
 /** @param {RemoteFile} file */
-const isWeights = ({ name }) => /\.(gguf|safetensors)$/i.test(name);
+export const isWeights = ({ name }) => /\.(gguf|safetensors)$/i.test(name);
 
 /**
  * The files of a model among those that the user chose.
@@ -105,7 +105,7 @@ const isWeights = ({ name }) => /\.(gguf|safetensors)$/i.test(name);
  * @param {Context} context
  * @returns {Promise<Reader[]>}
  */
-async function openLocalFiles(files, paths = files.map((file) => file.name), { onProgress, rules }) {
+export async function openLocalFiles(files, paths = files.map((file) => file.name), { onProgress, rules }) {
   const place = paths[0]?.includes("/") ? paths[0].split("/")[0] : "files";
   const choice = rules.choose({ paths, place });
   const named = new Map(paths.map((path, i) => [path, files[i]]));
@@ -124,7 +124,7 @@ async function openLocalFiles(files, paths = files.map((file) => file.name), { o
  * @param {Context} context
  * @returns {Promise<RemoteModel>}
  */
-async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal, rules }) {
+export async function resolve({ remote, name, hub, hubURL, kept }, storage, { onProgress, signal, rules }) {
   if (kept !== undefined) {
     const whole = await keptModel(storage, (model) => model.name === kept);
     if (whole) return whole;

@@ -60,6 +60,10 @@ class SimdDevice:
         yield from ()
 
     # --- memory -------------------------------------------------------------------------------------------------
+    def lacks_room(self, sizes: Sequence[int]) -> str | None:
+        free = self.host.limit - self.host.base - self.memory.used
+        return f"the memory of WebAssembly has {free:,} bytes left" if sum(sizes) > free else None
+
     def upload(self, array: Array) -> DeviceTensor:
         values = narrowed(array, DTYPES)
         return DeviceTensor(self.memory.store(values), values.shape, values.dtype.name)

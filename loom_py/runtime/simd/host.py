@@ -18,6 +18,11 @@ class Host(Protocol):
     base: int
     """Address of the first byte of memory that is free for tensors."""
 
+    @property
+    def limit(self) -> int:
+        """Bytes that the memory may have at most."""
+        ...
+
     def size(self) -> int:
         """Size of the memory in bytes."""
         ...

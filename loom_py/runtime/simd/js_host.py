@@ -22,6 +22,7 @@ class JsSimdHost(Protocol):
     threads: int
     relaxed: bool
     base: int
+    limit: int
 
     def size(self) -> int: ...
     def grow(self, size: int, /) -> bool: ...
@@ -36,6 +37,7 @@ class JsHost:
     def __init__(self, js: JsSimdHost) -> None:
         self._js = js
         self.threads, self.relaxed, self.base = int(js.threads), bool(js.relaxed), int(js.base)
+        self.limit = int(js.limit)
         self._call = js.call  # looked up once: a look-up crosses to JavaScript
 
     def size(self) -> int:

@@ -42,6 +42,8 @@ def _close(managed: Iterable[Any]) -> None:
 class WasmtimeHost:
     """See `Host`."""
 
+    limit = MAX_PAGES * PAGE
+
     def __init__(self, *, threads: int = 1, relaxed: bool = True) -> None:
         self.threads, self.relaxed = whole(threads, "threads", 1, 16), relaxed
         config = wasmtime.Config()

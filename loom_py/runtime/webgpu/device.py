@@ -46,6 +46,11 @@ class WebGPUDevice:
         return not any(word in description for word in ("cpu", "swiftshader", "llvmpipe", "fallback"))
 
     # --- memory -------------------------------------------------------------------------------------------------
+    def lacks_room(self, sizes: Sequence[int]) -> str | None:
+        """A GPU does not say how much memory it has, only how large a buffer may be."""
+        limit, largest = self.host.limits["maxBufferSize"], max(sizes, default=0)
+        return f"a tensor of {largest:,} bytes, this device's buffers hold {limit:,}" if largest > limit else None
+
     def upload(self, array: Array) -> DeviceTensor:
         values = narrowed(array, DTYPES)
         return DeviceTensor(place(self.host, values).buffer, values.shape, values.dtype.name)
