@@ -1,4 +1,4 @@
-"""Tools around a network: clustering, correlation, ensembles, grafting, architectures, checkpoints, and primitives."""
+"""Tools around a network: clustering, correlation, projection, ensembles, grafting, architectures, and primitives."""
 
 from ..models.inspect_checkpoint import CheckpointReport, LayerGuess, inspect_checkpoint
 from . import pods
@@ -17,6 +17,7 @@ from .correlation import CorrelationPair, Correlations, average_ranks, pearson, 
 from .ensemble import EnsembleMatch, complementary_matches, ensemble_report, mask_to_floats
 from .grafting import Graft, graft_networks, scale_weights
 from .kmeans import Clusters, kmeans, silhouette_samples, silhouette_score
+from .projection import Projection, principal_components
 from .toolbox import Toolbox
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "EnsembleMatch",
     "Graft",
     "LayerGuess",
+    "Projection",
     "Toolbox",
     "average_ranks",
     "build_diverse_network",
@@ -45,6 +47,7 @@ __all__ = [
     "mask_to_floats",
     "pearson",
     "pods",
+    "principal_components",
     "save_configs",
     "scale_weights",
     "silhouette_samples",

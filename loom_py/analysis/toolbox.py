@@ -22,6 +22,7 @@ from .ensemble import complementary_matches, ensemble_report
 from .grafting import graft_networks
 from .kmeans import kmeans, silhouette_score
 from .layer_timings import events, timing_steps
+from .projection import principal_components
 
 _CORRELATIONS = {"pearson": pearson, "spearman": spearman}
 
@@ -48,6 +49,10 @@ class Toolbox:
     ) -> dict[str, Any]:
         """`kmeans` of rows: centroids, assignments, inertia, iterations, converged."""
         return kmeans(data, k, max_iterations, init=init, seed=seed, runs=runs).to_json()
+
+    def principal_components(self, data: Floats, count: int = 2) -> dict[str, Any]:
+        """`principal_components` of rows: points, components, mean, variance, share."""
+        return principal_components(data, count).to_json()
 
     @in_steps(_timings)
     def time_layers(
