@@ -61,7 +61,13 @@ def describe(path: Path) -> dict[str, Any]:
     if source.read(0, min(4, source.size)) == b"GGUF":
         file = GGUFFile(source)
         metadata = {key: _short(value) for key, value in file.metadata.items()}
-        return {"format": f"GGUF v{file.version}", "size": source.size, "metadata": metadata, **_model(path), **_tensors(file)}
+        return {
+            "format": f"GGUF v{file.version}",
+            "size": source.size,
+            "metadata": metadata,
+            **_model(path),
+            **_tensors(file),
+        }
     if path.suffix == ".safetensors":
         tensors = SafetensorsFile(source)
         head = {"format": "safetensors", "size": source.size, "metadata": dict(tensors.metadata), **_tensors(tensors)}

@@ -113,7 +113,7 @@ export async function openLocalFiles(files, paths = files.map((file) => file.nam
   const names = namesInFolder(choice.files);
   const chosen = choice.files.flatMap((path, i) => {
     const file = named.get(path);
-    return file ? [{ file, name: names[i] }] : [];
+    return file ? [{ file, name: names.length > 1 ? names[i] : file.name }] : []; // one alone may have a slash in its name
   });
   return Promise.all(chosen.map(({ file, name }) => readerOf(file, name)));
 }
