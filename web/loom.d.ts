@@ -2870,6 +2870,8 @@ export interface Toolbox extends RemoteObject {
   kmeansCluster(data: Values, k: number, max_iterations?: number, init?: string, seed?: number | null, runs?: number): Promise<Record<string, unknown>>;
   /** Names of all methods, sorted. */
   listMethods(): Promise<string[]>;
+  /** `principal_components` of rows: points, components, mean, variance, share. */
+  principalComponents(data: Values, count?: number): Promise<Record<string, unknown>>;
   /** Pixels, three numbers each, to Y, U, V. */
   rgbToYuv444(rgb: Values): Promise<number[][]>;
   /** The mean silhouette of a clustering. */
@@ -2960,6 +2962,12 @@ export interface LoomToolbox extends LoomObject {
    */
   ListMethods(args?: string): Results<[value: string, error?: string]>;
   /**
+   * `principal_components` of rows: points, components, mean, variance, share.
+   * @param args JSON of [data: Floats, count: number]
+   * @returns JSON of Record<string, unknown>
+   */
+  PrincipalComponents(args: string): Results<[value: string, error?: string]>;
+  /**
    * Pixels, three numbers each, to Y, U, V.
    * @param args JSON of [rgb: Floats]
    * @returns JSON of number[][]
@@ -3013,6 +3021,8 @@ export interface LoomToolbox extends LoomObject {
   kmeansCluster(data: Values, k: number, max_iterations?: number, init?: string, seed?: number | null, runs?: number): Record<string, unknown>;
   /** Names of all methods, sorted. */
   listMethods(): string[];
+  /** `principal_components` of rows: points, components, mean, variance, share. */
+  principalComponents(data: Values, count?: number): Record<string, unknown>;
   /** Pixels, three numbers each, to Y, U, V. */
   rgbToYuv444(rgb: Values): number[][];
   /** The mean silhouette of a clustering. */

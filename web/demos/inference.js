@@ -1,6 +1,7 @@
 /** The language-model page: the conversation. Choosing and loading a model is in `model_panel.js`. */
 
 import { isAbort } from "../loom.js";
+import { expertsStrip } from "./experts.js";
 import { ModelPanel } from "./model_panel.js";
 import { ProfilePanel } from "./profile_panel.js";
 import { deviceText, duration, element, make, showError, startSession } from "./ui.js";
@@ -184,6 +185,7 @@ async function answer() {
       end = "Stopped.";
     }
     if (end) turn.append(make("span", end, "end"));
+    if (used.facts.experts && stats) await showExperts(used, turn, stats);
     if (!chat && used === model && view.log.contains(turn))
       story = { given: going?.given ?? text, text: text + written, turn };
     if (chat && used === model && view.log.contains(turn))
@@ -232,6 +234,19 @@ function addToken(turn, { id, text }) {
   token.dataset.id = String(id);
   turn.append(token);
   if (atEnd) view.log.scrollTop = view.log.scrollHeight;
+}
+
+/**
+ * Which experts of a mixture chose each token of the answer: those at the position before it.
+ * @param {LanguageModel} used
+ * @param {HTMLElement} turn
+ * @param {Stats} stats
+ */
+async function showExperts(used, turn, { promptTokens, tokens }) {
+  const experts = await used.chosenExperts(Math.max(0, promptTokens - 1));
+  const words = [...turn.querySelectorAll(".token")].slice(-tokens).map((token) => token.textContent ?? "");
+  const count = Math.min(words.length, experts.length);
+  if (count) turn.append(expertsStrip(words.slice(0, count), experts.slice(0, count)));
 }
 
 /** @param {import("../loom.js").Progress} progress */

@@ -9,6 +9,8 @@ import {
   pickFolder,
   siteModels,
 } from "../loom.js";
+import { HUB_MODELS } from "./hub_models.js";
+import { ModelFacts } from "./model_facts.js";
 import { StoragePanel } from "./storage_panel.js";
 import { element, make, showError, size } from "./ui.js";
 
@@ -60,12 +62,19 @@ export class ModelPanel {
     this.precise = element("precise", HTMLInputElement);
     this.kept = new StoragePanel(session);
     this.form = element("chooser", HTMLFormElement);
+    this.inspect = element("inspect", HTMLButtonElement);
+    this.facts = new ModelFacts();
   }
 
   /** Wire the panel and list the site's models. */
   async start() {
     this.hub.value = DEFAULT_REPOSITORY;
-    this.form.addEventListener("change", () => this.#showDetails());
+    this.#offerHubModels();
+    this.form.addEventListener("change", (event) => {
+      this.#showDetails();
+      if (event.target !== this.precise) this.facts.show(null); // they were another model's
+    });
+    this.inspect.onclick = () => void this.#inspect();
     this.form.onsubmit = (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       void this.#load();
@@ -74,7 +83,7 @@ export class ModelPanel {
     element("load-unkept", HTMLButtonElement).onclick = () => void this.#load({ keep: "never" });
     this.kept.start().catch(() => {}); // without Python there is nothing to show
     this.cancel.onclick = () => this.#stopping?.abort();
-    this.picker.onchange = () => this.#choose([...(this.picker.files ?? [])]);
+    this.picker.onchange = () => this.#look([...(this.picker.files ?? [])]);
     this.#offerFolders();
     this.#acceptDrops();
     try {
@@ -119,14 +128,34 @@ export class ModelPanel {
     this.fileNames.textContent = files.map((file) => `${file.name} (${size(file.size)})`).join(", ");
   }
 
+  /** Choose files and say what they are. @param {File[]} files */
+  #look(files) {
+    this.#choose(files);
+    if (files.length) void this.#inspect();
+  }
+
+  #offerHubModels() {
+    const list = element("hub-models", HTMLSelectElement);
+    const words = ({ title = "", bytes = 0, license = "", chat = true }) =>
+      `${title} · ${size(bytes)} · ${license}${chat ? "" : " · Complete only"}`;
+    list.append(...HUB_MODELS.map((model) => new Option(words(model), model.address)), new Option("another one", ""));
+    list.onchange = () => {
+      if (list.value) this.hub.value = list.value;
+      else this.hub.select();
+    };
+    this.hub.addEventListener("input", () => {
+      list.value = HUB_MODELS.some(({ address }) => address === this.hub.value) ? this.hub.value : "";
+    });
+  }
+
   #offerFolders() {
     const input = element("folder", HTMLInputElement);
     const button = element("pick-folder", HTMLButtonElement);
-    input.onchange = () => this.#choose([...(input.files ?? [])]);
+    input.onchange = () => this.#look([...(input.files ?? [])]);
     button.onclick = async () => {
       try {
         const files = await pickFolder();
-        if (files.length) this.#choose(files);
+        if (files.length) this.#look(files);
       } catch (error) {
         showError(this.error, error);
       }
@@ -152,7 +181,8 @@ export class ModelPanel {
       if (!files.length || this.#stopping) return;
       this.#choose(files);
       this.#select("files");
-      void this.#load();
+      const report = await this.#inspect();
+      if (!report || report.fits || report.problem) void this.#load(); // a problem is then an alert
     });
   }
 
@@ -165,21 +195,59 @@ export class ModelPanel {
     return { title: model?.title ?? "", source: { files: model?.files ?? [], name: model?.title } };
   }
 
-  /** @param {import("../loom.js").KeepOptions} [keep] what to do when there is no room */
-  async #load(keep) {
-    if (this.#stopping) return;
-    const before = this.status.textContent;
+  /**
+   * One piece of work at a time, which Cancel stops; its error is shown.
+   * @template T
+   * @param {string} stopped the status when it was stopped
+   * @param {(session: Session, signal: AbortSignal) => Promise<T>} work
+   * @returns {Promise<T | undefined>}
+   */
+  async #work(stopped, work) {
+    if (this.#stopping) return undefined;
+    let before = this.status.textContent ?? "";
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
     showError(this.error);
     this.room.hidden = this.notice.hidden = true;
-    this.load.disabled = true;
+    this.load.disabled = this.inspect.disabled = true;
     this.cancel.hidden = false;
     try {
-      const { title, source } = this.#chosen();
       const session = await this.session;
+      before = this.status.textContent ?? "";
       this.bar.hidden = false;
       this.bar.removeAttribute("value");
+      return await work(session, signal);
+    } catch (error) {
+      this.status.textContent = isAbort(error) ? stopped : before;
+      if (!isAbort(error)) showError(this.error, error);
+      this.room.hidden = !(error instanceof StorageError);
+      return undefined;
+    } finally {
+      this.#stopping = null;
+      this.load.disabled = this.inspect.disabled = false;
+      this.cancel.hidden = true;
+      this.bar.hidden = true;
+    }
+  }
+
+  /** Say what the chosen model is and needs. */
+  #inspect() {
+    this.facts.show(null);
+    return this.#work("Looking was cancelled.", async (session, signal) => {
+      const { title, source } = this.#chosen();
+      const before = this.status.textContent;
+      this.status.textContent = `Looking at ${title}`;
+      const report = await session.inspectModel(source, { signal, onProgress: (progress) => this.#show(progress) });
+      this.facts.show(report);
+      this.status.textContent = before;
+      return report;
+    });
+  }
+
+  /** @param {import("../loom.js").KeepOptions} [keep] what to do when there is no room */
+  async #load(keep) {
+    await this.#work("Loading was cancelled.", async (session, signal) => {
+      const { title, source } = this.#chosen();
       const started = performance.now();
       // No question where nothing can be kept anyway.
       const { kind } = await session.storage.usage();
@@ -201,17 +269,8 @@ export class ModelPanel {
         `Runs on ${facts.device} (${facts.reason})${facts.device === "numpy" ? "" : `, ${ACTIVATIONS[String(facts.activations)]}`}.`;
       this.load.textContent = "Load another";
       this.load.classList.remove("primary");
-    } catch (error) {
-      this.status.textContent = isAbort(error) ? "Loading was cancelled." : (before ?? "");
-      if (!isAbort(error)) showError(this.error, error);
-      this.room.hidden = !(error instanceof StorageError);
-    } finally {
-      this.#stopping = null;
-      this.load.disabled = false;
-      this.cancel.hidden = true;
-      this.bar.hidden = true;
-      await this.kept.show().catch(() => {});
-    }
+    });
+    await this.kept.show().catch(() => {});
   }
 
   /** @param {import("../loom.js").Progress} progress */
