@@ -494,6 +494,15 @@ declare class ModelStorage {
   clear(): Promise<number>;
   usage(): Promise<StorageUsage>;
   /**
+   * A text that `keepText` kept for this site; "" where there is none.
+   */
+  readText(name: string): Promise<string>;
+  /**
+   * Keep a text under a name until it is replaced, in place of the one before. An empty text forgets it. It is not one of
+   * the models: `clear` leaves it.
+   */
+  keepText(name: string, text: string): Promise<void>;
+  /**
    * Ask the browser, once, not to clear what is kept; reports `{status: "persist", message: "granted" | "refused"}`.
    * Some browsers ask the user: nothing waits for the answer.
    * @param kept what is new; small files are not worth a question

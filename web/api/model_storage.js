@@ -1,4 +1,4 @@
-/** The models that this browser keeps, for the page: `session.storage`. */
+/** The models that this browser keeps, and texts beside them, for the page: `session.storage`. */
 
 import { expectText } from "./arguments.js";
 
@@ -45,6 +45,29 @@ export class ModelStorage {
   /** @returns {Promise<import("../storage/storage.js").StorageUsage>} */
   usage() {
     return this.#engine.call("storageUsage");
+  }
+
+  /**
+   * A text that `keepText` kept for this site; "" where there is none.
+   * @param {string} name
+   * @returns {Promise<string>}
+   */
+  async readText(name) {
+    expectText(name, "name");
+    return this.#engine.call("storageReadText", { name });
+  }
+
+  /**
+   * Keep a text under a name until it is replaced, in place of the one before. An empty text forgets it. It is not one of
+   * the models: `clear` leaves it.
+   * @param {string} name
+   * @param {string} text
+   * @returns {Promise<void>}
+   */
+  async keepText(name, text) {
+    expectText(name, "name");
+    expectText(text, "text");
+    await this.#engine.call("storageKeepText", { name, text });
   }
 
   /**

@@ -181,6 +181,8 @@ const METHODS = {
   storageUsage: async () => (await storage()).usage(),
   storageRemove: async (_runtime, { name, source }) => (await storage()).remove(name, source),
   storageClear: async () => (await storage()).clear(),
+  storageReadText: async (_runtime, { name }) => (await storage()).readText(name),
+  storageKeepText: async (_runtime, { name, text }) => (await storage()).keepText(name, text),
 
   release: (runtime, { handle }) => inPython(runtime, (b) => b.release(handle)),
   live: (runtime) => inPython(runtime, (b) => b.live()),

@@ -74,6 +74,8 @@ export interface Requests {
   storageUsage: Request<Nothing, StorageUsage>;
   storageRemove: Request<{ name: string; source?: string }, number>;
   storageClear: Request<Nothing, number>;
+  storageReadText: Request<{ name: string }, string>;
+  storageKeepText: Request<{ name: string; text: string }, void>;
 
   release: Request<{ handle: Handle }, void>;
   live: Request<Nothing, number>;

@@ -4,6 +4,7 @@
  *     f-<key>.bin    a file's bytes so far
  *     f-<key>.json   its record: where from, which version, whether it is whole
  *     m-<key>.json   a model: name, source, files, when it was last used
+ *     t-<key>.txt    a text that a page keeps under a name of its own
  */
 
 import { StorageError } from "../errors.js";
@@ -91,6 +92,25 @@ export class Storage {
       throw inUse(cause);
     }
     await this.shelf.remove(`f-${key}.json`);
+  }
+
+  // --- texts ---
+
+  /** The text that is kept under a name; "" where there is none. @param {string} name */
+  readText(name) {
+    return this.shelf.readText(textName(name));
+  }
+
+  /** Keep a text, or with "" forget it. @param {string} name @param {string} text */
+  async keepText(name, text) {
+    if (!text) return this.shelf.remove(textName(name));
+    try {
+      await this.shelf.writeText(textName(name), text);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+      const remedy = "Free space on the disk, or remove models that are kept.";
+      throw new StorageError(`the browser does not keep it (${reason})`, { where: name, remedy, cause });
+    }
   }
 
   // --- models ---
@@ -278,6 +298,9 @@ export function isVersion(record, file) {
 
 /** @param {string} key */
 export const dataName = (key) => `f-${key}.bin`;
+
+/** @param {string} name */
+const textName = (name) => `t-${sha256Text(name).slice(0, 32)}.txt`;
 
 /** @param {{name: string, source: string}} model */
 const modelName = ({ name, source }) => `m-${sha256Text(`${name}\n${source}`).slice(0, 32)}.json`;
