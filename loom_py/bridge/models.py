@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from ..errors import InputError
 from ..generation.generate import Encoding, PrefillProgress
-from ..generation.language_model import LanguageModel
+from ..generation.language_model import Event, LanguageModel
 from ..generation.loading import LoadProgress
 from ..generation.placing import load_to_device
 from ..generation.sampling import GenerationOptions
@@ -60,22 +60,31 @@ def describe_model(model: LanguageModel) -> dict[str, Any]:
     }
 
 
-def chat_start(handle: int, messages: str, options: str) -> int:
-    """Handle of a task that answers a conversation `[{role, content}, …]`; its events are prefill steps and tokens."""
+def chat_start(handle: int, messages: Iterable[str], options: str) -> int:
+    """Handle of a task that answers a conversation `[{role, content}, …]`; its events are prefill steps and tokens.
+
+    - `messages`: pieces of JSON text.
+    """
     model = take(handle, LanguageModel)
-    value = parse_json(messages, where="messages")
-    if not isinstance(value, list) or not all(isinstance(m, dict) and isinstance(m.get("role"), str) for m in value):
-        raise InputError("expected an array of {role, content}", where="messages")
     settings, special = _settings(options)
-    return _generation(model, model.chat_prompt(value, **special), settings)
+
+    def prompt(text: str) -> Prompt:
+        value = parse_json(text, where="messages")
+        if not isinstance(value, list) or not all(
+            isinstance(m, dict) and isinstance(m.get("role"), str) for m in value
+        ):
+            raise InputError("expected an array of {role, content}", where="messages")
+        return model.chat_prompt(value, **special)
+
+    return _generation(model, messages, prompt, settings)
 
 
-def complete_start(handle: int, prompt: str, options: str) -> int:
-    """Handle of a task that continues a text; its events are prefill steps and tokens."""
+def complete_start(handle: int, prompt: Iterable[str], options: str) -> int:
+    """Handle of a task that continues a text, given in pieces; its events are prefill steps and tokens."""
     settings, special = _settings(options)
     if "template" in special:
         raise InputError("belongs to a chat", where="options.template")
-    return _generation(take(handle, LanguageModel), Prompt.of(prompt, **special), settings)
+    return _generation(take(handle, LanguageModel), prompt, lambda text: Prompt.of(text, **special), settings)
 
 
 def chosen_experts(handle: int, start: int) -> str:
@@ -91,9 +100,24 @@ def profile_start(handle: int, tokens: int, context: int | None, repeats: int) -
     )
 
 
-def _generation(model: LanguageModel, prompt: Prompt, options: GenerationOptions) -> int:
-    generation = model.events(prompt, options)
-    return keep(Task(generation, _generation_event, lambda _: {"seed": generation.seed}))
+def _generation(
+    model: LanguageModel, pieces: Iterable[str], prompt: Callable[[str], Prompt], options: GenerationOptions
+) -> int:
+    """Of a text that comes in pieces, since each takes a while to cross from JavaScript."""
+
+    def steps() -> Generator[Event, None, dict[str, Any]]:
+        text: list[str] = []
+        for piece in pieces:
+            text.append(piece)
+            yield Encoding()
+        generation = model.events(prompt("".join(text)), options)
+        try:
+            yield from generation
+        finally:
+            generation.close()
+        return {"seed": generation.seed}
+
+    return keep(Task(steps(), _generation_event))
 
 
 def _generation_event(event: Any) -> dict[str, Any] | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .blocks import TURNS
 from .end_tokens import END_NAMES
 from .long_tokens import LongTokens
 from .unicode_tables import named_set
@@ -92,10 +93,15 @@ class _Matcher:
     def split(self, text: str, literal: bytes | None = None) -> Iterator[tuple[int, int, int | None]]:
         """Pieces `(start, end, id)` that cover `text`; `id` is `None` between the tokens.
 
+        An empty piece is none: it says that the search goes on, and that one may stop.
+
         - `literal`: a byte for each character, 1 where it cannot be part of a special token; None for nowhere.
         """
         start = space_end = 0
         for left, right in self._find(text, 0) if literal is None else self._permitted(text, literal):
+            if left == right:
+                yield start, start, None
+                continue
             token_id = self._ids[text[left:right]]
             token = self._tokens.by_id[token_id]
             if token.single_word and (_is_word(text, left - 1) or _is_word(text, right)):
@@ -117,22 +123,33 @@ class _Matcher:
     def _permitted(self, text: str, literal: bytes) -> Iterator[tuple[int, int]]:
         """Matches that are no special token, or one without a literal character.
 
-        A refused match may hide another that begins within it, or a shorter one in its place.
+        A refused match may hide another that begins within it, or a shorter one in its place. An empty match is none.
         """
         nowhere = (len(text) + 1, 0)
-        match = next(self._find(text, 0), nowhere)
+        match = yield from _first(self._find(text, 0), nowhere)
         ordinary = (-1, 0)  # the next of the tokens that are not special
         while match is not nowhere:
             left, right = match
             if self._ids[text[left:right]] not in self._tokens.control_ids or literal.find(1, left, right) < 0:
                 yield match
-                match = next(self._find(text, right), nowhere)
+                match = yield from _first(self._find(text, right), nowhere)
                 continue
             if ordinary[0] < left:
-                ordinary = next(self._find_ordinary(text, left), nowhere)
-            shorter = next(self._find(text, left, literal.find(1, left, right)), nowhere)
-            following = next(self._find(text, left + 1), nowhere)
+                ordinary = yield from _first(self._find_ordinary(text, left), nowhere)
+            shorter = yield from _first(self._find(text, left, literal.find(1, left, right)), nowhere)
+            following = yield from _first(self._find(text, left + 1), nowhere)
             match = min(shorter, following, ordinary, key=lambda span: (span[0], -span[1]))
+
+
+def _first(
+    matches: Iterator[tuple[int, int]], nowhere: tuple[int, int]
+) -> Generator[tuple[int, int], None, tuple[int, int]]:
+    """The first match; the empty ones before it are handed on."""
+    for match in matches:
+        if match[0] < match[1]:
+            return match
+        yield match
+    return nowhere
 
 
 def _is_word(text: str, index: int) -> bool:
@@ -173,10 +190,14 @@ class _TokenTrie:
         self._first = re.compile(f"[{firsts}]" if firsts else "(?!)")
 
     def find(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]:
-        """`(start, end)` of the matches from a place on, up to an end."""
+        """`(start, end)` of the matches from a place on, up to an end; an empty one after many places without any."""
         root, first, end = self._root, self._first, min(end, len(text))
+        tried = 0
         while (candidate := first.search(text, at, end)) is not None:
             at = candidate.start()
+            tried += 1
+            if not tried % TURNS:
+                yield at, at
             node, longest = root, 0
             for i in range(at, end):
                 following = node.get(text[i])

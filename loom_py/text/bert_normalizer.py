@@ -6,8 +6,8 @@ import re
 from functools import cache
 
 from ..schema.fields import Fields
-from .normalize import Normalizer
-from .unicode_tables import lowercase, named_set, normalize
+from .normalize import Normalizer, in_blocks
+from .unicode_tables import form_boundary, lowercase, named_set, normalize
 
 
 def bert_normalizer(node: Fields) -> Normalizer:
@@ -31,7 +31,7 @@ def build_bert_normalizer(clean: bool, chinese: bool, strip: bool, lower: bool) 
             text = _any_of("bert_accent").sub("", normalize("NFD", text)) if strip else text
         return (lowercase(text) if lower else text), kept
 
-    return apply
+    return in_blocks(apply, form_boundary)
 
 
 @cache

@@ -7,12 +7,14 @@ heap over a linked list, in O(n log n).
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import TokenizerError
 from ..progress import to_end
+from .blocks import BLOCK, listed
 from .word_model import WordModel, byte_ids, unknown_id
 
 _SHORT = 48  # symbols; above, the heap is faster
@@ -69,11 +71,11 @@ class BPE(WordModel):
         self._pairs = pairs
         self._byte_ids = byte_ids(vocab) if options.byte_fallback else []
 
-    def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
+    def encode_steps(self, word: str) -> Generator[None, None, Sequence[int]]:
         """`encode` of a long word in steps of some milliseconds."""
         if self.options.ignore_merges and word in self.vocab:
             return (self.vocab[word],)
-        return tuple((yield from self._merge_steps(self._symbols(word))))
+        return (yield from self._merge_steps((yield from self._symbol_steps(word))))
 
     def encode_word(self, word: str) -> tuple[int, ...]:
         if self.options.ignore_merges and word in self.vocab:
@@ -89,13 +91,27 @@ class BPE(WordModel):
             if chars:
                 chars[-1] += options.end_of_word_suffix
         ids = list(map(self.vocab.get, chars))
-        return self._with_unknown(chars, ids) if None in ids else ids  # type: ignore[return-value]  # all known
+        return to_end(self._with_unknown(chars, ids)) if None in ids else ids  # type: ignore[return-value]  # all known
 
-    def _with_unknown(self, chars: Sequence[str], ids: list[int | None]) -> list[int]:
+    def _symbol_steps(self, word: str) -> Generator[None, None, list[int]]:
+        """`_symbols` of a long word in steps."""
+        options = self.options
+        chars: Sequence[str] = word
+        if options.continuing_subword_prefix or options.end_of_word_suffix:
+            chars = yield from listed((options.continuing_subword_prefix * (i > 0) + c for i, c in enumerate(word)))
+            chars[-1:] = [char + options.end_of_word_suffix for char in chars[-1:]]
+        ids = yield from listed(map(self.vocab.get, chars), BLOCK)
+        if None not in ids:
+            return ids  # type: ignore[return-value]  # all known
+        return (yield from self._with_unknown(chars, ids))
+
+    def _with_unknown(self, chars: Sequence[str], ids: list[int | None]) -> Generator[None, None, list[int]]:
         """Unknown characters as bytes or as the unknown token; without either they are dropped."""
         out: list[int] = []
         pending: int | None = None  # an unknown token not yet emitted, so that neighbours can fuse with it
-        for char, token_id in zip(chars, ids, strict=True):
+        for i, (char, token_id) in enumerate(zip(chars, ids, strict=True)):
+            if not (i + 1) % _TURNS:
+                yield
             if token_id is not None:
                 if pending is not None:
                     out.append(pending)
@@ -139,8 +155,12 @@ class BPE(WordModel):
         """`ids[i] = -1` marks a symbol swallowed by one to its left. Heap entries are rank << 96 | place << 32 | id."""
         find = self._pairs.get
         count = len(ids)
-        after = list(range(1, count + 1))
-        before = list(range(-1, count - 1))
+        after, before = array("q"), array("q")
+        for first in range(0, count, BLOCK):
+            last = min(first + BLOCK, count)
+            after.extend(range(first + 1, last + 1))
+            before.extend(range(first - 1, last - 1))
+            yield
         heap: list[int] = []
 
         def entry(place: int, pair: int) -> int:
@@ -149,9 +169,9 @@ class BPE(WordModel):
         for place, (a, b) in enumerate(pairwise(ids)):
             pair = find(a << 32 | b)
             if pair is not None:
-                heap.append(entry(place, pair))
-        yield
-        heapq.heapify(heap)
+                heapq.heappush(heap, entry(place, pair))  # `heapify` cannot be stopped
+            if not (place + 1) % (2 * _TURNS):
+                yield
         turn = 0
         while heap:
             turn += 1
@@ -177,4 +197,4 @@ class BPE(WordModel):
                 pair = find(ids[left] << 32 | merged)
                 if pair is not None:
                     heapq.heappush(heap, entry(left, pair))
-        return [token_id for token_id in ids if token_id >= 0]
+        return (yield from listed((token_id for token_id in ids if token_id >= 0), BLOCK))

@@ -6,6 +6,10 @@ themselves, the other 68 for U+0100 and up, in order.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
+from .blocks import changed
+
 _PRINTABLE = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
 
 
@@ -22,6 +26,11 @@ _TO_LATIN = {ord(char): byte for byte, char in enumerate(ALPHABET)}
 def to_byte_characters(text: str) -> str:
     """The UTF-8 bytes of `text` in the alphabet."""
     return text.encode().decode("latin-1").translate(_FROM_LATIN)
+
+
+def byte_character_steps(text: str) -> Generator[None, None, str]:
+    """`to_byte_characters` of a long text in steps."""
+    return changed(text, to_byte_characters)
 
 
 def token_bytes(token: str) -> bytes:

@@ -8,10 +8,13 @@ to its children, which lie at `place ^ distance ^ byte` (bits 10 to 30, times 25
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import cached_property
 
 import numpy as np
 
+from ..progress import to_end
+from .blocks import TURNS
 from .graphemes import clustering, clusters
 
 _LEAF, _SHIFTED, _VALUE, _LABEL = 1 << 8, 1 << 9, 1 << 31, 1 << 31 | 0xFF
@@ -87,6 +90,10 @@ class Charsmap:
 
     def longest(self, text: str) -> str:
         """`text` with the longest key from the left replaced, over and over, as SentencePiece does."""
+        return to_end(self.longest_steps(text))
+
+    def longest_steps(self, text: str) -> Generator[None, None, str]:
+        """`longest` in steps."""
         out: list[str] = []
         at = 0
         while at < len(text):
@@ -100,6 +107,8 @@ class Charsmap:
                     break
             out.append(text[at] if mapped is None else mapped)
             at += length
+            if not len(out) % TURNS:
+                yield
         return "".join(out)
 
     def by_clusters(self, text: str) -> str:

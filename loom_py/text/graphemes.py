@@ -34,6 +34,13 @@ def _joining() -> re.Pattern[str]:
 
 
 @cache
+def cluster_boundary() -> re.Pattern[str]:
+    """Finds where a text can be cut: between two characters that join with nothing."""
+    alone = f"(?!{_joining().pattern})"
+    return re.compile(rf"{alone}[^\r](?={alone})", re.DOTALL)
+
+
+@cache
 def _hangul() -> tuple[CodeSet, CodeSet, CodeSet, CodeSet, CodeSet]:
     """Leading consonants, vowels, trailing consonants, syllables of two and of three of them."""
     leading = CodeSet((0x1100, 0x1160, 0xA960, 0xA97D))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 _CODES = sys.maxunicode + 1
 _BLOCK = 4096
@@ -48,6 +48,7 @@ class LongTokens:
         self._last: tuple[str, int, array[int]] = ("", -1, array("q"))
 
     def find(self, text: str, at: int = 0, end: int = sys.maxsize, /) -> Iterator[tuple[int, int]]:
+        """`(start, end)` of the matches from a place on, up to an end; an empty one after each block."""
         whole = end >= len(text)
         end = min(end, len(text))
         while at < end:
@@ -59,23 +60,25 @@ class LongTokens:
                 if length:
                     yield at, at + length
                 at += length or 1
+            if at < end:
+                yield at, at
 
-    def lengths(self, text: str) -> array[int]:
-        """For each place, how long the longest token from there is, or 0."""
-        return self._lengths(text, 0, len(text), len(text))
+    def states(self, text: str, most: int) -> Generator[None, None, list[int]]:
+        """For each place, what `beginning` tells the tokens from; 0 where none begins. In steps.
 
-    def states(self, text: str) -> list[int]:
-        """For each place, what `beginning` tells the tokens from; 0 where none begins."""
+        Raises `OverflowError` where more than `most` tokens begin altogether.
+        """
         states = [0] * len(text)
-        state = 0
+        state = matches = 0
         for i in range(len(text) - 1, -1, -1):
             state = self._step(state, ord(text[i]))
             states[i] = self._ends[state]
+            matches += self._counts[state]
+            if matches > most:
+                raise OverflowError
+            if not i % _BLOCK:
+                yield
         return states
-
-    def matches(self, states: Iterable[int]) -> int:
-        """How many tokens begin at some places altogether."""
-        return sum(map(self._counts.__getitem__, states))
 
     def beginning(self, state: int) -> list[tuple[int, int]]:
         """All tokens that begin at a place, the shortest first: how long each is, and which of them."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Generator
 
 from ..errors import TokenizerError
+from ..progress import to_end
 from ..schema.fields import Fields
+from .blocks import blocks
 from .regex import Regex
 from .regex_syntax import PatternError
 from .tokenizer_fields import read_pattern
 
-# text → the normalised text, and whether its first character still comes from the first one of the original
-Normalizer = Callable[[str], tuple[str, bool]]
+Normalized = Generator[None, None, tuple[str, bool]]
+"""Steps to the normalised text, and whether its first character still comes from the first one of the original."""
+Normalizer = Callable[[str], Normalized]
 
 
 def longest(original: int) -> int:
@@ -45,8 +49,28 @@ def too_slow(part: str) -> TokenizerError:
     )
 
 
-def identity(text: str) -> tuple[str, bool]:
+def identity(text: str) -> Normalized:
+    yield from ()
     return text, True
+
+
+def in_blocks(
+    change: Callable[[str], tuple[str, bool]], boundary: Callable[[], re.Pattern[str]] | None = None
+) -> Normalizer:
+    """A normaliser by what it makes of a short text; `boundary` finds where a text may be cut, as in `blocks`."""
+
+    def apply(text: str) -> Normalized:
+        parts: list[str] = []
+        kept = True
+        for part in blocks(text, None if boundary is None else boundary()):
+            if parts:
+                yield
+            mapped, still = change(part)
+            kept = kept if parts else still
+            parts.append(mapped)
+        return "".join(parts), kept
+
+    return apply
 
 
 def build_replace(node: Fields) -> Replace:
@@ -65,27 +89,31 @@ class Replace:
         self.content = content
 
     def __call__(self, text: str) -> str:
+        return to_end(self._steps(text))
+
+    def _steps(self, text: str) -> Generator[None, None, str]:
         if self.regex is None:
             check_growth(len(text) + text.count(self.pattern) * len(self.content), len(text))
             return text.replace(self.pattern, self.content)
         if not text:
             return text
         try:
-            self.regex.require_affordable([text])
+            yield from self.regex.affordable_steps([text])
         except OverflowError:
             raise too_slow("normalizer") from None
         try:
-            return self.regex.replace(text, self.content, longest(len(text)))
+            return (yield from self.regex.replace_steps(text, self.content, longest(len(text))))
         except OverflowError:
             raise _too_long() from None
 
-    def normalize(self, text: str) -> tuple[str, bool]:
+    def normalize(self, text: str) -> Normalized:
+        replaced = yield from self._steps(text)
         if self.content:
-            return self(text), True
+            return replaced, True
         span = (0, len(self.pattern)) if text.startswith(self.pattern) else (1, 1)
         if self.regex is not None:
-            span = next(self.regex.spans(text), (1, 1))
-        return self(text), span[0] > 0 or span[1] == 0
+            span = next((yield from self.regex.spans_steps(text)), (1, 1))
+        return replaced, span[0] > 0 or span[1] == 0
 
 
 def compile_regex(node: Fields, pattern: str) -> Regex:

@@ -1,16 +1,18 @@
 """Pre-tokenisers of `tokenizer.json`: they split a text into the words that a model encodes one by one.
 
 A step takes the pieces so far and whether the first of them begins the text (which only `Metaspace` uses), and
-returns the same. Empty pieces vanish between steps, as in `tokenizers`.
+returns the same, in steps between which one may stop. Empty pieces vanish between steps, as in `tokenizers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import islice
 from typing import Literal, get_args
 
 from ..schema.fields import Fields
-from .byte_level import to_byte_characters
+from .blocks import BLOCK, TURNS, listed
+from .byte_level import byte_character_steps
 from .codeset import CodeSet
 from .normalize import compile_regex, too_slow
 from .regex import Regex, cached_regex, class_regex, literal_regex, runs_regex
@@ -18,7 +20,7 @@ from .tokenizer_fields import MAX_ID, read_character, read_pattern, unsupported
 from .unicode_scripts import split_by_script
 from .unicode_tables import named_set
 
-Pieces = tuple[list[str], bool]
+Pieces = Generator[None, None, tuple[list[str], bool]]
 PreTokenizer = Callable[[list[str], bool], Pieces]
 Behavior = Literal["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 
@@ -99,40 +101,75 @@ def byte_level(add_prefix_space: bool, use_regex: bool) -> list[PreTokenizer]:
     return [*steps, map_bytes]
 
 
-def map_bytes(pieces: list[str], at_start: bool) -> Pieces:
-    """Every piece in the byte alphabet."""
-    return list(map(to_byte_characters, pieces)), at_start
-
-
-def split(regex: Regex, behavior: Behavior, *, invert: bool = False) -> PreTokenizer:
-    """Cut every piece at the matches; `behavior` says what becomes of the matched texts."""
-
-    def one(text: str) -> list[str]:
-        if behavior == "Isolated" and (whole := regex.pieces(text)) is not None:
-            return whole
-        flagged = _flagged(regex, text, invert)
-        return [text[start:end] for start, end in _ARRANGE[behavior](flagged) if start < end]
+def each_piece(change: Callable[[str], Generator[None, None, list[str]]]) -> PreTokenizer:
+    """A step that makes pieces of each piece."""
 
     def step(pieces: list[str], at_start: bool) -> Pieces:
         result: list[str] = []
-        try:
-            regex.require_affordable(pieces)
-        except OverflowError:
-            raise too_slow("pre_tokenizer") from None
-        for i, piece in enumerate(pieces):
-            parts = one(piece)
-            if i == 0 and at_start and behavior == "Removed":
-                at_start = not next(_flagged(regex, piece, invert))[2]
-            result += parts
+        work = 0
+        for piece in pieces:
+            result += yield from change(piece)
+            work += len(piece) + BLOCK // TURNS
+            if work > BLOCK:
+                work = 0
+                yield
         return result, at_start
 
     return step
 
 
-def _flagged(regex: Regex, text: str, invert: bool) -> Iterator[tuple[int, int, bool]]:
+def _in_bytes(piece: str) -> Generator[None, None, list[str]]:
+    return [(yield from byte_character_steps(piece))]
+
+
+map_bytes = each_piece(_in_bytes)
+"""Every piece in the byte alphabet."""
+
+
+def split(regex: Regex, behavior: Behavior, *, invert: bool = False) -> PreTokenizer:
+    """Cut every piece at the matches; `behavior` says what becomes of the matched texts."""
+
+    isolated = behavior == "Isolated"
+
+    def one(text: str) -> Generator[None, None, list[str]]:
+        if isolated:
+            whole = regex.pieces(text) if len(text) <= BLOCK else (yield from regex.pieces_steps(text))
+            if whole is not None:
+                return whole
+        flagged = _flagged((yield from regex.spans_steps(text)), text, invert)
+        return (yield from _cut(text, _ARRANGE[behavior](flagged)))
+
+    cut = each_piece(one)
+
+    def step(pieces: list[str], at_start: bool) -> Pieces:
+        if regex.retried:
+            try:
+                yield from regex.affordable_steps(pieces)
+            except OverflowError:
+                raise too_slow("pre_tokenizer") from None
+        result, _ = yield from cut(pieces, at_start)
+        if at_start and pieces and behavior == "Removed":
+            at_start = not next(_flagged((yield from regex.spans_steps(pieces[0])), pieces[0], invert))[2]
+        return result, at_start
+
+    return step
+
+
+def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Generator[None, None, list[str]]:
+    """The parts of a text that are not empty."""
+    parts: list[str] = []
+    iterator = iter(spans)
+    while some := list(islice(iterator, TURNS)):
+        parts += [text[start:end] for start, end in some if start < end]
+        if len(some) == TURNS:
+            yield
+    return parts
+
+
+def _flagged(spans: Iterable[tuple[int, int]], text: str, invert: bool) -> Iterator[tuple[int, int, bool]]:
     """`(start, end, is delimiter)` covering the text."""
     at = 0
-    for start, end in regex.spans(text):
+    for start, end in spans:
         if at < start:
             yield at, start, invert
         yield start, end, not invert
@@ -142,51 +179,44 @@ def _flagged(regex: Regex, text: str, invert: bool) -> Iterator[tuple[int, int, 
 
 
 Flagged = Iterable[tuple[int, int, bool]]
-Spans = list[tuple[int, int]]
+Spans = Iterator[tuple[int, int]]
 
 
 def _isolated(flagged: Flagged) -> Spans:
-    return [(start, end) for start, end, _ in flagged]
+    return ((start, end) for start, end, _ in flagged)
 
 
 def _removed(flagged: Flagged) -> Spans:
-    return [(start, end) for start, end, delimiter in flagged if not delimiter]
+    return ((end if delimiter else start, end) for start, end, delimiter in flagged)
+
+
+def _joined(flagged: Flagged, joins: Callable[[bool, bool], bool]) -> Spans:
+    """Neighbours become one where `joins` says so, by whether each is a delimiter. An empty span for each that does."""
+    first = -1
+    last, previous = 0, False
+    for start, end, delimiter in flagged:
+        if first >= 0 and not joins(previous, delimiter):
+            yield first, last
+            first = -1
+        if first < 0:
+            first = start
+        else:
+            yield end, end
+        last, previous = end, delimiter
+    if first >= 0:
+        yield first, last
 
 
 def _contiguous(flagged: Flagged) -> Spans:
-    spans: Spans = []
-    previous = False
-    for start, end, delimiter in flagged:
-        if delimiter == previous and spans:
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans.append((start, end))
-        previous = delimiter
-    return spans
+    return _joined(flagged, lambda left, right: left == right)
 
 
 def _merged_with_previous(flagged: Flagged) -> Spans:
-    spans: Spans = []
-    previous = False
-    for start, end, delimiter in flagged:
-        if delimiter and not previous and spans:
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans.append((start, end))
-        previous = delimiter
-    return spans
+    return _joined(flagged, lambda left, right: right and not left)
 
 
 def _merged_with_next(flagged: Flagged) -> Spans:
-    spans: Spans = []
-    previous = False
-    for start, end, delimiter in reversed(list(flagged)):
-        if delimiter and not previous and spans:
-            spans[-1] = (start, spans[-1][1])
-        else:
-            spans.append((start, end))
-        previous = delimiter
-    return spans[::-1]
+    return _joined(flagged, lambda left, right: left and not right)
 
 
 _ARRANGE: dict[str, Callable[[Flagged], Spans]] = {
@@ -219,20 +249,26 @@ def metaspace(replacement: str, scheme: str, cut: bool) -> PreTokenizer:
             wanted = scheme == "always" or (scheme == "first" and i == 0 and at_start)
             if wanted and not text.startswith(replacement):
                 text = replacement + text
-            spans = _merged_with_next(_flagged(regex, text, False)) if cut else [(0, len(text))]
-            result += [text[start:end] for start, end in spans]
+            if not cut:
+                result.append(text)
+            else:
+                flagged = _flagged((yield from regex.spans_steps(text)), text, False)
+                result += yield from _cut(text, _merged_with_next(flagged))
+            if not (i + 1) % TURNS:
+                yield
         return result, at_start
 
     return step
 
 
 def _prefix_space(pieces: list[str], at_start: bool) -> Pieces:
-    return [piece if piece.startswith(" ") else " " + piece for piece in pieces], at_start
+    return (yield from listed(piece if piece.startswith(" ") else " " + piece for piece in pieces)), at_start
 
 
 def _fixed_length(length: int) -> PreTokenizer:
     def step(pieces: list[str], at_start: bool) -> Pieces:
-        return [p[i : i + length] for p in pieces for i in range(0, len(p), length)], at_start
+        parts = (p[i : i + length] for p in pieces for i in range(0, len(p), length))
+        return (yield from listed(parts)), at_start
 
     return step
 

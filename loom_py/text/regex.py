@@ -11,9 +11,12 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cache, cached_property
+from itertools import islice
 
+from ..progress import to_end
+from .blocks import BLOCK, TURNS, changed
 from .codeset import CodeSet, partition
 from .regex_cost import NEWLINE, check_cost, nullable, retries, sets
 from .regex_syntax import Anchor, Atomic, Choice, Look, Node, One, PatternError, Repeat, Sequence, parse
@@ -22,7 +25,10 @@ from .unicode_tables import named_set
 _CACHE_LIMIT = 65536  # characters whose class is remembered
 _ANY = r"[\x00-\U0010ffff]"
 _AFFORDABLE, _A_CHARACTER = 2.5e8, 1000
-"""Steps of backtracking in one text, altogether and for each of its characters: half a second of matching."""
+"""Steps of backtracking in one text, altogether and for each of its characters: half a second of matching.
+
+In one run, which is a single call, there are never more than the first of them.
+"""
 
 
 class _Letters(dict[int, int]):
@@ -108,6 +114,10 @@ class Regex:
 
     def require_affordable(self, texts: Iterable[str]) -> None:
         """Raises `OverflowError` before it would try the same run of characters again and again for seconds."""
+        to_end(self.affordable_steps(texts))
+
+    def affordable_steps(self, texts: Iterable[str]) -> Generator[None, None, None]:
+        """`require_affordable` in steps."""
         if not self._retries:
             return
         texts = list(texts)
@@ -119,20 +129,31 @@ class Regex:
         for chars, weight in self._retries.items():
             run = _run_regex(chars)
             for text in texts:
-                price += weight * sum((end - start) ** 2 for start, end in run.spans(text))
-                if price > limit:
-                    raise OverflowError
+                spans = yield from run.spans_steps(text)
+                while some := [(end - start) ** 2 for start, end in islice(spans, TURNS)]:
+                    price += weight * sum(some)
+                    if price > limit or weight * max(some) > _AFFORDABLE:
+                        raise OverflowError
+                    if len(some) == TURNS:
+                        yield
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """`(start, end)` of the matches, left to right, without overlap."""
-        if text.isascii():
-            pattern = self._ascii
-        else:
-            pattern, letters = self._compressed
-            text = text.translate(letters)
+        return to_end(self.spans_steps(text))
+
+    def spans_steps(self, text: str) -> Generator[None, None, Iterator[tuple[int, int]]]:
+        """`spans`, after steps that prepare the text. Matches are searched as they are asked for."""
+        pattern, text = yield from self._prepared(text)
         if not self._nullable:
             return (match.span() for match in pattern.finditer(text))
         return _spans_with_empty(pattern, text)
+
+    def _prepared(self, text: str) -> Generator[None, None, tuple[re.Pattern[str], str]]:
+        """The pattern to run, and the text in its alphabet."""
+        if text.isascii():
+            return self._ascii, text
+        pattern, letters = self._compressed
+        return pattern, (yield from changed(text, lambda part: part.translate(letters)))
 
     def pieces(self, text: str) -> list[str] | None:
         """The matched texts, where the matches cover all of `text` and none is empty; else `None`."""
@@ -152,15 +173,37 @@ class Regex:
             at += length
         return result
 
+    def pieces_steps(self, text: str) -> Generator[None, None, list[str] | None]:
+        """`pieces` of a long text in steps."""
+        if self._nullable or len(text) <= BLOCK:
+            return self.pieces(text)
+        pattern, prepared = yield from self._prepared(text)
+        matches = pattern.finditer(prepared)
+        result: list[str] = []
+        at = 0
+        while some := [text[match.start() : match.end()] for match in islice(matches, TURNS)]:
+            result += some
+            length = sum(map(len, some))
+            at += length
+            if len(some) == TURNS or length > BLOCK:
+                yield
+        return result if at == len(text) else None
+
     def replace(self, text: str, content: str, limit: float = math.inf) -> str:
         """Every match replaced by `content`, taken literally. Raises `OverflowError` beyond `limit` characters."""
+        return to_end(self.replace_steps(text, content, limit))
+
+    def replace_steps(self, text: str, content: str, limit: float = math.inf) -> Generator[None, None, str]:
+        """`replace` in steps."""
         out: list[str] = []
         at = 0
-        for i, (start, end) in enumerate(self.spans(text)):
+        for i, (start, end) in enumerate((yield from self.spans_steps(text))):
             if i * len(content) > limit:
                 raise OverflowError
             out += (text[at:start], content)
             at = end
+            if i % TURNS == TURNS - 1:
+                yield
         return "".join((*out, text[at:]))
 
 

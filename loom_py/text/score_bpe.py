@@ -9,8 +9,10 @@ O(n log n) by a heap over a linked list.
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections.abc import Collection, Generator, Iterable, Sequence
 
+from .blocks import BLOCK, listed
 from .word_model import WordModel, byte_ids
 
 _TURNS = 4096  # merges of one step
@@ -47,14 +49,18 @@ class ScoreBPE(WordModel):
         ids = byte_ids(self.vocab) if byte_fallback else [None]
         self._byte_ids: list[int] = [] if None in ids else ids  # type: ignore[assignment]  # no None
 
-    def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
+    def encode_steps(self, word: str) -> Generator[None, None, Sequence[int]]:
         if word in self._whole:
             return (self._entries[word],)
         symbols, parents = yield from self._merge_steps(word)
         ids: list[int] = []
         unknown = False  # whether the last token is the unknown one, which a run of unknown characters shares
         stack = symbols[::-1]
+        turn = 0
         while stack:
+            turn += 1
+            if not turn % _TURNS:
+                yield
             symbol = stack.pop()
             token_id = self._entries.get(symbol)
             if token_id is not None and token_id in self._unused and symbol in parents:
@@ -67,14 +73,19 @@ class ScoreBPE(WordModel):
             elif not unknown:
                 ids.append(self._unk_id)
             unknown = token_id is None
-        return tuple(ids)
+        return ids
 
     def _merge_steps(self, word: str) -> Generator[None, None, tuple[list[str], dict[str, tuple[str, str]]]]:
         """The symbols that stay, and what unused ones were made of. An empty symbol is part of one to its left."""
         costs, unused = self._costs, self._unused
-        symbols = list(word)
+        symbols = yield from listed(word, BLOCK)
         count = len(symbols)
-        after, before = list(range(1, count + 1)), list(range(-1, count - 1))
+        after, before = array("q"), array("q")
+        for first in range(0, count, BLOCK):
+            last = min(first + BLOCK, count)
+            after.extend(range(first + 1, last + 1))
+            before.extend(range(first - 1, last - 1))
+            yield
         heap: list[tuple[float, int, int, int]] = []  # cost, places of the left and the right symbol, length
         parents: dict[str, tuple[str, str]] = {}
 
@@ -107,4 +118,4 @@ class ScoreBPE(WordModel):
                 consider(left, beyond)
             if before[left] >= 0:
                 consider(before[left], left)
-        return list(filter(None, symbols)), parents
+        return (yield from listed(filter(None, symbols), BLOCK)), parents

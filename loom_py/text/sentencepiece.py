@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .blocks import BLOCK, TURNS, changed, listed
 from .charsmap import Charsmap
 from .decode_steps import ByteFallbackStep, EachStep, FusedStripStep
 from .decoders import StepFactory
 from .long_tokens import LongTokens
-from .normalize import Normalizer, check_growth
-from .pretokenize import Pieces, PreTokenizer
+from .normalize import Normalized, Normalizer, check_growth
+from .pretokenize import PreTokenizer, each_piece
 from .score_bpe import ScoreBPE
 from .unigram import UNKNOWN_PENALTY, Unigram, UnigramOptions
 from .word_model import WordModel
@@ -96,7 +97,7 @@ class SentencePiece:
         steps: list[PreTokenizer] = [_split_at(_Finder(self.symbols))] if self.symbols else []
         crossing = re.compile(f"[^{SPACE}]{SPACE}")
         if not any(crossing.search(self.tokens[i]) for i in self.ids(NORMAL, USER_DEFINED, UNUSED)):
-            steps.append(_split_at_spaces)
+            steps.append(_split_at_spaces())
         return steps
 
     def normalizer(self) -> Normalizer:
@@ -108,21 +109,30 @@ class SentencePiece:
         def is_space(char: str) -> bool:
             return (char if charsmap is None else charsmap.longest(char)) == " "
 
-        def change(text: str) -> str:
-            parts = [(text, False)] if finder is None else finder.parts(text)
-            if charsmap is not None:
-                parts = [(part if symbol else charsmap.longest(part), symbol) for part, symbol in parts]
-                check_growth(sum(len(part) for part, _ in parts), len(text))
-            mapped = _merged(parts) if spaces.merge else "".join(part for part, _ in parts)
+        def map_parts(parts: list[tuple[str, bool]]) -> Generator[None, None, list[tuple[str, bool]]]:
+            mapped: list[tuple[str, bool]] = []
+            for part, symbol in parts:
+                if charsmap is not None and not symbol:
+                    part = yield from charsmap.longest_steps(part)
+                mapped.append((part, symbol))
+                if not len(mapped) % TURNS:
+                    yield
+            return mapped
+
+        def apply(text: str) -> Normalized:
+            parts = [(text, False)] if finder is None else (yield from finder.parts(text))
+            parts = yield from map_parts(parts)
+            check_growth(sum(len(part) for part, _ in parts), len(text))
+            mapped = (yield from _merged(parts)) if spaces.merge else "".join(part for part, _ in parts)
             mapped = mapped.replace(" ", mark)
-            blank = not text or (spaces.merge and not mapped and all(map(is_space, text)))
+            blank = not text or (spaces.merge and not mapped and all(map(is_space, set(text))))
             if spaces.prefix and not spaces.suffix and not blank:
                 mapped = mark + mapped
             if spaces.merge:
                 mapped = mapped.rstrip(mark)
-            return mapped + mark if spaces.prefix and spaces.suffix and not blank else mapped
+            return (mapped + mark if spaces.prefix and spaces.suffix and not blank else mapped), True
 
-        return lambda text: (change(text), True)
+        return apply
 
     def decoder(self) -> list[StepFactory]:
         """`▁` and the tokens of bytes back to text; a space in front goes where the normaliser makes or drops it."""
@@ -133,15 +143,20 @@ class SentencePiece:
         return steps
 
 
-def _merged(parts: Sequence[tuple[str, bool]]) -> str:
+_WORD_END = re.compile("[^ ]")
+
+
+def _merged(parts: Sequence[tuple[str, bool]]) -> Generator[None, None, str]:
     """Without spaces in front, and with one for each run; within a symbol all stay."""
     out: list[str] = []
     space = True  # whether the text so far ends in one
     for part, symbol in parts:
-        part = part if symbol else re.sub("  +", " ", part)
+        part = part if symbol else (yield from changed(part, lambda text: re.sub("  +", " ", text), _WORD_END))
         part = part.lstrip(" ") if space else part
         out.append(part)
         space = part.endswith(" ") if part else space
+        if not len(out) % TURNS:
+            yield
     return "".join(out)
 
 
@@ -151,11 +166,15 @@ class _Finder:
     def __init__(self, symbols: Iterable[str]) -> None:
         self._tokens = LongTokens(symbols)
 
-    def parts(self, text: str) -> list[tuple[str, bool]]:
-        """The text in parts, and whether each is a symbol."""
+    def parts(self, text: str) -> Generator[None, None, list[tuple[str, bool]]]:
+        """The text in parts, and whether each is a symbol; in steps."""
         parts: list[tuple[str, bool]] = []
         at = 0
         for start, end in self._tokens.find(text):
+            if start == end or not len(parts) % TURNS:
+                yield
+            if start == end:
+                continue
             parts += [(text[at:start], False)] if at < start else []
             parts.append((text[start:end], True))
             at = end
@@ -163,14 +182,19 @@ class _Finder:
 
 
 def _split_at(finder: _Finder) -> PreTokenizer:
-    def step(pieces: list[str], at_start: bool) -> Pieces:
-        return [part for piece in pieces for part, _ in finder.parts(piece)], at_start
+    def parts(text: str) -> Generator[None, None, list[str]]:
+        return [part for part, _ in (yield from finder.parts(text))]
 
-    return step
+    return each_piece(parts)
 
 
 _WORDS = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
 
 
-def _split_at_spaces(pieces: list[str], at_start: bool) -> Pieces:
-    return [word for piece in pieces for word in _WORDS.findall(piece)], at_start
+def _split_at_spaces() -> PreTokenizer:
+    def words(text: str) -> Generator[None, None, list[str]]:
+        if len(text) <= BLOCK:
+            return _WORDS.findall(text)
+        return (yield from listed(match[0] for match in _WORDS.finditer(text)))
+
+    return each_piece(words)

@@ -17,7 +17,7 @@ from ..formats.source import Source
 from ..progress import to_end
 from ..schema.fields import shown
 from .batch_options import Padding, Truncation
-from .byte_level import to_byte_characters
+from .byte_level import byte_character_steps, to_byte_characters
 from .encoding import Batch, Encoding
 from .parts import TokenizerParts
 from .postprocess import Frame
@@ -200,15 +200,25 @@ class Tokenizer:
         ids: list[int] = []
         encode = self._part_steps
         for start, end, token_id in self._added.raw.split(text, literal):
+            if start == end or not len(ids) % PIECES:
+                yield
+            if start == end:
+                continue
             if token_id is not None:
                 ids.append(token_id)
                 continue
-            part, kept = self._normalize(text[start:end])
+            part, kept = yield from self._normalize(text[start:end])
             if not self._added.cooked:
                 yield from encode(part, kept and start == 0, ids)
                 continue
-            inner = None if literal is None else self._normalized_marks(text[start:end], part, literal[start:end])
+            inner = None
+            if literal is not None:
+                inner = yield from self._normalized_marks(text[start:end], part, literal[start:end])
             for left, right, inner_id in self._added.cooked.split(part, inner):
+                if left == right or not len(ids) % PIECES:
+                    yield
+                if left == right:
+                    continue
                 if inner_id is not None:
                     ids.append(inner_id)
                 else:
@@ -232,11 +242,15 @@ class Tokenizer:
         behind = [i for part in frame[place + 1 :] for i in part.ids or () if i not in end_ids]
         return [*([] if ids[: len(before)] == before else before), *ids, *behind]
 
-    def _normalized_marks(self, text: str, normalized: str, literal: bytes) -> bytes:
+    def _normalized_marks(self, text: str, normalized: str, literal: bytes) -> Generator[None, None, bytes]:
         """`literal` of a text as that of its normalised form; all of it where the two do not correspond."""
         if text == normalized or 1 not in literal:
             return literal if text == normalized else bytes(len(normalized))
-        pieces = [(self._normalize(part.text)[0], part.literal) for part in Prompt.of_marks(text, literal).parts]
+        pieces: list[tuple[str, bool]] = []
+        for part in Prompt.of_marks(text, literal).parts:
+            mapped, _ = yield from self._normalize(part.text)
+            pieces.append((mapped, part.literal))
+            yield
         if "".join(piece for piece, _ in pieces) != normalized:
             return b"\1" * len(normalized)
         return b"".join((b"\1" if marked else b"\0") * len(piece) for piece, marked in pieces)
@@ -245,7 +259,7 @@ class Tokenizer:
         """Append the ids of a text that holds no added tokens."""
         pieces = [text] if text else []
         for step in self._steps:
-            pieces, at_start = step(pieces, at_start)
+            pieces, at_start = yield from step(pieces, at_start)
             if "" in pieces:
                 pieces = [piece for piece in pieces if piece]
             yield
@@ -254,7 +268,7 @@ class Tokenizer:
         for first in range(0, len(pieces), PIECES):
             for piece in pieces[first : first + PIECES]:
                 if len(piece) > LONG:
-                    mapped = to_byte_characters(piece) if self._maps_bytes else piece
+                    mapped = (yield from byte_character_steps(piece)) if self._maps_bytes else piece
                     ids.extend((yield from self._model.encode_steps(mapped)))
                 else:
                     cached = words.get(piece)

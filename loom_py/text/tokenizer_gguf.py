@@ -20,13 +20,14 @@ from .charsmap import Charsmap
 from .decode_steps import ByteLevelStep, WordPieceStep
 from .gguf_metadata import CONTROL, PREFIX, Metadata, added_tokens, frames
 from .gguf_splitting import DIGIT, SPLITTINGS
-from .normalize import Normalizer, identity
+from .normalize import identity
+from .normalizers import unicode_form
 from .parts import TokenizerParts
 from .postprocess import bert_frames
 from .pretokenize import PreTokenizer, bert_pre_tokenizer, map_bytes, split
 from .regex import cached_regex, class_regex
 from .sentencepiece import NORMAL, SPACE, UNKNOWN, SentencePiece, Spaces
-from .unicode_tables import lowercase, named_set, normalize
+from .unicode_tables import lowercase, named_set
 from .wordpiece import WordPiece
 
 _NO_PRE = (
@@ -56,7 +57,8 @@ def _byte_level_bpe(source: Metadata) -> TokenizerParts:
     vocab = {token: i for i, token in enumerate(tokens)}
     options = BPEOptions(ignore_merges=splitting.ignore_merges)
     model = BPE(vocab, _merges(source), options, lambda rank: f"{source.where}: {PREFIX}merges[{rank}]")
-    normalizer: Normalizer = _nfc if splitting.nfc else identity
+    # Qwen's tokenizer.json composes characters first; GGUF does not say so, but the model was trained that way.
+    normalizer = unicode_form("NFC") if splitting.nfc else identity
     added = added_tokens(tokens, source.token_types(len(tokens)))
     return TokenizerParts(
         model=model,
@@ -72,11 +74,6 @@ def _byte_level_bpe(source: Metadata) -> TokenizerParts:
 def _step(pattern: str) -> PreTokenizer:
     regex = class_regex(named_set("rust_numeric")) if pattern == DIGIT else cached_regex(pattern)
     return split(regex, "Isolated")
-
-
-def _nfc(text: str) -> tuple[str, bool]:
-    """Qwen's tokenizer.json composes characters first; GGUF does not say so, but the model was trained that way."""
-    return normalize("NFC", text), True
 
 
 def _merges(source: Metadata) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import FormatError, TokenizerError
 from ..formats.files import read_json_file
 from ..formats.source import BytesSource, Source
+from ..progress import to_end
 from ..schema.fields import Fields
 from ..schema.strict import parse_json
 from .added_tokens import AddedToken, AddedTokens
@@ -51,7 +52,7 @@ def _parts(root: Fields) -> TokenizerParts:
     model = build_model(root.object("model"))
     normalizer = build_normalizer(_optional(root, "normalizer"))
     tokens = _added_tokens(root)
-    added = AddedTokens(tokens, model.vocab.get, len(model.tokens), lambda text: normalizer(text)[0])
+    added = AddedTokens(tokens, model.vocab.get, len(model.tokens), lambda text: to_end(normalizer(text))[0])
     return TokenizerParts(
         model=model,
         added=added,

@@ -135,6 +135,14 @@ def _combining() -> re.Pattern[str]:
     return re.compile(named_set("combining_mark").pattern() + "+")
 
 
+@cache
+def form_boundary() -> re.Pattern[str]:
+    """Finds where a text can be cut for a normal form: before ASCII, which composes with nothing before it, and at the
+    end of a run.
+    """
+    return re.compile(rf"(?=[\0-\x7f])|(?!{named_set('normalization_active').pattern()}).", re.DOTALL)
+
+
 def strip_accents(text: str) -> str:
     """Without the combining marks."""
     return text if text.isascii() else _combining().sub("", text)

@@ -72,7 +72,7 @@ class Unigram(WordModel):
         self._byte_ids = byte_ids(self.vocab) if options.byte_fallback else []
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
-        states = self._long_states(word)
+        states = yield from self._long_states(word)
         find, lengths, count = self._entries.get, self._lengths, len(word)
         best: list[float | None] = [self._zero, *[None] * count]
         begins = [0] * (count + 1)
@@ -104,23 +104,26 @@ class Unigram(WordModel):
                 total, before = score + self._unknown_score, best[at + 1]
                 if before is None or total > before:
                     best[at + 1], begins[at + 1], chosen[at + 1] = total, at, self._unknown_id(word[at])
-        return self._trace(word, begins, chosen)
+        return (yield from self._trace(word, begins, chosen))
 
-    def _long_states(self, word: str) -> list[int]:
+    def _long_states(self, word: str) -> Generator[None, None, list[int]]:
         """What tells for each place which long tokens begin there. Raises `TokenizerError` if there are too many."""
         if self._long is None or len(word) <= _SHORT:
             return []
-        states = self._long.states(word)
-        if self._long.matches(states) > _AFFORDABLE + _A_CHARACTER * len(word):
-            raise too_many_matches(self.options.where)
-        return states
+        try:
+            return (yield from self._long.states(word, _AFFORDABLE + _A_CHARACTER * len(word)))
+        except OverflowError:
+            raise too_many_matches(self.options.where) from None
 
-    def _trace(self, word: str, begins: Sequence[int], chosen: Sequence[int]) -> tuple[int, ...]:
+    def _trace(self, word: str, begins: Sequence[int], chosen: Sequence[int]) -> Generator[None, None, tuple[int, ...]]:
         """The ids of the best path, read from its end. A run of unknown characters is looked up as one."""
         unknown = self.options.unk_id
         reverse: list[int] = []
-        end = len(word)
+        end, count = len(word), 0
         while end:
+            count += 1
+            if not count % _STEP:
+                yield
             start, token_id = begins[end], chosen[end]
             if token_id != unknown:
                 reverse.append(token_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 from ..errors import TokenizerError
 from ..progress import to_end
@@ -38,10 +38,10 @@ class WordModel(ABC):
 
     def encode_word(self, word: str) -> tuple[int, ...]:
         """`encode` without the cache."""
-        return to_end(self.encode_steps(word))
+        return tuple(to_end(self.encode_steps(word)))
 
     @abstractmethod
-    def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
+    def encode_steps(self, word: str) -> Generator[None, None, Sequence[int]]:
         """`encode` of a long word in steps of some milliseconds, between which one may stop."""
 
 

@@ -40,13 +40,9 @@ class WordPiece(WordModel):
         self._longest = max(map(len, vocab), default=0)
 
     def encode_steps(self, word: str) -> Generator[None, None, tuple[int, ...]]:
-        yield
-        return self.encode_word(word)
-
-    def encode_word(self, word: str) -> tuple[int, ...]:
         if len(word) <= self._max_length:
             short = len(word) * min(len(word), self._longest) <= _TRIED * 32
-            ids = self._by_trying(word) if short else self._by_automaton(word)
+            ids = self._by_trying(word) if short else (yield from self._by_automaton(word))
             if ids is not None:
                 return ids
         return (unknown_id(self.vocab, self._unk_token, self._where),)
@@ -66,21 +62,23 @@ class WordPiece(WordModel):
             at, prefix = end, self._prefix
         return tuple(ids)
 
-    def _by_automaton(self, word: str) -> tuple[int, ...] | None:
+    def _by_automaton(self, word: str) -> Generator[None, None, tuple[int, ...] | None]:
         """The same in linear time for long words: the longest token at every place comes first."""
         first, later = self._automata
         start = next(first.find(word, 0), (1, 1))
         if start[0]:
             return None
         ids = [self.vocab[word[: start[1]]]]
-        lengths = later.lengths(word)
         at = start[1]
-        while at < len(word):
-            if not lengths[at]:
+        for left, right in later.find(word, at):
+            if left != at:
                 return None
-            ids.append(self.vocab[self._prefix + word[at : at + lengths[at]]])
-            at += lengths[at]
-        return tuple(ids)
+            if left == right:
+                yield
+                continue
+            ids.append(self.vocab[self._prefix + word[left:right]])
+            at = right
+        return tuple(ids) if at == len(word) else None
 
     @cached_property
     def _automata(self) -> tuple[LongTokens, LongTokens]:

@@ -227,15 +227,15 @@ def test_errors_keep_their_parts() -> None:
 def test_load_chat_and_complete(checkpoint: Path) -> None:
     model = load(checkpoint)
     options = json.dumps({"maxTokens": 6, "temperature": 0, "stop": ["never"]})
-    events, _ = finish(bridge.complete_start(model, "Once", options), budget=0)
+    events, _ = finish(bridge.complete_start(model, ["Once"], options), budget=0)
     assert events[0] == {"loaded": 4, "total": 4}
     tokens = [e for e in events if "id" in e]
     assert 1 <= len(tokens) <= 6
     assert tokens[-1]["finishReason"] in ("length", "stop")
-    again, _ = finish(bridge.complete_start(model, "Once", options))
+    again, _ = finish(bridge.complete_start(model, ["Once"], options))
     assert [e for e in again if "id" in e] == tokens
     messages = json.dumps([{"role": "user", "content": "Hi"}])
-    events, _ = finish(bridge.chat_start(model, messages, options))
+    events, _ = finish(bridge.chat_start(model, [messages], options))
     assert events[0]["total"] == 3 + len("user\nHi\nassistant\n")  # three special tokens, then bytes
     bridge.release(model)
 
@@ -277,10 +277,10 @@ def test_a_model_goes_to_the_next_device_if_the_best_is_too_small(
 
 def test_two_generations_at_once(checkpoint: Path) -> None:
     model = load(checkpoint)
-    alone = [finish(bridge.complete_start(model, text, '{"maxTokens": 6}'))[0] for text in ("Once", "Twice")]
-    task = bridge.complete_start(model, "Once", '{"maxTokens": 6}')
+    alone = [finish(bridge.complete_start(model, [text], '{"maxTokens": 6}'))[0] for text in ("Once", "Twice")]
+    task = bridge.complete_start(model, ["Once"], '{"maxTokens": 6}')
     first = json.loads(bridge.task_advance(task, 0))["events"]
-    assert finish(bridge.complete_start(model, "Twice", '{"maxTokens": 6}'))[0] == alone[1]
+    assert finish(bridge.complete_start(model, ["Twice"], '{"maxTokens": 6}'))[0] == alone[1]
     rest, _ = finish(task)
     assert [e for e in [*first, *rest] if "id" in e] == [e for e in alone[0] if "id" in e]
 
@@ -292,7 +292,7 @@ def test_two_generations_at_once(checkpoint: Path) -> None:
 def test_wrong_options_are_named(checkpoint: Path, options: str, where: str) -> None:
     model = load(checkpoint)
     with pytest.raises(InputError) as caught:
-        bridge.complete_start(model, "Once", options)
+        bridge.complete_start(model, ["Once"], options)
     assert where in caught.value.where
 
 
@@ -305,7 +305,7 @@ def test_bad_files_are_named_and_leave_a_loaded_model_working(checkpoint: Path) 
         load(checkpoint, tokenizer=b"{")
     with pytest.raises(ModelError, match=r"config\.json"):
         finish(bridge.load_start([FakeReader("model.safetensors", weights)]))
-    assert finish(bridge.complete_start(model, "Once", '{"maxTokens": 2}'))[0]
+    assert finish(bridge.complete_start(model, ["Once"], '{"maxTokens": 2}'))[0]
 
 
 def test_a_reader_that_gives_too_little_is_refused() -> None:

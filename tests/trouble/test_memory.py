@@ -49,16 +49,19 @@ def talking(device: SimdDevice | None) -> LanguageModel:
 
 
 def complete(handle: int, text: str = MANY) -> None:
-    task = models.complete_start(handle, text, "{}")
+    finish(models.complete_start(handle, [text], "{}"))
+
+
+def finish(task: int) -> None:
     while not api.advance(task, 1000)["done"]:
         pass
 
 
 WRONG: dict[str, Callable[[int], object]] = {
     "a prompt that is too long": complete,
-    "an option that is wrong": lambda handle: models.complete_start(handle, "the", '{"maxTokens": "x"}'),
-    "no messages": lambda handle: models.chat_start(handle, "[{}]", "{}"),
-    "no template": lambda handle: models.chat_start(handle, '[{"role": "user", "content": "the"}]', "{}"),
+    "an option that is wrong": lambda handle: models.complete_start(handle, ["the"], '{"maxTokens": "x"}'),
+    "no messages": lambda handle: finish(models.chat_start(handle, ["[{}]"], "{}")),
+    "no template": lambda handle: finish(models.chat_start(handle, ['[{"role": "user", "content": "the"}]'], "{}")),
     "a method that is not there": lambda handle: api.call_values(handle, "Nothing", "[]"),
 }
 

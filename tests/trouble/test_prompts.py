@@ -293,10 +293,10 @@ def test_the_bridge_takes_typed_text_as_text(model: LanguageModel) -> None:
         (bridge.complete_start, TYPED, {}),
         (bridge.complete_start, TYPED, {"parseSpecial": False}),
     ):
-        task = start(handle, text, json.dumps({"maxTokens": 1, **options}))
+        task = start(handle, [text], json.dumps({"maxTokens": 1, **options}))
         totals.append(json.loads(bridge.task_advance(task, 10_000))["events"][0]["total"])
         bridge.task_close(task)
     assert totals[0] > totals[1]
     assert totals[2] < totals[3]
     with pytest.raises(InputError, match=r"options\.parseSpecial: expected a boolean, got a number"):
-        bridge.chat_start(handle, messages, '{"parseSpecial": 1}')
+        bridge.chat_start(handle, [messages], '{"parseSpecial": 1}')

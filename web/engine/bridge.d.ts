@@ -62,8 +62,8 @@ export interface Bridge {
   examine_model(files: Reader[], heads: HeadReader[]): Json;
   inspect_model(files: Reader[], heads: HeadReader[], name: string, machine: number): Json;
   load_start(readers: Reader[], activations?: string): Task;
-  chat_start(handle: Handle, messages: Json, options: Json): Task;
-  complete_start(handle: Handle, prompt: string, options: Json): Task;
+  chat_start(handle: Handle, messages: Json[], options: Json): Task;
+  complete_start(handle: Handle, prompt: string[], options: Json): Task;
   chosen_experts(handle: Handle, start: number): Json;
   profile_start(handle: Handle, tokens: number, context: number | undefined, repeats: number): Task;
 
