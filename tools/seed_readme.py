@@ -124,8 +124,8 @@ README: tuple[Item, ...] = (
     Item(
         "Option A: Import Pre-trained Models",
         "bash",
-        "`python -m loom_py convert`; checkpoints load as they are published",
-        "tests/cli/test_files.py::test_convert_and_inspect",
+        "checkpoints load as they are published; `python -m loom_py convert` makes a network of GPT-2, `verify` compares it",
+        "tests/network/test_from_checkpoint.py::test_commands",
     ),
     Item(
         "Option B: Run Interactive Demo",

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
 from ..version import __version__
-from . import convert, demo, generate, inspect, logits, profile, tokenize, train, welvet
+from . import convert, demo, generate, inspect, logits, profile, tokenize, train, verify, welvet
 
 COMMANDS = {
     "inspect": inspect,
     "convert": convert,
+    "verify": verify,
     "tokenize": tokenize,
     "generate": generate,
     "logits": logits,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from ..nn.layer import Params
 from ..runtime import Ops, Tensor
-from ..schema.fields import Fields
+from ..schema.fields import Fields, Json
 from .blocks import activated, cached_attention, layer_norm, linear, vectors
 from .config import activation, token_ids
 from .gguf_config import GGUFConfig
+from .network_layers import norm_layer, pointwise, sequential
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
 from .registry import Family
 
@@ -63,6 +68,34 @@ class GPT2:
                 yield Weight(matrix, (rows, columns), transposed=True, gguf=f"{blk}.{gguf}.weight")
                 yield Weight(f"{block}.{name}.bias", (rows,), gguf=f"{blk}.{gguf}.bias")
         yield from vectors(f"{BODY}.ln_f", width, "output_norm")
+
+    def layers(self, weights: Mapping[str, NDArray[Any]], head: bool) -> Iterator[tuple[Json, Params]]:
+        """Embeddings, for each block two `sequential` layers in a residual connection each, the last norm, the head."""
+        f, w, width = self.facts, weights, self.facts.hidden_size
+        if self.divided or not self.scaled:
+            message = "attention with a scale of its own has no layer"
+            raise ModelError(message, where="scale_attn_weights, scale_attn_by_inverse_layer_idx")
+        yield {"type": "embedding", "vocab_size": f.vocab_size, "embedding_dim": width}, {"table": w[TOKENS]}
+        table = {"type": "position_embedding", "positions": f.max_position_embeddings, "embedding_dim": width}
+        yield table, {"positions": w[POSITIONS]}
+        for i in range(f.num_hidden_layers):
+            block = f"{BODY}.h.{i}"
+            qkv, bias = w[f"{block}.attn.c_attn.weight"], w[f"{block}.attn.c_attn.bias"]
+            attention = {"o": w[f"{block}.attn.c_proj.weight"].T, "o_bias": w[f"{block}.attn.c_proj.bias"]}
+            for j, name in enumerate("qkv"):
+                own = slice(j * width, (j + 1) * width)
+                attention |= {name: qkv[own].T, f"{name}_bias": bias[own]}
+            mha: Json = {"type": "mha", "d_model": width, "num_heads": self.heads, "causal": True, "rope": False}
+            norm = norm_layer(w, f"{block}.ln_1", self.eps)
+            yield sequential([norm, (mha, attention)])
+            yield {"type": "residual"}, {}
+            inner = pointwise(w, f"{block}.mlp.c_fc", self.activation)
+            outer = pointwise(w, f"{block}.mlp.c_proj", "linear")
+            yield sequential([norm_layer(w, f"{block}.ln_2", self.eps), inner, outer])
+            yield {"type": "residual"}, {}
+        yield norm_layer(w, f"{BODY}.ln_f", self.eps)
+        if head:
+            yield pointwise({"head.weight": w[TOKENS]}, "head", "linear")
 
     def new_cache(self) -> CacheLayout:
         return [keys_and_values(self.heads, self.facts.hidden_size // self.heads)] * self.facts.num_hidden_layers

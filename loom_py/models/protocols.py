@@ -6,13 +6,15 @@ to what runs it (`generation.on_device`, `generation.on_numpy`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from ..nn.layer import Params
 from ..runtime import Ops, Tensor
+from ..schema.fields import Json
 
 RowOrder = Callable[[NDArray[Any]], NDArray[Any]]
 """Rows in a file's order (numbers, or the stored bytes of each row) → the same rows in the model's order."""
@@ -168,6 +170,19 @@ class Decoder(Protocol):
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         """The head: (rows, hidden) → (rows, vocabulary)."""
+        ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A model that layers of `nn` make, so that it can be a network: stepped, watched, trained."""
+
+    def layers(self, weights: Mapping[str, NDArray[Any]], head: bool) -> Iterator[tuple[Json, Params]]:
+        """Each layer's configuration and parameters, in order.
+
+        The network takes token ids (B, T) and gives hidden states after the last norm (B, T · hidden), with `head`
+        logits (B, T · vocabulary).
+        """
         ...
 
 

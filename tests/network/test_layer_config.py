@@ -103,6 +103,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "InitRMSNormLayer": [6, 1e-6],
     "InitSwiGLULayer": [6, 9],
     "InitEmbeddingLayer": [10, 3],
+    "InitPointwiseDenseLayer": [4, 3],
+    "InitPositionEmbeddingLayer": [6, 3],
     "InitResidualLayer": [],
     "InitDropoutLayer": [0.25],
     "InitBatchNormLayer": [6, 3],

@@ -32,6 +32,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "softmax": {"type": "softmax"},
     "residual": {"type": "residual"},
     "embedding": {"type": "embedding", "vocab_size": TOKENS, "embedding_dim": 3},
+    "pointwise_dense": {"type": "pointwise_dense", "input_size": 4, "output_size": 3, "activation": "gelu_tanh"},
+    "position_embedding": {"type": "position_embedding", "positions": 3, "embedding_dim": 4},
     "sequential": {
         "type": "sequential",
         "layers": [{"type": "dense", "output_size": 6, "activation": "tanh"}, {"type": "rms_norm"}],
