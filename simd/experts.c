@@ -75,7 +75,7 @@ KERNEL(expert_linear) {
             f32 out[GROUP];
             if (want && m.storage >= Q8_0) {
                 Digits d = digits_at(bytes(w[4]) + (size_t)row * digits_bytes(want, m.k, 1), want, m.k, 1);
-                group_vector_digits(m.storage, group_of(&m, (u32)ids[c], g), &d, m.k, out);
+                group_vector_digits(m.storage, group_of(&m, (u32)ids[c], g), &d, want, m.k, out);
             } else times_floats(&m, (u32)ids[c], g, floats(w[1]) + (size_t)row * m.k, 1, out, 0);
             memcpy(floats(w[0]) + (size_t)c * m.rows + at, out, min_u32(GROUP, m.rows - at) * sizeof(f32));
         }
@@ -124,7 +124,7 @@ KERNEL(expert_tiles) {
                 }
                 Digits d = digits_at(width == TILE ? tile : tile + j * digits_bytes(want, k, 1), want, k, width);
                 if (j < count) quantise_token(x, k, &d, want, width, width == TILE ? j : 0);
-                else quantise_nothing(k, &d, want, TILE, j);
+                else quantise_token(0, k, &d, want, TILE, j);
             }
         }
 }
@@ -154,7 +154,7 @@ KERNEL(expert_matrix) {
                     if (whole) group_matrix_digits(m.storage, group, tiles, want, m.k, whole, out, panel);
                     for (u32 j = 0; j < alone; j++) {
                         Digits d = digits_at(tiles + whole * size + j * digits_bytes(want, m.k, 1), want, m.k, 1);
-                        group_vector_digits(m.storage, group, &d, m.k, out + (whole * TILE + j) * GROUP);
+                        group_vector_digits(m.storage, group, &d, want, m.k, out + (whole * TILE + j) * GROUP);
                     }
                 }
                 for (u32 j = 0; j < now; j++)

@@ -92,7 +92,7 @@ KERNEL(linear_vector) {
                 if (want && storage >= Q8_0)
                     group_vector_digits(storage,
                                         bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
-                                        &d, k, out[j]);
+                                        &d, want, k, out[j]);
                 else group_vector_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x, k, out[j]);
             }
             finish(of, i - before, 0, 1, out[0], pair ? out[1] : 0, residual);
@@ -109,7 +109,7 @@ KERNEL(linear_digits) {
             for (u32 j = 0; j < TILE; j++) {
                 u32 token = i * TILE + j;
                 if (token >= tokens) {
-                    if (want) quantise_nothing(k, &d, want, TILE, j);
+                    if (want) quantise_token(0, k, &d, want, TILE, j);
                     continue;
                 }
                 const f32 *x = floats(w[1]) + (size_t)token * k;

@@ -5,9 +5,12 @@
  * of 16 bytes belongs to four rows, four bytes to each: one broadcast of four activations meets four rows, and the sums
  * of four rows come out in four lanes. Rows are padded with zeros to whole groups. F32, F16 and BF16 stay row by row.
  *
- * Activations are either float32 as they are, or *digits*: per block of 32 a float scale and integers of 16 bits for
- * the 4-bit storages and of 14 bits for Q8_0, in two digits each, so that every product and every sum is exact and the
- * dot of bytes can be used.
+ * Activations are either float32 as they are, or *digits*: per block of 32 a float scale and integers, so that every
+ * product and every sum is exact. They come in one of two forms:
+ * words: integers of 16 bits, for `dot_i16x8`, which takes one instruction everywhere.
+ * bytes: two digits each, of 16 bits for the 4-bit storages and of 14 bits for Q8_0, for the relaxed dot of bytes. It is
+ *   twice as fast where the CPU has it (AVX-VNNI, ARM's dot product) and slower where it is made of other instructions.
+ * The 4-bit storages have the same integers, and so the same results, in both.
  *
  * Inner loops are kept from unrolling: V8 holds the sums in registers only then (measured: twice as fast).
  */
@@ -29,51 +32,63 @@ _Static_assert(STORAGES == 6, "the functions of this family know these storages 
 /* Bytes of a block of a group. */
 static inline u32 block_bytes(u32 storage) { return storage == Q4_1 ? 160 : storage == Q4_0 ? 144 : 272; }
 
-/* The digits of a tile of `width` tokens (1 or TILE), all parts block after block:
- * q16: for the 4-bit storages, 256 · high + low, both signed bytes; scale, and sum = scale · Σ.
- * q14: for Q8_0, 128 · high + low − 8192, both 0 … 127; scale.
- * Relaxed build, in bytes: [group of four][high, low][4] for one token, [high, low][group of four][token][4] for a tile.
- * Otherwise the number itself, 16 bits: [group of four][token][4]. */
-#define WANT16 1
-#define WANT14 2
+/* What is wanted: digits for which weights, and whether in words; binaries without the relaxed dot know no bytes. */
+#define WANT4 1
+#define WANT8 2
+#define WORDS 4
+static inline int in_words(u32 want) {
+#ifdef __wasm_relaxed_simd__
+    return (want & WORDS) != 0;
+#else
+    (void)want;
+    return 1;
+#endif
+}
 
+/* The digits of a tile of `width` tokens (1 or TILE), all parts block after block, for weights of four bits and of eight;
+ * `scale`, and for four bits `sum` = scale · Σ.
+ * Words: [pair][token][2]; the elements of each eight go in the order 0 2 4 6 1 3 5 7 for four bits.
+ * Bytes: [group of four][high, low][4] for one token, [high, low][group of four][token][4] for a tile; for four bits
+ *   256 · high + low, both signed; for eight 128 · high + low − 8192, both 0 … 127. */
 typedef struct {
-    i8 *q16;
-    f32 *scale16, *sum16;
-    u8 *q14;
-    f32 *scale14;
+    u8 *four;
+    f32 *four_scale, *four_sum;
+    u8 *eight;
+    f32 *eight_scale;
 } Digits;
 
 /* Size in bytes of the digits of a tile, and the offsets of its parts. Mirrored in loom_py/runtime/simd/linear.py. */
 static inline u32 digits_bytes(u32 want, u32 k, u32 width) {
     u32 blocks = k / BLOCK;
-    return ((want & WANT16 ? 2 * k + 8 * blocks : 0) + (want & WANT14 ? 2 * k + 4 * blocks : 0)) * width;
+    return ((want & WANT4 ? 2 * k + 8 * blocks : 0) + (want & WANT8 ? 2 * k + 4 * blocks : 0)) * width;
 }
 static inline Digits digits_at(u8 *p, u32 want, u32 k, u32 width) {
     u32 blocks = k / BLOCK;
     Digits d = {0};
-    if (want & WANT16) {
-        d.q16 = (i8 *)p;
-        d.scale16 = (f32 *)(p + 2 * k * width);
-        d.sum16 = d.scale16 + blocks * width;
-        p = (u8 *)(d.sum16 + blocks * width);
+    if (want & WANT4) {
+        d.four = p;
+        d.four_scale = (f32 *)(p + 2 * k * width);
+        d.four_sum = d.four_scale + blocks * width;
+        p = (u8 *)(d.four_sum + blocks * width);
     }
-    if (want & WANT14) {
-        d.q14 = p;
-        d.scale14 = (f32 *)(p + 2 * k * width);
+    if (want & WANT8) {
+        d.eight = p;
+        d.eight_scale = (f32 *)(p + 2 * k * width);
     }
     return d;
 }
-/* Digits of one token of a tile. x: k floats. */
+/* Digits of one token of a tile. x: k floats, or NULL for zeros. */
 void quantise_token(const f32 *x, u32 k, const Digits *d, u32 want, u32 width, u32 token);
-/* Digits of tokens that are not there. */
-void quantise_nothing(u32 k, const Digits *d, u32 want, u32 width, u32 token);
 
 /* Eight rows times one token. */
-void group_vector_digits(u32 storage, const u8 *group, const Digits *d, u32 k, f32 *out8);
+void group_vector_digits(u32 storage, const u8 *group, const Digits *d, u32 want, u32 k, f32 *out8);
+void group_vector_bytes(u32 storage, const u8 *group, const Digits *d, u32 k, f32 *out8);
+void group_vector_words(u32 storage, const u8 *group, const Digits *d, u32 k, f32 *out8);
 void group_vector_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, f32 *out8);
 /* Eight rows times many tokens: out (tokens, 8). `panel` is scratch memory. */
 void group_matrix_digits(u32 storage, const u8 *group, u8 *digits, u32 want, u32 k, u32 tiles, f32 *out, u8 *panel);
+void group_matrix_bytes(u32 storage, const u8 *group, u8 *digits, u32 want, u32 k, u32 tiles, f32 *out, u8 *panel);
+void group_matrix_words(u32 storage, const u8 *group, u8 *digits, u32 want, u32 k, u32 tiles, f32 *out, u8 *panel);
 void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, u32 tokens, f32 *out,
                          u8 *panel);
 

@@ -102,6 +102,10 @@ export type DeviceFacts = {
    */
   relaxed?: boolean | undefined;
   /**
+   * the form of activations that quantised weights are multiplied with
+   */
+  digits?: "words" | "bytes" | undefined;
+  /**
    * a real GPU, not one emulated by the CPU
    */
   hardware?: boolean | undefined;
@@ -133,6 +137,10 @@ export type DeviceOptions = {
    * most threads of the compiled kernels; by default one per core. More than one needs a page that is cross-origin isolated
    */
   threads?: number | undefined;
+  /**
+   * in which form the compiled kernels give activations to quantised weights; by default the one that is faster on this CPU
+   */
+  digits?: "words" | "bytes" | undefined;
 };
 
 /** A file could not be fetched. */
@@ -682,7 +690,7 @@ export type Samples = Float32Array | Float32Array[];
 /** A running Python with its objects. Created by `loom.start`. */
 export declare class Session {
   /**
-   * @param options `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
+   * @param options `worker`: run in the background, without blocking the page (default); `device`, `threads`, `digits`: what computes
    */
   static start(options?: StartOptions): Promise<Session>;
   /** Made by a session, never by `new`. */

@@ -97,12 +97,12 @@ def describe_error(error: BaseException) -> dict[str, str]:
 
 
 # --- devices --------------------------------------------------------------------------------------------------------
-def add_simd(host: Any) -> None:
-    """Register the compiled kernels; `host` is a `SimdHost`."""
+def add_simd(host: Any, digits: Any = None) -> None:
+    """Register the compiled kernels; `host` is a `SimdHost`, `digits` their form, or none to choose it here."""
     from ..runtime.simd.device import SimdDevice
     from ..runtime.simd.js_host import JsHost
 
-    devices.add(SimdDevice(JsHost(host)))
+    devices.add(SimdDevice(JsHost(host), digits=digits or None))
 
 
 def add_webgpu(host: Any) -> None:

@@ -25,8 +25,8 @@ ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" /
 ]
 
 
-KINDS = ["gguf", "safetensors", "simd-f32", "simd-q16", "simd-2-f32", "simd-2-q16", "simd-plain-q16"]
-"""Files on NumPy, or the GGUF on a device: threads, activations, with or without relaxed SIMD."""
+KINDS = ["gguf", "safetensors", "simd-f32", "simd-q16", "simd-2-f32", "simd-2-q16", "simd-bytes-q16", "simd-plain-q16"]
+"""Files on NumPy, or the GGUF on a device: threads, activations and their form, with or without relaxed SIMD."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -37,7 +37,8 @@ def model(
 ) -> Iterator[LanguageModel]:
     kind: str = request.param
     if kind.startswith("simd"):
-        device = SimdDevice(threads=2 if "-2-" in kind else 1, relaxed="plain" not in kind)
+        threads, digits = 2 if "-2-" in kind else 1, "bytes" if "bytes" in kind else "words"
+        device = SimdDevice(threads=threads, relaxed="plain" not in kind, digits=digits)
         yield load_model(real_gguf, device=device, activations=kind.rsplit("-", 1)[1])
         device.close()
         return
@@ -70,7 +71,9 @@ def test_chat(model: LanguageModel) -> None:
 
 
 def test_sampled_text_repeats_with_its_seed(model: LanguageModel) -> None:
+    """Both times the prompt's beginning is in the cache: computed in one piece, its last token rounds otherwise."""
     options = GenerationOptions(max_tokens=12, temperature=0.8, top_p=0.9, seed=11)
+    list(model.generate("Once upon a time", GenerationOptions(max_tokens=1)))
     first, second = ([t.id for t in model.generate("Once upon a time", options)] for _ in range(2))
     assert first == second
 

@@ -10,7 +10,8 @@ from loom_py.runtime.simd import SimdDevice
 
 DEVICES: dict[str, Callable[[], Device]] = {
     "simd": partial(SimdDevice, relaxed=False),
-    "simd-relaxed": partial(SimdDevice, relaxed=True),
+    "simd-relaxed": partial(SimdDevice, relaxed=True, digits="words"),
+    "simd-relaxed-bytes": partial(SimdDevice, relaxed=True, digits="bytes"),
     "simd-relaxed-2": partial(SimdDevice, relaxed=True, threads=2),
     "simd-relaxed-5": partial(SimdDevice, relaxed=True, threads=5),
 }

@@ -21,7 +21,7 @@ from .devices import DEVICES
 
 STORAGES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 LIMITS: dict[Activations, float] = {"f32": 1e-5, "q16": 2e-4}
-SHAPES = [(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131, 96, 16)]
+SHAPES = [(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131, 96, 16), (5, 2112, 9)]
 """Tokens, inputs, outputs."""
 
 

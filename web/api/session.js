@@ -51,16 +51,17 @@ export class Session {
   }
 
   /**
-   * @param {StartOptions} [options] `worker`: run in the background, without blocking the page (default); `device`, `threads`: what computes
+   * @param {StartOptions} [options] `worker`: run in the background, without blocking the page (default); `device`, `threads`, `digits`: what computes
    * @returns {Promise<Session>}
    */
   static async start(options) {
-    const given = control(options, "options", ["worker", "baseURL", "device", "threads"]);
-    const { worker = true, baseURL = SITE, onProgress, signal, device, threads } = given;
+    const given = control(options, "options", ["worker", "baseURL", "device", "threads", "digits"]);
+    const { worker = true, baseURL = SITE, onProgress, signal, device, threads, digits } = given;
     expectBoolean(worker, "options.worker");
     if (device !== undefined) expectChoice(device, DEVICES, "options.device");
     if (threads !== undefined) expectNumber(threads, "options.threads", { whole: true, minimum: 1 });
-    const params = { baseURL: address(baseURL, "options.baseURL"), device, threads };
+    if (digits !== undefined) expectChoice(digits, ["bytes", "words"], "options.digits");
+    const params = { baseURL: address(baseURL, "options.baseURL"), device, threads, digits };
     signal?.throwIfAborted();
     const unpoliced = (/** @type {string} */ reason) =>
       onProgress?.({

@@ -62,10 +62,12 @@ function showDevices(devices) {
 }
 
 /** @param {DeviceFacts} facts */
-function describe({ device, threads = 1, relaxed, hardware, vendor, architecture }) {
+function describe({ device, threads = 1, relaxed, digits, hardware, vendor, architecture }) {
   if (device === "numpy") return "NumPy in WebAssembly, one thread";
   if (device === "simd") {
-    return `compiled kernels, ${threads === 1 ? "one thread" : `${threads} threads`}, ${relaxed ? "relaxed " : ""}SIMD`;
+    const team = threads === 1 ? "one thread" : `${threads} threads`;
+    const products = digits === "bytes" ? "dots of bytes" : "dots of 16-bit words";
+    return `compiled kernels, ${team}, ${relaxed ? "relaxed " : ""}SIMD, ${products} for quantised weights`;
   }
   const name = [vendor, architecture].filter(Boolean).join(" ") || "a GPU";
   return `${name}${hardware ? "" : ", played by the CPU"}, WGSL kernels`;

@@ -91,11 +91,12 @@ export function startSession({ text, bar, ready }) {
   return whileStarting(text, bar, (onProgress) => loom.start({ ...requestedDevice(), onProgress }), ready);
 }
 
-/** The device options in the page's address: `?device=numpy&threads=1`. */
+/** The device options in the page's address: `?device=numpy&threads=1&digits=words`. */
 export function requestedDevice() {
   const query = new URLSearchParams(location.search);
   const device = /** @type {import("../loom.js").DeviceOptions["device"]} */ (query.get("device") ?? undefined);
-  return { device, threads: query.has("threads") ? Number(query.get("threads")) : undefined };
+  const digits = /** @type {import("../loom.js").DeviceOptions["digits"]} */ (query.get("digits") ?? undefined);
+  return { device, digits, threads: query.has("threads") ? Number(query.get("threads")) : undefined };
 }
 
 /**

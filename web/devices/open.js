@@ -8,6 +8,7 @@ import { SimdHost } from "./simd_host.js";
  * @typedef {object} DeviceOptions
  * @property {"auto" | "numpy" | "simd" | "webgpu"} [device] what to compute with; `auto` chooses by size and availability
  * @property {number} [threads] most threads of the compiled kernels; by default one per core. More than one needs a page that is cross-origin isolated
+ * @property {"bytes" | "words"} [digits] in which form the compiled kernels give activations to quantised weights; by default the one that is faster on this CPU
  */
 /**
  * @typedef {object} DeviceFacts
@@ -16,6 +17,7 @@ import { SimdHost } from "./simd_host.js";
  * @property {string} [reason] why it is not available
  * @property {number} [threads]
  * @property {boolean} [relaxed] relaxed SIMD is in use
+ * @property {"bytes" | "words"} [digits] the form of activations that quantised weights are multiplied with
  * @property {boolean} [hardware] a real GPU, not one emulated by the CPU
  * @property {string} [vendor]
  * @property {string} [architecture]
@@ -40,7 +42,7 @@ const NAMES = ["auto", "numpy", "simd", "webgpu"];
  * @param {DeviceOptions & {files: import("../runtime_files.js").RuntimeFiles}} options
  * @returns {Promise<Opened>}
  */
-export async function openDevices({ device = "auto", threads, files }) {
+export async function openDevices({ device = "auto", threads, digits, files }) {
   if (!NAMES.includes(device)) {
     throw new InputError(`there is no device «${device}»`, {
       where: "device",
@@ -61,7 +63,7 @@ export async function openDevices({ device = "auto", threads, files }) {
   return {
     register(bridge) {
       if (typeof simd === "string") bridge.missing_device("simd", simd);
-      else bridge.add_simd(simd);
+      else bridge.add_simd(simd, digits);
       if (typeof webgpu === "string") bridge.missing_device("webgpu", webgpu);
       else bridge.add_webgpu(webgpu);
       bridge.use_device(device);

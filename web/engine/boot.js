@@ -36,7 +36,7 @@ export function boot(options = {}) {
 }
 
 /** @param {{baseURL?: string | URL, onProgress?: OnProgress} & DeviceOptions} options */
-async function start({ baseURL = SITE, onProgress = () => {}, device, threads }) {
+async function start({ baseURL = SITE, onProgress = () => {}, device, threads, digits }) {
   checkWebAssembly();
   const files = await RuntimeFiles.open(baseURL);
   /** @type {(error: unknown) => void} */
@@ -48,7 +48,7 @@ async function start({ baseURL = SITE, onProgress = () => {}, device, threads })
     promise.catch(fail);
     return promise;
   };
-  const devices = needed(openDevices({ device, threads, files })); // in parallel with the rest
+  const devices = needed(openDevices({ device, threads, digits, files })); // in parallel with the rest
   try {
     const pyodide = await Promise.race([startPython(files, needed, onProgress), failed]);
     onProgress({ status: "starting", file: "loom_py" });

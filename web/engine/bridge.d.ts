@@ -21,7 +21,7 @@ export interface Bridge {
   version(): string;
   last_error(): Json;
 
-  add_simd(host: SimdHost): void;
+  add_simd(host: SimdHost, digits?: "bytes" | "words"): void;
   add_webgpu(host: WebGPUHost): void;
   missing_device(name: string, reason: string): void;
   use_device(name: string): void;

@@ -58,13 +58,19 @@ export class Engine {
 
 /** @type {{[M in Method]: (runtime: Runtime, params: Requests[M]["params"], context: Context<M>) => Requests[M]["result"] | Promise<Requests[M]["result"]>}} */
 const METHODS = {
-  start(runtime, { device, threads }) {
+  start(runtime, { device, threads, digits }) {
     const simd = devices(runtime).find((d) => d.device === "simd");
     if (threads !== undefined && simd?.available && threadCount(threads) !== threadCount(runtime.threads)) {
       const remedy = "Start this session in a worker, or the first one with these threads.";
       throw new InputError(`${threads} were requested, but Python on this thread was started with ${simd.threads}`, {
         where: "threads",
         remedy,
+      });
+    }
+    if (digits !== undefined && simd?.available && digits !== simd.digits) {
+      throw new InputError(`${digits} were requested, but Python on this thread was started with ${simd.digits}`, {
+        where: "digits",
+        remedy: "Start this session in a worker, or the first one with these digits.",
       });
     }
     if (device) inPython(runtime, (b) => b.use_device(device)); // Python may have been started with another device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from math import prod
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ..device import Activations, Facts
 from ..pending import Done, Waiting
 from ..program import Program
 from ..tensor import Array, DeviceTensor, Values, fitting, narrowed
+from .digits import Form, choose
 from .encode import KERNELS
 from .executable import SimdExecutable
 from .host import Host, open_host
@@ -31,6 +33,7 @@ class SimdDevice:
 
     - `host`: an instance of the kernels; None opens a native one.
     - `threads`: for a native host.
+    - `digits`: in which form quantised weights get their activations (`simd/linear.h`); None chooses for this CPU.
     """
 
     name = "simd"
@@ -40,19 +43,26 @@ class SimdDevice:
     lost = ""
     generation = 0
 
-    def __init__(self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True) -> None:
+    def __init__(
+        self, host: Host | None = None, *, threads: int = 1, relaxed: bool = True, digits: Form | None = None
+    ) -> None:
         self.host = host if host is not None else open_host(threads=threads, relaxed=relaxed)
         self.memory = Memory(self.host)
         names = bytearray(self.host.call("names_size"))
         self.host.read(self.host.call("names"), np.frombuffer(names, np.uint8))
         self.codes = {name: i for i, name in enumerate(names.decode().split())}
         """Instruction → its number in this binary."""
+        if digits is not None and digits not in get_args(Form):
+            raise InputError(f"must be bytes or words, got {digits!r}", where="digits")
+        self.digits: Form = digits or choose(self.host, self.memory)
+        if self.digits == "bytes" and not self.host.relaxed:
+            raise DeviceError("digits in bytes need relaxed SIMD", where="simd", remedy="Choose words.")
 
     def info(self) -> Facts:
         h = self.host
         return {
             "device": self.name, "threads": h.threads, "relaxed": h.relaxed,
-            "memory": h.size(), "used": self.memory.used,
+            "digits": self.digits, "memory": h.size(), "used": self.memory.used,
         }  # fmt: skip
 
     def reopen(self) -> Generator[Waiting, None, None]:
@@ -126,14 +136,16 @@ class SimdDevice:
     ) -> SimdExecutable:
         require_support(self, program)
         names = program.outputs if kept is None else kept
-        return SimdExecutable(self.memory, self.codes, program, state, tables or {}, keep, names, activations)
+        return SimdExecutable(
+            self.memory, self.codes, program, state, tables or {}, keep, names, activations, self.digits
+        )
 
     def compile_parts(
         self, program: Program, state: Mapping[str, DeviceTensor], *, activations: Activations = "f32"
     ) -> SimdParts:
         """See `runtime.parts.Divisible`."""
         require_support(self, program)
-        return SimdParts(self.memory, self.codes, program, state, {}, 0, (), activations)
+        return SimdParts(self.memory, self.codes, program, state, {}, 0, (), activations, self.digits)
 
     def close(self) -> None:
         self.host.close()

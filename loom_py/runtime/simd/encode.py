@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import DeviceError
 from ..program import Dispatch, Dyn, Program, Ref
+from .digits import Form
 
 Encode = Callable[["Encoder", Dispatch], None]
 EncodeRun = Callable[["Encoder", Sequence[Dispatch]], None]
@@ -66,12 +67,15 @@ class Encoder:
         allocate: Callable[[int], int],
         *,
         activations: str = "f32",
+        digits: Form = "words",
     ) -> None:
         self.program = program
         self.allocate = allocate
         """Memory that lives as long as the compiled program: bytes → address."""
         self.activations = activations
         """`f32`, or `q16`: what quantised weights are multiplied with (simd/linear.h)."""
+        self.digits: Form = digits
+        """In which form."""
         self.shared: dict[Any, int] = {}
         """Addresses of data that several dispatches use and the first of them makes."""
         self.words = array("I")

@@ -14,6 +14,7 @@ from ..pending import Done
 from ..program import Program
 from ..tensor import Array, DeviceTensor, Values, narrowed
 from ..transforms import simplify
+from .digits import Form
 from .encode import Encoder
 from .memory import DTYPES, Memory
 
@@ -34,10 +35,12 @@ class SimdExecutable:
         keep: int,
         kept: Iterable[str],
         activations: Activations,
+        digits: Form,
     ) -> None:
         self.program, self.keep = program, keep
         self._memory, self._host, self._codes = memory, memory.host, codes
         self._activations: Activations = activations
+        self._digits: Form = digits
         self._owned: list[int] = []
         try:
             self._build(state, tables, kept)
@@ -88,6 +91,7 @@ class SimdExecutable:
             storage,
             self._allocate,
             activations=self._activations,
+            digits=self._digits,
         )
         for name, rows in tables.items():
             values = table_rows(program, name, rows, DTYPES)

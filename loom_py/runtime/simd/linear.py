@@ -8,13 +8,12 @@ from typing import Any
 from ...errors import DeviceError
 from ..kernels.linear import STORAGE_NUMBERS as STORAGES
 from ..program import Dispatch, Ref
+from .digits import WANT4, WANT8, WORDS
 from .encode import Encoder, encodes
 
 BLOCKS = {"Q8_0": 272, "Q4_0": 144, "Q4_1": 160}
 """Block storage → bytes of a block of eight rows."""
 BLOCK, GROUP, TILE, MAX_K = 32, 8, 4, 16384
-DIGITS16, DIGITS14 = 1, 2
-"""Kinds of digits, as bits of `want`."""
 MAX_NORM = 65536
 
 
@@ -29,7 +28,7 @@ def storage(e: Encoder, weight: Ref) -> int:
 def digits_bytes(want: int, k: int) -> int:
     """Bytes of one token's digits, as in simd/linear.h."""
     blocks = k // BLOCK
-    return (2 * k + 8 * blocks if want & DIGITS16 else 0) + (2 * k + 4 * blocks if want & DIGITS14 else 0)
+    return (2 * k + 8 * blocks if want & WANT4 else 0) + (2 * k + 4 * blocks if want & WANT8 else 0)
 
 
 def digits_wanted(e: Encoder, kinds: Sequence[int], k: int) -> int:
@@ -37,8 +36,8 @@ def digits_wanted(e: Encoder, kinds: Sequence[int], k: int) -> int:
     want = 0
     if e.activations == "q16" and k <= MAX_K:
         for kind in kinds:
-            want |= 0 if kind < STORAGES["Q8_0"] else DIGITS14 if kind == STORAGES["Q8_0"] else DIGITS16
-    return want
+            want |= 0 if kind < STORAGES["Q8_0"] else WANT8 if kind == STORAGES["Q8_0"] else WANT4
+    return want | WORDS if want and e.digits == "words" else want
 
 
 def product(
