@@ -31,12 +31,14 @@ typedef union {
 
 /* Scratch memory of each thread, for packing and the like. */
 #define SCRATCH_BYTES (256 * 1024)
+#define MAX_THREADS 16
 
 typedef struct {
     u32 index, count;   /* number of this thread, and of all threads */
     u32 step;           /* number of this replay in a run of many */
     u32 stopped;        /* a kernel has reported a fault: the run ends */
     u32 open;           /* thread 0: the others have been called to this kernel */
+    u32 done;           /* how many threads' stretches of this kernel are known to be done, this thread's first */
     const Word *kernel; /* thread 0: the current instruction */
     u8 *scratch;        /* SCRATCH_BYTES of this thread, 16-byte aligned */
 } Team;
@@ -56,8 +58,8 @@ static inline u32 min_u32(u32 a, u32 b) { return a < b ? a : b; }
 static inline i32 min_i32(i32 a, i32 b) { return a < b ? a : b; }
 static inline i32 max_i32(i32 a, i32 b) { return a > b ? a : b; }
 
-/* The next piece of this kernel's work that no thread has taken yet, counted from 0 (threads.c). */
-u32 claim(Team *t);
+/* A piece of this kernel's `total` that no thread has taken yet, or `total` if there is none (threads.c). */
+u32 claim(Team *t, u32 total);
 
 /* `for (Range r = pieces(total, grain); take(t, &r);)` runs over [0, total) in pieces of `grain`, each taken by one
  * thread. If the work is not worth sharing, pass a grain of at least `total`: then thread 0 does it alone. */
@@ -71,10 +73,10 @@ static inline int take(Team *t, Range *r) {
         r->end = r->total;
         return 1;
     }
-    u64 start = (u64)claim(t) * r->grain;
-    if (start >= r->total) return 0;
-    r->start = (u32)start;
-    r->end = min_u32(r->total, r->start + r->grain);
+    u32 count = (u32)(((u64)r->total + r->grain - 1) / r->grain), piece = claim(t, count);
+    if (piece >= count) return 0;
+    r->start = piece * r->grain;
+    r->end = r->total - r->start < r->grain ? r->total : r->start + r->grain;
     return 1;
 }
 
