@@ -5,6 +5,17 @@
 #include "loom.h"
 
 static inline v128 splat(f32 x) { return wasm_f32x4_splat(x); }
+/* A constant, read from memory through a pointer that the compiler cannot see through: V8 makes `v128.const` anew, by
+ * three instructions, wherever it is used. */
+#define FROM_MEMORY(type, x)                       \
+    ({                                             \
+        static const type four_[4] = {x, x, x, x}; \
+        const type *at_ = four_;                   \
+        __asm__("" : "+r"(at_));                   \
+        wasm_v128_load(at_);                       \
+    })
+#define FLOATS(x) FROM_MEMORY(f32, x)
+#define INTS(x) FROM_MEMORY(u32, (u32)(x))
 static inline v128 add4(v128 a, v128 b) { return wasm_f32x4_add(a, b); }
 static inline v128 sub4(v128 a, v128 b) { return wasm_f32x4_sub(a, b); }
 static inline v128 mul4(v128 a, v128 b) { return wasm_f32x4_mul(a, b); }
@@ -18,16 +29,16 @@ static inline v128 at_most(v128 a, f32 high) { return wasm_f32x4_pmin(a, splat(h
 /* mask ? a : b */
 static inline v128 select4(v128 mask, v128 a, v128 b) { return wasm_v128_bitselect(a, b, mask); }
 static inline v128 sign_of(v128 magnitude, v128 sign) {
-    return wasm_v128_bitselect(sign, magnitude, wasm_i32x4_const_splat((i32)0x80000000u));
+    return wasm_v128_bitselect(sign, magnitude, INTS((i32)0x80000000u));
 }
 
 /* e^r − 1 for |r| ≤ ln 2 / 2: r + r² q(r) */
 static inline v128 exp_reduced(v128 r) {
-    v128 q = splat(0.0013951717410236597f);
-    q = fma4(q, r, splat(0.008369598537683487f));
-    q = fma4(q, r, splat(0.0416661873459816f));
-    q = fma4(q, r, splat(0.16666512191295624f));
-    q = fma4(q, r, splat(0.5f));
+    v128 q = FLOATS(0.0013951717410236597f);
+    q = fma4(q, r, FLOATS(0.008369598537683487f));
+    q = fma4(q, r, FLOATS(0.0416661873459816f));
+    q = fma4(q, r, FLOATS(0.16666512191295624f));
+    q = fma4(q, r, FLOATS(0.5f));
     return fma4(mul4(r, r), q, r);
 }
 
@@ -36,87 +47,85 @@ typedef struct {
     v128 r, n, bits;
 } Reduced;
 static inline Reduced reduce(v128 x) {
-    const v128 shift = splat(12582912.0f); /* 1.5 · 2²³: adding it rounds to an integer */
-    v128 sum = add4(mul4(x, splat(1.4426950408889634f)), shift);
+    const v128 shift = FLOATS(12582912.0f); /* 1.5 · 2²³: adding it rounds to an integer */
+    v128 sum = add4(mul4(x, FLOATS(1.4426950408889634f)), shift);
     v128 n = sub4(sum, shift);
-    v128 r = fma4(n, splat(-0.693145751953125f), x); /* ln 2 in two parts */
-    r = fma4(n, splat(-1.42860677e-6f), r);
+    v128 r = fma4(n, FLOATS(-0.693145751953125f), x); /* ln 2 in two parts */
+    r = fma4(n, FLOATS(-1.42860677e-6f), r);
     return (Reduced){r, n, wasm_i32x4_sub(sum, shift)};
 }
 /* 2ⁿ for −126 ≤ n ≤ 127 */
-static inline v128 power_of_two(v128 n) { return wasm_i32x4_shl(wasm_i32x4_add(n, wasm_i32x4_const_splat(127)), 23); }
+static inline v128 power_of_two(v128 n) { return wasm_i32x4_shl(wasm_i32x4_add(n, INTS(127)), 23); }
 
 /* eˣ; down to 0 and up to infinity through the subnormal numbers */
 static inline v128 exp4(v128 x) {
-    Reduced d = reduce(at_most(at_least(x, -104.0f), 89.0f));
+    Reduced d = reduce(wasm_f32x4_pmin(wasm_f32x4_pmax(x, FLOATS(-104.0f)), FLOATS(89.0f)));
     v128 half = wasm_i32x4_shr(d.bits, 1);
-    v128 y = add4(exp_reduced(d.r), splat(1));
+    v128 y = add4(exp_reduced(d.r), FLOATS(1));
     return mul4(mul4(y, power_of_two(half)), power_of_two(wasm_i32x4_sub(d.bits, half)));
 }
 /* eˣ − 1 for x ≤ 40, small x included */
 static inline v128 expm1_4(v128 x) {
-    Reduced d = reduce(at_least(x, -30.0f));
+    Reduced d = reduce(wasm_f32x4_pmax(x, FLOATS(-30.0f)));
     v128 scale = power_of_two(d.bits);
-    return fma4(scale, exp_reduced(d.r), sub4(scale, splat(1)));
+    return fma4(scale, exp_reduced(d.r), sub4(scale, FLOATS(1)));
 }
 
 /* e^x with 0 for what would be subnormal: such numbers are slow, and negligible beside the largest, which is 1. */
-static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, splat(-87))); }
+static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, FLOATS(-87))); }
 /* x / (1 + e^−x) */
-static inline v128 silu4(v128 x) {
-    return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1), exp4(wasm_f32x4_neg(x))));
-}
+static inline v128 silu4(v128 x) { return wasm_f32x4_div(x, wasm_f32x4_add(FLOATS(1), exp4(wasm_f32x4_neg(x)))); }
 
 /* tanh x = t / (t + 2) with t = e^(2|x|) − 1 */
 static inline v128 tanh4(v128 x) {
-    v128 t = expm1_4(at_most(mul4(abs4(x), splat(2)), 24.0f));
-    return sign_of(div4(t, add4(t, splat(2))), x);
+    v128 t = expm1_4(wasm_f32x4_pmin(mul4(abs4(x), FLOATS(2)), FLOATS(24)));
+    return sign_of(div4(t, add4(t, FLOATS(2))), x);
 }
-static inline v128 sigmoid4(v128 x) { return div4(splat(1), add4(splat(1), exp4(neg4(x)))); }
+static inline v128 sigmoid4(v128 x) { return div4(FLOATS(1), add4(FLOATS(1), exp4(neg4(x)))); }
 
 /* ln(1 + f) for √½ − 1 ≤ f ≤ √2 − 1: f − f²/2 + f³ p(f) */
 static inline v128 log_reduced(v128 f) {
-    v128 p = splat(-0.07872853428125381f);
-    p = fma4(p, f, splat(0.1290014237165451f));
-    p = fma4(p, f, splat(-0.13132230937480927f));
-    p = fma4(p, f, splat(0.1417882889509201f));
-    p = fma4(p, f, splat(-0.16623997688293457f));
-    p = fma4(p, f, splat(0.20002374053001404f));
-    p = fma4(p, f, splat(-0.2500082552433014f));
-    p = fma4(p, f, splat(0.33333316445350647f));
+    v128 p = FLOATS(-0.07872853428125381f);
+    p = fma4(p, f, FLOATS(0.1290014237165451f));
+    p = fma4(p, f, FLOATS(-0.13132230937480927f));
+    p = fma4(p, f, FLOATS(0.1417882889509201f));
+    p = fma4(p, f, FLOATS(-0.16623997688293457f));
+    p = fma4(p, f, FLOATS(0.20002374053001404f));
+    p = fma4(p, f, FLOATS(-0.2500082552433014f));
+    p = fma4(p, f, FLOATS(0.33333316445350647f));
     v128 square = mul4(f, f);
-    return add4(f, fma4(mul4(square, f), p, mul4(square, splat(-0.5f))));
+    return add4(f, fma4(mul4(square, f), p, mul4(square, FLOATS(-0.5f))));
 }
 /* ln x for positive normal numbers */
 static inline v128 log4(v128 x) {
     /* x = m 2ᵉ with √½ ≤ m < √2 */
-    v128 moved = wasm_i32x4_sub(x, wasm_i32x4_const_splat(0x3f3504f3));
+    v128 moved = wasm_i32x4_sub(x, INTS(0x3f3504f3));
     v128 e = wasm_i32x4_shr(moved, 23);
     v128 m = wasm_i32x4_sub(x, wasm_i32x4_shl(e, 23));
     v128 n = wasm_f32x4_convert_i32x4(e);
-    v128 y = fma4(n, splat(1.42860677e-6f), log_reduced(sub4(m, splat(1))));
-    return fma4(n, splat(0.693145751953125f), y);
+    v128 y = fma4(n, FLOATS(1.42860677e-6f), log_reduced(sub4(m, FLOATS(1))));
+    return fma4(n, FLOATS(0.693145751953125f), y);
 }
 /* ln(1 + x) for 0 ≤ x ≤ 1: the rounding of 1 + x is corrected afterwards */
 static inline v128 log1p4(v128 x) {
-    v128 u = add4(x, splat(1));
-    v128 lost = sub4(x, sub4(u, splat(1)));
+    v128 u = add4(x, FLOATS(1));
+    v128 lost = sub4(x, sub4(u, FLOATS(1)));
     return add4(log4(u), div4(lost, u));
 }
 
 /* erfc a for a ≥ 0: e^(−a²) t Q(t), t = 1 / (1 + 0.35 a) */
 static inline v128 erfc4(v128 a) {
-    v128 t = div4(splat(1), fma4(a, splat(0.35f), splat(1)));
-    v128 q = splat(0.03840135410428047f);
-    q = fma4(q, t, splat(-0.15892991423606873f));
-    q = fma4(q, t, splat(0.1814650446176529f));
-    q = fma4(q, t, splat(-0.02771073393523693f));
-    q = fma4(q, t, splat(0.08702297508716583f));
-    q = fma4(q, t, splat(0.1460399180650711f));
-    q = fma4(q, t, splat(0.1511869728565216f));
-    q = fma4(q, t, splat(0.18790224194526672f));
-    q = fma4(q, t, splat(0.19713836908340454f));
-    q = fma4(q, t, splat(0.19748377799987793f));
+    v128 t = div4(FLOATS(1), fma4(a, FLOATS(0.35f), FLOATS(1)));
+    v128 q = FLOATS(0.03840135410428047f);
+    q = fma4(q, t, FLOATS(-0.15892991423606873f));
+    q = fma4(q, t, FLOATS(0.1814650446176529f));
+    q = fma4(q, t, FLOATS(-0.02771073393523693f));
+    q = fma4(q, t, FLOATS(0.08702297508716583f));
+    q = fma4(q, t, FLOATS(0.1460399180650711f));
+    q = fma4(q, t, FLOATS(0.1511869728565216f));
+    q = fma4(q, t, FLOATS(0.18790224194526672f));
+    q = fma4(q, t, FLOATS(0.19713836908340454f));
+    q = fma4(q, t, FLOATS(0.19748377799987793f));
     return mul4(mul4(exp4(neg4(mul4(a, a))), t), q);
 }
 
