@@ -9,8 +9,8 @@
 #include "vecmath.h"
 
 #define CHUNK 128 /* positions per piece of work, one token; mirrored in loom_py/runtime/simd/attention.py */
-#define BLOCK 8   /* positions whose values are added up, and prefetched, at a time */
-#define AHEAD 12  /* positions that keys are prefetched ahead */
+#define BLOCK 4   /* positions whose values are added up, and prefetched, at a time */
+#define AHEAD 2   /* positions that keys are prefetched ahead */
 #define ROWS 48   /* query rows per piece of work, many tokens */
 #define SPAN 64   /* positions at a time, many tokens */
 

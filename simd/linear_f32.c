@@ -1,7 +1,7 @@
 /* Products of weights in any storage with float activations: weights widened in registers, float sums. */
 #include "linear.h"
 
-#define AHEAD 1024 /* bytes that memory is prefetched ahead, one token */
+#define AHEAD 384 /* bytes that memory is prefetched ahead, one token */
 
 /* Four elements of a row in an element storage. */
 static inline __attribute__((always_inline)) v128 widen4(u32 storage, const u8 *row, u32 i) {
