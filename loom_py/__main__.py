@@ -1,4 +1,4 @@
-"""`python -m loom_py`: inspect, convert, verify, tokenize, generate, train, demo, welvet."""
+"""`python -m loom_py`: inspect, convert, verify, tokenize, generate, embed, train, demo, welvet."""
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-/* Causal grouped-query attention over a key–value cache with a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
+/* Grouped-query attention, causal over a key–value cache or within spans, by a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
  * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
  * With `window` > 0 a row sees that many positions only, itself the last; with `cap` > 0 scores s are cap · tanh(s / cap).
  *
@@ -238,9 +238,10 @@ static inline __attribute__((always_inline)) void product4(const f32 *a, u32 a_s
     for (u32 i = 0; i < 4; i++) store4(c + i * c_stride, x[i]), store4(c + i * c_stride + 4, z[i]);
 }
 
-/* One tile of query rows; row r is token r / group, head kv · group + r % group. Scratch memory holds, with D rounded up
- * to 8 as `wide`: queries (ROWS, wide), sums (ROWS, wide), keys (wide, SPAN), values (SPAN, wide), scores (ROWS, SPAN). */
-static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch) {
+/* One tile of query rows; row r is token r / group, head kv · group + r % group, and sees the positions from[r] … until[r] − 1
+ * of all those from `start` to `length`. Scratch memory holds, with D rounded up to 8 as `wide`: queries (ROWS, wide), sums
+ * (ROWS, wide), keys (wide, SPAN), values (SPAN, wide), scores (ROWS, SPAN). */
+static void tile(const Attention *a, u32 kv, u32 first, u32 count, const u32 *from, const u32 *until, f32 *scratch) {
     u32 size = a->size, wide = (size + 7) & ~7u, rows = (count + 3) & ~3u;
     f32 *q = scratch, *sums = q + ROWS * wide, *keys = sums + ROWS * wide, *values = keys + SPAN * wide,
         *scores = values + SPAN * wide, max[ROWS], total[ROWS];
@@ -250,24 +251,25 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
         max[r] = -__builtin_inff(), total[r] = 0;
         if (r >= count) continue;
         u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
-        const f32 *from = a->q + ((size_t)token * a->heads + head) * size;
-        for (u32 i = 0; i < size; i++) q[r * wide + i] = from[i] * a->scale;
+        const f32 *query = a->q + ((size_t)token * a->heads + head) * size;
+        for (u32 i = 0; i < size; i++) q[r * wide + i] = query[i] * a->scale;
     }
-    u32 length = a->position + (first + count - 1) / a->group + 1;
-    for (u32 start = window_start(a->position + first / a->group + 1, a->window); start < length; start += SPAN) {
+    u32 begin = from[0], length = until[0];
+    for (u32 r = 1; r < count; r++) begin = min_u32(begin, from[r]), length = max_u32(length, until[r]);
+    for (u32 start = begin; start < length; start += SPAN) {
         u32 span = min_u32(SPAN, length - start), across = (span + 7) & ~7u;
         for (u32 p = 0; p < span; p++) {
-            size_t from = ((size_t)(start + p) * a->kv + kv) * size;
-            for (u32 i = 0; i < size; i++) keys[i * SPAN + p] = a->keys[from + i];
-            memcpy(values + p * wide, a->values + from, size * sizeof(f32));
+            size_t at = ((size_t)(start + p) * a->kv + kv) * size;
+            for (u32 i = 0; i < size; i++) keys[i * SPAN + p] = a->keys[at + i];
+            memcpy(values + p * wide, a->values + at, size * sizeof(f32));
         }
         for (u32 r = 0; r < rows; r += 4)
             for (u32 p = 0; p < across; p += 8) product4(q + r * wide, wide, keys + p, SPAN, size, scores + r * SPAN + p, SPAN, 0);
         for (u32 r = 0; r < rows; r++) {
             f32 *s = scores + r * SPAN;
-            u32 seen = r < count ? a->position + (first + r) / a->group + 1 : 0; /* positions that this row may attend to */
-            u32 n = seen > start ? min_u32(span, seen - start) : 0, begin = window_start(seen, a->window);
-            u32 skip = begin > start ? min_u32(n, begin - start) : 0;
+            u32 low = r < count ? from[r] : 0, high = r < count ? until[r] : 0;
+            u32 n = high > start ? min_u32(span, high - start) : 0;
+            u32 skip = low > start ? min_u32(n, low - start) : 0;
             if (a->cap > 0) cap_scores(s, across, a->cap);
             for (u32 p = n; p < across; p++) s[p] = -__builtin_inff();
             for (u32 p = 0; p < skip; p++) s[p] = -__builtin_inff();
@@ -298,7 +300,7 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, f32 *scratch)
     for (u32 r = 0; r < count; r++) {
         u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
         f32 *y = a->y + ((size_t)token * a->heads + head) * size;
-        for (u32 i = 0; i < size; i++) y[i] = sums[r * wide + i] / total[r];
+        for (u32 i = 0; i < size; i++) y[i] = total[r] > 0 ? sums[r * wide + i] / total[r] : 0;
     }
 }
 
@@ -309,7 +311,37 @@ KERNEL(attention) {
     u32 rows = a.tokens * a.group, tiles = (rows + ROWS - 1) / ROWS;
     for (Range r = pieces(tiles * a.kv, 1); take(t, &r);)
         for (u32 i = r.start; i < r.end; i++) {
-            u32 first = i / a.kv * ROWS;
-            tile(&a, i % a.kv, first, min_u32(ROWS, rows - first), (f32 *)t->scratch);
+            u32 first = i / a.kv * ROWS, count = min_u32(ROWS, rows - first), from[ROWS], until[ROWS];
+            for (u32 j = 0; j < count; j++) {
+                until[j] = a.position + (first + j) / a.group + 1;
+                from[j] = window_start(until[j], a.window);
+            }
+            tile(&a, i % a.kv, first, count, from, until, (f32 *)t->scratch);
+        }
+}
+
+/* y, q, keys, values, spans (T, 2) int32, T, heads, kv, D: row t sees the rows spans[t, 0] … spans[t, 1] − 1, or none. Tiles
+ * end where rows with other spans begin, unless these overlap the first one's. */
+KERNEL(span_attention) {
+    Attention a = {.y = floats(w[0]), .q = floats(w[1]), .keys = floats(w[2]), .values = floats(w[3]), .tokens = w[5].u,
+                   .heads = w[6].u, .kv = w[7].u, .size = w[8].u, .group = w[6].u / w[7].u,
+                   .scale = (f32)(1 / __builtin_sqrt((f64)w[8].u))};
+    const i32 *spans = ints(w[4]);
+    u32 rows = a.tokens * a.group, chunks = (rows + ROWS - 1) / ROWS;
+    for (Range r = pieces(chunks * a.kv, 1); take(t, &r);)
+        for (u32 i = r.start; i < r.end; i++) {
+            u32 first = i / a.kv * ROWS, end = min_u32(first + ROWS, rows), from[ROWS], until[ROWS];
+            while (first < end) {
+                u32 count = 0;
+                for (; first + count < end; count++) {
+                    const i32 *span = spans + 2 * ((first + count) / a.group);
+                    i32 low = span[0] > 0 ? span[0] : 0, high = span[1] < (i32)a.tokens ? span[1] : (i32)a.tokens;
+                    if (high < low) high = low = 0;
+                    if (count && (u32)low >= until[0]) break;
+                    from[count] = (u32)low, until[count] = (u32)high;
+                }
+                tile(&a, i % a.kv, first, count, from, until, (f32 *)t->scratch);
+                first += count;
+            }
         }
 }

@@ -55,6 +55,7 @@ static inline u8 *bytes(Word w) { return (u8 *)(uintptr_t)w.u; }
 static inline f64 number(Word w) { return *(const f64 *)(uintptr_t)w.u; }
 
 static inline u32 min_u32(u32 a, u32 b) { return a < b ? a : b; }
+static inline u32 max_u32(u32 a, u32 b) { return a > b ? a : b; }
 static inline i32 min_i32(i32 a, i32 b) { return a < b ? a : b; }
 static inline i32 max_i32(i32 a, i32 b) { return a > b ? a : b; }
 

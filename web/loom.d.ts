@@ -204,6 +204,16 @@ export declare class EvaluationMetrics {
   toString(): string;
 }
 
+/**
+ * A word for a gap: the whole `text` with it, and its probability.
+ */
+export type Filling = {
+  token_id: number;
+  token: string;
+  score: number;
+  text: string;
+};
+
 /** A file is malformed; `where` is the file and the offset or JSON path. */
 export declare class FormatError extends LoomError {}
 
@@ -274,7 +284,18 @@ export type KeptModel = {
   lastUsed: number;
 };
 
-/** A language model in Python. */
+/**
+ * A label and its probability.
+ */
+export type Label = {
+  label: string;
+  score: number;
+};
+
+/**
+ * A model in Python. What it can do depends on its kind, `facts.kind`: a `"decoder"` chats and completes, an `"encoder"`
+ * fills gaps or classifies where its checkpoint has a head for that (`facts.head`: `"words"` or `"texts"`). Both embed.
+ */
 export declare class LanguageModel extends Handle {
   /** Made by a session, never by `new`. */
   protected constructor();
@@ -296,6 +317,32 @@ export declare class LanguageModel extends Handle {
    * other models.
    */
   chosenExperts(start?: number): Promise<number[][][]>;
+  /**
+   * Vectors of texts, pooled and normalised as the model's files say; long texts are cut. What a text gets does not
+   * depend on the texts beside it. Progress is `{status: "embed", loaded, total}` in texts.
+   * @param options `prompt`: the name of one of the model's prompts (`facts.prompts`) to put before each text
+   * @returns one a text, of `facts.dimension` numbers
+   */
+  embed(texts: string[], options?: {
+    prompt?: string;
+  } & WorkOptions): Promise<Float32Array[]>;
+  /**
+   * The likeliest words for each gap in a text (`[MASK]`, or what the model writes), the best first.
+   * @param options `topK`: words for each gap, 5 by default
+   * @returns one list a gap
+   */
+  fillMask(text: string, options?: {
+    topK?: number;
+    signal?: AbortSignal;
+  }): Promise<Filling[][]>;
+  /**
+   * The model's labels for a text, or for two, the likeliest first.
+   * @param options `pair`: a second text
+   */
+  classify(text: string, options?: {
+    pair?: string;
+    signal?: AbortSignal;
+  }): Promise<Label[]>;
   /**
    * Where the time goes, kernel by kernel, in a step that feeds `tokens` tokens behind `context` others: one (the
    * default) is a step of an answer, up to 64 a chunk of a prompt; `context` is 128, or what there is room for. Progress
@@ -438,6 +485,10 @@ export type ModelReport = {
    * "GGUF" or "safetensors"; empty where no model was recognised
    */
   format: string;
+  /**
+   * whether it continues texts or embeds them; empty where it cannot be loaded
+   */
+  kind: "decoder" | "encoder" | "";
   /**
    * as the files call it, such as "llama"
    */

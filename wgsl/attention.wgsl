@@ -12,6 +12,7 @@ struct P { heads: u32, kv: u32, size: u32, position: u32, parts: u32, scale: f32
 @group(0) @binding(3) var<storage, read> keys: array<f32>;
 @group(0) @binding(4) var<storage, read> values: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<storage, read> spans: array<vec2<i32>>;
 
 const GROUP: u32 = 64u;
 const TILE_FLOATS: u32 = 3072u;
@@ -77,6 +78,19 @@ fn whole(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let result = run(group.y, group.x, window_start(end), end, lane);
     for (var j = 0u; j * GROUP + lane < p.size; j++) {
         out[(group.y * p.heads + group.x) * p.size + j * GROUP + lane] = sum[lane][j] / result.y;
+    }
+}
+
+// keys, values (T, kv, D); row t sees the rows spans[t].x ... spans[t].y - 1, and without any it gives zeros.
+@compute @workgroup_size(64)
+fn spanned(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32,
+           @builtin(num_workgroups) groups: vec3<u32>) {
+    let span = clamp(spans[group.y], vec2<i32>(0), vec2<i32>(i32(groups.y)));
+    let start = u32(span.x);
+    let result = run(group.y, group.x, start, max(start, u32(span.y)), lane);
+    for (var j = 0u; j * GROUP + lane < p.size; j++) {
+        let mean = select(0.0, sum[lane][j] / result.y, result.y > 0.0);
+        out[(group.y * p.heads + group.x) * p.size + j * GROUP + lane] = mean;
     }
 }
 

@@ -1,4 +1,4 @@
-"""Language models for JavaScript: loading and generation as tasks."""
+"""Language models and encoders for JavaScript: loading, generation and embedding as tasks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
+from ..generation.embedding import EmbedProgress
 from ..generation.generate import Encoding, PrefillProgress
 from ..generation.language_model import Event, LanguageModel
 from ..generation.loading import LoadProgress
-from ..generation.placing import load_to_device
+from ..generation.placing import load_any_to_device
 from ..generation.sampling import GenerationOptions
+from ..generation.text_encoder import TextEncoder
 from ..schema.fields import json_type
 from ..schema.strict import parse_json
 from ..text.prompt import Prompt
+from .arrays import to_js
 from .files import JsSource, Reader
-from .objects import keep, take
+from .objects import keep, release, take
 from .tasks import Task
 
 
@@ -30,11 +35,11 @@ def load_start(readers: Iterable[Reader], activations: str | None = None) -> int
     """
     sources = {source.name: source for source in map(JsSource, readers)}
 
-    def result(loaded: tuple[LanguageModel, str]) -> dict[str, Any]:
+    def result(loaded: tuple[LanguageModel | TextEncoder, str]) -> dict[str, Any]:
         model, reason = loaded
         return {"handle": keep(model), **describe_model(model), "reason": reason}
 
-    steps = load_to_device(sources, next(iter(sources), "model"), activations=activations or "q16")
+    steps = load_any_to_device(sources, next(iter(sources), "model"), activations=activations or "q16")
     return keep(Task(steps, _load_event, result))
 
 
@@ -42,22 +47,90 @@ def _load_event(progress: LoadProgress) -> dict[str, Any]:
     return {"file": progress.tensor, "loaded": progress.loaded, "total": progress.total}
 
 
-def describe_model(model: LanguageModel) -> dict[str, Any]:
+def describe_model(model: LanguageModel | TextEncoder) -> dict[str, Any]:
     """What a page shows about a model."""
-    facts = model.model.decoder.facts
+    facts = model.facts
+    template = model.template if isinstance(model, LanguageModel) else None
+    head = model.head if isinstance(model, TextEncoder) else None
     return {
         "name": model.name,
-        "chat": model.template is not None,
-        "templates": list(model.template.names) if model.template is not None else [],
+        "kind": "encoder" if isinstance(model, TextEncoder) else "decoder",
+        "chat": template is not None,
+        "templates": list(template.names) if template is not None else [],
+        "family": facts.model_type,
         "hidden_size": facts.hidden_size,
         "num_hidden_layers": facts.num_hidden_layers,
         "vocab_size": facts.vocab_size,
         "max_position_embeddings": facts.max_position_embeddings,
         "experts": facts.experts,
+        "dimension": model.dimension,
+        "prompts": list(model.sentences.prompts),
+        "head": head.kind if head is not None else "",
+        "labels": list(head.labels) if head is not None else [],
         "device": model.device,
         "activations": model.activations,
         "notices": list(model.notices),
     }
+
+
+def embed_start(handle: int, texts: Iterable[str], prompt: str | None = None) -> int:
+    """Handle of a task that embeds texts, a JSON array in pieces.
+
+    Its events say how many are done; its result names the vectors, which `embedded` gives, and their `dimension`.
+    """
+    model = take(handle, (LanguageModel, TextEncoder))
+
+    def steps() -> Generator[Any, None, dict[str, Any]]:
+        text: list[str] = []
+        for piece in texts:
+            text.append(piece)
+            yield Encoding()
+        vectors = yield from model.embed_steps(parse_json("".join(text), where="texts"), prompt=prompt)
+        return {"vectors": keep(vectors), "dimension": model.dimension}
+
+    return keep(Task(steps(), _embed_event))
+
+
+def embedded(handle: int) -> Any:
+    """All vectors of an `embed_start` one after another, which are forgotten here."""
+    vectors = take(handle, np.ndarray)
+    release(handle)
+    return to_js(vectors.reshape(-1))
+
+
+def _embed_event(event: EmbedProgress | Encoding) -> dict[str, Any] | None:
+    return None if isinstance(event, Encoding) else {"loaded": event.done, "total": event.total}
+
+
+def fill_mask_start(handle: int, text: str, count: int) -> int:
+    """Handle of a task that finds words for the gaps in a text."""
+    steps = _encoder(handle, "fills no gaps").fill_mask_steps(text, count)
+    return keep(Task(steps, _no_event, lambda gaps: [[dataclasses.asdict(word) for word in gap] for gap in gaps]))
+
+
+def classify_start(handle: int, text: str, pair: str | None = None) -> int:
+    """Handle of a task that labels a text, or two."""
+    steps = _encoder(handle, "classifies no texts").classify_steps(text, pair)
+    return keep(Task(steps, _no_event, lambda labels: [dataclasses.asdict(label) for label in labels]))
+
+
+def _no_event(_: object) -> None:
+    return None
+
+
+def _encoder(handle: int, lack: str) -> TextEncoder:
+    model = take(handle, (LanguageModel, TextEncoder))
+    if isinstance(model, TextEncoder):
+        return model
+    raise InputError(f"the model {lack}", where=model.name, remedy="Use an encoder with a head for this.")
+
+
+def _language_model(handle: int) -> LanguageModel:
+    model = take(handle, (LanguageModel, TextEncoder))
+    if isinstance(model, LanguageModel):
+        return model
+    remedy = "Use a decoder, or embed texts with it."
+    raise InputError("the model embeds texts and cannot continue them", where=model.name, remedy=remedy)
 
 
 def chat_start(handle: int, messages: Iterable[str], options: str) -> int:
@@ -65,7 +138,7 @@ def chat_start(handle: int, messages: Iterable[str], options: str) -> int:
 
     - `messages`: pieces of JSON text.
     """
-    model = take(handle, LanguageModel)
+    model = _language_model(handle)
     settings, special = _settings(options)
 
     def prompt(text: str) -> Prompt:
@@ -84,17 +157,17 @@ def complete_start(handle: int, prompt: Iterable[str], options: str) -> int:
     settings, special = _settings(options)
     if "template" in special:
         raise InputError("belongs to a chat", where="options.template")
-    return _generation(take(handle, LanguageModel), prompt, lambda text: Prompt.of(text, **special), settings)
+    return _generation(_language_model(handle), prompt, lambda text: Prompt.of(text, **special), settings)
 
 
 def chosen_experts(handle: int, start: int) -> str:
     """JSON of the experts of each token of the last generation from a position on: positions × layers × experts."""
-    return json.dumps(take(handle, LanguageModel).chosen_experts(start).tolist())
+    return json.dumps(_language_model(handle).chosen_experts(start).tolist())
 
 
 def profile_start(handle: int, tokens: int, context: int | None, repeats: int) -> int:
     """Handle of a task that measures a model's kernels; its events say how far it is."""
-    model = take(handle, LanguageModel)
+    model = _language_model(handle)
     return keep(
         Task(model.profile_steps(tokens, context, repeats), dataclasses.asdict, lambda profile: profile.to_json())
     )

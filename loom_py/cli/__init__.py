@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..errors import LoomError
 from ..output import accept_any_text, print_json
 from ..version import __version__
-from . import convert, demo, generate, inspect, logits, profile, tokenize, train, verify, welvet
+from . import convert, demo, embed, generate, inspect, logits, profile, tokenize, train, verify, welvet
 
 COMMANDS = {
     "inspect": inspect,
@@ -20,6 +20,7 @@ COMMANDS = {
     "tokenize": tokenize,
     "generate": generate,
     "logits": logits,
+    "embed": embed,
     "train": train,
     "profile": profile,
     "demo": demo,

@@ -10,7 +10,8 @@ from ..errors import InputError
 from ..generation.language_model import LanguageModel
 from ..generation.loading import model_files
 from ..generation.on_device import ACTIVATIONS
-from ..generation.placing import load_to_device
+from ..generation.placing import load_any_to_device, load_to_device
+from ..generation.text_encoder import TextEncoder
 from ..progress import Bar, to_end
 from ..runtime.choice import NUMPY
 from ..schema.fields import is_whole, shown
@@ -36,13 +37,28 @@ def load_with_reason(args: argparse.Namespace, *, tokenizer: bool) -> tuple[Lang
 
 
 def load(args: argparse.Namespace, *, tokenizer: bool) -> LanguageModel:
-    """The model, with notes on what its user should know."""
+    """The language model, with notes on what its user should know."""
     model, reason = load_with_reason(args, tokenizer=tokenizer)
+    _note(args, model, reason)
+    return model
+
+
+def load_any(args: argparse.Namespace, *, tokenizer: bool) -> LanguageModel | TextEncoder:
+    """The same for any model, encoders too."""
+    steps = load_any_to_device(
+        model_files(args.model), Path(args.model).name, activations=args.activations, tokenizer=tokenizer
+    )
+    with Bar("loading", 0, "B") as bar:
+        model, reason = to_end(steps, lambda p: bar.update(p.loaded, p.total, p.tensor))
+    _note(args, model, reason)
+    return model
+
+
+def _note(args: argparse.Namespace, model: LanguageModel | TextEncoder, reason: str) -> None:
     if model.device == NUMPY and args.device != NUMPY:
         print(f"note: on NumPy, which is slow: {reason}", file=sys.stderr)
     for notice in model.notices:
         print(f"note: {notice}", file=sys.stderr)
-    return model
 
 
 def token_ids(text: str) -> list[int]:

@@ -30,6 +30,16 @@ CONFIGURATION = (
     "chat_template.jinja",
 )
 """What is read beside the weights, where it is there."""
+MODULES = "modules.json"
+SENTENCE_CONFIGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""What sentence-transformers says of lengths, by the family of its older versions."""
+SENTENCES = (MODULES, "config_sentence_transformers.json", *SENTENCE_CONFIGS)
+"""What says how a model embeds texts, where it is there."""
+MODULE_FILES = ("config.json", "model.safetensors")
+"""Of the folders of its modules, such as `1_Pooling`, beside `modules.json`."""
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt")
 """What says which tokens a text has; the first that is there is read."""
 NAMED_TEMPLATES = "additional_chat_templates"
@@ -107,8 +117,19 @@ def choose_files(
             if _name(choice.files[0]).lower().endswith(".gguf"):
                 return choice
             templates = [p for p in paths if p.startswith(beside) and p.lower().endswith(".jinja")]
-            return replace(choice, files=(*sorted(templates), *choice.files))
+            return replace(choice, files=(*sorted(templates), *_module_files(inside, seen), *choice.files))
     raise _no_model(seen, place)
+
+
+def _module_files(inside: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Files of sentence-transformers' modules, which lie in folders of their own."""
+    modules = next((path for path in inside if _name(path) == MODULES), None)
+    if modules is None:
+        return []
+    root = modules.removesuffix(MODULES)
+    parts = ((path, path.removeprefix(root).split("/")) for path in paths if path.startswith(root))
+    chosen = [path for path, part in parts if len(part) == 2 and part[0][:1].isdigit() and part[1] in MODULE_FILES]
+    return sorted(chosen, key=lambda path: (path.endswith(".safetensors"), path))
 
 
 def _in_folder(paths: Sequence[str], asked: str, indexed: Sequence[str], place: str) -> Choice | None:
@@ -124,7 +145,7 @@ def _in_folder(paths: Sequence[str], asked: str, indexed: Sequence[str], place: 
             notices.append(f"{beside} is left alone beside {_name(weights[0])}. Name the .gguf to load it.")
         index = names[INDEX] if INDEX in names and not indexed and SINGLE not in names and not asked else ""
         first, *others = CONFIGURATION
-        files = [names[first], *tokenizer, *(names[name] for name in others if name in names)]
+        files = [names[first], *tokenizer, *(names[name] for name in (*others, *SENTENCES) if name in names)]
         files += [names[INDEX]] if INDEX in names and (index or indexed) else []
         return Choice(tuple(dict.fromkeys([*files, *weights])), index, tuple(notices))
     if len(ggufs) == 1:

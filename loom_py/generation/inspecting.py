@@ -27,7 +27,8 @@ from ..models.trace import kept_shape, kept_tensors
 from ..models.weights import CheckpointWeights
 from ..runtime.choice import NUMPY, Choice, devices
 from ..schema.fields import FILE, Fields, Json
-from .opening import OpenedModel, open_model
+from .embedding import PACK
+from .opening import OpenedEncoder, OpenedModel, open_model
 from .placing import OPERATIONS
 
 TOKENS = 2048
@@ -41,7 +42,7 @@ class Memory:
     """Bytes that a model needs on a device.
 
     - `weights`: as the device keeps them.
-    - `cache`: what its layers keep of `tokens` tokens.
+    - `cache`: what its layers keep of `tokens` tokens; an encoder's keep nothing.
     """
 
     weights: int
@@ -54,6 +55,7 @@ class ModelReport:
     """What the files of a model say.
 
     - `format`: `GGUF` or `safetensors`; empty where no model was recognised.
+    - `kind`: `decoder` for a model that continues texts, `encoder` for one that embeds them; empty for neither.
     - `family`: `model_type` of `config.json`, `general.architecture` of GGUF.
     - `parameters`: of the model, or in the files where they make none.
     - `nbytes`: of all tensors in the files; `storages`: tensors of each storage.
@@ -67,6 +69,7 @@ class ModelReport:
 
     name: str
     format: str = ""
+    kind: str = ""
     family: str = ""
     parameters: int = 0
     nbytes: int = 0
@@ -90,6 +93,7 @@ class ModelReport:
         return {
             "name": self.name,
             "format": self.format,
+            "kind": self.kind,
             "family": self.family,
             "parameters": self.parameters,
             "bytes": self.nbytes,
@@ -121,7 +125,7 @@ def inspect_model(
     - `machine`: bytes of memory that this machine has; 0 where that is not said.
     """
     report = ModelReport(name)
-    opened: OpenedModel | None = None
+    opened: OpenedModel | OpenedEncoder | None = None
     try:
         opened = open_model(files, name)
     except LoomError as error:
@@ -137,23 +141,26 @@ def inspect_model(
     report.parameters = sum(info.numel for weight in weights for info in weights.infos(weight))
     report.name = opened.name
     report.format = "GGUF" if weights.layout == "gguf" else "safetensors"
-    report.facts = opened.decoder.facts
+    decoder = opened.decoder if isinstance(opened, OpenedModel) else None
+    report.kind = "decoder" if decoder else "encoder"
+    report.facts = opened.decoder.facts if isinstance(opened, OpenedModel) else opened.encoder.facts
     report.family = report.facts.model_type
     report.tokenizer = opened.tokenizer is not None
-    report.chat = opened.texts.template is not None
+    report.chat = isinstance(opened, OpenedModel) and opened.texts.template is not None
     report.notices = opened.notices
-    _room(report, opened.decoder, weights, list(devices.candidates(OPERATIONS, preference)), machine)
+    _room(report, decoder, weights, list(devices.candidates(OPERATIONS, preference)), machine)
     return report
 
 
 def _room(
-    report: ModelReport, decoder: Decoder, weights: CheckpointWeights, candidates: Sequence[Choice], machine: int
+    report: ModelReport, decoder: Decoder | None, weights: CheckpointWeights, candidates: Sequence[Choice], machine: int
 ) -> None:
     """The first device that has room, of those that loading would try; otherwise why the last one has none."""
     for choice in [c for c in candidates if c.device] or candidates:
         sizes = [weights.device_bytes(n) if choice.device else weights.numpy_bytes(n) for n in weights]
-        tokens = min(TOKENS, decoder.facts.max_position_embeddings)
-        kept = list(_cache_sizes(decoder, tokens))
+        positions = report.facts.max_position_embeddings if report.facts else TOKENS
+        tokens = min(TOKENS if decoder else PACK, positions)
+        kept = list(_cache_sizes(decoder, tokens)) if decoder else []
         report.device, report.memory = choice.name, Memory(sum(sizes), sum(kept), tokens)
         total = sum(sizes) + sum(kept)
         report.lack = ""

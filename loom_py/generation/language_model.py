@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, TemplateError
+from ..models.protocols import Facts
 from ..progress import to_end
 from ..runtime.pending import Waiting
 from ..runtime.profiling import Measured, Profile
@@ -16,10 +18,14 @@ from ..text.prompt import Prompt
 from ..text.tokenizer import Tokenizer
 from ..values import whole
 from .cache import Cache
+from .embedding import EmbedProgress, Steps, check_texts, tokenized, vectors_of
 from .generate import Encoding, GeneratedToken, PrefillProgress, check_ids, generate
+from .pooling import Pooling
 from .runner import PREFILL_CHUNK, Runner
 from .sampling import GenerationOptions
+from .sentence_files import PLAIN, SentenceSettings
 from .text_files import TextSettings
+from .token_ids import token_ids
 
 Event = Encoding | PrefillProgress | GeneratedToken | Waiting
 E = TypeVar("E", bound=Event)
@@ -78,6 +84,7 @@ class LanguageModel:
     - `texts`: what its files say about texts. `template` is the chat template, or None for a base model, `eos_ids`
       the tokens that end a text, `defaults` how tokens are drawn where a caller does not say.
     - `notices`: what the user should know about the model's files, in sentences.
+    - `sentences`: how the model's files say that texts are embedded; the last hidden state where they do not.
     """
 
     def __init__(
@@ -87,6 +94,7 @@ class LanguageModel:
         tokenizer: Tokenizer | None,
         texts: TextSettings,
         notices: tuple[str, ...] = (),
+        sentences: SentenceSettings = PLAIN,
     ) -> None:
         self.name = name
         self.model = model
@@ -95,6 +103,8 @@ class LanguageModel:
         self.eos_ids = frozenset(texts.eos_ids)
         self.defaults = texts.options
         self.notices = notices
+        self.pooling = sentences.pooling or Pooling(("lasttoken",))
+        self.sentences = replace(sentences, pooling=self.pooling)
         self._idle: tuple[Cache, list[int]] | None = None  # the cache of the last generation, and the ids in it
         self._closed = False
 
@@ -124,6 +134,42 @@ class LanguageModel:
         """ids (T,) of a whole text → hidden states after the last norm: (T, H)."""
         return self._alone(ids, self.model.hidden)
 
+    @property
+    def facts(self) -> Facts:
+        return self.model.decoder.facts
+
+    @property
+    def dimension(self) -> int:
+        """Elements of a text's vector."""
+        return self.pooling.width(self.facts.hidden_size)
+
+    def embed(self, texts: Iterable[str], *, prompt: str | None = None) -> NDArray[np.float32]:
+        """Vectors of texts, (N, D), pooled and normalised as the model's files say; long texts are cut.
+
+        - `prompt`: the name of one of the model's prompts to put before each text; its default unless given.
+        """
+        return to_end(self.embed_steps(texts, prompt=prompt))
+
+    def embed_steps(self, texts: Iterable[str], *, prompt: str | None = None) -> Steps:
+        """`embed` in steps, between which one may stop."""
+        self._check_open()
+        listed = check_texts(texts)
+        limit = self.facts.max_position_embeddings
+        limit = min(self.sentences.max_length or limit, limit)
+        pooled: list[NDArray[np.float32] | None] = []
+        cache = self.model.new_cache()
+        try:
+            for text in tokenized(self.tokenizer, listed, self.sentences, limit, prompt):
+                if text is not None:
+                    cache.truncate(0)
+                    hidden = yield from self.model.hidden_steps(text.ids, cache)
+                    pooled.append(self.pooling.pooled(hidden[text.skipped :]))
+                yield EmbedProgress(len(pooled), len(listed))
+                self._check_open()
+        finally:
+            cache.close()
+        return vectors_of(self.pooling, pooled, self.facts.hidden_size)
+
     def chosen_experts(self, start: int = 0) -> NDArray[np.integer[Any]]:
         """Of a mixture of experts: those that each token of the last generation had, from the position `start` on.
 
@@ -142,7 +188,7 @@ class LanguageModel:
     ) -> NDArray[np.floating[Any]]:
         """What `run` makes of ids in a cache of their own."""
         self._check_open()
-        listed = _token_ids(ids, "ids")
+        listed = token_ids(ids, "ids")
         check_ids(listed, self.model.decoder.facts.vocab_size, "ids")
         tokens = np.asarray(listed, np.int64)
         cache = self.model.new_cache()
@@ -202,7 +248,7 @@ class LanguageModel:
         """Continue token ids, as they are."""
         chosen = _options(options).filled(self.defaults)
         return Generation(
-            self._run(_token_ids(ids, "prompt"), chosen), (PrefillProgress, GeneratedToken, Waiting), chosen
+            self._run(token_ids(ids, "prompt"), chosen), (PrefillProgress, GeneratedToken, Waiting), chosen
         )
 
     def generate(
@@ -313,18 +359,6 @@ def _prompt(prompt: object, *, parse_special: bool = True) -> Prompt:
         got = type(prompt).__name__
         raise InputError(f"expected text, got {got}", where="prompt", remedy="Give token ids to continue_ids.")
     return Prompt.of(prompt, parse_special=parse_special)
-
-
-def _token_ids(ids: object, where: str) -> list[int]:
-    """Ids as whole numbers; `InputError` for anything else, such as numbers with a fraction, which would be cut off."""
-    if isinstance(ids, np.ndarray):
-        row = cast(NDArray[Any], ids)
-        if row.ndim != 1:
-            raise InputError(f"expected token ids in a row, got the shape {list(row.shape)}", where=where)
-        ids = row.tolist()
-    if not isinstance(ids, Sequence) or isinstance(ids, (str, bytes)):
-        raise InputError(f"expected a list of token ids, got {type(ids).__name__}", where=where)
-    return [whole(i, f"{where}[{k}]", -(2**63), 2**63 - 1) for k, i in enumerate(cast(Sequence[object], ids))]
 
 
 def _options(options: object) -> GenerationOptions:

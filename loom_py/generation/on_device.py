@@ -66,20 +66,23 @@ class OnDevice:
         return 1 << (min(remaining, PREFILL_CHUNK).bit_length() - 1)
 
     def forward(self, ids: Ids, cache: DeviceCache, *, every: bool = False) -> NDArray[np.floating[Any]]:
-        rows = self._rows(ids, cache, "every" if every else "logits")
+        rows = finished(self._rows(ids, cache, "every" if every else "logits"))
         return np.concatenate(rows) if every else rows[-1]
 
     def hidden(self, ids: Ids, cache: DeviceCache) -> NDArray[np.floating[Any]]:
-        return np.concatenate(self._rows(ids, cache, "hidden"))
+        return finished(self.hidden_steps(ids, cache))
+
+    def hidden_steps(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, NDArray[np.floating[Any]]]:
+        return np.concatenate((yield from self._rows(ids, cache, "hidden")))
 
     def kept(self, cache: DeviceCache, name: str) -> NDArray[Any]:
         return self.device.download(cache.tensors[name])[: cache.length]
 
-    def _rows(self, ids: Ids, cache: DeviceCache, wanted: Want) -> list[NDArray[Any]]:
+    def _rows(self, ids: Ids, cache: DeviceCache, wanted: Want) -> Generator[Waiting, None, list[NDArray[Any]]]:
         """What is wanted of each part of the ids, or of the last one."""
         if cache.generation != self.device.generation:
-            finished(self._refill(cache))
-        finished(self._again(cache.reserve(cache.length + len(ids)), cache))
+            yield from self._refill(cache)
+        yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         rows: list[NDArray[Any]] = []
         done = 0
         while done < len(ids):
@@ -87,9 +90,10 @@ class OnDevice:
             done += len(part)
             want: Want = wanted if wanted != "logits" or done == len(ids) else "nothing"
             program = self._program(cache, len(part), want)
-            finished(self._move(cache, len(part)))
+            yield from self._move(cache, len(part))
             cache.begin()
-            out = program.run(_inputs(program.program, part, cache), position=cache.length, **cache.rows())
+            inputs = _inputs(program.program, part, cache)
+            out = yield from settle(program.submit(inputs, position=cache.length, **cache.rows()))
             cache.add(part)
             rows += out.values()
         return rows

@@ -81,6 +81,12 @@ class OnNumpy:
     def hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache) -> NDArray[np.floating[Any]]:
         return self._hidden(ids, cache, every=True)
 
+    def hidden_steps(
+        self, ids: NDArray[np.integer[Any]], cache: NumpyCache
+    ) -> Generator[Waiting, None, NDArray[np.floating[Any]]]:
+        yield from ()
+        return self.hidden(ids, cache)
+
     def kept(self, cache: NumpyCache, name: str) -> NDArray[Any]:
         return cache.arrays[name][: cache.length]
 

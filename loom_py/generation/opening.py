@@ -18,20 +18,28 @@ import numpy as np
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
 from ..formats.files import read_json_file
-from ..formats.folder import INDEX, NAMED_TEMPLATES, TOKENIZERS, Choice, choose_files
+from ..formats.folder import INDEX, MODULE_FILES, MODULES, NAMED_TEMPLATES, TOKENIZERS, Choice, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
 from ..formats.hub_cache import cached_snapshot, download_command
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.scaled import SCALED, ScaledCheckpoint
 from ..formats.source import FileSource, Source
-from ..models.protocols import Decoder
+from ..models.protocols import Decoder, Encoder, HeadKind
 from ..models.quantisation import check_quantisation
-from ..models.registry import MAX_CONFIG_BYTES, gguf_decoder, read_decoder
-from ..models.weights import CheckpointWeights
+from ..models.registry import (
+    MAX_CONFIG_BYTES,
+    configured_head,
+    gguf_config,
+    is_encoder,
+    read_decoder,
+    read_encoder,
+)
+from ..models.weights import CheckpointWeights, Layout, has_weight
 from ..schema.fields import FILE, Fields
 from ..text.tokenizer import Tokenizer
 from ..text.tokenizer_files import open_tokenizer
+from .sentence_files import PLAIN, SentenceSettings, gguf_sentences, sentence_settings
 from .text_files import TextSettings, gguf_texts, hugging_face_texts
 
 GGUF_TOKENS = "tokenizer.ggml.tokens"
@@ -68,6 +76,7 @@ class OpenedModel:
     - `texts`: special tokens, chat templates, what ends a text, how tokens are drawn.
     - `notices`: what the user should know about the files, in sentences.
     - `own_head`: the head of a tied model that has one in its file all the same.
+    - `sentences`: how it embeds texts.
     """
 
     name: str
@@ -77,6 +86,19 @@ class OpenedModel:
     weights: CheckpointWeights
     notices: tuple[str, ...] = ()
     own_head: OwnHead | None = None
+    sentences: SentenceSettings = PLAIN
+
+
+@dataclass(frozen=True)
+class OpenedEncoder:
+    """An encoder whose weights are still to be read; the rest is as in `OpenedModel`."""
+
+    name: str
+    encoder: Encoder
+    tokenizer: Tokenizer | None
+    sentences: SentenceSettings
+    weights: CheckpointWeights
+    notices: tuple[str, ...] = ()
 
 
 class ModelFiles(dict[str, Source]):
@@ -85,7 +107,9 @@ class ModelFiles(dict[str, Source]):
     notices: tuple[str, ...] = ()
 
 
-def open_model(files: Mapping[str, Source], name: str = "model", *, tokenizer: bool = True) -> OpenedModel:
+def open_model(
+    files: Mapping[str, Source], name: str = "model", *, tokenizer: bool = True
+) -> OpenedModel | OpenedEncoder:
     """The model that some files make; `formats.folder` says which of them are used.
 
     **Arguments:**
@@ -98,45 +122,68 @@ def open_model(files: Mapping[str, Source], name: str = "model", *, tokenizer: b
     """
     by_path = {path.replace("\\", "/"): source for path, source in files.items()}
     choice = choose_files(by_path, place=name)
-    chosen = {path.rpartition("/")[2]: by_path[path] for path in choice.files}
+    folder = choice.files[-1].rpartition("/")[0]
+    chosen = {path.removeprefix(f"{folder}/"): by_path[path] for path in choice.files}
     notices = (*files.notices, *choice.notices) if isinstance(files, ModelFiles) else choice.notices
     if all(file.lower().endswith(".gguf") for file in chosen):
         return _open_gguf(list(chosen.values()), notices, tokenizer)
     return _open_hugging_face(chosen, name, notices, tokenizer)
 
 
-def _open_gguf(sources: list[Source], notices: tuple[str, ...], needed: bool) -> OpenedModel:
+def open_decoder(files: Mapping[str, Source], name: str = "model", *, tokenizer: bool = True) -> OpenedModel:
+    """As `open_model`; raises `ModelError` for an encoder, which cannot continue texts."""
+    opened = open_model(files, name, tokenizer=tokenizer)
+    if isinstance(opened, OpenedModel):
+        return opened
+    remedy = "Use a decoder, or embed texts with it."
+    raise ModelError("the model embeds texts and cannot continue them", where=opened.name, remedy=remedy)
+
+
+def _open_gguf(sources: list[Source], notices: tuple[str, ...], needed: bool) -> OpenedModel | OpenedEncoder:
     file = open_gguf(sources)
-    decoder = gguf_decoder(file)
+    config = gguf_config(file.metadata, file)
+    model = _read_model(config, file.name, file, "gguf")
     tokenizer = None
     if needed or GGUF_TOKENS in file.metadata:
         tokenizer = Tokenizer.from_gguf(file.metadata, file.name)
         notices += tuple(tokenizer.notices)
-    texts = gguf_texts(file.metadata, tokenizer, decoder.facts, file.name)
-    weights = CheckpointWeights(file, decoder.weights(), "gguf")
-    return OpenedModel(file.name, decoder, tokenizer, texts, weights, (*notices, *texts.notices))
+    sentences = gguf_sentences(file.metadata)
+    if isinstance(model, _EncoderChoice):
+        weights = CheckpointWeights(file, model.encoder.weights(), "gguf")
+        return OpenedEncoder(file.name, model.encoder, tokenizer, sentences, weights, (*notices, *model.notices))
+    texts = gguf_texts(file.metadata, tokenizer, model.facts, file.name)
+    weights = CheckpointWeights(file, model.weights(), "gguf")
+    notices = (*notices, *texts.notices)
+    return OpenedModel(file.name, model, tokenizer, texts, weights, notices, sentences=sentences)
 
 
-def _open_hugging_face(files: Mapping[str, Source], name: str, notices: tuple[str, ...], needed: bool) -> OpenedModel:
+def _open_hugging_face(
+    files: Mapping[str, Source], name: str, notices: tuple[str, ...], needed: bool
+) -> OpenedModel | OpenedEncoder:
     has_tokenizer = any(file in files for file in TOKENIZERS)
     if needed and not has_tokenizer:
         remedy = f"Give it or {', '.join(TOKENIZERS[1:])}, or a .gguf, or all files of the model's directory."
         raise ModelError("tokenizer.json is missing", where=name, remedy=remedy)
     config = read_json_file(files["config.json"], max_bytes=MAX_CONFIG_BYTES)
-    decoder = read_decoder(config, files["config.json"].name)
-    tokenizer = open_tokenizer(files, name) if has_tokenizer else None
-    texts = hugging_face_texts(files, tokenizer, decoder.facts, config, name)
-    shards = {n: s for n, s in files.items() if n.lower().endswith(".safetensors")}
+    shards = {n: s for n, s in files.items() if n.lower().endswith(".safetensors") and "/" not in n}
     checkpoint: Checkpoint
     if INDEX in files:
         checkpoint = SafetensorsIndex(files[INDEX], shards)
     else:
         checkpoint = SafetensorsFile(next(iter(shards.values())))
     checkpoint = ScaledCheckpoint(checkpoint, check_quantisation(Fields(config, file="config.json", rules=FILE)))
-    weights = CheckpointWeights(checkpoint, decoder.weights(), "hugging_face")
-    head = _own_head(config, decoder, checkpoint)
+    model = _read_model(config, files["config.json"].name, checkpoint, "hugging_face")
+    tokenizer = open_tokenizer(files, name) if has_tokenizer else None
+    sentences = sentence_settings(files)
+    if isinstance(model, _EncoderChoice):
+        weights = CheckpointWeights(checkpoint, model.encoder.weights(), "hugging_face")
+        notices = (*notices, *model.notices, *_widened(weights))
+        return OpenedEncoder(name, model.encoder, tokenizer, sentences, weights, notices)
+    texts = hugging_face_texts(files, tokenizer, model.facts, config, name)
+    weights = CheckpointWeights(checkpoint, model.weights(), "hugging_face")
+    head = _own_head(config, model, checkpoint)
     notices = (*notices, *texts.notices, *_widened(weights))
-    return OpenedModel(name, decoder, tokenizer, texts, weights, notices, head)
+    return OpenedModel(name, model, tokenizer, texts, weights, notices, head, sentences)
 
 
 def _widened(weights: CheckpointWeights) -> tuple[str, ...]:
@@ -147,6 +194,35 @@ def _widened(weights: CheckpointWeights) -> tuple[str, ...]:
     stored, numbers = sum(info.nbytes for info in infos), sum(info.numel for info in infos)
     sizes = f"{2 * numbers / 1e6:,.0f} MB in place of {stored / 1e6:,.0f}"
     return (f"Weights of 8 bits become float16 in a device's memory, {sizes}, and float32 on NumPy.",)
+
+
+@dataclass(frozen=True)
+class _EncoderChoice:
+    """An encoder with the head that its checkpoint has, and what is to be said about that."""
+
+    encoder: Encoder
+    notices: tuple[str, ...] = ()
+
+
+def _read_model(config: Any, where: str, checkpoint: Checkpoint, layout: Layout) -> Decoder | _EncoderChoice:
+    """What a configuration describes; an encoder gets the head that it names, or that the checkpoint has."""
+    if not is_encoder(config, where):
+        return read_decoder(config, where)
+    body = read_encoder(config, where)
+    names = [weight.name for weight in body.weights()]
+    prefix = names[0].partition(".")[0]
+    named = configured_head(config, where)
+    kinds: tuple[HeadKind, ...] = ("words", "texts")
+    for kind in (named,) if named else kinds:
+        encoder = read_encoder(config, where, kind)
+        head = [weight for weight in encoder.weights() if weight.name not in names]
+        if named:  # bodies alone may have a pooler, which is no sign of a head
+            head = [weight for weight in head if not weight.name.startswith(f"{prefix}.")]
+        present = [has_weight(checkpoint, weight, layout) for weight in head]
+        if any(present) if named else all(present):
+            return _EncoderChoice(encoder)
+    notice = f"{where}: the checkpoint has no weights for the head that architectures names; it has none."
+    return _EncoderChoice(body, (notice,) if named else ())
 
 
 def model_files(path: str | os.PathLike[str]) -> ModelFiles:
@@ -161,6 +237,9 @@ def model_files(path: str | os.PathLike[str]) -> ModelFiles:
     directory, named = (place.parent, place.name) if place.is_file() else (place, "")
     paths = [entry.name for entry in directory.iterdir() if entry.is_file()]
     paths += [f"{NAMED_TEMPLATES}/{entry.name}" for entry in (directory / NAMED_TEMPLATES).glob("*.jinja")]
+    if MODULES in paths:
+        folders = [entry for entry in directory.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        paths += [f"{f.name}/{name}" for f in folders for name in MODULE_FILES if (f / name).is_file()]
     try:
         choice = choose_files(paths, named=named, place=str(path))
     except ModelError:

@@ -79,6 +79,12 @@ class Runner(Protocol[CacheT]):
         """ids (T,), appended to `cache` → what the head gets of every position: (T, hidden)."""
         ...
 
+    def hidden_steps(
+        self, ids: NDArray[np.integer[Any]], cache: CacheT
+    ) -> Generator[Waiting, None, NDArray[np.floating[Any]]]:
+        """`hidden` for callers that can wait."""
+        ...
+
     def kept(self, cache: CacheT, name: str) -> NDArray[Any]:
         """What a layer keeps under `name` (`<name>.<layer>`) of the positions that `cache` holds: (length, …)."""
         ...

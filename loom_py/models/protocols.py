@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -54,6 +54,7 @@ class Weight:
     """One weight, and where checkpoints keep it.
 
     - `name`: Hugging Face's, which programs use too.
+    - `aliases`: further names that Hugging Face's checkpoints have for it.
     - `shape`: as the forward wants it; matrices are (out, in).
     - `offset`: what is added to Hugging Face's numbers; GGUF's are the sums. Vectors only.
     - `transposed`: Hugging Face stores (in, out), as GPT-2 does.
@@ -71,6 +72,7 @@ class Weight:
     offset: float = 0.0
     order: RowOrder | None = None
     parts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     gguf: str = ""
     gguf_parts: tuple[str, ...] = ()
     gguf_shape: tuple[int, ...] = ()
@@ -186,16 +188,64 @@ class Layered(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Pack:
+    """Tokens that go through an encoder together: those of one text, or of several one after another.
+
+    - `ids`: (T,) integers.
+    - `table`: by its name in `Encoder.rows`, the row of a table that each token has: (T,) integers.
+    - `spans`: how far a token sees to either side, 0 for all of its text → which of the T tokens it sees, the first and
+      the one behind the last: (T, 2) integers.
+    """
+
+    ids: Tensor
+    table: Callable[[str], Tensor]
+    spans: Callable[[int], Tensor]
+
+
+HeadKind = Literal["words", "texts"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an encoder says beside its hidden states.
+
+    - `kind`: `words`, a score of every word of the vocabulary for each token (masked language models), or `texts`, a
+      score of every label for a text.
+    - `labels`: names of the labels.
+    - `pooling`: what of a text's hidden states the labels are computed from: the first, or the mean.
+    - `scores`: how scores become probabilities; `none` where they are the answer (regression).
+    """
+
+    kind: HeadKind
+    labels: tuple[str, ...] = ()
+    pooling: Literal["cls", "mean"] = "cls"
+    scores: Literal["softmax", "sigmoid", "none"] = "softmax"
+
+
 class Encoder(Protocol):
     """A model that turns whole texts into vectors."""
 
     @property
     def facts(self) -> Facts: ...
 
-    def weights(self) -> Iterable[Weight]:
-        """Every weight, in the order of use."""
+    @property
+    def head(self) -> Head | None:
+        """What `logits` computes; None for a body alone."""
         ...
 
-    def trace(self, ops: Ops, weights: Tensors, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
-        """ids, token types and mask (B, T) → hidden states (B, T, hidden); what the mask leaves out changes nothing."""
+    def weights(self) -> Iterable[Weight]:
+        """Every weight, in the order of use; those of the head come last."""
+        ...
+
+    def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """For a text's ids (T,) and types (T,): which rows of its tables they have, such as positions; (T,) each."""
+        ...
+
+    def trace(self, ops: Ops, weights: Tensors, pack: Pack) -> Tensor:
+        """Hidden states after the last norm: (T, hidden)."""
+        ...
+
+    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
+        """The head, for rows that its `kind` and `pooling` choose: (rows, hidden) → (rows, words or labels)."""
         ...

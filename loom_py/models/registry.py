@@ -19,8 +19,9 @@ from ..formats.files import read_json_file
 from ..formats.source import Source
 from ..schema.fields import FILE, Fields
 from .config import unsupported
+from .encoder_blocks import named_head
 from .gguf_config import ARCHITECTURE, GGUFConfig
-from .protocols import Decoder, Encoder
+from .protocols import Decoder, Encoder, HeadKind
 from .quantisation import check_quantisation
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
@@ -31,7 +32,8 @@ class Family:
     """What a family's file declares.
 
     - `model_types`: of `config.json`.
-    - `decoder` or `encoder`: reads `config.json`. Raises `FormatError` or `ModelError` with the field's path.
+    - `decoder` or `encoder`: reads `config.json`, an encoder with one of its heads or none. Raises `FormatError` or
+      `ModelError` with the field's path.
     - `architectures`: of GGUF (`general.architecture`).
     - `gguf_config`: a GGUF file's metadata as the `config.json` that transformers would have written.
     - `assumed`: whether a `config.json` without `model_type` is this family's.
@@ -39,7 +41,7 @@ class Family:
 
     model_types: tuple[str, ...]
     decoder: Callable[[Fields], Decoder] | None = None
-    encoder: Callable[[Fields], Encoder] | None = None
+    encoder: Callable[[Fields, HeadKind | None], Encoder] | None = None
     architectures: tuple[str, ...] = ()
     gguf_config: Callable[[GGUFConfig], dict[str, Any]] | None = None
     assumed: bool = False
@@ -58,12 +60,44 @@ def read_decoder(config: object, where: str = "config.json") -> Decoder:
 
     Raises `FormatError` for a malformed configuration, `ModelError` for one that this package does not compute.
     """
-    fields = Fields(config, file=where, rules=FILE)
-    family = _family_of(fields)
-    check_quantisation(fields)
+    fields, family = _fields_and_family(config, where)
     if family.decoder is None:
         raise unsupported(fields, "model_type", "the model embeds texts and cannot continue them", "Use a decoder.")
     return family.decoder(fields)
+
+
+def read_encoder(config: object, where: str = "config.json", head: HeadKind | None = None) -> Encoder:
+    """The encoder that a parsed `config.json` describes, with a head or none.
+
+    Raises `FormatError` for a malformed configuration, `ModelError` for one that this package does not compute.
+    """
+    fields, family = _fields_and_family(config, where)
+    if family.encoder is None:
+        message = "the model continues texts and is no encoder"
+        raise unsupported(fields, "model_type", message, "Use an encoder, such as a BERT.")
+    return family.encoder(fields, head)
+
+
+def read_model(config: object, where: str = "config.json") -> Decoder | Encoder:
+    """What a parsed `config.json` describes; an encoder comes without a head. Raises as `read_decoder`."""
+    return read_encoder(config, where) if is_encoder(config, where) else read_decoder(config, where)
+
+
+def is_encoder(config: object, where: str = "config.json") -> bool:
+    """Whether a parsed `config.json` describes an encoder. Raises as `read_encoder`."""
+    return _fields_and_family(config, where)[1].encoder is not None
+
+
+def configured_head(config: object, where: str = "config.json") -> HeadKind | None:
+    """The head that a parsed `config.json` names by its `architectures`."""
+    return named_head(Fields(config, file=where, rules=FILE))
+
+
+def _fields_and_family(config: object, where: str) -> tuple[Fields, Family]:
+    fields = Fields(config, file=where, rules=FILE)
+    family = _family_of(fields)
+    check_quantisation(fields)
+    return fields, family
 
 
 def read_decoder_file(source: Source) -> Decoder:

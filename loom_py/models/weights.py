@@ -166,6 +166,11 @@ class CheckpointWeights:
         return ModelError(f"the weight {info.name} holds NaN or infinity", where=where)
 
 
+def has_weight(checkpoint: Checkpoint, weight: Weight, layout: Layout) -> bool:
+    """Whether a checkpoint has a weight, under any of its names."""
+    return _Names(checkpoint, layout).has(weight)
+
+
 def as_hugging_face(weight: Weight, numbers: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Numbers in the model's order → the tensors in which Hugging Face stores them, by name."""
     if weight.order is not None:
@@ -200,17 +205,28 @@ class _Names:
             parts = weight.gguf_parts if weight.gguf not in self.checkpoint else ()
             apart = any(name in self.checkpoint for name in parts)
             return [self._find(weight, name) for name in (parts if apart else (weight.gguf,))]
+        for alias in (weight.name, *weight.aliases) if weight.aliases else ():
+            if match := self._match(alias):
+                return [match]
         return [self._find(weight, name) for name in weight.parts or (weight.name,)]
 
-    def _find(self, weight: Weight, name: str) -> str:
+    def has(self, weight: Weight) -> bool:
+        """Whether the checkpoint has a weight, or the first part of it."""
+        names = (weight.gguf,) if self.gguf else (*(weight.parts[:1] or (weight.name,)), *weight.aliases)
+        return any(self._match(name) for name in names if name)
+
+    def _match(self, name: str) -> str:
+        """The tensor of a name, which Hugging Face's may lack the first word of, or have one more; "" for none."""
         if name in self.checkpoint:
             return name
-        if not self.gguf:
-            shorter = name.partition(".")[2]
-            if shorter in self.checkpoint:
-                return shorter
-            if name in self._shortened:
-                return self._shortened[name]
+        shorter = name.partition(".")[2]
+        if self.gguf or not shorter:
+            return ""
+        return shorter if shorter in self.checkpoint else self._shortened.get(name, "")
+
+    def _find(self, weight: Weight, name: str) -> str:
+        if match := self._match(name):
+            return match
         where = self.checkpoint.name
         if self.gguf and not name:
             raise ModelError(f"GGUF has no place for the weight {weight.name}", where=where)

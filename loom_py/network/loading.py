@@ -22,6 +22,7 @@ from .reading import Files, bundle_entries, read_entry, saved_network
 if TYPE_CHECKING:
     from ..generation.language_model import LanguageModel
     from ..generation.loading import LoadProgress
+    from ..generation.text_encoder import TextEncoder
     from ..runtime.device import Device
 
 PATH = re.compile(r"[^{}\[\]\"\n]*\.\w{1,12}")
@@ -76,7 +77,7 @@ def load_model(
     progress: Callable[[LoadProgress], None] | None = None,
     device: Device | str | None = "auto",
     activations: str = "q16",
-) -> LanguageModel: ...
+) -> LanguageModel | TextEncoder: ...
 
 
 def load_model(
@@ -86,8 +87,8 @@ def load_model(
     progress: Callable[[LoadProgress], None] | None = None,
     device: Device | str | None = "auto",
     activations: str = "q16",
-) -> Network | LanguageModel:
-    """With `model_id`, that network of a bundle file; without, the language model of a checkpoint.
+) -> Network | LanguageModel | TextEncoder:
+    """With `model_id`, that network of a bundle file; without, the language model or text encoder of a checkpoint.
 
     A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
     for those, see `generation.loading`. `device` is one that is open, None for NumPy, or a name: with "auto" the
@@ -97,16 +98,18 @@ def load_model(
         check_path(path, "load_model_from_string")
         return load_model_from_string(read_file(path), model_id, beside(path))
     # not needed by pages without language models
-    from ..generation.loading import load_model as load_checkpoint
+    from ..generation.loading import load_any_model
     from ..generation.opening import model_files
-    from ..generation.placing import load_to_device
+    from ..generation.placing import load_any_to_device
 
     if isinstance(device, str):
         preference = open_fastest() if device == "auto" else device
         name = Path(path).name
-        steps = load_to_device(model_files(path), name, activations=activations, preference=preference, tokenizer=False)
+        steps = load_any_to_device(
+            model_files(path), name, activations=activations, preference=preference, tokenizer=False
+        )
         return to_end(steps, progress)[0]
-    return load_checkpoint(path, progress, device=device, activations=activations)
+    return load_any_model(path, progress, device=device, activations=activations)
 
 
 def beside(path: str | os.PathLike[str]) -> Files:

@@ -126,7 +126,7 @@ class Tokenizer:
 
         Raises `InputError` where the file cannot put two texts together; see `encode`.
         """
-        return to_end(self._row_steps((text, pair), None, add_special_tokens, parse_special))
+        return to_end(self.row_steps((text, pair), None, add_special_tokens, parse_special))
 
     def encode_batch(
         self,
@@ -163,20 +163,21 @@ class Tokenizer:
         for texts in inputs:
             pair = texts if isinstance(texts, tuple) else (texts, None)
             cut = truncation or self.truncation
-            rows.append((yield from self._row_steps(pair, cut, add_special_tokens, parse_special)))
+            rows.append((yield from self.row_steps(pair, cut, add_special_tokens, parse_special)))
         return Batch.of(rows, padding or self.padding or Padding(self._pad_id()))
 
     def _pad_id(self) -> int:
         ids = (self.token_to_id(token) for token in ("[PAD]", "<pad>"))
         return next((i for i in ids if i is not None), 0)
 
-    def _row_steps(
+    def row_steps(
         self,
         texts: tuple[str | Prompt, str | Prompt | None],
-        truncation: Truncation | None,
-        add_special_tokens: bool,
-        parse_special: bool | None,
+        truncation: Truncation | None = None,
+        add_special_tokens: bool = True,
+        parse_special: bool | None = None,
     ) -> Generator[None, None, Encoding]:
+        """`encode_pair` in steps, cut only as `truncation` says."""
         pair = texts[1] is not None
         frame = self._frames.frame(pair, add_special_tokens)
         ids: list[list[int]] = []

@@ -30,6 +30,7 @@ GREEDY = GenerationOptions(max_tokens=4, temperature=0.0)
 def mixtral(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
     device = None if request.param is None else request.param()
     model = loom_py.load_model(Case("mixtral").folder, device=device)
+    assert isinstance(model, LanguageModel)
     assert model.device == ("numpy" if device is None else device.name)
     yield model
     model.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from loom_py.errors import LoomError, ModelError
-from loom_py.models.registry import Family, families, gguf_config, read_decoder
+from loom_py.models.protocols import Decoder, Encoder
+from loom_py.models.registry import Family, families, gguf_config, read_encoder, read_model
 
 from .families import SHAPE
 
@@ -27,6 +29,14 @@ METADATA = {
 }
 EXPERTS = {"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 32}
 """Further metadata of mixtures."""
+
+
+READERS: tuple[Callable[[Any], Decoder | Encoder], ...] = (
+    read_model,
+    lambda config: read_encoder(config, head="words"),
+    lambda config: read_encoder(config, head="texts"),
+)
+"""Of configurations; all but the first for encoders."""
 
 
 class Asked(dict[str, Any]):
@@ -55,25 +65,27 @@ def test_metadata(family: Family, architecture: str) -> None:
     metadata = METADATA | (EXPERTS if architecture in ("qwen3moe", "olmoe") else {})
     base = {"general.architecture": architecture} | {f"{architecture}.{k}": v for k, v in metadata.items()}
     asked = Asked(base)
-    assert list(read_decoder(gguf_config(asked)).weights())
+    assert list(read_model(gguf_config(asked)).weights())
     assert len(asked.names) > len(base)
     for name in sorted(asked.names):
         for value in HOSTILE:
             with contextlib.suppress(LoomError):
-                list(read_decoder(gguf_config(base | {name: value})).weights())
+                list(read_model(gguf_config(base | {name: value})).weights())
 
 
 @pytest.mark.parametrize(("family", "model_type"), each("model_types"))
 def test_config(family: Family, model_type: str) -> None:
     base = SHAPE | {"model_type": model_type}
     asked = Asked(base)
-    with contextlib.suppress(LoomError):
-        list(read_decoder(asked).weights())
+    for read in READERS if family.encoder else READERS[:1]:
+        with contextlib.suppress(LoomError):
+            list(read(asked).weights())
     assert len(asked.names) > len(base)
     for name in sorted(asked.names):
         for value in HOSTILE:
-            with contextlib.suppress(LoomError):
-                list(read_decoder(base | {name: value}).weights())
+            for read in READERS if family.encoder else READERS[:1]:
+                with contextlib.suppress(LoomError):
+                    list(read(base | {name: value}).weights())
 
 
 def test_more_heads_than_width() -> None:

@@ -22,7 +22,7 @@ FAMILY = Family(model_types=("cirro-stratus", "alto"), decoder=Llama.read, archi
 FOG = """
 from loom_py.models.registry import Family
 
-FAMILY = Family(model_types=("fog",), encoder=lambda fields: fields)
+FAMILY = Family(model_types=("fog",), encoder=lambda fields, head: fields)
 """
 SHAPE = {"vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -49,7 +49,7 @@ def test_gguf_goes_by_the_architecture() -> None:
     assert config == {"model_type": "alto", "block_count": 3}
     with pytest.raises(FormatError, match=r"clouds\.block_count.*: missing"):
         gguf_config({"general.architecture": "clouds", "llama.block_count": 3})
-    with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are clouds, .*llama, "):
+    with pytest.raises(ModelError, match=r"at general\.architecture: .*Supported are bert, clouds, .*llama, "):
         gguf_config({"general.architecture": "fog"})
 
 

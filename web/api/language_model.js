@@ -1,4 +1,4 @@
-/** A language model that lives in Python: answers and continuations, token by token. */
+/** A model that lives in Python: answers and continuations token by token, vectors of texts, words for gaps, labels. */
 
 import { control, expectNumber, expectText, kind, mismatch } from "./arguments.js";
 import { Handle } from "./handle.js";
@@ -40,6 +40,9 @@ import { InputError } from "../errors.js";
  */
 /** @typedef {{program: string, device: string, replay_ms: number, kernels_ms: number, rows: ProfileRow[], text: string}} Profile the slowest row first; `text` is a table */
 
+/** A word for a gap: the whole `text` with it, and its probability. @typedef {{token_id: number, token: string, score: number, text: string}} Filling */
+/** A label and its probability. @typedef {{label: string, score: number}} Label */
+
 /** Halves of surrogate pairs that stand alone: a text was cut within a character. */
 const HALVES = /[\ud800-\udfff]/gu;
 
@@ -50,7 +53,10 @@ const HALVES = /[\ud800-\udfff]/gu;
 const wholeCharacters = (text) =>
   text.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/g, (escape, half) => (half ? "\\ufffd" : escape));
 
-/** A language model in Python. */
+/**
+ * A model in Python. What it can do depends on its kind, `facts.kind`: a `"decoder"` chats and completes, an `"encoder"`
+ * fills gaps or classifies where its checkpoint has a head for that (`facts.head`: `"words"` or `"texts"`). Both embed.
+ */
 export class LanguageModel extends Handle {
   /**
    * @param {import("../engine/requests.js").EngineLike} engine
@@ -99,6 +105,58 @@ export class LanguageModel extends Handle {
   async chosenExperts(start = 0) {
     expectNumber(start, "start", { whole: true, minimum: 0 });
     return this.engine.call("chosenExperts", { handle: this.handle, start });
+  }
+
+  /**
+   * Vectors of texts, pooled and normalised as the model's files say; long texts are cut. What a text gets does not
+   * depend on the texts beside it. Progress is `{status: "embed", loaded, total}` in texts.
+   * @param {string[]} texts
+   * @param {{prompt?: string} & WorkOptions} [options] `prompt`: the name of one of the model's prompts (`facts.prompts`) to put before each text
+   * @returns {Promise<Float32Array[]>} one a text, of `facts.dimension` numbers
+   */
+  async embed(texts, options) {
+    const { onProgress = () => {}, signal, prompt } = control(options, "options", ["prompt"]);
+    if (!Array.isArray(texts)) throw new InputError(mismatch("an array of texts", texts), { where: "texts" });
+    texts.forEach((text, i) => expectText(text, `texts[${i}]`));
+    if (prompt !== undefined) expectText(prompt, "options.prompt");
+    const request = { handle: this.handle, texts: wholeCharacters(json(texts, "texts")), prompt };
+    const { vectors, dimension } = await this.engine.call("embed", request, { onEvent: onProgress, signal });
+    return texts.map((_, i) => vectors.slice(i * dimension, (i + 1) * dimension));
+  }
+
+  /**
+   * The likeliest words for each gap in a text (`[MASK]`, or what the model writes), the best first.
+   * @param {string} text
+   * @param {{topK?: number, signal?: AbortSignal}} [options] `topK`: words for each gap, 5 by default
+   * @returns {Promise<Filling[][]>} one list a gap
+   */
+  async fillMask(text, options) {
+    const { signal, topK = 5 } = control(options, "options", ["topK"]);
+    expectText(text, "text");
+    expectNumber(topK, "options.topK", { whole: true, minimum: 1 });
+    return this.engine.call(
+      "fillMask",
+      { handle: this.handle, text: text.replace(HALVES, "\ufffd"), topK },
+      { signal },
+    );
+  }
+
+  /**
+   * The model's labels for a text, or for two, the likeliest first.
+   * @param {string} text
+   * @param {{pair?: string, signal?: AbortSignal}} [options] `pair`: a second text
+   * @returns {Promise<Label[]>}
+   */
+  async classify(text, options) {
+    const { signal, pair } = control(options, "options", ["pair"]);
+    expectText(text, "text");
+    if (pair !== undefined) expectText(pair, "options.pair");
+    const request = {
+      handle: this.handle,
+      text: text.replace(HALVES, "\ufffd"),
+      pair: pair?.replace(HALVES, "\ufffd"),
+    };
+    return this.engine.call("classify", request, { signal });
   }
 
   /**

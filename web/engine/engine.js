@@ -176,6 +176,25 @@ const METHODS = {
   complete: (runtime, { handle, prompt, options }, context) =>
     generate(runtime, context, (b) => b.complete_start(handle, pieces(prompt), options)),
   chosenExperts: (runtime, { handle, start }) => JSON.parse(inPython(runtime, (b) => b.chosen_experts(handle, start))),
+  async embed(runtime, { handle, texts, prompt }, { onEvent, signal }) {
+    const task = inPython(runtime, (b) => b.embed_start(handle, texts, prompt));
+    const onEvents = (/** @type {{loaded: number, total: number}[]} */ events) =>
+      onEvent({ status: "embed", .../** @type {{loaded: number, total: number}} */ (events.at(-1)) });
+    const { vectors, dimension } = await runTask(runtime, task, { signal, onEvents });
+    return { vectors: inPython(runtime, (b) => b.embedded(vectors)), dimension };
+  },
+  fillMask: (runtime, { handle, text, topK }, { signal }) =>
+    runTask(
+      runtime,
+      inPython(runtime, (b) => b.fill_mask_start(handle, text, topK)),
+      { signal },
+    ),
+  classify: (runtime, { handle, text, pair }, { signal }) =>
+    runTask(
+      runtime,
+      inPython(runtime, (b) => b.classify_start(handle, text, pair)),
+      { signal },
+    ),
   profileModel(runtime, { handle, tokens, context, repeats }, { onEvent, signal }) {
     const task = inPython(runtime, (b) => b.profile_start(handle, tokens, context, repeats));
     const onEvents = (/** @type {{loaded: number, total: number}[]} */ events) =>

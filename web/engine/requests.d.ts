@@ -1,7 +1,7 @@
 /** What the page may ask of the engine, in a worker or on its own thread. */
 
 import type { PackedBatch, Samples } from "../api/arguments.js";
-import type { Profile } from "../api/language_model.js";
+import type { Filling, Label, Profile } from "../api/language_model.js";
 import type { Metrics, TrainProgress, TrainResult } from "../api/network.js";
 import type { CheckedKernel } from "../api/session.js";
 import type { Member, Packed, Reference } from "../api/values.js";
@@ -68,6 +68,13 @@ export interface Requests {
     Progress
   >;
   chosenExperts: Request<{ handle: Handle; start: number }, number[][][]>;
+  embed: Request<
+    { handle: Handle; texts: Json; prompt?: string | undefined },
+    { vectors: Float32Array; dimension: number },
+    Progress
+  >;
+  fillMask: Request<{ handle: Handle; text: string; topK: number }, Filling[][]>;
+  classify: Request<{ handle: Handle; text: string; pair?: string | undefined }, Label[]>;
   complete: Request<{ handle: Handle; prompt: string; options: Json }, Finish, GenerationEvent>;
 
   storageList: Request<Nothing, KeptModel[]>;

@@ -16,6 +16,7 @@ import { Storage } from "./storage.js";
  * @typedef {object} ModelReport
  * @property {string} name
  * @property {string} format "GGUF" or "safetensors"; empty where no model was recognised
+ * @property {"decoder" | "encoder" | ""} kind whether it continues texts or embeds them; empty where it cannot be loaded
  * @property {string} family as the files call it, such as "llama"
  * @property {number} parameters
  * @property {number} bytes of all tensors

@@ -1,4 +1,4 @@
-"""Attention over a key–value cache and (with gradients) over whole sequences."""
+"""Attention over a key–value cache, within spans of rows, and (with gradients) over whole sequences."""
 
 from __future__ import annotations
 
@@ -72,6 +72,38 @@ def attention(q: Array, keys: Array, values: Array, position: int, *, window: in
     start = max(0, position + 1 - window) if window else 0
     k, v = keys[start:length].transpose(1, 2, 0), values[start:length].transpose(1, 0, 2)
     return _ungrouped(_probabilities(_grouped(q, keys.shape[1]), k, steps, True, window, cap) @ v, steps)
+
+
+def _spanned(q: Array, keys: Array, spans: Array, **_: object) -> Abstract:
+    _groups(q.shape[1], keys.shape[1])
+    if spans.shape[1] != 2:
+        raise misfit(f"spans is {tuple(spans.shape)}, expected a beginning and an end a row")
+    return alike(q)
+
+
+@kernel(
+    shapes=signature("q T H D, keys T K D, values T K D, spans:int T _", rule=_spanned, cost="2 T T H D + 64 T T H")
+)
+def span_attention(q: Array, keys: Array, values: Array, spans: Array) -> Array:
+    """`softmax(q kᵀ / √D) v` within spans: q (T, heads, D), keys, values (T, kv, D), spans (T, 2) integers → like q.
+
+    Row t sees the rows spans[t, 0] … spans[t, 1] − 1: all of its text where several stand one after another, or those
+    around it. Without any it gives zeros. Query heads share key–value heads in groups.
+    """
+    y = np.empty_like(q)
+    bounds = np.clip(spans, 0, len(q))
+    ends = [*(np.flatnonzero((bounds[1:] != bounds[:-1]).any(1)) + 1).tolist(), len(q)]
+    first = 0
+    for end in ends:  # rows with one span
+        low, high = bounds[first].tolist()
+        if low < high:
+            k, v = keys[low:high].transpose(1, 2, 0), values[low:high].transpose(1, 0, 2)
+            p = _probabilities(_grouped(q[first:end], keys.shape[1]), k, end - first, False)
+            y[first:end] = _ungrouped(p @ v, end - first)
+        else:
+            y[first:end] = 0
+        first = end
+    return y
 
 
 def _attended(q: Array, k: Array, **_: object) -> tuple[Abstract, Abstract]:

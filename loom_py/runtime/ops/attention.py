@@ -1,4 +1,4 @@
-"""Attention over a key–value cache and (with gradients) over whole sequences."""
+"""Attention over a key–value cache, within spans of rows, and (with gradients) over whole sequences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ class AttentionOps:
     ) -> Tensor:
         """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads,
         D). *Dynamic*: `position`.
+        """
+        raise NotImplementedError
+
+    def span_attention(self, q: Tensor, keys: Tensor, values: Tensor, spans: Tensor) -> Tensor:
+        """`softmax(q kᵀ / √D) v` within spans: q (T, heads, D), keys, values (T, kv, D), spans (T, 2) integers →
+        like q.
         """
         raise NotImplementedError
 

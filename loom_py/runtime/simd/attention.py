@@ -18,9 +18,7 @@ def attention(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     steps, heads, size = e.shape(a["q"])
     capacity, kv, _ = e.shape(a["keys"])
-    wide = -(-size // 8) * 8
-    if max(2 * 48 * wide + 2 * 64 * wide + 48 * 64, heads * CHUNK) > SCRATCH_FLOATS:
-        raise DeviceError(f"{heads} heads of {size} elements are too many", where="simd", remedy="Run it on NumPy.")
+    _require_scratch(heads, size)
     y, position = e.at(d.outputs[0]), e.slot(a["position"])
     window = a.get("window", 0)
     operands = e.at(a["q"]), e.at(a["keys"]), e.at(a["values"]), position, steps, heads, kv, size, capacity
@@ -31,6 +29,21 @@ def attention(e: Encoder, d: Dispatch) -> None:
         e.emit("attention_join", y, parts, position, heads, size, window, capacity)
     else:
         e.emit("attention", y, *operands)
+
+
+@encodes("span_attention")
+def span_attention(e: Encoder, d: Dispatch) -> None:
+    a = d.arguments
+    steps, heads, size = e.shape(a["q"])
+    _require_scratch(heads, size)
+    operands = (e.at(a[name]) for name in ("q", "keys", "values", "spans"))
+    e.emit("span_attention", e.at(d.outputs[0]), *operands, steps, heads, e.shape(a["keys"])[1], size)
+
+
+def _require_scratch(heads: int, size: int) -> None:
+    wide = -(-size // 8) * 8
+    if max(2 * 48 * wide + 2 * 64 * wide + 48 * 64, heads * CHUNK) > SCRATCH_FLOATS:
+        raise DeviceError(f"{heads} heads of {size} elements are too many", where="simd", remedy="Run it on NumPy.")
 
 
 class _Heads:

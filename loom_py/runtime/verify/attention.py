@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..kernels import attention as k
 from .cases import Numbers, cases, size
 
@@ -25,6 +27,29 @@ def attention(n: Numbers) -> Cases:
             yield f"{label}-window-{window}", {**operands, "window": window}
         yield f"{label}-cap", {**operands, "cap": 1.5}
         yield f"{label}-window-cap", {**operands, "window": 7, "cap": 20.0}
+
+
+@cases("span_attention")
+def span_attention(n: Numbers) -> Cases:
+    for lengths, heads, kv, width in [
+        *(
+            ((1,), 1, 1, 2),
+            ((3, 1, 5), 4, 2, 6),
+            ((70, 20, 2, 31), 6, 2, 32),
+            ((200,), 3, 3, 64),
+            ((9,) * 20, 2, 2, 24),
+        ),
+    ]:
+        steps, ends = sum(lengths), np.cumsum(lengths)
+        operands = {"q": n.normal(steps, heads, width, scale=2), "keys": n.normal(steps, kv, width)}
+        operands["values"] = n.normal(steps, kv, width)
+        spans = np.repeat(np.stack([ends - lengths, ends], 1), lengths, 0)
+        label = size(steps, len(lengths), heads, kv, width)
+        yield label, {**operands, "spans": spans}
+        places = np.arange(steps)[:, None] + [-4, 5]
+        near = np.stack([np.maximum(spans[:, 0], places[:, 0]), np.minimum(spans[:, 1], places[:, 1])], 1)
+        near[steps // 2] = steps  # sees none
+        yield f"{label}-near", {**operands, "spans": near}
 
 
 ATTENTIONS = [(1, 1, 1, 1, 2), (2, 3, 2, 2, 2), (2, 5, 4, 2, 6), (1, 33, 3, 1, 16), (3, 20, 6, 3, 64)]

@@ -20,8 +20,7 @@ def attention(e: Encoder, d: Dispatch) -> None:
     a = d.arguments
     steps, heads, size = e.shape(a["q"])
     capacity, kv, _ = e.shape(a["keys"])
-    if size > LARGEST_HEAD:
-        raise DeviceError(f"heads of {size} elements are too wide", where="webgpu", remedy="Run it on another device.")
+    _require_narrow(size)
     parts = max(1, min(WANTED_GROUPS // (steps * heads), capacity // PIECE))
     numbers: dict[str, Any] = {
         "heads": heads, "kv": kv, "size": size, "position": e.slot(a["position"]), "parts": parts, "scale": size**-0.5,
@@ -34,3 +33,19 @@ def attention(e: Encoder, d: Dispatch) -> None:
     pieces = e.scratch(4 * steps * heads * parts * (size + 2))
     e.run("attention", "part", (heads, steps, parts), **numbers, **operands, out=pieces)
     e.run("attention", "join", (heads, steps), **numbers, q=pieces, out=d.outputs[0])
+
+
+@encodes("span_attention")
+def span_attention(e: Encoder, d: Dispatch) -> None:
+    a = d.arguments
+    steps, heads, size = e.shape(a["q"])
+    _require_narrow(size)
+    numbers = {"heads": heads, "kv": e.shape(a["keys"])[1], "size": size, "scale": size**-0.5}
+    numbers |= {"position": 0, "parts": 1, "window": 0, "cap": 0.0}
+    operands = {name: a[name] for name in ("q", "keys", "values", "spans")}
+    e.run("attention", "spanned", (heads, steps), **numbers, **operands, out=d.outputs[0])
+
+
+def _require_narrow(size: int) -> None:
+    if size > LARGEST_HEAD:
+        raise DeviceError(f"heads of {size} elements are too wide", where="webgpu", remedy="Run it on another device.")
