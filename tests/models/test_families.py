@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from loom_py.generation.on_device import OnDevice
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.generation.runner import Runner
-from loom_py.models.registry import Family, families, read_model
+from loom_py.models.registry import Family, families, read_decoder, read_model
 from loom_py.runtime.device import Device
 from loom_py.runtime.simd import SimdDevice
 from loom_py.runtime.webgpu import WebGPUDevice
@@ -97,7 +97,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def test_variants_are_alike_on_devices(name: str, device_name: str, request: pytest.FixtureRequest) -> None:
     """On NumPy they are compared with torch, where it is installed."""
     device: Device = request.getfixturevalue(device_name)
-    decoder = read_model({**SHAPE, **VARIANTS[name]})
+    decoder = read_decoder({**SHAPE, **VARIANTS[name]})
     weights = random_weights(decoder)
     exact, quick = OnNumpy(decoder, weights), OnDevice(decoder, uploaded(weights, device), device, "f32")
     ids = np.arange(3, 14)

@@ -65,7 +65,7 @@ export interface Bridge {
   chat_start(handle: Handle, messages: Json[], options: Json): Task;
   complete_start(handle: Handle, prompt: string[], options: Json): Task;
   chosen_experts(handle: Handle, start: number): Json;
-  embed_start(handle: Handle, texts: Json, prompt?: string): Task;
+  embed_start(handle: Handle, texts: Json[], prompt?: string): Task;
   embedded(handle: Handle): Float32Array;
   fill_mask_start(handle: Handle, text: string, count: number): Task;
   classify_start(handle: Handle, text: string, pair?: string): Task;

@@ -177,7 +177,7 @@ const METHODS = {
     generate(runtime, context, (b) => b.complete_start(handle, pieces(prompt), options)),
   chosenExperts: (runtime, { handle, start }) => JSON.parse(inPython(runtime, (b) => b.chosen_experts(handle, start))),
   async embed(runtime, { handle, texts, prompt }, { onEvent, signal }) {
-    const task = inPython(runtime, (b) => b.embed_start(handle, texts, prompt));
+    const task = inPython(runtime, (b) => b.embed_start(handle, pieces(texts), prompt));
     const onEvents = (/** @type {{loaded: number, total: number}[]} */ events) =>
       onEvent({ status: "embed", .../** @type {{loaded: number, total: number}} */ (events.at(-1)) });
     const { vectors, dimension } = await runTask(runtime, task, { signal, onEvents });
