@@ -66,8 +66,8 @@ class ScaledCheckpoint:
             return numbers
         scale = self.checkpoint.load(self._scales[name], np.float32)
         with np.errstate(all="ignore"):  # damaged scales may be infinite or NaN: they pass through as such
-            if scale.ndim < 2 or scale.shape[1] == 1:
-                numbers *= scale.reshape(-1, *([1] * (numbers.ndim - 1))) if scale.size > 1 else scale.ravel()[0]
+            if scale.size in (1, len(numbers)):
+                numbers *= scale.reshape(-1, *([1] * (numbers.ndim - 1)))
                 return numbers
             rows, columns = self.block
             for first in range(0, len(numbers), _CHUNK_ROWS):
@@ -77,7 +77,7 @@ class ScaledCheckpoint:
         return numbers
 
     def _check(self, matrix: TensorInfo, scale: TensorInfo) -> None:
-        rows, columns = (matrix.shape[0], math.prod(matrix.shape[1:])) if matrix.shape else (1, 1)
+        rows, columns = matrix.shape[0], math.prod(matrix.shape[1:])
         blocks = -(-rows // self.block[0]), -(-columns // self.block[1])
         forms = (), (1,), (1, 1), (rows,), (rows, 1), blocks
         if scale.shape not in forms or (scale.shape == blocks and len(matrix.shape) != 2):
@@ -91,6 +91,7 @@ class ScaledCheckpoint:
 
 def _scale_of(checkpoint: Checkpoint, name: str) -> str:
     """The name of a tensor's scale; empty where it has none."""
-    if checkpoint.info(name).dtype not in SCALED:
+    info = checkpoint.info(name)
+    if info.dtype not in SCALED or not info.shape:
         return ""
     return next((name + suffix for suffix in _SUFFIXES if name + suffix in checkpoint), "")

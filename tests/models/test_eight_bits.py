@@ -23,6 +23,7 @@ from ..formats.builders import safetensors_bytes
 from .families import Case
 
 FP8 = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [24, 20]}
+BLOCKS = {"block": (24, 20), "tall block": (24, 100)}
 COMPRESSED = {
     "quant_method": "compressed-tensors",
     "format": "float-quantized",
@@ -52,14 +53,16 @@ def values(storage: str) -> NDArray[np.float64]:
 
 def scales(form: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     rng, (rows, columns) = np.random.default_rng(1), shape
-    size = {"tensor": (), "row": (rows, 1), "rows": (rows,), "block": (-(-rows // 24), -(-columns // 20))}[form]
+    block = BLOCKS.get(form, (1, 1))
+    blocks = -(-rows // block[0]), -(-columns // block[1])
+    size: tuple[int, ...] = {"tensor": (), "row": (rows, 1), "rows": (rows,)}.get(form, blocks)
     return np.asarray(rng.uniform(0.5, 2, size), np.float32)
 
 
-def spread(scale: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def spread(scale: NDArray[np.float32], form: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A scale for each number of a matrix."""
-    if scale.ndim == 2 and scale.shape[1] > 1:
-        return np.kron(scale, np.ones((24, 20)))[: shape[0], : shape[1]].astype(np.float64)
+    if form in BLOCKS:
+        return np.kron(scale, np.ones(BLOCKS[form]))[: shape[0], : shape[1]].astype(np.float64)
     return np.broadcast_to(scale.reshape(-1, 1).astype(np.float64), shape)
 
 
@@ -81,7 +84,7 @@ def write(folder: Path, storage: str, form: str, suffix: str, quantisation: Mapp
             put(name, "F32", weight)
             continue
         scale = scales(form, weight.shape) if form else np.float32(1)
-        numbers = spread(np.asarray(scale), weight.shape)
+        numbers = spread(np.asarray(scale), form, weight.shape)
         step = np.abs(weight / numbers).max() / 100 if storage == "I8" else 1
         codes = np.nanargmin(np.abs(table - (weight / numbers / step)[..., None]), axis=-1).astype(np.uint8)
         put(name, storage, codes)
@@ -97,6 +100,7 @@ def write(folder: Path, storage: str, form: str, suffix: str, quantisation: Mapp
     ("storage", "form", "suffix", "quantisation"),
     [
         ("F8_E4M3", "block", "_scale_inv", FP8),
+        ("F8_E4M3", "tall block", "_scale_inv", FP8 | {"weight_block_size": [24, 100]}),
         ("F8_E4M3", "tensor", "_scale", {"quant_method": "fp8"}),
         ("F8_E5M2", "row", "_scale", COMPRESSED),
         ("F8_E4M3", "rows", "_scale", {"quant_method": "fbgemm_fp8"}),
