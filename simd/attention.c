@@ -2,15 +2,16 @@
  * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
  * With `window` > 0 a row sees that many positions only, itself the last; with `cap` > 0 scores s are cap · tanh(s / cap).
  *
- * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
+ * One token: positions in chunks of fixed size, whose parts are joined afterwards; few chunks are shared by key–value heads. Keys, then values, are read from end to
  * end, rows of all heads, and prefetched a few rows ahead: memory limits long contexts.
  * Many tokens: query rows in tiles, each over all its positions.
  */
 #include "vecmath.h"
 
-#define CHUNK 128 /* positions per piece of work, one token; mirrored in loom_py/runtime/simd/attention.py */
+#define CHUNK 128 /* positions per part, one token; mirrored in loom_py/runtime/simd/attention.py */
 #define BLOCK 4   /* positions whose values are added up, and prefetched, at a time */
 #define AHEAD 2   /* positions that keys are prefetched ahead */
+#define ALONE 32  /* positions below which one thread is faster, one token */
 #define ROWS 48   /* query rows per piece of work, many tokens */
 #define SPAN 64   /* positions at a time, many tokens */
 
@@ -65,6 +66,12 @@ static inline void ask_for(const f32 *rows, u32 count) {
     const volatile f32 *from = rows;
     ROLLED for (u32 i = 0; i < count; i += 16) (void)from[i];
 }
+/* `own` floats of each of some rows; neighbouring rows as one. */
+static inline void ask_for_rows(const f32 *rows, u32 count, u32 row, u32 own) {
+    if (own == row) ask_for(rows, count * row);
+    else
+        for (u32 i = 0; i < count; i++) ask_for(rows + (size_t)i * row, own);
+}
 
 /* Scores of `heads` queries with two rows of their key head. */
 static inline __attribute__((always_inline)) void scores_of_two(u32 size, f32 scale, const f32 *q, u32 heads, const f32 *key,
@@ -88,14 +95,19 @@ static inline __attribute__((always_inline)) void scores_of_two(u32 size, f32 sc
     }
 }
 
-/* scores (heads, CHUNK) of all queries with positions from … from+count */
-static void scores_of(const Attention *a, u32 from, u32 count, f32 *scores) {
-    u32 size = a->size, row = a->kv * size;
+/* Some key–value heads, first … end, with their query heads. */
+typedef struct {
+    u32 first, end;
+} Heads;
+
+/* scores (heads, CHUNK) of these queries with positions from … from+count */
+static void scores_of(const Attention *a, Heads of, u32 from, u32 count, f32 *scores) {
+    u32 size = a->size, row = a->kv * size, own = (of.end - of.first) * size;
     const f32 *key = a->keys + (size_t)from * row;
     for (u32 p = 0; p < count; p += 2, key += 2 * (size_t)row) {
         const f32 *next = p + 1 < count ? key + row : key;
-        if (from + p + AHEAD + 2 <= a->capacity) ask_for(key + AHEAD * (size_t)row, 2 * row);
-        for (u32 kv = 0; kv < a->kv; kv++)
+        if (from + p + AHEAD + 2 <= a->capacity) ask_for_rows(key + AHEAD * (size_t)row + of.first * size, 2, row, own);
+        for (u32 kv = of.first; kv < of.end; kv++)
             for (u32 g = 0; g < a->group; g += 4) {
                 u32 head = kv * a->group + g, at = kv * size;
 #define SCORES(n) scores_of_two(size, a->scale, a->q + (size_t)head * size, n, key + at, next + at, scores + head * CHUNK + p)
@@ -129,14 +141,14 @@ static inline __attribute__((always_inline)) void mix_of_heads(const Attention *
             for (u32 p = 0; p < count; p++) sums[h * stride + i] += weights[h * CHUNK + p] * value[p * row + i];
 }
 
-/* sums (heads, D) of all heads, `stride` apart, over positions from … from+count */
-static void mix_of(const Attention *a, const f32 *weights, u32 from, u32 count, f32 *sums, u32 stride) {
-    u32 row = a->kv * a->size;
-    for (u32 h = 0; h < a->heads; h++) memset(sums + h * stride, 0, a->size * sizeof(f32));
+/* sums (heads, D) of these heads, `stride` apart, over positions from … from+count */
+static void mix_of(const Attention *a, Heads of, const f32 *weights, u32 from, u32 count, f32 *sums, u32 stride) {
+    u32 row = a->kv * a->size, own = (of.end - of.first) * a->size;
+    for (u32 h = of.first * a->group; h < of.end * a->group; h++) memset(sums + h * stride, 0, a->size * sizeof(f32));
     for (u32 p = 0; p < count; p += BLOCK) {
         const f32 *values = a->values + (size_t)(from + p) * row;
-        if (from + p + 2 * BLOCK <= a->capacity) ask_for(values + BLOCK * row, BLOCK * row);
-        for (u32 kv = 0; kv < a->kv; kv++)
+        if (from + p + 2 * BLOCK <= a->capacity) ask_for_rows(values + BLOCK * row + of.first * a->size, BLOCK, row, own);
+        for (u32 kv = of.first; kv < of.end; kv++)
             for (u32 g = 0; g < a->group; g += 4) {
                 u32 head = kv * a->group + g, n = min_u32(BLOCK, count - p);
 #define MIX(heads) mix_of_heads(a, weights + head * CHUNK + p, heads, values + kv * a->size, n, sums + head * stride, stride)
@@ -172,18 +184,22 @@ KERNEL(attention_parts) {
     u32 length = a.position + 1, begin = window_start(length, a.window), stride = a.size + 2;
     u32 first = begin / CHUNK, chunks = (length + CHUNK - 1) / CHUNK - first;
     f32 *scores = (f32 *)t->scratch;
-    for (Range r = pieces(chunks, 1); take(t, &r);)
-        for (u32 chunk = r.start; chunk < r.end; chunk++) {
+    u32 total = chunks * a.kv, grain = length < ALONE ? total : chunks < 4 * t->count ? 1 : a.kv;
+    for (Range r = pieces(total, grain); take(t, &r);)
+        for (u32 unit = r.start, next; unit < r.end; unit = next) {
+            u32 chunk = unit / a.kv;
+            next = min_u32(r.end, (chunk + 1) * a.kv);
+            Heads of = {unit - chunk * a.kv, next - chunk * a.kv};
             u32 from = (first + chunk) * CHUNK, count = min_u32(CHUNK, length - from);
             if (from < begin) count -= begin - from, from = begin;
             f32 *parts = a.y + (size_t)chunk * a.heads * stride;
-            scores_of(&a, from, count, scores);
-            for (u32 h = 0; h < a.heads; h++) {
+            scores_of(&a, of, from, count, scores);
+            for (u32 h = of.first * a.group; h < of.end * a.group; h++) {
                 f32 *end = parts + h * stride + a.size;
                 if (a.cap > 0) cap_scores(scores + h * CHUNK, count, a.cap);
                 end[1] = exponents(scores + h * CHUNK, count, end);
             }
-            mix_of(&a, scores, from, count, parts, stride);
+            mix_of(&a, of, scores, from, count, parts, stride);
         }
 }
 
