@@ -1,9 +1,9 @@
-/* Grouped-query attention, causal over a key–value cache or within spans, by a running softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
- * scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
+/* Grouped-query attention, causal over a key–value cache or within spans, by a running softmax (Milakov & Gimelshein 2018;
+ * Dao et al. 2022): scores are never kept for more than a block of positions. keys, values (capacity, kv, D); q, y (T, heads, D).
  * With `window` > 0 a row sees that many positions only, itself the last; with `cap` > 0 scores s are cap · tanh(s / cap).
  *
- * One token: positions in chunks of fixed size, whose parts are joined afterwards; few chunks are shared by key–value heads. Keys, then values, are read from end to
- * end, rows of all heads, and prefetched a few rows ahead: memory limits long contexts.
+ * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
+ * end, rows of all heads, and prefetched a few rows ahead: memory limits long contexts. Few chunks are shared by heads.
  * Many tokens: query rows in tiles, each over all its positions.
  */
 #include "vecmath.h"
