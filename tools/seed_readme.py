@@ -124,7 +124,7 @@ README: tuple[Item, ...] = (
     Item(
         "Option A: Import Pre-trained Models",
         "bash",
-        "checkpoints load as they are published; `python -m loom_py convert` makes a network of GPT-2, `verify` compares it",
+        "checkpoints load as they are published; `python -m loom_py convert` makes networks of BERT and GPT-2, `verify` compares it",
         "tests/network/test_from_checkpoint.py::test_commands",
     ),
     Item(
@@ -178,8 +178,8 @@ README: tuple[Item, ...] = (
     Item(
         "Pre-trained BERT Model Example",
         "go bash",
-        "not yet: [compatibility.md](compatibility.md)",
-        TROUBLE + "test_announced_models_load_or_are_refused_by_name",
+        "`python -m loom_py convert bert-tiny/ bert-tiny.json`, then `load_model(path, id)`: token ids in, hidden states out",
+        "tests/network/test_from_checkpoint.py::test_bert",
     ),
     Item("WebAssembly (Browser Deployment)", "", "the headings below"),
     Item(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..formats.files import read_json_file
 from ..formats.source import FileSource
-from ..generation.loading import load_model
+from ..generation.loading import load_any_model
 from ..network.model_bundle import load_bundle
 from ..output import print_json
 from ..schema.fields import FILE, Fields
@@ -87,5 +87,5 @@ def _answers(model: str, model_id: str, what: str) -> Callable[[list[int]], NDAr
         bundle = load_bundle(model)
         network = bundle.get_model(model_id or bundle.model_ids()[0])
         return lambda ids: network.forward(np.array([ids], np.float32))
-    loaded = load_model(model)
+    loaded = load_any_model(model)
     return loaded.logits if what == "logits" else loaded.hidden

@@ -8,12 +8,15 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from ..errors import ModelError
+from ..nn.layer import Params
 from ..runtime import Ops, Tensor
-from ..schema.fields import Fields
+from ..schema.fields import Fields, Json
 from .blocks import activated, layer_norm, linear, projection
 from .config import activation, token_ids, unsupported
 from .encoder_blocks import old_vectors, read_text_head, span_attention, text_positions
 from .gguf_config import GGUFConfig
+from .network_layers import attention_layer, matrix_and_bias, norm_layer, pointwise, sequential
 from .protocols import Facts, Head, HeadKind, Pack, Tensors, Weight
 from .registry import Family
 
@@ -176,6 +179,32 @@ class Bert:
         """Scores of all words, by the weight `decoder` or by their embeddings."""
         tied = f"{self.body}.embeddings.word_embeddings.weight"
         return ops.linear(h, weights[tied if self.config.tied else decoder], weights[bias])
+
+    def layers(self, weights: Mapping[str, NDArray[Any]], head: bool) -> Iterator[tuple[Json, Params]]:
+        """Embeddings of texts of the first type, and for each block attention, MLP, and a norm behind each."""
+        c, w, width, eps = self.config, weights, self.facts.hidden_size, self.config.eps
+        if head:
+            remedy = "Leave the head out: the network gives hidden states."
+            raise ModelError("the head of this family has no layers", where="head", remedy=remedy)
+        table = f"{self.body}.embeddings.{{}}_embeddings.weight"
+        words = {"type": "embedding", "vocab_size": self.facts.vocab_size, "embedding_dim": width}
+        yield words, {"table": w[table.format("word")]}
+        positions = w[table.format("position")][c.positions - self.facts.max_position_embeddings :]
+        if c.types:
+            positions = positions + w[table.format("token_type")][0]
+        places = {"type": "position_embedding", "positions": len(positions), "embedding_dim": width}
+        yield places, {"positions": positions}
+        yield norm_layer(w, f"{self.body}.embeddings.LayerNorm", eps)
+        for i in range(self.facts.num_hidden_layers):
+            part = self._parts(i)
+            names = {"q": "query", "k": "key", "v": "value", "o": "mixed"}
+            projections = {name: matrix_and_bias(w, part[role]) for name, role in names.items()}
+            yield sequential([attention_layer(projections, c.heads, causal=False)])
+            yield {"type": "residual"}, {}
+            yield norm_layer(w, part["mixed_norm"], eps)
+            yield sequential([pointwise(w, part["up"], c.activation), pointwise(w, part["down"], "linear")])
+            yield {"type": "residual"}, {}
+            yield norm_layer(w, part["norm"], eps)
 
     def _parts(self, layer: int) -> Mapping[str, str]:
         """Full names of the parts of a layer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
@@ -14,7 +15,7 @@ from ..schema.fields import Fields, Json
 from .blocks import activated, cached_attention, layer_norm, linear, vectors
 from .config import activation, token_ids
 from .gguf_config import GGUFConfig
-from .network_layers import norm_layer, pointwise, sequential
+from .network_layers import attention_layer, matrix_and_bias, norm_layer, pointwise, sequential
 from .protocols import CacheLayout, Chunk, Facts, Tensors, Weight, keys_and_values
 from .registry import Family
 
@@ -80,14 +81,11 @@ class GPT2:
         yield table, {"positions": w[POSITIONS]}
         for i in range(f.num_hidden_layers):
             block = f"{BODY}.h.{i}"
-            qkv, bias = w[f"{block}.attn.c_attn.weight"], w[f"{block}.attn.c_attn.bias"]
-            attention = {"o": w[f"{block}.attn.c_proj.weight"].T, "o_bias": w[f"{block}.attn.c_proj.bias"]}
-            for j, name in enumerate("qkv"):
-                own = slice(j * width, (j + 1) * width)
-                attention |= {name: qkv[own].T, f"{name}_bias": bias[own]}
-            mha: Json = {"type": "mha", "d_model": width, "num_heads": self.heads, "causal": True, "rope": False}
+            fused = (np.split(part, 3) for part in matrix_and_bias(w, f"{block}.attn.c_attn"))
+            parts = dict(zip("qkv", zip(*fused, strict=True), strict=True))
+            parts["o"] = matrix_and_bias(w, f"{block}.attn.c_proj")
             norm = norm_layer(w, f"{block}.ln_1", self.eps)
-            yield sequential([norm, (mha, attention)])
+            yield sequential([norm, attention_layer(parts, self.heads, causal=True)])
             yield {"type": "residual"}, {}
             inner = pointwise(w, f"{block}.mlp.c_fc", self.activation)
             outer = pointwise(w, f"{block}.mlp.c_proj", "linear")

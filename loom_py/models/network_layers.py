@@ -15,6 +15,12 @@ from ..schema.fields import Json
 
 Described = tuple[Json, Params]
 Weights = Mapping[str, NDArray[Any]]
+Projection = tuple[NDArray[Any], NDArray[Any]]
+
+
+def matrix_and_bias(weights: Weights, module: str) -> Projection:
+    """The weights of `blocks.linear`."""
+    return weights[f"{module}.weight"], weights[f"{module}.bias"]
 
 
 def norm_layer(weights: Weights, module: str, eps: float) -> Described:
@@ -22,6 +28,14 @@ def norm_layer(weights: Weights, module: str, eps: float) -> Described:
     gamma = weights[f"{module}.weight"]
     config: Json = {"type": "layer_norm", "norm_size": len(gamma), "epsilon": eps}
     return config, {"gamma": gamma, "beta": weights[f"{module}.bias"]}
+
+
+def attention_layer(projections: Mapping[str, Projection], heads: int, *, causal: bool) -> Described:
+    """Attention by learned positions: the matrices `q`, `k`, `v` and `o`, (out, in), each with its bias."""
+    width = projections["q"][0].shape[1]
+    config: Json = {"type": "mha", "d_model": width, "num_heads": heads, "causal": causal, "rope": False}
+    matrices = {name: weight.T for name, (weight, _) in projections.items()}
+    return config, matrices | {f"{name}_bias": bias for name, (_, bias) in projections.items()}
 
 
 def pointwise(weights: Weights, module: str, activation: str) -> Described:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..errors import ModelError
-from ..generation.opening import model_files, open_model
+from ..generation.opening import OpenedEncoder, model_files, open_model
 from ..models.protocols import Layered
 from ..nn.layer import Params, initial_params, leaves
 from .config import parse_config
@@ -26,12 +26,12 @@ def network_from_checkpoint(path: str | os.PathLike[str], *, head: bool = False,
     Raises `ModelError` for a family that is not made of LOOM's layers.
     """
     opened = open_model(model_files(path), os.path.basename(os.fspath(path)), tokenizer=False)
-    decoder, source = opened.decoder, opened.weights
-    if not isinstance(decoder, Layered):
-        message = f"the family {decoder.facts.model_type} is not made of LOOM's layers"
+    model = opened.encoder if isinstance(opened, OpenedEncoder) else opened.decoder
+    if not isinstance(model, Layered):
+        message = f"the family {model.facts.model_type} is not made of LOOM's layers"
         raise ModelError(message, where=opened.name, remedy="Load it as a language model.")
-    weights = {name: source.numbers(name) for name in source}
-    described = list(decoder.layers(weights, head))
+    weights = {name: opened.weights.numbers(name) for name in opened.weights}
+    described = list(model.layers(weights, head))
     layers, grid, _ = parse_config({"layers": [config for config, _ in described]})
     params: list[Params] = []
     for layer, (_, given) in zip(layers, described, strict=True):

@@ -9,9 +9,12 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import loom_py
 from loom_py.errors import InputError, ModelError
+from loom_py.generation.loading import load_any_model
+from loom_py.models.registry import read_encoder
 from loom_py.network.from_checkpoint import network_from_checkpoint
 from loom_py.observe.observers import CallbackObserver
 from loom_py.runtime.choice import use_device
@@ -20,6 +23,7 @@ from ..cli.conftest import Run, run  # noqa: F401 (a fixture)
 from ..models.families import Case
 
 CASE = Case("gpt2")
+BERT = CASE.folder.parent.parent / "encoders" / "bert"
 EXPECTED = CASE.folder / "expected.json"
 
 
@@ -71,6 +75,37 @@ def test_samples_of_one_length_are_one_batch() -> None:
     both = network.forward(np.array(ids, np.float32))
     for row, one in zip(both, ids, strict=True):
         np.testing.assert_allclose(row, network.forward(inputs(one))[0], rtol=1e-4, atol=1e-5)
+
+
+def test_bert(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    """Hidden states as torch's, by the command, too."""
+    target = tmp_path / "bert.json"
+    assert run("convert", BERT, target)[0] == 0
+    for model in (BERT, target):
+        status, out, _ = run("verify", model, BERT / "expected.json", "--json")
+        assert status == 0
+        assert min(row["cosine"] for row in json.loads(out)["prompts"]) > 0.9999999
+    with pytest.raises(ModelError, match="the head of this family has no layers"):
+        network_from_checkpoint(BERT, head=True)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "roberta", "max_position_embeddings": 34, "pad_token_id": 1},
+        {"model_type": "distilbert", "dim": 32, "n_heads": 4, "n_layers": 2, "hidden_dim": 48},
+    ],
+    ids=lambda config: str(config["model_type"]),
+)
+def test_encoders_like_bert(config: dict[str, Any], tmp_path: Path) -> None:
+    shape = json.loads((BERT / "config.json").read_text()) | {"architectures": []} | config
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    encoder, rng = read_encoder(shape), np.random.default_rng(1)
+    numbers = {w.name: rng.normal(0, 0.3, w.shape).astype(np.float32) for w in encoder.weights()}
+    safetensors.numpy.save_file(numbers, tmp_path / "model.safetensors")
+    network, model = network_from_checkpoint(tmp_path), load_any_model(tmp_path)
+    ids = [5, 9, 7, 30, 2]
+    assert 1 - cosine(network.forward(inputs(ids)), model.hidden(ids)) < 1e-9
 
 
 def test_it_is_stepped_and_watched() -> None:
