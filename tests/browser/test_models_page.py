@@ -61,7 +61,7 @@ def test_facts_of_a_good_model(page: Page, tiny: Path) -> None:
     assert f"{decoder.facts.num_hidden_layers} layers" in rows["Shape"]
     assert "for a conversation of" in rows["Memory"]
     assert "simd" in rows["Memory"]
-    assert rows["Chat"] == "has a chat template"
+    assert rows["Use"] == "has a chat template"
     expect(page.locator("#model-name")).to_be_hidden()
     expect(page.locator("#load-error")).to_be_hidden()
     page.get_by_role("radio", name="Hugging Face hub").check()
@@ -117,6 +117,16 @@ def test_facts_of_one_that_is_not_supported(page: Page, tiny: Path, tmp_path: Pa
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
     choose(page, directory)
     assert not facts(page, "pytorch_model.bin cannot be read")
+
+
+def test_one_that_embeds_is_no_partner(page: Page, site: Path) -> None:
+    page.get_by_role("radio", name="Your computer").check()
+    page.locator("#folder").set_input_files(site / "models" / "all-MiniLM-L6-v2")
+    rows = facts(page, SMALLEST)
+    assert (rows["Family"], rows["Use"][:12]) == ("bert, safetensors", "embeds texts")
+    page.locator("#load").click()
+    expect(page.locator("#load-error")).to_contain_text("cannot answer", timeout=BOOT_MS)
+    expect(page.locator("#model-name")).to_be_hidden()
 
 
 def test_the_hubs_list_fills_the_address(page: Page, tiny: Path) -> None:

@@ -46,15 +46,23 @@ function rows(report) {
     ["Shape", layers !== null && width !== null && `${layers} layers of ${whole.format(width)}`],
     ["Experts", report.experts && `${report.experts} in each mixture`],
     ["Context", context !== null && `${whole.format(context)} tokens`],
-    [
-      "Memory",
-      memory &&
-        `${size(memory.weights)} for weights, ${size(memory.cache)} for a conversation of ${whole.format(memory.tokens)} tokens, on ${report.device}`,
-    ],
-    ["Chat", layers !== null && (report.chat ? "has a chat template" : "no chat template: Complete only")],
+    ["Memory", memory && `${needs(memory)}, on ${report.device}`],
+    ["Use", use(report)],
     ["Note", report.notices.join(" ")],
   ];
   return all.flatMap(([term, text]) => (text ? [/** @type {[string, string]} */ ([term, text])] : []));
+}
+
+/** @param {import("../loom.js").ModelMemory} memory */
+function needs({ weights, cache, tokens }) {
+  const kept = cache ? `, ${size(cache)} for a conversation of ${whole.format(tokens)} tokens` : "";
+  return `${size(weights)} for weights${kept}`;
+}
+
+/** @param {ModelReport} report */
+function use({ kind, chat }) {
+  if (kind === "encoder") return "embeds texts, as the search page does; it cannot answer";
+  return kind && (chat ? "has a chat template" : "no chat template: Complete only");
 }
 
 /** @param {Record<string, number>} storages */

@@ -259,6 +259,10 @@ export class ModelPanel {
         signal,
         onProgress: (progress) => this.#show(progress),
       });
+      if (model.facts.kind === "encoder") {
+        await model.dispose();
+        throw new RangeError(`${title} embeds texts and cannot answer. The search page uses models of its kind.`);
+      }
       await this.onModel(model);
       this.name.textContent = `Loaded: ${title}`;
       this.name.hidden = false;
