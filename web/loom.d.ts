@@ -1089,7 +1089,7 @@ declare function rows(values: unknown, where: string): Samples;
 /**
  * @param type its media type
  */
-declare function save(filename: string, text: string, type: string): void;
+export declare function saveFile(filename: string, text: string, type: string): void;
 
 /**
  * The models that this site offers; none where it has no list.

@@ -14,6 +14,7 @@ import { capabilities } from "./engine/capabilities.js";
 import { siteModels } from "./storage/hub.js";
 
 export { LoomNetwork, initLoom } from "./api/globals.js";
+export { saveFile } from "./api/save_file.js";
 export { LanguageModel } from "./api/language_model.js";
 export { LoomObject } from "./api/loom_object.js";
 export { EvaluationMetrics, Prediction } from "./api/metrics.js";

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import Open
 
-PAGES = ("index.html", "grid_scatter_demo.html", "inference.html", "devices.html")
+PAGES = ("index.html", "grid_scatter_demo.html", "inference.html", "search.html", "devices.html")
 Scheme = Literal["light", "dark"]
 
 CONTRAST = """() => {

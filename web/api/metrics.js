@@ -1,7 +1,7 @@
 /** What an evaluation gives: the record that Python writes, with the methods that the original's metrics have. */
 
 import { FormatError, InputError } from "../errors.js";
-import { save } from "./save_file.js";
+import { saveFile } from "./save_file.js";
 
 /** @typedef {{sample_index: number, expected: number, actual: number | null, deviation: number, bucket: string}} Result */
 /** @typedef {{buckets: Record<string, {range_min: number, range_max: number, count: number, samples: number[]}>, score: number, total_samples: number, failures: number, results: Result[], avg_deviation: number}} MetricsRecord */
@@ -153,7 +153,7 @@ export class EvaluationMetrics {
    */
   saveMetrics(filename) {
     const text = JSON.stringify(this, null, 2);
-    if (filename !== undefined) save(filename, text, "application/json");
+    if (filename !== undefined) saveFile(filename, text, "application/json");
     return text;
   }
 

@@ -7,7 +7,7 @@ import { InputError } from "../errors.js";
  * @param {string} text
  * @param {string} type its media type
  */
-export function save(filename, text, type) {
+export function saveFile(filename, text, type) {
   if (typeof document === "undefined") {
     const remedy = "Call it on the page's thread, or keep the text that it returns.";
     throw new InputError("files can only be saved by a page", { where: "filename", remedy });
