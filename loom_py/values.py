@@ -28,7 +28,7 @@ def to_array(x: object, dtype: Any, where: str) -> NDArray[Any]:
     except (TypeError, ValueError, OverflowError) as error:
         wrong = _wrong_item(x, where) or InputError(f"expected numbers ({error})", where=where)
         raise wrong from error
-    if a.dtype.kind not in "fiu" and a.size:
+    if a.size and (a.dtype.kind not in "fiu" or (isinstance(x, (list, tuple)) and _holds_boolean(x))):
         raise _wrong_item(x, where) or InputError("expected numbers", where=where)
     with np.errstate(over="ignore"):
         return a.astype(dtype, copy=False)
@@ -68,6 +68,16 @@ def number(
 def all_finite(a: NDArray[Any]) -> bool:
     """Whether all values are finite: one dot product decides, or each value if that overflows."""
     return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
+
+
+def _holds_boolean(items: Sequence[Any]) -> bool:
+    """Whether a boolean is among nested lists; NumPy makes 0 and 1 of those that stand among numbers."""
+    kinds = set(map(type, items))
+    if not kinds.isdisjoint((bool, np.bool_)):
+        return True
+    if kinds.isdisjoint((list, tuple)):
+        return False
+    return any(_holds_boolean(item) for item in items if isinstance(item, (list, tuple)))
 
 
 def _wrong_item(x: object, where: str, depth: int = 0) -> InputError | None:

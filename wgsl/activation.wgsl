@@ -73,7 +73,10 @@ fn derivative(z: f32) -> f32 {
 
 @compute @workgroup_size(256)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    for (var i = id.x; i < p.n; i += groups.x * 256u) { out[i] = value(z[i]); }
+    for (var i = id.x; i < p.n; i += groups.x * 256u) {
+        let x = z[i];
+        out[i] = select(value(x), x, is_nan(x));
+    }
 }
 
 @compute @workgroup_size(256)

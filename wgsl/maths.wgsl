@@ -1,7 +1,13 @@
 // Functions that WGSL lacks, or whose precision it leaves open.
 // Errors are a few units in the last place, also near zero.
 
+// WGSL lets min, max and comparisons take NaN for any number; by its bits it cannot be missed.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 fn tanh_of(x: f32) -> f32 {
+    if (is_nan(x)) { return x; }
     let a = min(abs(x), 20.0);
     if (a < 0.625) {  // S. L. Moshier, Cephes
         let z = x * x;
@@ -13,7 +19,7 @@ fn tanh_of(x: f32) -> f32 {
 
 // e^-a for a >= 0; 0 where that is no normal number, so that z * decay(|z|) vanishes for large z too
 fn decay(a: f32) -> f32 {
-    return select(exp(-min(a, 87.0)), 0.0, a > 87.0);
+    return select(select(exp(-min(a, 87.0)), 0.0, a > 87.0), a, is_nan(a));
 }
 
 fn sigmoid(z: f32) -> f32 {
@@ -44,6 +50,7 @@ fn softplus(z: f32) -> f32 {
 
 // M. Abramowitz & I. Stegun, 7.1.26
 fn erf(x: f32) -> f32 {
+    if (is_nan(x)) { return x; }
     let a = min(abs(x), 10.0);
     let t = 1.0 / (1.0 + 0.3275911 * a);
     let c = (((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592;

@@ -7,12 +7,12 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, InputError
+from ..formats.files import read_file, replace_file
 from ..network.loading import build_network_from_json
 from ..network.network import Network
 from ..nn.layer import Layer, Params
@@ -258,15 +258,9 @@ def load_configs(text: str | bytes, where: str = "configs") -> list[ArchConfig]:
 
 def save_configs(path: str | os.PathLike[str], configs: Sequence[ArchConfig]) -> None:
     """Write a bundle file, whole or not at all."""
-    place = Path(path)
-    half = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        half.write_text(dump_configs(configs), encoding="utf-8")
-        half.replace(place)
-    finally:
-        half.unlink(missing_ok=True)
+    replace_file(path, dump_configs(configs).encode())
 
 
 def load_configs_file(path: str | os.PathLike[str]) -> list[ArchConfig]:
     """Read a bundle file."""
-    return load_configs(Path(path).read_bytes(), str(path))
+    return load_configs(read_file(path), str(path))

@@ -63,7 +63,7 @@ def _note(args: argparse.Namespace, model: LanguageModel | TextEncoder, reason: 
 
 def token_ids(text: str) -> list[int]:
     """The value of `--ids`, a JSON array of whole numbers."""
-    values = parse_json(text.encode("utf-8", "surrogateescape"), where="--ids")
+    values = parse_json(text, where="--ids")
     if not isinstance(values, list):
         raise InputError(f"expected a JSON array of token ids, got {shown(values)}", where="--ids")
     for i, value in enumerate(values):

@@ -12,12 +12,23 @@ from ..schema.strict import parse_json
 from .source import Source
 
 
+def checked_path(value: object, where: str = "path") -> Path:
+    """A path as callers give it; `InputError` at `where` for what is none."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(path, str):
+        raise InputError(f"expected a path, got {type(path).__name__}", where=where)
+    if "\0" in path:
+        raise InputError("a path cannot hold a null character", where=where)
+    return Path(path)
+
+
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path` atomically, by a temporary file and one rename. Keeps the file's mode and follows links.
 
     Raises `InputError` on failure; the old content is then untouched.
     """
     temporary: Path | None = None
+    checked_path(path)
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -37,11 +48,11 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file; `InputError` with its path if it cannot be read."""
+    place = checked_path(path)
     try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"cannot be read ({reason})", where=str(path)) from error
+        return place.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from error
 
 
 def read_json_file(source: Source, *, max_bytes: int) -> Any:

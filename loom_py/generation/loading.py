@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..formats.files import checked_path
 from ..formats.source import Source
 from ..models.weights import CheckpointWeights
 from ..progress import to_end
@@ -97,7 +97,7 @@ def load_model(
 
     It need not have a tokenizer: then it takes and gives token ids. Raises `ModelError` for an encoder.
     """
-    name = Path(path).name
+    name = checked_path(path).name
     steps = load_steps(model_files(path), name, device=device, activations=activations, tokenizer=False)
     return to_end(steps, progress)
 
@@ -110,7 +110,7 @@ def load_any_model(
     activations: str = "q16",
 ) -> LanguageModel | TextEncoder:
     """As `load_model`, for encoders too."""
-    name = Path(path).name
+    name = checked_path(path).name
     steps = load_any(model_files(path), name, device=device, activations=activations, tokenizer=False)
     return to_end(steps, progress)
 

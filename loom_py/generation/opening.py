@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError, ModelError
 from ..formats.checkpoint import Checkpoint
-from ..formats.files import read_json_file
+from ..formats.files import checked_path, read_json_file
 from ..formats.folder import INDEX, MODULE_FILES, MODULES, NAMED_TEMPLATES, TOKENIZERS, Choice, choose_files
 from ..formats.gguf_split import open_gguf
 from ..formats.hub_address import parse_hub_address
@@ -231,7 +231,7 @@ def model_files(path: str | os.PathLike[str]) -> ModelFiles:
     A `.gguf` is taken with the other parts of it; another file stands for its directory. An address on the Hugging Face
     hub stands for what Hugging Face's tools have fetched of it to this machine.
     """
-    place = Path(path)
+    place = checked_path(path)
     if not place.exists():
         return _fetched_files(os.fspath(path))
     directory, named = (place.parent, place.name) if place.is_file() else (place, "")
@@ -299,7 +299,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, `tokenizer.model`, vocab.txt or `.gguf`, or of a model directory."""
-    place = Path(path)
+    place = checked_path(path)
     if place.is_file() and place.suffix.lower() != ".gguf":
         named = place.name if place.name in TOKENIZERS else TOKENIZERS[0]
         beside = [entry for entry in place.parent.iterdir() if entry.name == "tokenizer_config.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..errors import InputError
 from ..nn.describe import describe
 from ..nn.grid import Grid
 from ..schema.fields import Json
@@ -25,4 +26,9 @@ def blueprint(grid: Grid, model_id: str) -> Json:
 
 def network_blueprint(grids: Mapping[str, Grid]) -> Json:
     """`{"models": […]}`: the blueprints of several networks by id."""
+    if not isinstance(grids, Mapping):
+        raise InputError(f"expected networks by name, got {type(grids).__name__}", where="networks")
+    for model_id, grid in grids.items():
+        if not isinstance(grid, Grid):
+            raise InputError(f"expected a network, got {type(grid).__name__}", where=f"networks[{model_id!r}]")
     return {"models": [blueprint(grid, model_id) for model_id, grid in grids.items()]}

@@ -17,10 +17,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..errors import InputError
-from ..formats.files import replace_file
+from ..formats.files import checked_path, replace_file
 from ..formats.safetensors_writer import write_safetensors
 from ..schema.fields import Json, json_type
 from ..training.grid import TrainableGrid
@@ -83,7 +82,7 @@ def save_bundle(path: str | os.PathLike[str], networks: Mapping[str, TrainableGr
     if weights not in ("json", "safetensors"):
         raise InputError(f"unknown kind of weights {weights!r}", where="weights", remedy="Known: json, safetensors.")
     check_networks(networks)
-    place = Path(path)
+    place = checked_path(path)
     if weights == "json":
         replace_file(place, dump_bundle(networks).encode())
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import FormatError, InputError
-from ..formats.files import read_file
+from ..formats.files import checked_path, read_file
 from ..formats.source import FileSource
 from ..progress import to_end
 from ..runtime.choice import open_fastest
@@ -102,11 +102,12 @@ def load_model(
     from ..generation.opening import model_files
     from ..generation.placing import load_any_to_device
 
+    place = checked_path(path)
     if isinstance(device, str):
         preference = open_fastest() if device == "auto" else device
-        name = Path(path).name
+        name = place.name
         steps = load_any_to_device(
-            model_files(path), name, activations=activations, preference=preference, tokenizer=False
+            model_files(place), name, activations=activations, preference=preference, tokenizer=False
         )
         return to_end(steps, progress)[0]
     return load_any_model(path, progress, device=device, activations=activations)

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..formats.files import read_file
 from ..marks import shared
 from ..schema.strict import parse_json
-from .bundle import dump_bundle, save_bundle
+from .bundle import check_networks, dump_bundle, save_bundle
 from .loading import beside, check_path, check_text
 from .network import Network
 from .reading import Files, bundle_entries, read_entry
@@ -26,6 +26,8 @@ class ModelBundle(Mapping[str, Network]):
 
     def __init__(self, models: Mapping[str, Network] | None = None) -> None:
         self._models: dict[str, Network] = {}
+        if models is not None:
+            check_networks(models)
         for model_id, network in (models or {}).items():
             self.add_model(model_id, network)
 

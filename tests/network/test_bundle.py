@@ -134,7 +134,7 @@ def test_a_failed_save_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.
     assert path.stat().st_mode & 0o777 == 0o600
     assert not list(tmp_path.glob(".*"))
     for bad in (tmp_path, tmp_path / "no" / "where", "a\0b"):
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match=r"cannot be written|null character"):
             two.save_model(str(bad), "m", weights)
     with pytest.raises(InputError, match="cannot be read"):
         load_model(tmp_path / "none", "m")

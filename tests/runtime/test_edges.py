@@ -100,3 +100,11 @@ def test_kernel(device: Device | None, kind: str, exponent: float, seed: int) ->
         error = np.abs(actual - right)[representable].max(initial=0)
         slope = 3e-7 if kernel == "activate_grad" else 0.0  # 1 − tanh² and the like are differences
         assert error <= max(LIMIT * largest, SMALLEST_NORMAL, slope)
+
+
+# Found by attack: on a GPU, whose `min` and `max` may take NaN for any number, sigmoid made 0 of it and relu too.
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_no_activation_hides_what_is_no_number(device: Device | None, name: str) -> None:
+    z = np.array([[np.nan, 1.0, -np.nan, -1.0]], np.float32)
+    (out,) = outputs(device, Case("activate", name, {"name": name, "z": z})).values()
+    assert np.isnan(out).tolist() == np.isnan(z).tolist()

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 import loom_py
+from loom_py.analysis.architecture import load_configs_file, save_configs
+from loom_py.cli import main
 from loom_py.errors import LoomError
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.loading import load_model
@@ -112,3 +114,59 @@ def test_a_bundle_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(LoomError, match="model_id: expected a string"):
         loom_py.save_bundle(path, {5: network()})  # type: ignore[dict-item]
     assert not path.exists()
+
+
+PATHS: dict[str, Callable[[Any], Any]] = {
+    "load_model": lambda path: loom_py.load_model(path),
+    "load_model of a bundle": lambda path: loom_py.load_model(path, "a"),
+    "load_model on NumPy": load_model,
+    "load_tokenizer": lambda path: loom_py.load_tokenizer(path),
+    "load_bundle": lambda path: loom_py.load_bundle(path),
+    "save_bundle": lambda path: loom_py.save_bundle(path, {"a": network()}),
+    "save_bundle beside": lambda path: loom_py.save_bundle(path, {"a": network()}, "safetensors"),
+    "save_configs": lambda path: save_configs(path, []),
+    "load_configs_file": load_configs_file,
+}
+
+
+# Found by attack: `load_model(5)` and `network_blueprint(5)` raised Python's own errors.
+@pytest.mark.parametrize("path", [5, None, b"a", [], {}, 1.5, True, object(), "a\0b", np.array([1])], ids=repr)
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_is_a_path(name: str, path: Any) -> None:
+    with pytest.raises(LoomError, match="path"):
+        PATHS[name](path)
+
+
+@pytest.mark.parametrize("networks", [5, None, "a", [1], {"a": 5}, {"a": None}, object()], ids=repr)
+@pytest.mark.parametrize("use", [loom_py.network_blueprint, loom_py.dump_bundle, loom_py.ModelBundle])
+def test_networks_are_given_by_name(use: Callable[[Any], Any], networks: Any) -> None:
+    if use is loom_py.ModelBundle and networks is None:
+        return  # an empty one
+    with pytest.raises(LoomError, match="networks"):
+        use(networks)
+
+
+# Found by attack: True counted as 1 where it stood among numbers.
+@pytest.mark.parametrize("values", [[True, 1.0], [1, False], [[1.0, True]], (1, True), [np.bool_(True), 1]], ids=repr)
+def test_booleans_are_no_numbers(values: Any) -> None:
+    net = network()
+    before = net.save_model_to_string("a")
+    for use in (
+        net.forward_cpu,
+        lambda v: net.train([{"Input": v, "Target": [1, 2]}], {"Epochs": 1}),
+        lambda v: net.train([{"Input": [1, 2], "Target": v}], {"Epochs": 1}),
+        lambda v: net.evaluate_network([v], [1]),
+    ):
+        with pytest.raises(LoomError, match=r"expected a number, got a (boolean|Python bool)"):
+            use(values)
+    assert net.save_model_to_string("a") == before
+
+
+@pytest.mark.parametrize("command", ["generate", "logits"])
+@pytest.mark.parametrize("ids", ["[1, 2", "5", "", "{}", '["a"]', "[1.5]", "[true]", "[1,]", "\udcff", "[NaN]"])
+def test_ids_on_the_command_line(command: str, ids: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf").path
+    assert main([command, "--model", str(path), f"--ids={ids}"]) == 1
+    error = capsys.readouterr().err
+    assert "--ids" in error
+    assert "file" not in error

@@ -42,12 +42,22 @@ export class Engine {
   async call(method, params = {}, { onEvent = () => {}, signal } = {}) {
     if (!Object.hasOwn(METHODS, method)) throw new InputError(`unknown request ${method}`);
     signal?.throwIfAborted();
+    /** @type {{error: unknown} | null} */
+    let thrown = null; // by the caller's function; Python starts all the same, others on this thread may wait for it
     if (method === "start") {
       const options = /** @type {import("./boot.js").DeviceOptions & {baseURL?: string}} */ (params);
-      this.#runtime ??= boot({ ...options, onProgress: onEvent });
+      const onProgress = (/** @type {any} */ event) => {
+        try {
+          if (!thrown) onEvent(event);
+        } catch (error) {
+          thrown = { error };
+        }
+      };
+      this.#runtime ??= boot({ ...options, onProgress });
       this.#runtime.catch(() => (this.#runtime = null));
     }
     const runtime = await (this.#runtime ??= boot());
+    if (thrown) throw /** @type {{error: unknown}} */ (thrown).error;
     signal?.throwIfAborted();
     return METHODS[method](runtime, params, { onEvent, signal });
   }

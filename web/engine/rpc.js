@@ -18,7 +18,7 @@ import { startWorker } from "../workers.js";
  * @template {Method} M
  * @typedef {import("./requests.js").CallOptions<M>} CallOptions
  */
-/** @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void, onEvent: (event: any) => void, signal?: AbortSignal}} Pending */
+/** @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void, onEvent: (event: any) => void, signal?: AbortSignal, failure?: {error: unknown}}} Pending `failure`: what `onEvent` threw */
 /** @typedef {{id: number, type: string, event?: any, value?: any, error?: import("../errors.js").PlainError, lock?: string}} Report of the worker */
 
 const RESTART = "Start another session with loom.start(); models that are kept need no new download.";
@@ -92,11 +92,28 @@ export class WorkerEngine {
     if (type === "life" && lock) return this.#watch(lock);
     const pending = this.#pending.get(id);
     if (!pending) return;
-    if (type === "event") pending.onEvent(event);
+    if (type === "event") this.#hand(id, pending, event);
+    else if (pending.failure) pending.reject(pending.failure.error);
     else if (type === "result") pending.resolve(value);
     else if (type === "error" && error) {
       // The page keeps its own reason for an abort: the worker knows only that there was one.
       pending.reject(error.name === "AbortError" && pending.signal?.aborted ? pending.signal.reason : fromPlain(error));
+    }
+  }
+
+  /**
+   * Hand an event on. What the caller's function throws ends the work, as it does where Python runs on the page's thread.
+   * @param {number} id
+   * @param {Pending} pending
+   * @param {unknown} event
+   */
+  #hand(id, pending, event) {
+    if (pending.failure) return;
+    try {
+      pending.onEvent(event);
+    } catch (error) {
+      pending.failure = { error };
+      this.#worker?.postMessage({ id, type: "cancel" });
     }
   }
 
