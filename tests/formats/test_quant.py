@@ -119,5 +119,5 @@ def test_float8() -> None:
 
 
 def test_which_can_be_widened() -> None:
-    assert all(can_widen(name) for name in [*BLOCK_TYPES, "F32", "F16", "F64", "I8", "BOOL", "F8_E4M3"])
-    assert not any(can_widen(name) for name in ("IQ2_XXS", "IQ3_S", "IQ1_M", "Q8_K"))
+    assert all(can_widen(name) for name in [*BLOCK_TYPES, "F32", "F16", "F64", "I8", "BOOL", "F8_E4M3", "Q8_K"])
+    assert not any(can_widen(name) for name in ("IQ2_XXS", "IQ3_S", "IQ1_M", "NVFP4"))
