@@ -151,7 +151,8 @@ class Bert:
         yield from old_vectors("cls.predictions.transform.LayerNorm", width)
         if not self.config.tied:
             yield Weight("cls.predictions.decoder.weight", (vocab, width))
-        yield Weight("cls.predictions.bias", (vocab,), aliases=("cls.predictions.decoder.bias",))
+        # Where the two differ, the decoder's own counts.
+        yield Weight("cls.predictions.decoder.bias", (vocab,), aliases=("cls.predictions.bias",))
 
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         return {"positions": text_positions(ids), "types": types}
@@ -173,7 +174,7 @@ class Bert:
             return linear(ops, weights, "classifier", pooled)
         h = activated(ops, self.config.activation, linear(ops, weights, "cls.predictions.transform.dense", hidden))
         h = layer_norm(ops, weights, "cls.predictions.transform.LayerNorm", h, self.config.eps)
-        return self.words(ops, weights, h, "cls.predictions.decoder.weight", "cls.predictions.bias")
+        return self.words(ops, weights, h, "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
 
     def words(self, ops: Ops, weights: Tensors, h: Tensor, decoder: str, bias: str) -> Tensor:
         """Scores of all words, by the weight `decoder` or by their embeddings."""

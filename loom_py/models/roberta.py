@@ -45,7 +45,7 @@ class Roberta(Bert):
         yield from old_vectors("lm_head.layer_norm", width)
         if not self.config.tied:
             yield Weight("lm_head.decoder.weight", (vocab, width))
-        yield Weight("lm_head.bias", (vocab,), aliases=("lm_head.decoder.bias",))
+        yield Weight("lm_head.decoder.bias", (vocab,), aliases=("lm_head.bias",))
 
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """Tokens that are padding have one position, and the others are counted without them."""
@@ -58,7 +58,7 @@ class Roberta(Bert):
             return linear(ops, weights, "classifier.out_proj", pooled)
         h = ops.activate("gelu", linear(ops, weights, "lm_head.dense", hidden))
         h = layer_norm(ops, weights, "lm_head.layer_norm", h, self.config.eps)
-        return self.words(ops, weights, h, "lm_head.decoder.weight", "lm_head.bias")
+        return self.words(ops, weights, h, "lm_head.decoder.weight", "lm_head.decoder.bias")
 
 
 FAMILY = Family(model_types=("roberta", "xlm-roberta"), encoder=Roberta.read)
