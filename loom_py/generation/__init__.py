@@ -1,1 +1,1 @@
-"""Text from a decoder: loading, placing, caches, sampling, sessions."""
+"""Text from decoders, vectors from encoders: loading, placing, caches, sampling, sessions, pooling."""

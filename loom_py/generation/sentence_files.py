@@ -115,7 +115,7 @@ def _read_pooling(config: Fields) -> Pooling:
                 message = f"the pooling {shown(name)} is not supported"
                 raise ModelError(message, where=config.at("pooling_mode"), remedy=f"Supported are {', '.join(MODES)}.")
         return Pooling(tuple(names), with_prompt=with_prompt)
-    flags = {"cls": "cls_token", "max": "max_tokens", "mean": "mean_tokens"}
+    flags = {"cls": "cls_token", "max": "max_tokens", "mean": "mean_tokens", "weightedmean": "weightedmean_tokens"}
     chosen = [mode for mode in MODES if config.boolean(f"pooling_mode_{flags.get(mode, mode)}")]
     return Pooling(tuple(chosen) or ("mean",), with_prompt=with_prompt)
 

@@ -1,1 +1,1 @@
-"""Families of language models, one a file: configuration, weights, forward."""
+"""Families of language models and encoders, one a file: configuration, weights, forward."""

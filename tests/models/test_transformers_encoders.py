@@ -1,4 +1,4 @@
-"""Every family of encoders against transformers in torch, where these are installed: two configurations, three heads."""
+"""Every family of encoders against transformers in torch, where these are installed: two shapes, three heads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ transformers = pytest.importorskip("transformers")
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 5000.0}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "bert": ({}, {"hidden_act": "gelu_new", "type_vocab_size": 3, "layer_norm_eps": 1e-5, "tie_word_embeddings": False}),
+    "bert": (
+        {},
+        {"hidden_act": "gelu_new", "type_vocab_size": 3, "layer_norm_eps": 1e-5, "tie_word_embeddings": False},
+    ),
     "distilbert": (
         {"dim": 48, "n_layers": 3, "n_heads": 4, "hidden_dim": 64},
         {"dim": 40, "n_layers": 2, "n_heads": 2, "hidden_dim": 56, "activation": "relu", "sinusoidal_pos_embds": True},
@@ -33,7 +36,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"local_attention": 6, "global_attn_every_n_layers": 2},
         {"local_attention": 9, "norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
         | {"decoder_bias": False, "classifier_pooling": "mean", "hidden_activation": "silu"}
-        | {"rope_parameters": {"full_attention": YARN, "sliding_attention": {"rope_type": "default", "rope_theta": 90.0}}},
+        | {
+            "rope_parameters": {
+                "full_attention": YARN,
+                "sliding_attention": {"rope_type": "default", "rope_theta": 90.0},
+            }
+        },
     ),
 }
 """Changes of `SHAPE` by family, twice."""
