@@ -64,9 +64,9 @@ class StopFilter:
             return text, False
         self._held += hidden + text
         self._shown += [False] * len(hidden) + [True] * len(text)
-        places = [i for i in (self._held.find(s) for s in self.stop) if i >= 0]
-        if places:
-            text = self._take(min(places))
+        matches = [(i + len(s), i) for s in self.stop if (i := self._held.find(s)) >= 0]
+        if matches:
+            text = self._take(min(matches)[1])  # the first that is complete, however the text comes in tokens
             self._take(len(self._held))
             return text, True
         keep = 0

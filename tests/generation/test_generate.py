@@ -135,3 +135,21 @@ def test_context_ends_generation() -> None:
 def test_bad_prompts(ids: list[int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(tiny.llama(), ids)
+
+
+# Found by attack: of stop strings that overlap another one won when a token ended in the middle of both.
+@pytest.mark.parametrize("stop", [("bbbxb", "bbx"), ("abc", "b"), ("bc", "abcd"), ("aa", "aaa"), ("xyz", "yz")])
+@pytest.mark.parametrize("text", ["aabbbbxbj", "zabcde", "aaaa", "wxyzyz"])
+def test_overlapping_stop_strings_do_not_depend_on_tokens(stop: tuple[str, ...], text: str) -> None:
+    results: set[str] = set()
+    for cuts in range(1 << (len(text) - 1)):
+        stream, shown, start = StopFilter(stop), "", 0
+        for end in range(1, len(text) + 1):
+            if end < len(text) and not cuts >> (end - 1) & 1:
+                continue
+            piece, stopped = stream.add(text[start:end])
+            shown, start = shown + piece, end
+            if stopped:
+                break
+        results.add(shown if stopped else shown + stream.held)
+    assert len(results) == 1, results
