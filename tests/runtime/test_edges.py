@@ -103,6 +103,7 @@ def test_kernel(device: Device | None, kind: str, exponent: float, seed: int) ->
 
 
 # Found by attack: on a GPU, whose `min` and `max` may take NaN for any number, sigmoid made 0 of it and relu too.
+# Reports of the kind: tensorflow/tfjs #5965, gpuweb/gpuweb #5192, microsoft/onnxruntime #11010.
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_no_activation_hides_what_is_no_number(device: Device | None, name: str) -> None:
     z = np.array([[np.nan, 1.0, -np.nan, -1.0]], np.float32)

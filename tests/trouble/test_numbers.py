@@ -61,6 +61,7 @@ def pair(x: list[float], target: list[float]) -> list[dict[str, Any]]:
 
 
 # --- clipping by norm (found by fuzzing) ------------------------------------------------------------------------------
+# Reports: pytorch/pytorch #46849 (gradients of an infinite norm become 0), ray-project/ray #45055.
 @pytest.mark.parametrize(
     ("x", "clip"),
     [(1e10, 1.0), (1e15, 1.0), (3e18, 1e-3), (1e-13, 1e-26), (1e-13, 1e-30), (1.0, 1e-10)],
@@ -170,6 +171,8 @@ def test_an_update_by_hand_refuses_a_rate_that_is_not_a_number(rate: float) -> N
 
 
 # --- early stopping that restores the best (found by a newcomer) ------------------------------------------------------
+# Reports: keras-team/keras #12511 (other weights than the best loss stay), keras-team/keras #20323 (the loss is that of
+# the weights before the epoch).
 def loss_of(network: Network, batches: list[dict[str, Any]]) -> float:
     """The mean of the batches' squared errors, as a user computes it."""
     errors = [network.forward(b["Input"]).ravel() - np.ravel(b["Target"]) for b in batches]
@@ -229,6 +232,7 @@ def test_what_a_network_carries_is_measured_as_it_trains(device: str) -> None:
 
 
 # --- cross-entropy of a saturated answer (found by fuzzing) -----------------------------------------------------------
+# Reports: keras-team/keras #6338, Theano/Theano #3162.
 RAW = {"type": "dense", "input_size": 1, "output_size": 2, "activation": "linear"}
 ENDS: dict[str, list[dict[str, Any]]] = {
     "activation": [{**RAW, "activation": "softmax"}],
@@ -313,6 +317,7 @@ def test_a_saturated_answer_is_unlearned_in_the_other_ways_to_train() -> None:
 
 
 # --- options that stand for themselves (found by fuzzing) -------------------------------------------------------------
+# Reports: pytorch/pytorch #184031 (tau 0), microsoft/onnxruntime-genai #1211 (temperature 0), pjreddie/darknet #144.
 FIXED = {"type": "softmax", "softmax_variant": "grid"}
 REPLACED: dict[str, dict[str, Any]] = {
     "layers[0].temperature": {"type": "softmax", "temperature": 0},
@@ -372,6 +377,7 @@ def test_extreme_temperatures_give_their_limits(variant: str, temperature: float
 
 
 # --- logits that are no numbers (found by an attack: the compiled sparsemax never ended) ------------------------------
+# A report: InternLM/lmdeploy #3059.
 @pytest.mark.parametrize("variant", ["standard", "sparse", "entmax", "gumbel"])
 @pytest.mark.parametrize("x", [[1e38, 1e38, 1.0, 1.0], [1e38, -1e38, 0.0, 0.0]], ids=["infinite", "both infinities"])
 def test_infinite_logits_are_an_error(device: str, variant: str, x: list[float]) -> None:
