@@ -25,7 +25,7 @@ TEXTS = ["a bee", "", "the quick brown fox jumps", "z", "over " * 60]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def folder(tmp_path: Path, name: str = "bert", **files: Any) -> Path:
+def folder(tmp_path: Path, name: str = "bert", /, **files: Any) -> Path:
     """A copy of a tiny encoder with a vocabulary of letters and further JSON files; `__` in a name is a slash."""
     place = tmp_path / name
     shutil.copytree(DATA / "encoders" / name, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import gguf
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 import loom_py
 from loom_py.errors import InputError
@@ -118,6 +120,22 @@ def test_quantised_activations(tmp_path: Path) -> None:
     for ids in expected("bert")[0]:
         assert relative(quick.hidden(ids), exact.hidden(ids)) < 2e-3
     device.close()
+
+
+def test_names_of_older_checkpoints(tmp_path: Path) -> None:
+    """Google's call a norm's vectors gamma and beta, and the first sentence encoders leave out a word of each name."""
+    for name in ("bert", "bert-mlm"):
+        place = tmp_path / name
+        shutil.copytree(FOLDER / name, place)
+        weights = load_file(place / "model.safetensors")
+        old = {
+            n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): w
+            for n, w in weights.items()
+        }
+        save_file(old, place / "model.safetensors")
+        texts, key, references = expected(name)
+        model = encoder(place, None)
+        assert relative(model.hidden(texts[0]) if key == "hidden" else model.logits(texts[0]), references[0]) < 2e-4
 
 
 def test_refusals() -> None:
