@@ -194,7 +194,14 @@ def train_start(handle: int, batches: Any, config: str) -> int:
     """
     options = parse_json(config, where="config")
     steps = training_work(take(handle, Network), plain(batches), options, every_step=True, ahead=True)
-    return keep(Task(steps, lambda p: p.to_json() if p.epoch_done else None, lambda result: result.to_json()))
+    return keep(
+        Task(
+            steps,
+            lambda p: p.to_json() if p.epoch_done else None,
+            lambda result: result.to_json(),
+            lambda: take(handle, Network),  # disposed of by now, it ends
+        )
+    )
 
 
 def task_advance(handle: int, budget_ms: float) -> str:

@@ -17,12 +17,18 @@ class Task:
     - `steps`: the work; each `next` is one whole step.
     - `event`: the event for a step; None for no event.
     - `result`: the result, made from the generator's return value.
+    - `check`: called before every slice; what it raises ends the task.
     """
 
     def __init__(
-        self, steps: Iterator[Any], event: Callable[[Any], Any], result: Callable[[Any], Any] = lambda value: value
+        self,
+        steps: Iterator[Any],
+        event: Callable[[Any], Any],
+        result: Callable[[Any], Any] = lambda value: value,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         self._steps = steps
+        self._check = check
         self._event = event
         self._result = result
         self.done = False
@@ -40,6 +46,7 @@ class Task:
         result = None
         limit = time.perf_counter() + budget_ms / 1000
         try:
+            self._check()
             while True:
                 step = next(self._steps)
                 if isinstance(step, Waiting):

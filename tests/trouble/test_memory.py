@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loom_py.bridge import api, models
@@ -127,3 +128,16 @@ def test_every_link_of_a_chain_lets_go() -> None:
     gc.collect()
     assert [reference() for reference in references] == [None] * 4
     assert str(error) == "worse"
+
+
+# Found by attack: a network that was disposed of in mid-training went on training to its last epoch.
+def test_a_disposed_network_ends_its_training() -> None:
+    layer = {"type": "dense", "input_size": 2, "output_size": 2}
+    handle = api.create_network(json.dumps({"layers": [layer]}), 1)
+    batches = [{"input": np.ones(2, np.float32), "target": np.ones(2, np.float32)}]
+    task = api.train_start(handle, batches, json.dumps({"Epochs": 10**7}))
+    assert not api.advance(task, 5)["done"]
+    release(handle)
+    with pytest.raises(InputError, match="this object was disposed"):
+        api.advance(task, 5)
+    api.task_close(task)
