@@ -101,16 +101,28 @@ class CheckpointWeights:
         """Bytes of all of them in the file."""
         return sum(info.nbytes for stored in self._stored.values() for info in stored.infos)
 
-    def device_bytes(self, name: str) -> int:
-        """Bytes of a weight once a device has it by `upload`."""
+    def device_storage(self, name: str) -> str:
+        """How a device keeps a weight.
+
+        Matrices stay as they are stored where devices multiply them so; blocks of other kinds become Q8_0, numbers of 8
+        bits F16 where it holds them, others F32.
+        """
         stored = self._stored[name]
         kinds = {info.dtype for info in stored.infos}
-        storage, quantised = next(iter(kinds)), all(STORAGE[kind].quantised for kind in kinds)
-        if len(stored.shape) != 2 or (quantised and stored.transposed):
-            storage = "F32"
-        elif len(kinds) > 1 or storage not in AS_STORED:
-            storage = "Q8_0" if quantised else "F32"
-        return prod(stored.shape) // STORAGE[storage].block * STORAGE[storage].size
+        if len(stored.shape) != 2:
+            return "F32"
+        if all(STORAGE[kind].quantised for kind in kinds):
+            if stored.transposed:
+                return "F32"
+            return next(iter(kinds)) if len(kinds) == 1 and kinds <= {*AS_STORED} else "Q8_0"
+        if len(kinds) == 1 and kinds <= {*AS_STORED}:
+            return next(iter(kinds))
+        return "F16" if kinds <= {*SCALED} else "F32"
+
+    def device_bytes(self, name: str) -> int:
+        """Bytes of a weight once a device has it by `upload`."""
+        kind = STORAGE[self.device_storage(name)]
+        return prod(self._stored[name].shape) // kind.block * kind.size
 
     def numpy_bytes(self, name: str) -> int:
         """Bytes of a weight as float32."""
@@ -131,25 +143,13 @@ class CheckpointWeights:
         return np.ascontiguousarray(weight, dtype=np.float32)
 
     def upload(self, name: str, device: Device) -> StoredWeight:
-        """The weight in a device's memory: matrices as stored where the device can use them so.
-
-        Blocks of other kinds become Q8_0, numbers of 8 bits F16 where it holds them, others F32. Raises `ModelError`
-        for NaN or infinity.
-        """
+        """The weight in a device's memory, as `device_storage` says. Raises `ModelError` for NaN or infinity."""
         stored = self._stored[name]
-        storage, *others = {info.dtype for info in stored.infos}
-        quantised = all(STORAGE[kind].quantised for kind in (storage, *others))
-        raw = len(stored.shape) == 2 and not (quantised and stored.transposed)
-        if not raw or not (quantised or (storage in AS_STORED and not others)):
-            narrow = {storage, *others} <= {*SCALED}
-            return StoredWeight(_upload(device, self.numbers(name), len(stored.shape), narrow))
-        parts = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
-        if others or storage not in AS_STORED:
-            kinds = [info.dtype for info in stored.infos]
-            parts = [
-                part if kind == "Q8_0" else requantise(part, kind) for part, kind in zip(parts, kinds, strict=True)
-            ]
-            storage = "Q8_0"
+        storage, kinds = self.device_storage(name), [info.dtype for info in stored.infos]
+        if len(stored.shape) != 2 or (storage in ("F32", "F16") and {*kinds} != {storage}):
+            return StoredWeight(_upload(device, self.numbers(name), len(stored.shape), storage == "F16"))
+        raw = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
+        parts = [part if kind == storage else requantise(part, kind) for part, kind in zip(raw, kinds, strict=True)]
         rows = _joined(parts)
         if not _finite(rows, storage):
             raise self._not_finite(name)

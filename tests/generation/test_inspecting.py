@@ -23,6 +23,8 @@ from loom_py.runtime.simd import SimdDevice
 from ..browser import tiny_checkpoint
 from ..formats.tiny_gguf import write_tiny_gguf
 from ..models.families import CASES, FOLDER
+from ..models.test_eight_bits import FP8
+from ..models.test_eight_bits import write as write_eight_bits
 
 
 @pytest.fixture
@@ -62,6 +64,18 @@ def test_memory_is_what_loading_takes(simd: SimdDevice, tmp_path: Path, kind: st
     tensors = len(list(model.model.decoder.weights())) + 4
     expected = report.memory.weights + report.memory.cache
     assert 0 <= resident(model, report.memory.tokens) - expected <= 64 * tensors + 0.02 * expected
+    model.close()
+
+
+def test_memory_of_weights_of_eight_bits(simd: SimdDevice, tmp_path: Path) -> None:
+    """A device keeps them as float16."""
+    write_eight_bits(tmp_path, "F8_E4M3", "block", "_scale_inv", FP8)
+    report = report_on(tmp_path)
+    assert report.memory is not None
+    model = load_model(tmp_path, device=simd)
+    tensors = len(list(model.model.decoder.weights())) + 4 * model.model.decoder.facts.num_hidden_layers
+    expected = report.memory.weights + report.memory.cache
+    assert 0 <= resident(model, report.memory.tokens) - expected <= 64 * tensors
     model.close()
 
 
