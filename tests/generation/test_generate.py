@@ -143,7 +143,7 @@ def test_bad_prompts(ids: list[int], message: str) -> None:
 def test_overlapping_stop_strings_do_not_depend_on_tokens(stop: tuple[str, ...], text: str) -> None:
     results: set[str] = set()
     for cuts in range(1 << (len(text) - 1)):
-        stream, shown, start = StopFilter(stop), "", 0
+        stream, shown, start, stopped = StopFilter(stop), "", 0, False
         for end in range(1, len(text) + 1):
             if end < len(text) and not cuts >> (end - 1) & 1:
                 continue
