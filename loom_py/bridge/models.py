@@ -141,13 +141,13 @@ def chat_start(handle: int, messages: Iterable[str], options: str) -> int:
     model = _language_model(handle)
     settings, special = _settings(options)
 
-    def prompt(text: str) -> Prompt:
+    def prompt(text: str) -> Generator[Encoding, None, Prompt]:
         value = parse_json(text, where="messages")
         if not isinstance(value, list) or not all(
             isinstance(m, dict) and isinstance(m.get("role"), str) for m in value
         ):
             raise InputError("expected an array of {role, content}", where="messages")
-        return model.chat_prompt(value, **special)
+        return (yield from model.chat_prompt_steps(value, **special))
 
     return _generation(model, messages, prompt, settings)
 
@@ -157,7 +157,12 @@ def complete_start(handle: int, prompt: Iterable[str], options: str) -> int:
     settings, special = _settings(options)
     if "template" in special:
         raise InputError("belongs to a chat", where="options.template")
-    return _generation(_language_model(handle), prompt, lambda text: Prompt.of(text, **special), settings)
+
+    def whole(text: str) -> Generator[Encoding, None, Prompt]:
+        yield from ()
+        return Prompt.of(text, **special)
+
+    return _generation(_language_model(handle), prompt, whole, settings)
 
 
 def chosen_experts(handle: int, start: int) -> str:
@@ -174,7 +179,10 @@ def profile_start(handle: int, tokens: int, context: int | None, repeats: int) -
 
 
 def _generation(
-    model: LanguageModel, pieces: Iterable[str], prompt: Callable[[str], Prompt], options: GenerationOptions
+    model: LanguageModel,
+    pieces: Iterable[str],
+    prompt: Callable[[str], Generator[Encoding, None, Prompt]],
+    options: GenerationOptions,
 ) -> int:
     """Of a text that comes in pieces, since each takes a while to cross from JavaScript."""
 
@@ -183,7 +191,7 @@ def _generation(
         for piece in pieces:
             text.append(piece)
             yield Encoding()
-        generation = model.events(prompt("".join(text)), options)
+        generation = model.events((yield from prompt("".join(text))), options)
         try:
             yield from generation
         finally:

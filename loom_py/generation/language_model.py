@@ -29,6 +29,7 @@ from .token_ids import token_ids
 
 Event = Encoding | PrefillProgress | GeneratedToken | Waiting
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 
 class Generation(Generic[E], Iterator[E]):
@@ -219,6 +220,17 @@ class LanguageModel:
         - `template`: the name of one of several; the default is `default`, or `tool_use` if there are `tools`.
         - `variables`: of the template, such as `tools`.
         """
+        return to_end(self.chat_prompt_steps(messages, parse_special=parse_special, template=template, **variables))
+
+    def chat_prompt_steps(
+        self,
+        messages: Sequence[dict[str, Any]],
+        *,
+        parse_special: bool = False,
+        template: str | None = None,
+        **variables: Any,
+    ) -> Generator[Encoding, None, Prompt]:
+        """`chat_prompt` in steps, between which one may stop."""
         if self.template is None:
             raise TemplateError(
                 "has no chat template", where=self.name, remedy="Use completion, or an instruction-tuned model."
@@ -229,7 +241,9 @@ class LanguageModel:
         if template is None:
             template = "tool_use" if variables.get("tools") and "tool_use" in self.template.names else "default"
         chosen = self.template.variant(template)
-        return chosen.prompt(list(messages), add_generation_prompt=True, parse_special=parse_special, **variables)
+        return (
+            yield from _as_encoding(chosen.prompt_steps(list(messages), True, parse_special=parse_special, **variables))
+        )
 
     def prompt_ids(self, prompt: str | Prompt) -> list[int]:
         """The ids that `prompt` is fed as: what begins a text comes once, and no end token behind it."""
@@ -337,13 +351,13 @@ class LanguageModel:
 
     def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
         """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
-        steps = self.tokenizer.prompt_steps(prompt, self.eos_ids)
+        encoding = _as_encoding(self.tokenizer.prompt_steps(prompt, self.eos_ids))
         while True:
             try:
-                next(steps)
+                event = next(encoding)
             except StopIteration as stop:
                 return stop.value
-            yield Encoding()
+            yield event
             self._check_open()
 
     def _check_open(self) -> None:
@@ -370,3 +384,13 @@ def _options(options: object) -> GenerationOptions:
         remedy = "Write GenerationOptions(max_tokens=…), or GenerationOptions.from_json for an object."
         raise InputError(f"expected GenerationOptions, got {got}", where="options", remedy=remedy)
     return options
+
+
+def _as_encoding(steps: Generator[None, None, T]) -> Generator[Encoding, None, T]:
+    """Steps of work on a prompt as events."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield Encoding()

@@ -7,13 +7,14 @@ HTML escapes, `raise_exception`, `strftime_now`), narrowed and metered by `templ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from ..errors import FormatError, InputError, TemplateError
+from ..progress import to_end
 from ..schema.foreign import foreign_text
-from .marked import Marked, concat, marks_of
+from .marked import Marked, marks_of
 from .prompt import Prompt, well_formed
 
 MAX_TEMPLATE = 128 * 1024  # characters; the longest in use are about 30 000
@@ -116,6 +117,17 @@ class ChatTemplate:
         parse_special: bool = False,
         **kwargs: Any,
     ) -> Prompt:
+        """`prompt_steps` to the end."""
+        return to_end(self.prompt_steps(messages, add_generation_prompt, parse_special=parse_special, **kwargs))
+
+    def prompt_steps(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        add_generation_prompt: bool = True,
+        *,
+        parse_special: bool = False,
+        **kwargs: Any,
+    ) -> Generator[None, None, Prompt]:
         """The prompt for `messages`, each with a `role` and `content` (text, or a list of parts).
 
         All that comes from the messages and `kwargs` is literal in it, wherever the template puts it: only what the
@@ -142,10 +154,8 @@ class ChatTemplate:
             "messages": [_plain(message, f"messages[{i}]", text) for i, message in enumerate(messages)],
             "add_generation_prompt": bool(add_generation_prompt),
         }
-        self._sandbox.begin()
         try:
-            context = self._template.new_context(variables)
-            rendered = concat(self._template.root_render_func(context))
+            rendered = yield from self._sandbox.render_steps(self._template, variables)
             return Prompt.of_marks(str.__str__(rendered), marks_of(rendered))
         except Exception as error:
             raise self._error(error) from None

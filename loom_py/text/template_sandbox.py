@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from inspect import isawaitable
 from typing import Any
 
-from jinja2 import nodes, pass_context
+from jinja2 import Template, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
@@ -26,11 +26,10 @@ from markupsafe import Markup
 from .marked import Marked, carries_marks, concat, percent, unmarked
 from .template_budget import (
     MAX_BITS,
-    MAX_DEPTH,
+    MAX_FIELDS,
     MAX_ITEMS,
+    MAX_LAZY,
     MAX_LEVELS,
-    MAX_SECONDS,
-    MAX_STEPS,
     MAX_TEXT,
     MAX_WIDTH,
     BudgetError,
@@ -40,6 +39,7 @@ from .template_budget import (
 )
 from .template_filters import FILTERS, FUNCTIONS, MarkedFormatter
 from .template_metering import Generation, check_nesting, metered
+from .template_steps import Budget, Pause, pieces_of
 
 _STR_NAMES = """
 capitalize casefold center count endswith find format index isalnum isalpha isascii isdecimal isdigit isidentifier
@@ -63,7 +63,6 @@ _SIZED_FILTERS = ("batch", "center", "format", "indent", "round", "slice", "tojs
 _WRITING_FILTERS = frozenset(("string", "safe", "urlencode"))
 """They write a value out anew, and know nothing of marks."""
 _WIDE_FORMAT = re.compile(r"\d{5}|\{[^{}]*\{|%[^a-zA-Z%]*\*")
-_FIELD = re.compile(r"%|\{")
 _NUMBER = re.compile(r"\d+")
 _BACKWARDS = frozenset(("rfind", "rindex", "rpartition", "rsplit"))
 """These compare the needle again at every position, unlike forward searches."""
@@ -71,7 +70,10 @@ _STRIPS = frozenset(("lstrip", "rstrip", "strip"))
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of one template. `begin` refills the budget."""
+    """The environment of one template.
+
+    It renders by coroutines, so that long work can pause; filters are Jinja's synchronous ones all the same.
+    """
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     concat = staticmethod(concat)  # of blocks, macros and the whole output
@@ -84,6 +86,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             finalize=_finalize,
             optimized=False,
             cache_size=0,
+            enable_async=True,
         )
         self.spend = self._spend  # one object, so that `call` can tell it from the template's own calls
         for name in _REMOVED_FILTERS:
@@ -93,23 +96,28 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals |= FUNCTIONS
         del self.globals["lipsum"]
         self._allowed = tuple(self.globals.values())
-        self.begin()
+        self._budget = Budget()
 
-    def begin(self) -> None:
-        self._steps = MAX_STEPS
-        self._chars = MAX_TEXT
-        self._depth = 0
-        self._deadline = time.monotonic() + MAX_SECONDS
+    def render_steps(self, template: Template, variables: dict[str, Any]) -> Generator[None, None, str]:
+        """What a template of this environment writes; yields every few hundredths of a second of work."""
+        budget = self._budget = Budget()
+        steps = pieces_of(template.root_render_func(template.new_context(variables)))  # type: ignore[arg-type]
+        try:
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    return concat(stop.value)
+                yield
+                budget.go_on()
+                self._budget = budget  # another rendering may have begun meanwhile
+        finally:
+            steps.close()
 
     # -- the budget
 
     def _spend(self, steps: int, chars: int = 0) -> None:
-        self._steps -= steps
-        self._chars -= chars
-        if self._chars < 0:
-            raise BudgetError(f"the output is longer than {MAX_TEXT} characters")
-        if self._steps < 0 or time.monotonic() > self._deadline:
-            raise BudgetError("the template takes too many steps")
+        self._budget.spend(steps, chars)
 
     def weigh(self, value: Any) -> Any:
         """`value` itself, if a container written out in full stays within the limits."""
@@ -186,22 +194,31 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         if __obj is __self.spend:
-            return __self._spend(*args)
+            __self._spend(*args)
+            return Pause() if __self._budget.pauses else None
         if getattr(__obj, "__self__", None) is __self:  # inserted by the rewriting; a template cannot name them
             return __obj(*args)
         __self._spend(2)
-        __self._depth += 1
-        if __self._depth > MAX_DEPTH:
-            raise BudgetError(f"calls are nested more than {MAX_DEPTH} deep")
+        __self._budget.enter()
         try:
             owner = getattr(__obj, "__self__", None)
             if isinstance(owner, str):
                 args = __self.check_method(__obj.__name__, owner, args)
                 if type(owner) is str and carries_marks([args, kwargs]):
                     __obj = getattr(unmarked(owner), __obj.__name__)
-            return __self.weigh(super().call(__context, __obj, *args, **kwargs))
+            result = super().call(__context, __obj, *args, **kwargs)
+            return __self._awaited(result) if isawaitable(result) else __self.weigh(result)
         finally:
-            __self._depth -= 1
+            __self._budget.leave()
+
+    async def _awaited(self, result: Awaitable[Any]) -> Any:
+        """What a macro gives, whose body runs only now."""
+        budget = self._budget
+        budget.enter()
+        try:
+            return self.weigh(await result)
+        finally:
+            budget.leave()
 
     # -- what a template may touch
 
@@ -242,6 +259,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _meter(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A filter that is charged for, refuses absurd widths, and yields lazy results item by item."""
+        if getattr(function, "jinja_async_variant", False):
+            function = function.__wrapped__  # type: ignore[attr-defined]  # the synchronous one
 
         @functools.wraps(function)
         def paid(*args: Any, **kwargs: Any) -> Any:
@@ -265,7 +284,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             elif name == "join":
                 args = tuple(self._bounded(value) if i and _is_lazy(value) else value for i, value in enumerate(args))
                 parts = next((value for value in args if isinstance(value, (list, tuple, dict))), ())
-                check_length(sum(len(self.text(part)) for part in parts) + len(parts) * max(map(len, texts), default=0))
+                between = len(parts) * max(map(len, texts), default=0)
+                check_length(between)
+                check_length(between + sum(len(p) if isinstance(p, str) else len(self.text(p)) for p in parts))
             result = function(*args, **kwargs)
             if name in _WRITING_FILTERS and type(result) is str and carries_marks(given):
                 result = Marked(result)
@@ -277,12 +298,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def check_format(self, pattern: str, values: Any) -> None:
         """Refuses a format whose text could be too long: its fields are priced at the longest value and every width."""
+        fields = pattern.count("%") + pattern.count("{")
+        if fields > MAX_FIELDS:
+            raise BudgetError(f"a format has more than {MAX_FIELDS} fields")
         if _WIDE_FORMAT.search(pattern):
             raise SecurityError("widths of five digits, or widths given as values, are refused in a format")
         self.weigh(values)
         entries = values.values() if isinstance(values, dict) else values
         longest = max((len(self.text(value)) for value in entries), default=0)
-        fields = sum(1 for _ in _FIELD.finditer(pattern))
         widths = sum(int(number[0]) for number in _NUMBER.finditer(pattern))
         check_length(len(pattern) + fields * longest + widths)
 
@@ -313,7 +336,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return args
 
     def _pay_items(self, values: Iterable[Any]) -> Iterator[Any]:
-        for value in values:
+        for count, value in enumerate(values):
+            if count == MAX_LAZY:
+                raise BudgetError(f"a filter is given more than {MAX_LAZY} entries")
             self._spend(1)
             yield value
 
