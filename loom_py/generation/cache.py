@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,9 @@ from ..models.windows import STEP, first_rows, steps_needed, windowed
 from ..runtime.device import Device, Executable, release
 from ..runtime.tensor import DeviceTensor
 
+FIRST_BYTES = 1 << 26
+"""What a cache may take at the beginning; where it would be more, it begins with half as many positions."""
+
 
 class Cache(ABC):
     """Keys and values, windows of them, tails of convolutions: whatever the layers keep; grows by doubling.
@@ -27,7 +31,7 @@ class Cache(ABC):
     """
 
     smallest: ClassVar[int]
-    """Capacity to begin with."""
+    """Capacity to begin with, where that takes no more than `FIRST_BYTES`."""
 
     def __init__(self, decoder: Decoder, limit: int | None = None) -> None:
         most = decoder.facts.max_position_embeddings
@@ -66,13 +70,20 @@ class Cache(ABC):
                 remedy="Shorten the prompt or the conversation.",
             )
         if length > self.capacity:
-            self.grow(min(self.limit, max(self.smallest, length, 2 * self.capacity)))
+            self.grow(min(self.limit, max(self._first, length, 2 * self.capacity)))
         longer = self._decoder.facts.longer
         if longer is not None and self.decoder is self._decoder and length > longer.positions:
             ids = self.ids
             self._change(longer.decoder)
             return ids
         return []
+
+    @property
+    def _first(self) -> int:
+        """Capacity to begin with: of larger models half of the smallest."""
+        grows = (kept for kept in self.kept.values() if kept.rows is None)
+        position = sum(prod(kept.shape) * np.dtype(kept.dtype).itemsize for kept in grows)
+        return self.smallest if self.smallest * position <= FIRST_BYTES else self.smallest // 2
 
     @abstractmethod
     def grow(self, capacity: int) -> None:

@@ -57,6 +57,19 @@ def make_cache(request: pytest.FixtureRequest) -> Iterator[Callable[..., tuple[C
     device.close()
 
 
+def test_a_large_models_cache_begins_smaller(
+    make_cache: Callable[..., tuple[Cache, Values, Fill]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """512 positions of Qwen3-0.6B's keys and values would take a third of its weights in Q4_0."""
+    for kind in (NumpyCache, DeviceCache):
+        monkeypatch.setattr(kind, "smallest", 8)
+    for limit, expected in ((8 * 2 * 2 * 3 * 4, 8), (8 * 2 * 2 * 3 * 4 - 1, 4)):
+        monkeypatch.setattr("loom_py.generation.cache.FIRST_BYTES", limit)
+        cache, _, _ = make_cache(KEYS, TAIL)
+        cache.reserve(1)
+        assert cache.capacity == expected
+
+
 @pytest.mark.parametrize("smallest", [4])
 def test_growing_keeps_positions_and_tails(
     make_cache: Callable[..., tuple[Cache, Values, Fill]], smallest: int, monkeypatch: pytest.MonkeyPatch
