@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-FORMATS = {"q4_1": "Q4_1", "f32": "f32", "q8_0": "Q8_0", "q4_0": "Q4_0"}
-"""Formats of the language model's weights."""
+FORMATS = {
+    "q4_1": "Q4_1", "f32": "f32", "q8_0": "Q8_0", "q4_0": "Q4_0",
+    "qwen3-0.6b": "Qwen3-0.6B's shape, Q4_0", "llama-3.2-1b": "Llama-3.2-1B's shape, Q4_0",
+}  # fmt: skip
+"""Formats of the language model's weights, and larger models with random ones."""
 
 
 BEFORE = "before:"

@@ -211,7 +211,6 @@ def main() -> None:
             for path in sorted((folder / cases.DATA).iterdir()):
                 files.place(path, before / cases.DATA / path.name)
         models: dict[str, weights.ModelFile] = {}
-        decode = None
         if not options.only or {"short", "long", "far", "language"} & set(options.only):
             source = weights.demo_model()
             for key in options.formats:
@@ -219,7 +218,6 @@ def main() -> None:
                 for site in filter(None, (folder, before)):
                     browser.place_model(models[key].path, site, key)
             tokenizer = load_tokenizer(source)
-            decode = tokenizer.decode
             program += cases.language(tokenizer, models, options.runs, quick=options.quick)
         program = [case for case in program if selected(case)]
         with browser.open_hall(folder, before) as hall:
@@ -234,7 +232,7 @@ def main() -> None:
             for key in models:
                 language = [case for case in program if case.kind == "language"]
                 seats = contestants.for_language(facts["cores"], key, browser.model_url(key), against=bool(before))
-                bench.play(seats, language, decode)
+                bench.play(seats, language, load_tokenizer(models[key].path).decode)
             limits_last = limits_of(hall, threads)
     limits = {
         n: {kernel: max(rate, limits_last[n][kernel]) for kernel, rate in row.items()}

@@ -8,6 +8,9 @@ from typing import Any
 
 from tools import console, files, paths
 
+from . import random_models
+from .random_models import SHAPES
+
 FILE_TYPES = {"f32": "ALL_F32", "q8_0": "MOSTLY_Q8_0", "q4_0": "MOSTLY_Q4_0"}
 KEPT = ("general.architecture", "general.file_type")
 """Metadata that the writer sets by itself, or that changes."""
@@ -41,6 +44,8 @@ def provide(source: Path, format: str) -> Path:
     """`source` itself for its own format, else the copy in the cache, written if it is missing."""
     if format == "q4_1":
         return source
+    if format in SHAPES:
+        return random_models.provide(format, source)
     target = paths.cache("bench", f"{source.stem.rsplit('.', 1)[0]}.{format}.gguf")
     if not target.is_file():
         console.detail(f"{target.name}: the weights of {source.name} as {format}")
@@ -83,12 +88,16 @@ def describe(path: Path, format: str) -> ModelFile:
 
     reader = GGUFReader(path)
 
+    architecture = reader.fields["general.architecture"].contents()
+
     def number(name: str) -> Any:
-        return reader.fields[f"llama.{name}"].contents()
+        return reader.fields[f"{architecture}.{name}"].contents()
 
     matrices = [t for t in reader.tensors if len(t.shape) > 1]
     head = sum(int(t.n_elements) for t in matrices if t.name == "token_embd.weight")
-    width = number("embedding_length")
+    heads, width = number("attention.head_count"), number("embedding_length")
+    own = f"{architecture}.attention.key_length" in reader.fields
+    size = number("attention.key_length") if own else width // heads
     return ModelFile(
         format=format,
         path=path,
@@ -96,6 +105,6 @@ def describe(path: Path, format: str) -> ModelFile:
         head_weights=head,
         block_weights=sum(int(t.n_elements) for t in matrices) - head,
         blocks=number("block_count"),
-        attention_width=width,
-        key_width=width // number("attention.head_count") * number("attention.head_count_kv"),
+        attention_width=size * heads,
+        key_width=size * number("attention.head_count_kv"),
     )
