@@ -101,7 +101,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def render_steps(self, template: Template, variables: dict[str, Any]) -> Generator[None, None, str]:
         """What a template of this environment writes; yields every few hundredths of a second of work."""
         budget = self._budget = Budget()
-        steps = pieces_of(template.root_render_func(template.new_context(variables)))  # type: ignore[arg-type]
+        rendering: Any = template.root_render_func(template.new_context(variables))  # declared as it is without async
+        steps = pieces_of(rendering)
         try:
             while True:
                 try:
