@@ -17,7 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 PAGES = [page for page in PAGES if page.is_file()]
 SOURCE = (".py", ".js", ".mjs", ".c", ".h", ".def", ".wgsl", ".sh", ".jinja", ".md", ".toml")
 MADE_LATER = ("dist/", "node_modules/", "build/", "models/")  # by the build, by the user
-EXAMPLES = {"app.js", "qwen3.py"}  # names of files that a reader might write
+EXAMPLES = {"app.js"}  # names of files that a reader might write
 # Files that the pages name and that will move there.
 PENDING: set[str] = set()
 
