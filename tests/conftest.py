@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from loom_py.runtime.choice import devices
 
 from .report import TABLES
 
@@ -25,6 +28,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def unchanged_device() -> Iterator[None]:
+    """A test that chooses a device chooses it for itself alone."""
+    before = devices.preference, devices.chosen
+    yield
+    devices.preference, devices.chosen = before
 
 
 @pytest.fixture(scope="session")

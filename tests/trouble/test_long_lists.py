@@ -76,4 +76,5 @@ def test_a_very_long_added_token_does_not_slow_a_text_down(count: int) -> None:
     added = AddedTokens(tokens, lambda content: None, 0, lambda text: text)
     text = "a" * 100_000 + "<0>"
     assert seconds(lambda: list(added.raw.split(text))) < 3
-    assert list(added.raw.split(text)) == [(0, 100_000, None), (100_000, 100_003, 1)]
+    pieces = [piece for piece in added.raw.split(text) if piece[0] < piece[1]]  # empty ones let a stop through
+    assert pieces == [(0, 100_000, None), (100_000, 100_003, 1)]

@@ -178,7 +178,7 @@ def test_a_bundle_keeps_what_it_has(tmp_path: Path) -> None:
         bundle.load_from_string(text)
     with pytest.raises(InputError, match="It has: 'model_a', 'model_b'"):
         bundle.get_model("c")
-    with pytest.raises(InputError, match="expected a Network, got dict"):
+    with pytest.raises(InputError, match="expected a network, got dict"):
         loom_py.ModelBundle({"m": {}})  # type: ignore[dict-item]
     bundle.remove_model("model_a")
     assert bundle.model_ids() == ["model_b"]
