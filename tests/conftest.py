@@ -16,9 +16,10 @@ from .report import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The suite draws the same examples each time, so that its verdict is about the code; the soak draws new ones.
-settings.register_profile("suite", derandomize=True)
-settings.register_profile("campaign", derandomize=False)
+# The suite draws the same examples each time, so that its verdict is about the code; the soak draws new ones. None has
+# a deadline: how long an example takes is about the machine.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("campaign", derandomize=False, deadline=None)
 settings.load_profile("suite")
 
 
