@@ -183,3 +183,49 @@ def test_damaged_programs_are_refused_or_run() -> None:
     assert outcomes["ran"] > 15, outcomes
     assert outcomes["refused"] > 200, outcomes
     device.close()
+
+
+# Found by the soak: a stride that is 0 in 32 bits divided by zero on simd, a norm of 0 above a negative limit on NumPy.
+@pytest.mark.parametrize(
+    ("kernel", "arguments"),
+    [
+        ("conv2d", {"stride": (1, 2**32), "padding": (0, 0)}),
+        ("conv2d", {"stride": (2**31, 1), "padding": (0, 0)}),
+        ("conv2d", {"stride": (0, 1), "padding": (0, 0)}),
+        ("clip_by_norm", {"max_norm": -1.0}),
+        ("clip_by_norm", {"max_norm": float("nan")}),
+        ("clip_by_value", {"limit": -0.5}),
+    ],
+)
+def test_numbers_that_no_kernel_can_use_are_refused(kernel: str, arguments: dict[str, Any]) -> None:
+    ops: Any = TracingOps(kernel)
+    if kernel == "conv2d":
+        shapes = {"x": (2, 1, 5, 5), "kernel": (3, 1, 2, 2), "bias": (3,)}
+        given = {name: ops.tensor(np.ones(shape, np.float32), "input", name) for name, shape in shapes.items()}
+        ops.output("y", ops.conv2d(**given, stride=(1, 1), padding=(0, 0)))
+    else:
+        name = next(iter(arguments))
+        getattr(ops, kernel)(grads=[ops.tensor(np.ones(4, np.float32), "state", "g")], **{name: 1.0})
+    record = json.loads(dump_program(ops.program))
+    assert load_program(json.dumps(record))
+    call(record, kernel)["arguments"] |= {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()}
+    with pytest.raises(FormatError):
+        load_program(json.dumps(record))
+
+
+def test_a_stride_beyond_the_image_reads_one_window() -> None:
+    ops: Any = TracingOps("stride")
+    image = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+    x, kernel = ops.tensor(image, "input", "x"), ops.tensor(np.ones((1, 1, 2, 2), np.float32), "input", "kernel")
+    bias = ops.tensor(np.zeros(1, np.float32), "input", "bias")
+    y = ops.conv2d(x, kernel, bias, stride=(2**31 - 1, 2**31 - 1), padding=(1, 1))
+    ops.output("y", y)
+    gx, gkernel, gbias = ops.conv2d_grad(x, kernel, y, stride=(2**31 - 1, 2**31 - 1), padding=(1, 1))
+    for name, value in (("gx", gx), ("gkernel", gkernel), ("gbias", gbias)):
+        ops.output(name, value)
+    inputs = {"x": image, "kernel": np.ones((1, 1, 2, 2), np.float32), "bias": np.zeros(1, np.float32)}
+    expected, device = replay(ops.program, inputs, {}), SimdDevice()
+    actual = device.compile(ops.program, {}).run(inputs)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(actual[name], value)
+    device.close()

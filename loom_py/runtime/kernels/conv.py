@@ -24,11 +24,12 @@ def _windows(x: Array, size: tuple[int, int], stride: tuple[int, int]) -> Array:
 
 
 MAX_PADDING = 65536
+MAX_STRIDE = 2**31 - 1
 
 
 def _filtered(x: Array, kernel: Array, *, stride: tuple[int, int], padding: tuple[int, int], **_: Array) -> Abstract:
     sizes = [*zip(x.shape[2:], kernel.shape[2:], stride, padding, strict=True)]
-    if any(s < 1 or not 0 <= p <= MAX_PADDING or n + 2 * p < k for n, k, s, p in sizes):
+    if any(not 1 <= s <= MAX_STRIDE or not 0 <= p <= MAX_PADDING or n + 2 * p < k for n, k, s, p in sizes):
         raise misfit(f"no convolution of {tuple(x.shape)} by {tuple(kernel.shape)}, stride {stride}, padding {padding}")
     return alike(x, (x.shape[0], kernel.shape[0], *((n + 2 * p - k) // s + 1 for n, k, s, p in sizes)))
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..abstract import always
+from ..abstract import Abstract, misfit
 from ..kernel import Array, kernel
 from ..signature import signature
 
@@ -71,7 +71,13 @@ def update(
     return declare
 
 
-@kernel(shapes=signature("grads *", rule=always((), "float64"), cost="64 grads"), in_place=("grads",))
+def _norm(max_norm: float, **_: object) -> Abstract:
+    if not max_norm >= 0:  # infinity only measures
+        raise misfit(f"max_norm: {max_norm} must be at least 0")
+    return Abstract((), np.dtype(np.float64))
+
+
+@kernel(shapes=signature("grads *", rule=_norm, cost="64 grads"), in_place=("grads",))
 def clip_by_norm(grads: Sequence[Array], max_norm: float) -> Array:
     """`g ← g · min(1, max_norm / ‖grads‖₂)`, one norm of all (Pascanu et al. 2013) → the norm before."""
     # Squares neither overflow nor vanish; a device without float64 counts subnormal gradients as 0.
@@ -95,7 +101,7 @@ def _scaled_norm(grads: Sequence[Array]) -> float:
     return unit * math.sqrt(sum(float(np.square(g / np.float64(unit)).sum()) for g in grads))
 
 
-@kernel(shapes=signature("grads *", cost="64 grads"), in_place=("grads",))
+@kernel(shapes=signature("grads *", ranges={"limit": {"minimum": 0}}, cost="64 grads"), in_place=("grads",))
 def clip_by_value(grads: Sequence[Array], limit: float) -> None:
     """Every value into `−limit … limit`."""
     for g in grads:
