@@ -105,6 +105,13 @@ class Bert:
         "norm": "output.LayerNorm",
     }
     """Of the parts of a layer."""
+    text_head = ("bert.pooler.dense", "classifier")
+    word_head = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.decoder")
+    """Of the parts of the heads, in order; the last gives the scores."""
+    word_bias: tuple[str, ...] = ("cls.predictions.bias",)
+    """Other names of the last one's bias."""
+    text_activation, word_activation = "tanh", ""
+    """Behind the first part of each head; without one it is the layers' own."""
 
     def __init__(self, config: BertConfig, head: Head | None) -> None:
         self.config, self.head = config, head
@@ -141,18 +148,20 @@ class Bert:
             yield from self.head_weights(self.head)
 
     def head_weights(self, head: Head) -> Iterator[Weight]:
-        """BERT scores words behind a dense layer and a norm, and texts behind its pooler."""
+        """Words are scored behind a dense layer and a norm, texts behind a dense layer (BERT's pooler)."""
         width, vocab = self.facts.hidden_size, self.facts.vocab_size
         if head.kind == "texts":
-            yield from head_matrix(f"{self.body}.pooler.dense", width, width)
-            yield from head_matrix("classifier", len(head.labels), width)
+            dense, out = self.text_head
+            yield from head_matrix(dense, width, width)
+            yield from head_matrix(out, len(head.labels), width)
             return
-        yield from head_matrix("cls.predictions.transform.dense", width, width)
-        yield from old_vectors("cls.predictions.transform.LayerNorm", width)
+        dense, norm, out = self.word_head
+        yield from head_matrix(dense, width, width)
+        yield from old_vectors(norm, width)
         if not self.config.tied:
-            yield Weight("cls.predictions.decoder.weight", (vocab, width))
+            yield Weight(f"{out}.weight", (vocab, width))
         # Where the two differ, the decoder's own counts.
-        yield Weight("cls.predictions.decoder.bias", (vocab,), aliases=("cls.predictions.bias",))
+        yield Weight(f"{out}.bias", (vocab,), aliases=self.word_bias)
 
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         return {"positions": text_positions(ids), "types": types}
@@ -170,16 +179,13 @@ class Bert:
 
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         if self.head is not None and self.head.kind == "texts":
-            pooled = ops.activate("tanh", linear(ops, weights, f"{self.body}.pooler.dense", hidden))
-            return linear(ops, weights, "classifier", pooled)
-        h = activated(ops, self.config.activation, linear(ops, weights, "cls.predictions.transform.dense", hidden))
-        h = layer_norm(ops, weights, "cls.predictions.transform.LayerNorm", h, self.config.eps)
-        return self.words(ops, weights, h, "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
-
-    def words(self, ops: Ops, weights: Tensors, h: Tensor, decoder: str, bias: str) -> Tensor:
-        """Scores of all words, by the weight `decoder` or by their embeddings."""
+            dense, out = self.text_head
+            return linear(ops, weights, out, ops.activate(self.text_activation, linear(ops, weights, dense, hidden)))
+        dense, norm, out = self.word_head
+        h = activated(ops, self.word_activation or self.config.activation, linear(ops, weights, dense, hidden))
+        h = layer_norm(ops, weights, norm, h, self.config.eps)
         tied = f"{self.body}.embeddings.word_embeddings.weight"
-        return ops.linear(h, weights[tied if self.config.tied else decoder], weights[bias])
+        return ops.linear(h, weights[tied if self.config.tied else f"{out}.weight"], weights[f"{out}.bias"])
 
     def layers(self, weights: Mapping[str, NDArray[Any]], head: bool) -> Iterator[tuple[Json, Params]]:
         """Embeddings of texts of the first type, and for each block attention, MLP, and a norm behind each."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .bert import Bert, BertConfig, head_matrix, read_heads
-from .blocks import activated, layer_norm, linear
+from .bert import Bert, BertConfig, read_heads
 from .config import activation
-from .encoder_blocks import old_vectors, text_positions
-from .protocols import Facts, Head, HeadKind, Tensors, Weight
+from .encoder_blocks import text_positions
+from .protocols import Facts, HeadKind
 from .registry import Family
 
 
@@ -31,6 +29,10 @@ class DistilBert(Bert):
         "down": "ffn.lin2",
         "norm": "output_layer_norm",
     }
+    text_head = ("pre_classifier", "classifier")
+    word_head = ("vocab_transform", "vocab_layer_norm", "vocab_projector")
+    word_bias: tuple[str, ...] = ()
+    text_activation = "plain_relu"
 
     @classmethod
     def read(cls, fields: Fields, head: HeadKind | None) -> Self:
@@ -55,28 +57,8 @@ class DistilBert(Bert):
         )
         return cls(config, cls.read_head(fields, head))
 
-    def head_weights(self, head: Head) -> Iterator[Weight]:
-        width, vocab = self.facts.hidden_size, self.facts.vocab_size
-        if head.kind == "texts":
-            yield from head_matrix("pre_classifier", width, width)
-            yield from head_matrix("classifier", len(head.labels), width)
-            return
-        yield from head_matrix("vocab_transform", width, width)
-        yield from old_vectors("vocab_layer_norm", width)
-        if not self.config.tied:
-            yield Weight("vocab_projector.weight", (vocab, width))
-        yield Weight("vocab_projector.bias", (vocab,))
-
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         return {"positions": text_positions(ids)}
-
-    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
-        if self.head is not None and self.head.kind == "texts":
-            pooled = ops.activate("plain_relu", linear(ops, weights, "pre_classifier", hidden))
-            return linear(ops, weights, "classifier", pooled)
-        h = activated(ops, self.config.activation, linear(ops, weights, "vocab_transform", hidden))
-        h = layer_norm(ops, weights, "vocab_layer_norm", h, self.config.eps)
-        return self.words(ops, weights, h, "vocab_projector.weight", "vocab_projector.bias")
 
 
 FAMILY = Family(model_types=("distilbert",), encoder=DistilBert.read)

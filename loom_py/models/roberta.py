@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from .bert import Bert, BertConfig, head_matrix
-from .blocks import layer_norm, linear
-from .encoder_blocks import old_vectors
-from .protocols import Head, HeadKind, Tensors, Weight
+from .bert import Bert, BertConfig
+from .protocols import Head, HeadKind
 from .registry import Family
 
 
@@ -25,6 +22,10 @@ class Roberta(Bert):
     """
 
     body = "roberta"
+    text_head = ("classifier.dense", "classifier.out_proj")
+    word_head = ("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder")
+    word_bias = ("lm_head.bias",)
+    word_activation = "gelu"
 
     def __init__(self, config: BertConfig, head: Head | None, padding: int) -> None:
         super().__init__(config, head)
@@ -35,30 +36,10 @@ class Roberta(Bert):
         padding = fields.integer("pad_token_id", default=1, minimum=0, maximum=1 << 24)
         return cls(BertConfig.read(fields, reserved=padding + 1), cls.read_head(fields, head), padding)
 
-    def head_weights(self, head: Head) -> Iterator[Weight]:
-        width, vocab = self.facts.hidden_size, self.facts.vocab_size
-        if head.kind == "texts":
-            yield from head_matrix("classifier.dense", width, width)
-            yield from head_matrix("classifier.out_proj", len(head.labels), width)
-            return
-        yield from head_matrix("lm_head.dense", width, width)
-        yield from old_vectors("lm_head.layer_norm", width)
-        if not self.config.tied:
-            yield Weight("lm_head.decoder.weight", (vocab, width))
-        yield Weight("lm_head.decoder.bias", (vocab,), aliases=("lm_head.bias",))
-
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """Tokens that are padding have one position, and the others are counted without them."""
         real = ids != self.padding
         return {"positions": np.where(real, np.cumsum(real), 0) + self.padding, "types": types}
-
-    def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
-        if self.head is not None and self.head.kind == "texts":
-            pooled = ops.activate("tanh", linear(ops, weights, "classifier.dense", hidden))
-            return linear(ops, weights, "classifier.out_proj", pooled)
-        h = ops.activate("gelu", linear(ops, weights, "lm_head.dense", hidden))
-        h = layer_norm(ops, weights, "lm_head.layer_norm", h, self.config.eps)
-        return self.words(ops, weights, h, "lm_head.decoder.weight", "lm_head.decoder.bias")
 
 
 FAMILY = Family(model_types=("roberta", "xlm-roberta"), encoder=Roberta.read)
