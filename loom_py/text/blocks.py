@@ -6,6 +6,7 @@ A text is cut where that changes nothing, or work on it goes on where it stopped
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -54,3 +55,14 @@ def listed(items: Iterable[T], turns: int = TURNS) -> Generator[None, None, list
         if len(some) == turns:
             yield
     return result
+
+
+def neighbours(count: int) -> Generator[None, None, tuple[array[int], array[int]]]:
+    """The places after and before each of `count` symbols in a row; yields after each `BLOCK`."""
+    after, before = array("q"), array("q")
+    for first in range(0, count, BLOCK):
+        last = min(first + BLOCK, count)
+        after.extend(range(first + 1, last + 1))
+        before.extend(range(first - 1, last - 1))
+        yield
+    return after, before

@@ -7,14 +7,13 @@ heap over a linked list, in O(n log n).
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import TokenizerError
 from ..progress import to_end
-from .blocks import BLOCK, listed
+from .blocks import BLOCK, listed, neighbours
 from .word_model import WordModel, byte_ids, unknown_id
 
 _SHORT = 48  # symbols; above, the heap is faster
@@ -155,12 +154,7 @@ class BPE(WordModel):
         """`ids[i] = -1` marks a symbol swallowed by one to its left. Heap entries are rank << 96 | place << 32 | id."""
         find = self._pairs.get
         count = len(ids)
-        after, before = array("q"), array("q")
-        for first in range(0, count, BLOCK):
-            last = min(first + BLOCK, count)
-            after.extend(range(first + 1, last + 1))
-            before.extend(range(first - 1, last - 1))
-            yield
+        after, before = yield from neighbours(count)
         heap: list[int] = []
 
         def entry(place: int, pair: int) -> int:

@@ -9,10 +9,9 @@ O(n log n) by a heap over a linked list.
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Collection, Generator, Iterable, Sequence
 
-from .blocks import BLOCK, listed
+from .blocks import BLOCK, listed, neighbours
 from .word_model import WordModel, byte_ids
 
 _TURNS = 4096  # merges of one step
@@ -80,12 +79,7 @@ class ScoreBPE(WordModel):
         costs, unused = self._costs, self._unused
         symbols = yield from listed(word, BLOCK)
         count = len(symbols)
-        after, before = array("q"), array("q")
-        for first in range(0, count, BLOCK):
-            last = min(first + BLOCK, count)
-            after.extend(range(first + 1, last + 1))
-            before.extend(range(first - 1, last - 1))
-            yield
+        after, before = yield from neighbours(count)
         heap: list[tuple[float, int, int, int]] = []  # cost, places of the left and the right symbol, length
         parents: dict[str, tuple[str, str]] = {}
 
