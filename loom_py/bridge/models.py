@@ -81,11 +81,8 @@ def embed_start(handle: int, texts: Iterable[str], prompt: str | None = None) ->
     model = take(handle, (LanguageModel, TextEncoder))
 
     def steps() -> Generator[Any, None, dict[str, Any]]:
-        text: list[str] = []
-        for piece in texts:
-            text.append(piece)
-            yield Encoding()
-        vectors = yield from model.embed_steps(parse_json("".join(text), where="texts"), prompt=prompt)
+        listed = parse_json((yield from _joined(texts)), where="texts")
+        vectors = yield from model.embed_steps(listed, prompt=prompt)
         return {"vectors": keep(vectors), "dimension": model.dimension}
 
     return keep(Task(steps(), _embed_event))
@@ -184,14 +181,10 @@ def _generation(
     prompt: Callable[[str], Generator[Encoding, None, Prompt]],
     options: GenerationOptions,
 ) -> int:
-    """Of a text that comes in pieces, since each takes a while to cross from JavaScript."""
 
     def steps() -> Generator[Event, None, dict[str, Any]]:
-        text: list[str] = []
-        for piece in pieces:
-            text.append(piece)
-            yield Encoding()
-        generation = model.events((yield from prompt("".join(text))), options)
+        text = yield from _joined(pieces)
+        generation = model.events((yield from prompt(text)), options)
         try:
             yield from generation
         finally:
@@ -199,6 +192,15 @@ def _generation(
         return {"seed": generation.seed}
 
     return keep(Task(steps(), _generation_event))
+
+
+def _joined(pieces: Iterable[str]) -> Generator[Encoding, None, str]:
+    """A text that comes in pieces, since each takes a while to cross from JavaScript."""
+    text: list[str] = []
+    for piece in pieces:
+        text.append(piece)
+        yield Encoding()
+    return "".join(text)
 
 
 def _generation_event(event: Any) -> dict[str, Any] | None:

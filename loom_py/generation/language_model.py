@@ -351,14 +351,7 @@ class LanguageModel:
 
     def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
         """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
-        encoding = _as_encoding(self.tokenizer.prompt_steps(prompt, self.eos_ids))
-        while True:
-            try:
-                event = next(encoding)
-            except StopIteration as stop:
-                return stop.value
-            yield event
-            self._check_open()
+        return (yield from _as_encoding(self.tokenizer.prompt_steps(prompt, self.eos_ids), self._check_open))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -386,11 +379,14 @@ def _options(options: object) -> GenerationOptions:
     return options
 
 
-def _as_encoding(steps: Generator[None, None, T]) -> Generator[Encoding, None, T]:
-    """Steps of work on a prompt as events."""
+def _as_encoding(
+    steps: Generator[None, None, T], check: Callable[[], None] = lambda: None
+) -> Generator[Encoding, None, T]:
+    """Steps of work on a prompt as events, after each of which `check` may end it."""
     while True:
         try:
             next(steps)
         except StopIteration as stop:
             return stop.value
         yield Encoding()
+        check()
