@@ -230,9 +230,9 @@ def test_bad_files_are_named_and_the_others_read(page: Page) -> None:
     good = file("good.txt", "Bees sleep in winter.")
     page.get_by_label("Or files").set_input_files([file(name, data) for name, (data, _) in WRONG.items()] + [good])
     expect(page.locator("#error")).to_contain_text("photo.png", timeout=READ_MS)
-    said = page.locator("#error").inner_text()
+    shown = page.locator("#error").inner_text()
     for _, words in WRONG.values():
-        assert words in said
+        assert words in shown
     expect(page.locator("#notes")).to_contain_text("good.txt")
     page.get_by_role("button", name="Remove good.txt").click()
     expect(page.locator("#error")).to_be_hidden()
