@@ -2,8 +2,9 @@
  *
  * Thread 0 walks the program alone. When a kernel has more than one piece of work, its first `take` opens it: the others
  * enter, take pieces, and leave. Each thread owns a stretch of neighbouring pieces, so that memory is read as one stream,
- * which processors fetch ahead; whoever has done his own helps with the others'. After the kernel thread 0 closes it and waits only for those that are inside, so a
- * thread that sleeps, or is not scheduled, delays no other, and a small kernel costs nothing.
+ * which processors fetch ahead; whoever has done his own helps with the others'. After the kernel thread 0 closes it and
+ * waits only for those that are inside, so a thread that sleeps, or is not scheduled, delays no other, and a small kernel
+ * costs nothing.
  *
  * `opened` counts openings and closings: odd is open. A helper announces itself in `inside` and then checks again whether
  * the kernel is still open; thread 0 closes it and then checks whether any helper is inside. One of the two sees the other.
