@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..text.tokenizer import Tokenizer
 from ..values import whole
 from .cache import Cache
 from .embedding import EmbedProgress, Steps, check_texts, tokenized, vectors_of
+from .embedding_model import EmbeddingModel
 from .generate import Encoding, GeneratedToken, PrefillProgress, check_ids, generate
 from .pooling import Pooling
 from .runner import PREFILL_CHUNK, Runner
@@ -75,7 +75,7 @@ class NoText:
         return ""
 
 
-class LanguageModel:
+class LanguageModel(EmbeddingModel):
     """Text in, text out. Keeps a cache between calls and reuses what two prompts have in common.
 
     **Arguments:**
@@ -97,35 +97,12 @@ class LanguageModel:
         notices: tuple[str, ...] = (),
         sentences: SentenceSettings = PLAIN,
     ) -> None:
-        self.name = name
         self.model = model
-        self._tokenizer = tokenizer
+        super().__init__(name, model, tokenizer, sentences, Pooling(("lasttoken",)), notices)
         self.template = texts.template
         self.eos_ids = frozenset(texts.eos_ids)
         self.defaults = texts.options
-        self.notices = notices
-        self.pooling = sentences.pooling or Pooling(("lasttoken",))
-        self.sentences = replace(sentences, pooling=self.pooling)
         self._idle: tuple[Cache, list[int]] | None = None  # the cache of the last generation, and the ids in it
-        self._closed = False
-
-    @property
-    def device(self) -> str:
-        """Name of the device it runs on."""
-        return self.model.device_name
-
-    @property
-    def activations(self) -> str:
-        """What quantised weights are multiplied with: `f32`, or `q16`."""
-        return self.model.activations
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Raises `InputError` for a model without one."""
-        if self._tokenizer is None:
-            remedy = "Give it token ids, or put its tokenizer.json beside the weights."
-            raise InputError("the model has no tokenizer", where=self.name, remedy=remedy)
-        return self._tokenizer
 
     def logits(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.floating[Any]]:
         """ids (T,) of a whole text → logits of the token after each: (T, V)."""
@@ -139,28 +116,13 @@ class LanguageModel:
     def facts(self) -> Facts:
         return self.model.decoder.facts
 
-    @property
-    def dimension(self) -> int:
-        """Elements of a text's vector."""
-        return self.pooling.width(self.facts.hidden_size)
-
-    def embed(self, texts: Iterable[str], *, prompt: str | None = None) -> NDArray[np.float32]:
-        """Vectors of texts, (N, D), pooled and normalised as the model's files say; long texts are cut.
-
-        - `prompt`: the name of one of the model's prompts to put before each text; its default unless given.
-        """
-        return to_end(self.embed_steps(texts, prompt=prompt))
-
     def embed_steps(self, texts: Iterable[str], *, prompt: str | None = None) -> Steps:
-        """`embed` in steps, between which one may stop."""
         self._check_open()
         listed = check_texts(texts)
-        limit = self.facts.max_position_embeddings
-        limit = min(self.sentences.max_length or limit, limit)
         pooled: list[NDArray[np.float32] | None] = []
         cache = self.model.new_cache()
         try:
-            for text in tokenized(self.tokenizer, listed, self.sentences, limit, prompt):
+            for text in tokenized(self.tokenizer, listed, self.sentences, self.max_length, prompt):
                 if text is not None:
                     cache.truncate(0)
                     hidden = yield from self.model.hidden_steps(text.ids, cache)
@@ -352,10 +314,6 @@ class LanguageModel:
     def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
         """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
         return (yield from _as_encoding(self.tokenizer.prompt_steps(prompt, self.eos_ids), self._check_open))
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InputError("the model was closed", where=self.name, remedy="Load it again.")
 
 
 def _prompt(prompt: object, *, parse_special: bool = True) -> Prompt:

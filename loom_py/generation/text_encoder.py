@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..text.encoding import Encoding
 from ..text.tokenizer import Tokenizer
 from ..values import whole
 from .embedding import EmbedProgress, Steps, TokenizedText, check_texts, packs, tokenized, vectors_of
+from .embedding_model import EmbeddingModel
 from .encoder_runner import EncoderRunner
 from .generate import check_ids
 from .pooling import Pooling
@@ -53,7 +54,7 @@ class Label:
     score: float
 
 
-class TextEncoder:
+class TextEncoder(EmbeddingModel):
     """Texts in, vectors and scores out. What a text gets does not depend on the texts beside it.
 
     **Arguments:**
@@ -72,16 +73,8 @@ class TextEncoder:
         sentences: SentenceSettings,
         notices: tuple[str, ...] = (),
     ) -> None:
-        self.name = name
         self.runner = runner
-        self.notices = notices
-        self._tokenizer = tokenizer
-        self.pooling = sentences.pooling or Pooling()
-        self.sentences = replace(sentences, pooling=self.pooling)
-        limit = self.facts.max_position_embeddings
-        self.max_length = min(sentences.max_length or limit, limit)
-        """Tokens of a text, special ones included; longer ones are cut."""
-        self._closed = False
+        super().__init__(name, runner, tokenizer, sentences, Pooling(), notices)
 
     @property
     def facts(self) -> Facts:
@@ -91,29 +84,6 @@ class TextEncoder:
     def head(self) -> Head | None:
         """What it scores beside its hidden states: words or labels."""
         return self.runner.encoder.head
-
-    @property
-    def device(self) -> str:
-        """Name of the device it runs on."""
-        return self.runner.device_name
-
-    @property
-    def activations(self) -> str:
-        """What quantised weights are multiplied with: `f32`, or `q16`."""
-        return self.runner.activations
-
-    @property
-    def dimension(self) -> int:
-        """Elements of a text's vector."""
-        return self.pooling.width(self.facts.hidden_size)
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Raises `InputError` for a model without one."""
-        if self._tokenizer is None:
-            remedy = "Give it token ids, or put its tokenizer.json beside the weights."
-            raise InputError("the model has no tokenizer", where=self.name, remedy=remedy)
-        return self._tokenizer
 
     def hidden(self, ids: Ids, types: Ids | None = None) -> NDArray[np.float32]:
         """ids (T,) of a whole text, and which of two texts each belongs to → hidden states: (T, H)."""
@@ -137,18 +107,7 @@ class TextEncoder:
             return to_end(self.runner.logits(hidden))
         return to_end(self.runner.logits(_head_row(head, hidden)))[0]
 
-    def embed(self, texts: Iterable[str], *, prompt: str | None = None) -> NDArray[np.float32]:
-        """Vectors of texts, (N, D), pooled and normalised as the model's files say; long texts are cut.
-
-            vectors = encoder.embed(["A man is eating food.", "Somebody eats."])
-            vectors @ vectors.T  # cosine similarities, where they are normalised
-
-        - `prompt`: the name of one of the model's prompts to put before each text; its default unless given.
-        """
-        return to_end(self.embed_steps(texts, prompt=prompt))
-
     def embed_steps(self, texts: Iterable[str], *, prompt: str | None = None) -> Steps:
-        """`embed` in steps, between which one may stop."""
         self._check_open()
         listed = check_texts(texts)
         rows: list[TokenizedText] = []
@@ -266,10 +225,6 @@ class TextEncoder:
             remedy = "Use its hidden states or vectors, or a checkpoint with a head for this."
             raise InputError(f"the model {lack}", where=self.name, remedy=remedy)
         return self.head
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InputError("the model was closed", where=self.name, remedy="Load it again.")
 
 
 def _head_row(head: Head, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
