@@ -94,8 +94,8 @@ void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, con
 
 /* Four float16 (in the low halves of sign-extended lanes) as floats; infinities and NaN do not occur in scales. */
 static inline v128 half4(v128 extended) {
-    v128 bits = wasm_v128_and(wasm_i32x4_shl(extended, 13), wasm_i32x4_splat((i32)0x8fffe000));
-    return wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+    v128 bits = wasm_v128_and(wasm_i32x4_shl(extended, 13), INTS(0x8fffe000));
+    return wasm_f32x4_mul(bits, FLOATS(0x1p112f));
 }
 static inline v128 half_low(v128 halves) { return half4(wasm_i32x4_extend_low_i16x8(halves)); }
 static inline v128 half_high(v128 halves) { return half4(wasm_i32x4_extend_high_i16x8(halves)); }

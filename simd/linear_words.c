@@ -2,26 +2,9 @@
  *
  * Four bits: the nibbles of a row that lie in one lane of 16 bits are taken out by masks and stay where they are, so that
  * sums come out 16 and 256 times too large, exactly; only the highest must be shifted. Eight bits: bytes are widened.
- * What a loop needs as a constant is read from memory through a pointer that the compiler cannot see through, since V8
- * makes constants anew at each use.
  */
 #include "linear.h"
 
-typedef struct {
-    u16 nibble0[8], nibble1[8], nibble2[8]; /* masks of the three low nibbles of a lane */
-    u32 half[4];                            /* sign, exponent and fraction of a float16, moved to a float's place */
-    f32 half_unit[4], minus8[4];
-} Constants;
-#define TIMES4(x) {x, x, x, x}
-#define TIMES8(x) {x, x, x, x, x, x, x, x}
-static const Constants CONSTANTS = {TIMES8(0x000f),     TIMES8(0x00f0),   TIMES8(0x0f00),
-                                    TIMES4(0x8fffe000), TIMES4(0x1p112f), TIMES4(-8)};
-
-static inline const Constants *constants(void) {
-    const Constants *c = &CONSTANTS;
-    __asm__("" : "+r"(c));
-    return c;
-}
 /* Keeps addresses as they are written: then what is added to them is part of the loads. */
 #define OPAQUE(p) __asm__("" : "+r"(p))
 static inline v128 zero(void) { return wasm_i32x4_splat(0); }
@@ -32,21 +15,15 @@ static inline v128 dot(v128 sum, v128 w, v128 a) { return wasm_i32x4_add(sum, wa
 typedef struct {
     v128 low, high;
 } Eight;
-static inline v128 widened(v128 extended, v128 mask, v128 unit) {
-    return wasm_f32x4_mul(wasm_v128_and(wasm_i32x4_shl(extended, 13), mask), unit);
-}
-static inline Eight halves(const u8 *p, v128 mask, v128 unit) {
-    return (Eight){widened(wasm_i32x4_load16x4((const i16 *)p), mask, unit),
-                   widened(wasm_i32x4_load16x4((const i16 *)p + 4), mask, unit)};
+static inline Eight halves(const u8 *p) {
+    return (Eight){half4(wasm_i32x4_load16x4((const i16 *)p)), half4(wasm_i32x4_load16x4((const i16 *)p + 4))};
 }
 
 /* --- eight rows times one token ----------------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const Digits *d, u32 k, f32 *out,
                                                             int minimums) {
-    const Constants *c = constants();
-    const v128 mask0 = wasm_v128_load(c->nibble0), mask1 = wasm_v128_load(c->nibble1),
-               mask2 = wasm_v128_load(c->nibble2);
+    const v128 mask0 = INTS(0x000f000f), mask1 = INTS(0x00f000f0), mask2 = INTS(0x0f000f00); /* of three nibbles */
     v128 y0 = wasm_f32x4_splat(0), y1 = y0;
     const u8 *a = d->four;
     const f32 *scale = d->four_scale, *sum = d->four_sum;
@@ -65,12 +42,12 @@ static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const D
         OPAQUE(w);
         s0 = wasm_i32x4_add(wasm_i32x4_add(s0, wasm_i32x4_shr(t0, 4)), wasm_i32x4_shr(u0, 8));
         s1 = wasm_i32x4_add(wasm_i32x4_add(s1, wasm_i32x4_shr(t1, 4)), wasm_i32x4_shr(u1, 8));
-        v128 mask = wasm_v128_load(c->half), unit = wasm_v128_load(c->half_unit), of = wasm_v128_load32_splat(sum);
-        Eight by = halves(w - 128, mask, unit), least;
+        v128 of = wasm_v128_load32_splat(sum);
+        Eight by = halves(w - 128), least;
         if (minimums) {
-            least = halves(w - 112, mask, unit);
+            least = halves(w - 112);
         } else {
-            v128 minus8 = wasm_v128_load(c->minus8);
+            v128 minus8 = FLOATS(-8);
             least = (Eight){wasm_f32x4_mul(by.low, minus8), wasm_f32x4_mul(by.high, minus8)};
         }
         y0 = fma4(least.low, of, y0), y1 = fma4(least.high, of, y1);
@@ -84,7 +61,6 @@ static inline __attribute__((always_inline)) void vector_q4(const u8 *w, const D
 }
 
 static void vector_q8(const u8 *w, const Digits *d, u32 k, f32 *out) {
-    const Constants *c = constants();
     v128 y0 = wasm_f32x4_splat(0), y1 = y0;
     const u8 *a = d->eight;
     const f32 *scale = d->eight_scale;
@@ -99,7 +75,7 @@ static void vector_q8(const u8 *w, const Digits *d, u32 k, f32 *out) {
         OPAQUE(w);
         s0 = wasm_i32x4_add(wasm_i32x4_shuffle(s0, s1, 0, 2, 4, 6), wasm_i32x4_shuffle(s0, s1, 1, 3, 5, 7));
         t0 = wasm_i32x4_add(wasm_i32x4_shuffle(t0, t1, 0, 2, 4, 6), wasm_i32x4_shuffle(t0, t1, 1, 3, 5, 7));
-        Eight by = halves(w - 256, wasm_v128_load(c->half), wasm_v128_load(c->half_unit));
+        Eight by = halves(w - 256);
         v128 of = wasm_v128_load32_splat(scale);
         y0 = fma4(wasm_f32x4_convert_i32x4(s0), wasm_f32x4_mul(by.low, of), y0);
         y1 = fma4(wasm_f32x4_convert_i32x4(t0), wasm_f32x4_mul(by.high, of), y1);

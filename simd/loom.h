@@ -81,6 +81,18 @@ static inline int take(Team *t, Range *r) {
     return 1;
 }
 
+/* A constant, read from memory through a pointer that the compiler cannot see through: V8 makes `v128.const` anew, by
+ * three instructions, wherever it is used. */
+#define FROM_MEMORY(type, x)                       \
+    ({                                             \
+        static const type four_[4] = {x, x, x, x}; \
+        const type *at_ = four_;                   \
+        __asm__("" : "+r"(at_));                   \
+        wasm_v128_load(at_);                       \
+    })
+#define FLOATS(x) FROM_MEMORY(f32, x)
+#define INTS(x) FROM_MEMORY(u32, (u32)(x))
+
 /* a·b + c: one rounding in the relaxed build, two otherwise. */
 static inline v128 fma4(v128 a, v128 b, v128 c) {
 #ifdef __wasm_relaxed_simd__

@@ -5,17 +5,6 @@
 #include "loom.h"
 
 static inline v128 splat(f32 x) { return wasm_f32x4_splat(x); }
-/* A constant, read from memory through a pointer that the compiler cannot see through: V8 makes `v128.const` anew, by
- * three instructions, wherever it is used. */
-#define FROM_MEMORY(type, x)                       \
-    ({                                             \
-        static const type four_[4] = {x, x, x, x}; \
-        const type *at_ = four_;                   \
-        __asm__("" : "+r"(at_));                   \
-        wasm_v128_load(at_);                       \
-    })
-#define FLOATS(x) FROM_MEMORY(f32, x)
-#define INTS(x) FROM_MEMORY(u32, (u32)(x))
 static inline v128 add4(v128 a, v128 b) { return wasm_f32x4_add(a, b); }
 static inline v128 sub4(v128 a, v128 b) { return wasm_f32x4_sub(a, b); }
 static inline v128 mul4(v128 a, v128 b) { return wasm_f32x4_mul(a, b); }
