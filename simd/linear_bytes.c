@@ -1,6 +1,6 @@
 /* Products of repacked weights with digits in bytes, by the relaxed dot: integer dots, one float multiply–add per block.
  * Lane r of a sum collects Σ over four elements of row r. */
-#include "linear.h"
+#include "linear_digits.h"
 
 #ifdef __wasm_relaxed_simd__
 
@@ -81,12 +81,7 @@ void group_vector_bytes(u32 storage, const u8 *group, const Digits *d, u32 k, f3
 }
 
 /* --- eight rows times tiles of four tokens -------------------------------------------------------------------------
- * What a block's sum of digits is multiplied by, and what is added to it: for the 4-bit storages `added` times the sum
- * of the activations at the end, for Q8_0 −64 · Σ weights, as integers, to the high digits. */
-
-typedef struct {
-    f32 scale[8], added[8];
-} Scales;
+ * To a block's high digits −64 · Σ weights is added for Q8_0, as integers. */
 
 /* out (TILE, 8) = group · tile. `q`: 256 bytes a block, `stride` apart: nibbles of one byte each, or signed bytes. */
 static inline __attribute__((always_inline)) void tile_digits(const u8 *q, u32 stride, const Scales *s, const u8 *a,
@@ -114,27 +109,15 @@ static inline __attribute__((always_inline)) void tile_digits(const u8 *q, u32 s
             }
         }
         v128 sums0[TILE] = {x0, x1, x2, x3}, sums1[TILE] = {z0, z1, z2, z3};
-        v128 d0 = load4(s->scale), d1 = load4(s->scale + 4), m0 = load4(s->added), m1 = load4(s->added + 4);
-#pragma clang loop unroll(full)
-        for (u32 t = 0; t < TILE; t++) {
-            v128 y0 = load4(out + 8 * t), y1 = load4(out + 8 * t + 4), by = wasm_v128_load32_splat(scale + t);
-            if (!q8) {
-                v128 of = wasm_v128_load32_splat(sum + t);
-                y0 = fma4(m0, of, y0), y1 = fma4(m1, of, y1);
-            }
-            store4(out + 8 * t, fma4(wasm_f32x4_convert_i32x4(sums0[t]), wasm_f32x4_mul(d0, by), y0));
-            store4(out + 8 * t + 4, fma4(wasm_f32x4_convert_i32x4(sums1[t]), wasm_f32x4_mul(d1, by), y1));
-        }
+        add_block(s, sums0, sums1, scale, sum, out, !q8);
     }
 }
 
 static void unpack(u32 storage, const u8 *w, u32 blocks, Scales *scales, u8 *integers) {
     for (u32 b = 0; b < blocks; b++, w += block_bytes(storage)) {
-        v128 halves = wasm_v128_load(w), d0 = half_low(halves), d1 = half_high(halves);
-        store4(scales[b].scale, d0);
-        store4(scales[b].scale + 4, d1);
-        v128 m0 = zero(), m1 = m0;
+        read_scales(storage, w, scales + b);
         if (storage == Q8_0) {
+            v128 m0 = zero(), m1 = m0;
             for (u32 i = 0; i < 8; i++) {
                 m0 = dot_bytes(m0, wasm_v128_load(w + 16 + 32 * i), wasm_i8x16_splat(64));
                 m1 = dot_bytes(m1, wasm_v128_load(w + 32 + 32 * i), wasm_i8x16_splat(64));
@@ -143,14 +126,6 @@ static void unpack(u32 storage, const u8 *w, u32 blocks, Scales *scales, u8 *int
             store4(scales[b].added + 4, wasm_i32x4_neg(m1));
             continue;
         }
-        if (storage == Q4_1) {
-            halves = wasm_v128_load(w + 16);
-            m0 = half_low(halves), m1 = half_high(halves);
-        } else {
-            m0 = wasm_f32x4_mul(d0, wasm_f32x4_splat(-8)), m1 = wasm_f32x4_mul(d1, wasm_f32x4_splat(-8));
-        }
-        store4(scales[b].added, m0);
-        store4(scales[b].added + 4, m1);
         const u8 *q = w + (storage == Q4_1 ? 32 : 16);
         u8 *to = integers + 256 * b;
         for (u32 i = 0; i < 4; i++)

@@ -3,7 +3,7 @@
  * Four bits: the nibbles of a row that lie in one lane of 16 bits are taken out by masks and stay where they are, so that
  * sums come out 16 and 256 times too large, exactly; only the highest must be shifted. Eight bits: bytes are widened.
  */
-#include "linear.h"
+#include "linear_digits.h"
 
 /* Keeps addresses as they are written: then what is added to them is part of the loads. */
 #define OPAQUE(p) __asm__("" : "+r"(p))
@@ -95,22 +95,9 @@ void group_vector_words(u32 storage, const u8 *group, const Digits *d, u32 k, f3
 
 #define PANEL 32 /* blocks of a panel: 16 KB stay in the fastest cache */
 
-/* What a block's sums are multiplied with, and what the sum of its activations is. */
-typedef struct {
-    f32 scale[8], least[8];
-} Scales;
-
 static void widen_nibbles(u32 storage, const u8 *w, u32 blocks, Scales *scales, u16 *panel) {
     for (u32 b = 0; b < blocks; b++, scales++) {
-        v128 packed = wasm_v128_load(w), d0 = half_low(packed), d1 = half_high(packed), m0, m1;
-        if (storage == Q4_1) {
-            packed = wasm_v128_load(w + 16);
-            m0 = half_low(packed), m1 = half_high(packed);
-        } else {
-            m0 = wasm_f32x4_mul(d0, wasm_f32x4_splat(-8)), m1 = wasm_f32x4_mul(d1, wasm_f32x4_splat(-8));
-        }
-        store4(scales->scale, d0), store4(scales->scale + 4, d1);
-        store4(scales->least, m0), store4(scales->least + 4, m1);
+        read_scales(storage, w, scales);
         w += storage == Q4_1 ? 32 : 16;
         for (u32 i = 0; i < 8; i++, w += 16, panel += 8 * (i % 2 ? 1 : 7)) {
             v128 v = wasm_v128_load(w), nibble = wasm_i16x8_splat(15);
@@ -123,8 +110,7 @@ static void widen_nibbles(u32 storage, const u8 *w, u32 blocks, Scales *scales, 
 }
 static void widen_bytes(const u8 *w, u32 blocks, Scales *scales, u16 *panel) {
     for (u32 b = 0; b < blocks; b++, scales++) {
-        v128 packed = wasm_v128_load(w);
-        store4(scales->scale, half_low(packed)), store4(scales->scale + 4, half_high(packed));
+        read_scales(Q8_0, w, scales);
         w += 16;
         for (u32 i = 0; i < 8; i++, w += 32, panel += 32)
             for (u32 half = 0; half < 2; half++) {
@@ -150,17 +136,7 @@ static inline __attribute__((always_inline)) void tile_words(const u16 *panel, c
             x3 = dot(x3, v, f), z3 = dot(z3, u, f);
         }
         v128 low[TILE] = {x0, x1, x2, x3}, high[TILE] = {z0, z1, z2, z3};
-        v128 d0 = load4(s->scale), d1 = load4(s->scale + 4), m0 = load4(s->least), m1 = load4(s->least + 4);
-#pragma clang loop unroll(full)
-        for (u32 t = 0; t < TILE; t++) {
-            v128 y0 = load4(out + 8 * t), y1 = load4(out + 8 * t + 4), by = wasm_v128_load32_splat(scale + t);
-            if (nibbles) {
-                v128 of = wasm_v128_load32_splat(sum + t);
-                y0 = fma4(m0, of, y0), y1 = fma4(m1, of, y1);
-            }
-            store4(out + 8 * t, fma4(wasm_f32x4_convert_i32x4(low[t]), wasm_f32x4_mul(d0, by), y0));
-            store4(out + 8 * t + 4, fma4(wasm_f32x4_convert_i32x4(high[t]), wasm_f32x4_mul(d1, by), y1));
-        }
+        add_block(s, low, high, scale, sum, out, nibbles);
     }
 }
 
