@@ -12,6 +12,7 @@ from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
 from loom_py.text.byte_level import to_byte_characters
+from tests.models.chain import Chain
 
 HIDDEN, MIDDLE, HEADS, KV_HEADS, HEAD_DIM, LAYERS = 64, 96, 4, 2, 16, 2
 MERGES = ["h e", "l l", "he ll", "hell o", "Ġ w", "o r", "Ġw or", "l d", "Ġwor ld"]
@@ -40,14 +41,16 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
                     **metadata: Any) -> TinyGGUF:  # fmt: skip
     """Writes the file.
 
-    - `metadata`: `theta`, `add_bos`, `template`, `extra` (tensors), `specials` (more control tokens), and `fields`
-      (metadata by key, the last word on each).
+    - `metadata`: `theta`, `add_bos`, `template`, `extra` (tensors), `specials` (more control tokens), `follows` (which
+      token the model draws behind which, see `Chain`), and `fields` (metadata by key, the last word on each).
     """
     rng = np.random.default_rng(seed)
     specials = [*SPECIALS, *metadata.get("specials", ())]
     tokens = [*specials, *to_byte_characters("".join(map(chr, range(128)))), *_high_bytes()]
     tokens += [merge.replace(" ", "") for merge in MERGES]
     weights: dict[str, NDArray[np.float32]] = {}
+    follows = metadata.get("follows")
+    chain = None if follows is None else Chain({tokens.index(a): tokens.index(b) for a, b in follows.items()})
     writer = gguf.GGUFWriter(path, "llama", split_max_tensors=metadata.get("tensors_a_part", 0))
     writer.add_block_count(LAYERS)
     writer.add_context_length(128)
@@ -80,6 +83,7 @@ def write_tiny_gguf(path: Path, *, kind: str = "Q8_0", tied: bool = False, pre: 
 
     def add(ours: str, theirs: str, shape: tuple[int, ...], heads: int = 0) -> None:
         value = rng.normal(0, 0.5, shape).astype(np.float32)
+        value = value if chain is None else chain.weight(ours, value)
         qtype = gguf.GGMLQuantizationType[kind if len(shape) == 2 else "F32"]
         stored = quantize(value, qtype)
         weights[ours] = dequantize(stored, qtype)

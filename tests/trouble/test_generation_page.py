@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
 
 from tests.browser import tiny_checkpoint
 from tests.browser.conftest import Open
+
+from .front_cases import CASES, MOST
 
 NAMED = [
     {"name": "default", "template": tiny_checkpoint.TEMPLATE},
     {"name": "rag", "template": "<|im_start|>{{ messages[0].content }}"},
 ]
+START = "async () => (window.session = await (await import('/loom.js')).loom.start())"
 SESSION = """
 async (given) => {
-    const { loom } = await import("/loom.js");
-    const session = await loom.start();
     const files = given.map(([name, bytes]) => new File([new Uint8Array(bytes)], name));
     const model = await session.loadModel(files);
     const out = { templates: model.facts.templates };
@@ -57,16 +63,43 @@ async (given) => {
         out.cut.push(await prompt("complete", cut, stop) === await prompt("complete", whole));
         out.cut.push(await prompt("chat", messages(cut), stop) === await prompt("chat", messages(whole)));
     }
-    session.dispose();
     return out;
+}
+"""
+ASK = """
+async ([given, { chat, prompt, ...options }]) => {
+    const out = { text: "", notices: [] };
+    const onProgress = ({ status, message }) => status === "notice" && out.notices.push(message);
+    const bytes = (data) => Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    try {
+        const files = given.map(([name, data]) => new File([bytes(data)], name));
+        const model = await session.loadModel(files, { onProgress });
+        try {
+            for await (const piece of model[chat ? "chat" : "complete"](prompt, { temperature: 0, ...options })) {
+                out.text += piece.text;
+                if (piece.done) Object.assign(out, { reason: piece.finishReason, tokens: piece.stats.promptTokens });
+            }
+        } finally {
+            await model.dispose();
+        }
+        return out;
+    } catch (error) {
+        return { error: error.name, message: error.message };
+    }
 }
 """
 
 
-# The rows of tests/trouble/test_prompts.py and test_generation.py, in the page: found by attack and by newcomers.
-def test_language_models_in_a_session(open_page: Open, plain_url: str, tmp_path: Path) -> None:
-    page = open_page(plain_url + "index.html", bypass_csp=True)
+@pytest.fixture(scope="module")
+def page(open_module_page: Open, plain_url: str) -> Page:
+    page = open_module_page(plain_url + "index.html", bypass_csp=True)
     page.set_default_timeout(120_000)
+    page.evaluate(START)
+    return page
+
+
+# The rows of tests/trouble/test_prompts.py and test_generation.py, in the page: found by attack and by newcomers.
+def test_language_models_in_a_session(page: Page, tmp_path: Path) -> None:
     directory = tiny_checkpoint.write(tmp_path)
     config = json.loads((directory / "tokenizer_config.json").read_text())
     (directory / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": NAMED}))
@@ -84,3 +117,26 @@ def test_language_models_in_a_session(open_page: Open, plain_url: str, tmp_path:
     assert out["drawn"][:3] == [True, True, True]
     assert out["drawn"][3] <= 9
     assert out["cut"] == [True] * 6
+
+
+def files_of(path: Path) -> list[list[str]]:
+    """Names and contents of a model's files."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [[file.name, b64encode(file.read_bytes()).decode()] for file in files]
+
+
+# The same cases as on the command line (test_fronts.py).
+@pytest.mark.parametrize("name", CASES)
+def test_rows_in_a_session(page: Page, tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    options: dict[str, Any] = {"chat": case.chat, "prompt": case.prompt, "maxTokens": MOST}
+    out = page.evaluate(
+        ASK, [files_of(case.write(tmp_path / "m")), options | ({"stop": [case.stop]} if case.stop else {})]
+    )
+    if case.gives is None:
+        assert case.says in out["message"]
+        assert out["error"] in ("FormatError", "TemplateError", "TokenizerError")
+        return
+    assert "error" not in out, out
+    assert (out["text"], out["reason"], out["tokens"]) == case.gives
+    assert [case.notice in notice for notice in out["notices"]] == [True] * bool(case.notice)

@@ -17,6 +17,8 @@ from loom_py.generation.loading import load_model
 from loom_py.generation.on_numpy import OnNumpy
 from loom_py.models.protocols import Weight
 from loom_py.models.weights import CheckpointWeights
+from loom_py.runtime.webgpu import WebGPUDevice
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 from tests.formats.builders import CountingSource, gguf_bytes, tensor
 from tests.formats.tiny_gguf import TinyGGUF, write_tiny_gguf
 from tests.runtime.devices import DEVICES
@@ -69,10 +71,11 @@ def test_such_weights_are_widened(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(model.model.weights[name], weight)
 
 
+@pytest.mark.parametrize("name", ["simd-relaxed", "webgpu"])
 @pytest.mark.parametrize("kind", RANDOM)
-def test_devices_take_them_as_q8_0(tmp_path: Path, kind: str) -> None:
+def test_devices_take_them_as_q8_0(tmp_path: Path, kind: str, name: str) -> None:
     tiny = stored_as(tmp_path / "m.gguf", kind, ("blk.0.ffn_down.weight",))
-    device = DEVICES["simd-relaxed"]()
+    device = WebGPUDevice(WgpuHost()) if name == "webgpu" else DEVICES[name]()
     ids = np.array([1, 2, 3])
     exact, on_device = load_model(tiny.path), load_model(tiny.path, device=device)
     one, two = (m.model.forward(ids, m.model.new_cache()) for m in (exact, on_device))
