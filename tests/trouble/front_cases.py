@@ -49,7 +49,8 @@ MOST = 3
 
 def gguf(path: Path, **changes: Any) -> Path:
     path.mkdir()
-    return write_tiny_gguf(path / "m.gguf", **{"follows": {"i": "o"}} | changes).path
+    changes.setdefault("follows", {"i": "o"})
+    return write_tiny_gguf(path / "m.gguf", **changes).path
 
 
 def folder(
