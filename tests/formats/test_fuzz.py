@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from loom_py.formats.safetensors import SafetensorsFile, SafetensorsIndex
 from loom_py.formats.source import BytesSource
 from loom_py.models.registry import gguf_config, gguf_decoder, read_decoder, read_decoder_file
 
+from ..cost import check_cost
 from ..models.test_config import BASE, LLAMA3
 from . import builders as b
 from .builders import array, gguf_bytes, pair, tensor, text
@@ -82,11 +85,22 @@ def use(checkpoint: Checkpoint) -> None:
             assert loaded.dtype == np.float32
 
 
-FUZZ = settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+
+
+def quickly(test: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The test, in which no example may take long."""
+
+    @functools.wraps(test)
+    def checked(*args: Any, **kwargs: Any) -> None:
+        check_cost(2, lambda: test(*args, **kwargs))
+
+    return checked
 
 
 @given(mutated(ST_FILE))
 @FUZZ
+@quickly
 def test_safetensors(data: bytes) -> None:
     with contextlib.suppress(FormatError):
         use(SafetensorsFile(BytesSource(data)))
@@ -94,6 +108,7 @@ def test_safetensors(data: bytes) -> None:
 
 @given(mutated(GGUF_FILE))
 @FUZZ
+@quickly
 def test_gguf(data: bytes) -> None:
     with contextlib.suppress(FormatError):
         file = GGUFFile(BytesSource(data))
@@ -104,6 +119,7 @@ def test_gguf(data: bytes) -> None:
 
 @given(mutated(INDEX_FILE.encode()))
 @FUZZ
+@quickly
 def test_index(data: bytes) -> None:
     with contextlib.suppress(FormatError):
         use(SafetensorsIndex(BytesSource(data), {"m.safetensors": BytesSource(ST_FILE)}))
@@ -111,6 +127,7 @@ def test_index(data: bytes) -> None:
 
 @given(mutated(json.dumps(CONFIG).encode()))
 @FUZZ
+@quickly
 def test_config_bytes(data: bytes) -> None:
     with contextlib.suppress(FormatError, ModelError):
         read_decoder_file(BytesSource(data))
@@ -125,6 +142,7 @@ JSON: Any = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*CONFIG, "head_dim", "bos_token_id", "sliding_window"]), JSON, max_size=3))
 @FUZZ
+@quickly
 def test_config_values(change: dict[str, Any]) -> None:
     with contextlib.suppress(FormatError, ModelError):
         decoder = read_decoder(CONFIG | change)
@@ -152,6 +170,7 @@ KEYS = [
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
 @FUZZ
+@quickly
 def test_gguf_metadata_values(change: dict[str, Any]) -> None:
     with contextlib.suppress(FormatError, ModelError):
         read_decoder(gguf_config(METADATA | change))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import tracemalloc
 from typing import Any
 
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 
 from loom_py.errors import TemplateError
 from loom_py.text.chat_template import MAX_TEMPLATE, ChatTemplate
+
+from ..cost import check_cost
 
 
 class Tripwire(Exception):
@@ -165,18 +166,19 @@ def test_hostile_templates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         raise Tripwire(name)
 
     messages = [{"role": "user", "content": "hello"}]
-    start = time.monotonic()
+
+    def render() -> tuple[str | None, TemplateError | None]:
+        try:
+            return ChatTemplate(HOSTILE[name]).render(messages), None
+        except TemplateError as caught:
+            return None, caught
+
     with monkeypatch.context() as patch:
         for function in ("system", "popen", "getcwd"):
             patch.setattr(os, function, trip)
-        rendered = error = None
-        try:
-            rendered = ChatTemplate(HOSTILE[name]).render(messages)
-        except TemplateError as caught:
-            error = caught
+        rendered, error = check_cost(4, render)
     assert rendered is None
     assert error is not None
-    assert time.monotonic() - start < 4
     assert "Tripwire" not in str(error)
     assert error.remedy
     assert messages == [{"role": "user", "content": "hello"}]

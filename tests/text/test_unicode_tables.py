@@ -182,10 +182,9 @@ def test_set_algebra(a: CodeSet, b: CodeSet) -> None:
 def test_import_is_cheap() -> None:
     """Nothing is unpacked by importing."""
     code = (
-        "import time, numpy, json, unicodedata, zlib, base64, dataclasses, loom_py; t = time.perf_counter();"
+        "import loom_py, zlib, base64; unpacked = []; zlib.decompress = base64.b85decode = unpacked.append;"
         "import loom_py.text.tokenizer, loom_py.text.tokenizer_json, loom_py.text.tokenizer_gguf;"
         "from loom_py.text import unicode_tables as u; assert u.named_set.cache_info().currsize == 0;"
-        "assert u._categories.cache_info().currsize == 0; print(time.perf_counter() - t)"
+        "assert u._categories.cache_info().currsize == 0; print(len(unpacked))"
     )
-    fastest = min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))
-    assert fastest < 0.25, "importing the tokenizer should take milliseconds"
+    assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"0"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import random
-import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 from loom_py.errors import LoomError
 from loom_py.text.tokenizer import Tokenizer
+from tests.cost import check_cost
 from tools.charsmap import charsmap
 
 SECONDS, BYTES = 2.0, 200e6
@@ -169,28 +170,32 @@ def text(rng: random.Random) -> str:
 
 def attempt(seed: str, *, memory: bool = False) -> str:
     """Load, encode and decode: "refused", "encoded", or what was wrong. Anything but a typed error is."""
+    if not memory:
+        try:
+            return check_cost(2 * SECONDS, lambda: _outcome(seed, lambda work: check_cost(SECONDS, work)))
+        except AssertionError as error:
+            return str(error)
+    tracemalloc.start()
+    try:
+        outcome = _outcome(seed, lambda work: work())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    return f"took {peak / 1e6:.0f} MB" if peak > BYTES else outcome
+
+
+def _outcome(seed: str, check: Callable[[Callable[[], object]], object]) -> str:
+    """`check` runs each encoding."""
     rng = random.Random(seed)
-    start = time.process_time()
-    if memory:
-        tracemalloc.start()
     try:
         tokenizer = Tokenizer.from_json(document(rng))
         for _ in range(2):
-            started = time.process_time()
-            ids = tokenizer.encode(text(rng))
-            tokenizer.decode(ids)
-            if time.process_time() - started > SECONDS and not memory:
-                return f"encoding took {time.process_time() - started:.1f} s"
-        outcome = "encoded"
+            sample = text(rng)
+            check(lambda sample=sample: tokenizer.decode(tokenizer.encode(sample)))
+        return "encoded"
     except LoomError:
-        outcome = "refused"
+        return "refused"
+    except AssertionError:
+        raise
     except Exception as error:
-        outcome = f"{type(error).__name__}: {error}"
-    finally:
-        peak = tracemalloc.get_traced_memory()[1] if memory else 0
-        if memory:
-            tracemalloc.stop()
-    took = time.process_time() - start
-    if peak > BYTES:
-        return f"took {peak / 1e6:.0f} MB"
-    return f"{outcome} after {took:.1f} s" if took > 2 * SECONDS and not memory else outcome
+        return f"{type(error).__name__}: {error}"
