@@ -192,16 +192,21 @@ run_tests() {
     fi
 }
 
-# Tests that drive a browser wait for it half of the time, so they run beside the others.
+# The tests in browsers run beside the others; when those are through, a second run takes its share of the files that are left.
 run_all_tests() {
-    local log="$CACHE/logs/browser-tests.txt" failed=() browser
-    mkdir -p "${log%/*}"
+    local log="$CACHE/logs/browser-tests.txt" failed=() in_browsers=0
+    local browser_tests=("$PYTHON" -m pytest -p no:cacheprovider -m browser "--share=$CACHE/shared-$$")
+    mkdir -p "${log%/*}" "$CACHE/shared-$$"
     say "pytest, beside it the tests in browsers (their words come at the end, and meanwhile go to $log)"
-    "$PYTHON" -m pytest -p no:cacheprovider -m browser >"$log" 2>&1 </dev/null &
-    browser=$!
-    trap 'kill "$browser" 2>/dev/null || true' EXIT
+    "${browser_tests[@]}" >"$log" 2>&1 </dev/null &
+    BROWSER_TESTS=$!
+    trap 'kill "$BROWSER_TESTS" 2>/dev/null || true; rm -rf "$CACHE/shared-$$"' EXIT
     "$PYTHON" -m pytest -m "not browser" || failed+=("the tests outside browsers")
-    wait "$browser" || failed+=("the tests in browsers")
+    say "pytest, the tests in browsers that are left"
+    "${browser_tests[@]}" || in_browsers=1
+    wait "$BROWSER_TESTS" || in_browsers=1
+    ((in_browsers == 0)) || failed+=("the tests in browsers")
+    rm -rf "$CACHE/shared-$$"
     trap - EXIT
     cat "$log"
     ((${#failed[@]} == 0)) || fail "$(join_words "${failed[@]}") failed; the words above say which."

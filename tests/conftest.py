@@ -13,6 +13,7 @@ from hypothesis import settings
 from loom_py.runtime.choice import devices
 
 from .report import TABLES
+from .sharing import Shared
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("campaign", derandomize=False, deadline=None)
 settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", metavar="FOLDER", type=Path, help="run only files that no other run has claimed there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder: Path | None = config.getoption("share")
+    if folder is not None:
+        config.pluginmanager.register(Shared(folder))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

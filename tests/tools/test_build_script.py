@@ -222,5 +222,6 @@ def test_both_halves_of_the_tests_count(copy: Path, failing: list[str], words: s
     everything_installs(copy, *failing)
     result = run(copy, "test", LOOM_CHROMIUM="/bin/true")
     assert last_sentence(result).startswith(words)
-    assert "TOOL -m pytest -p no:cacheprovider -m browser" in result.stdout
+    assert result.stdout.count("TOOL -m pytest -p no:cacheprovider -m browser --share=") == 2
+    assert not list((copy.parent / ".cache/loom").glob("shared-*"))
     assert "TOOL -m pytest -m not browser" in result.stdout
