@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..runtime.choice import MOST_THREADS, NAMES, NUMPY, devices, use_device
+from ..runtime.choice import NAMES, NUMPY, all_cores, devices, use_device
 
 
 def add_device(parser: argparse.ArgumentParser, default: str = NUMPY) -> None:
@@ -20,9 +19,7 @@ def chosen(args: argparse.Namespace) -> Iterator[None]:
     """Prefer the device that the command line names, within the block. Raises `DeviceError` if it cannot be opened."""
     before = devices.preference
     try:
-        use_device(
-            args.device, threads=min(os.cpu_count() or 1, MOST_THREADS) if args.threads is None else args.threads
-        )
+        use_device(args.device, threads=all_cores() if args.threads is None else args.threads)
         yield
     finally:
         devices.prefer(before)

@@ -12,7 +12,7 @@ from ..errors import FormatError, InputError
 from ..formats.files import checked_path, read_file
 from ..formats.source import FileSource
 from ..progress import to_end
-from ..runtime.choice import open_fastest
+from ..runtime.choice import open_named
 from ..schema.strict import parse_json
 from .bundle import TYPE
 from .config import parse_config
@@ -91,8 +91,9 @@ def load_model(
     """With `model_id`, that network of a bundle file; without, the language model or text encoder of a checkpoint.
 
     A checkpoint is a `.gguf` file or a directory in the Hugging Face layout; `progress`, `device` and `activations` are
-    for those, see `generation.loading`. `device` is one that is open, None for NumPy, or a name: with "auto" the
-    fastest there is, unless `use_device` has named one. A checkpoint without a tokenizer takes and gives token ids.
+    for those, see `generation.loading`. `device` is one that is open, None for NumPy, or a name, whose device is opened
+    if need be: with "auto" the fastest there is, unless `use_device` has named one. A checkpoint without a tokenizer
+    takes and gives token ids. Raises `DeviceError` when the device that is named cannot be opened.
     """
     if model_id is not None:
         check_path(path, "load_model_from_string")
@@ -104,7 +105,7 @@ def load_model(
 
     place = checked_path(path)
     if isinstance(device, str):
-        preference = open_fastest() if device == "auto" else device
+        preference = open_named(device)
         name = place.name
         steps = load_any_to_device(
             model_files(place), name, activations=activations, preference=preference, tokenizer=False

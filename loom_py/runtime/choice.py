@@ -64,11 +64,15 @@ class Devices:
 
     def prefer(self, name: str) -> None:
         """Prefer a device from now on. Raises `InputError` for a name that no device has."""
+        self.check(name)
+        self.preference, self.chosen = name, True
+
+    def check(self, name: str) -> None:
+        """Raise `InputError` for a name that no device has."""
         given = cast(object, name)
         if not isinstance(given, str) or (name not in NAMES and name not in self._open):
             names = ", ".join(dict.fromkeys([*NAMES, *self._open]))
             raise InputError(f"unknown device {name!r}", where="device", remedy=f"Known: {names}.")
-        self.preference, self.chosen = name, True
 
     def describe(self) -> list[Facts]:
         """Every device: its name, whether it is available, and its facts or the reason."""
@@ -129,20 +133,27 @@ def use_device(name: str = "auto", *, threads: int = 1) -> list[Facts]:
     """
     devices.prefer(name)
     for wanted in ("simd", "webgpu") if name == "auto" else (name,):
-        device = devices.get(wanted)
-        if wanted == NUMPY:
-            continue
         try:
-            if device is None:
-                devices.add(_open(wanted, threads))
-            else:
-                finished(device.reopen())
+            _make_ready(wanted, threads)
         except DeviceError as error:
             if name != "auto":
                 devices.prefer(NUMPY)
                 raise
             devices.missing(wanted, _in_words(error))
     return devices.describe()
+
+
+def open_named(name: str) -> str:
+    """Open a device for one piece of work unless it is open → the preference for it; `auto` is `open_fastest`'s.
+
+    What others prefer stays as it is. Raises `InputError` for a name that no device has, `DeviceError` when that device
+    cannot be opened.
+    """
+    if name == "auto":
+        return open_fastest()
+    devices.check(name)
+    _make_ready(name, all_cores())
+    return name
 
 
 def open_fastest() -> str:
@@ -154,10 +165,26 @@ def open_fastest() -> str:
         return devices.preference
     if devices.get("simd") is None:
         try:
-            devices.add(_open("simd", min(os.cpu_count() or 1, MOST_THREADS)))
+            devices.add(_open("simd", all_cores()))
         except DeviceError as error:
             devices.missing("simd", _in_words(error))
     return "auto"
+
+
+def all_cores() -> int:
+    """A thread a core, as many as a device may have."""
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
+def _make_ready(name: str, threads: int) -> None:
+    """Open a device, or reopen one that was lost; NumPy is always there."""
+    if name == NUMPY:
+        return
+    device = devices.get(name)
+    if device is None:
+        devices.add(_open(name, threads))
+    else:
+        finished(device.reopen())
 
 
 def _in_words(error: DeviceError) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 import loom_py
 from loom_py.cli import main
-from loom_py.errors import DeviceError
+from loom_py.errors import DeviceError, InputError
 from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices, open_fastest
 from loom_py.runtime.simd import binaries
@@ -44,6 +44,36 @@ def test_load_model_takes_the_compiled_kernels(untouched: Devices, tmp_path: Pat
     choice.use_device("numpy")
     assert loom_py.load_model(tmp_path / "m").device == "numpy"  # as somebody has said
     assert loom_py.load_model(tmp_path / "m", device="simd").device == "simd"
+
+
+# Found by attack: a name whose device was not open gave NumPy, and nothing was said.
+@pytest.mark.parametrize("name", ["simd", "webgpu", "numpy"])
+def test_a_device_that_is_named_is_opened(untouched: Devices, tmp_path: Path, name: str) -> None:
+    directory = tiny_checkpoint.write(tmp_path / "m")
+    model = loom_py.load_model(directory, device=name)
+    assert model.device == name
+    model.close()
+    assert [device.name for device in untouched.open_devices()] == ([] if name == "numpy" else [name])
+    assert (untouched.preference, untouched.chosen) == ("numpy", False)
+    if (gpu := untouched.get("webgpu")) is not None:
+        gpu.close()
+
+
+@pytest.mark.parametrize(("name", "module"), [("simd", "simd.wasmtime_host"), ("webgpu", "webgpu.wgpu_host")])
+def test_a_named_device_that_cannot_be_opened_is_an_error(
+    untouched: Devices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str
+) -> None:
+    directory = tiny_checkpoint.write(tmp_path / "m")
+    if name == "simd":
+        monkeypatch.setitem(sys.modules, f"loom_py.runtime.{module}", None)
+    else:
+        monkeypatch.setitem(sys.modules, "wgpu", None)
+    with pytest.raises(DeviceError, match=f"pip install {'wasmtime' if name == 'simd' else 'wgpu'}"):
+        loom_py.load_model(directory, device=name)
+    for unknown in ("cuda", "SIMD", ""):
+        with pytest.raises(InputError, match=r"unknown device.*simd, webgpu"):
+            loom_py.load_model(directory, device=unknown)
+    assert untouched.open_devices() == []
 
 
 def test_generate_takes_the_compiled_kernels(
