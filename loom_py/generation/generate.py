@@ -97,6 +97,19 @@ def check_ids(ids: Sequence[int], vocab_size: int, where: str) -> None:
         raise InputError(f"token id {bad} is outside the model's vocabulary of {vocab_size}", where=where)
 
 
+def check_room(count: int, limit: int, *, whole: bool = True) -> None:
+    """Raise `InputError` unless a context of `limit` positions holds `count` ids and one more.
+
+    - `whole`: whether they were counted to the end.
+    """
+    if count >= limit:
+        raise InputError(
+            f"the prompt has {'' if whole else 'at least '}{count} tokens, the context holds {limit}",
+            where="prompt",
+            remedy="Shorten the prompt or the conversation.",
+        )
+
+
 def generate(
     model: Runner[CacheT],
     ids: Sequence[int],
@@ -115,12 +128,7 @@ def generate(
     - `hidden`: special tokens that stop strings contain, by id; `decoder` leaves them out.
     """
     check_ids(ids, model.decoder.facts.vocab_size, "prompt")
-    if len(ids) >= cache.limit:
-        raise InputError(
-            f"the prompt has {len(ids)} tokens, the context holds {cache.limit}",
-            where="prompt",
-            remedy="Shorten the prompt or the conversation.",
-        )
+    check_room(len(ids), cache.limit)
     tokens = list(ids)
     token = -1
     with suppress(DeviceLost):  # the first step reopens the device

@@ -19,7 +19,7 @@ from ..values import whole
 from .cache import Cache
 from .embedding import EmbedProgress, Steps, check_texts, tokenized, vectors_of
 from .embedding_model import EmbeddingModel
-from .generate import Encoding, GeneratedToken, PrefillProgress, check_ids, generate
+from .generate import Encoding, GeneratedToken, PrefillProgress, check_ids, check_room, generate
 from .pooling import Pooling
 from .runner import PREFILL_CHUNK, Runner
 from .sampling import GenerationOptions
@@ -312,8 +312,15 @@ class LanguageModel(EmbeddingModel):
                 self._idle = cache, fed[: cache.length]
 
     def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
-        """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through."""
-        return (yield from _as_encoding(self.tokenizer.prompt_steps(prompt, self.eos_ids), self._check_open))
+        """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through.
+
+        A prompt that the context does not hold is refused before it is encoded to its end.
+        """
+        limit = self.facts.max_position_embeddings
+        steps = self.tokenizer.prompt_steps(prompt, self.eos_ids, limit - 1)
+        ids = yield from _as_encoding(steps, self._check_open)
+        check_room(len(ids), limit, whole=False)
+        return ids
 
 
 def _prompt(prompt: object, *, parse_special: bool = True) -> Prompt:

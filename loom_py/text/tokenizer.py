@@ -7,6 +7,7 @@ normalised, split into words, encoded by the model, and framed by the post-proce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -188,8 +189,10 @@ class Tokenizer:
             ids = truncation.cut(ids, self._frames.added[pair] if add_special_tokens else 0)
         return _framed(frame, ids)
 
-    def _text_steps(self, text: str | Prompt, parse_special: bool | None) -> Generator[None, None, list[int]]:
-        """The ids of a text without its frame."""
+    def _text_steps(
+        self, text: str | Prompt, parse_special: bool | None, most: float = math.inf
+    ) -> Generator[None, None, list[int]]:
+        """The ids of a text without its frame; once there are more than `most`, the rest is left out."""
         literal: bytes | None = None
         if parse_special is None:
             parse_special = self._parse_special or isinstance(text, Prompt)
@@ -201,6 +204,8 @@ class Tokenizer:
         ids: list[int] = []
         encode = self._part_steps
         for start, end, token_id in self._added.raw.split(text, literal):
+            if len(ids) > most:
+                break
             if start == end or not len(ids) % PIECES:
                 yield
             if start == end:
@@ -210,12 +215,14 @@ class Tokenizer:
                 continue
             part, kept = yield from self._normalize(text[start:end])
             if not self._added.cooked:
-                yield from encode(part, kept and start == 0, ids)
+                yield from encode(part, kept and start == 0, ids, most)
                 continue
             inner = None
             if literal is not None:
                 inner = yield from self._normalized_marks(text[start:end], part, literal[start:end])
             for left, right, inner_id in self._added.cooked.split(part, inner):
+                if len(ids) > most:
+                    break
                 if left == right or not len(ids) % PIECES:
                     yield
                 if left == right:
@@ -223,20 +230,23 @@ class Tokenizer:
                 if inner_id is not None:
                     ids.append(inner_id)
                 else:
-                    yield from encode(part[left:right], kept and start == 0 and left == 0, ids)
+                    yield from encode(part[left:right], kept and start == 0 and left == 0, ids, most)
         return ids
 
     def encode_prompt(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> list[int]:
         """The result of `prompt_steps`."""
         return to_end(self.prompt_steps(prompt, end_ids))
 
-    def prompt_steps(self, prompt: str | Prompt, end_ids: Collection[int] = ()) -> Generator[None, None, list[int]]:
+    def prompt_steps(
+        self, prompt: str | Prompt, end_ids: Collection[int] = (), most: float = math.inf
+    ) -> Generator[None, None, list[int]]:
         """The ids of a text that is to be continued.
 
         What the file puts before a text (such as `<s>`) comes once, also where the prompt begins with it already. What
-        it puts behind a text comes without `end_ids`: the text has not ended.
+        it puts behind a text comes without `end_ids`: the text has not ended. Of a text with more than `most` ids the
+        result has more than that too, but not all: what nobody can use is not encoded.
         """
-        ids = yield from self.encode_steps(prompt, add_special_tokens=False, parse_special=True)
+        ids = yield from self._text_steps(prompt, True, most)
         frame = self._frames.frame(False, True)
         place = next((i for i, part in enumerate(frame) if part.ids is None), len(frame))
         before = [i for part in frame[:place] for i in part.ids or ()]
@@ -256,8 +266,8 @@ class Tokenizer:
             return b"\1" * len(normalized)
         return b"".join((b"\1" if marked else b"\0") * len(piece) for piece, marked in pieces)
 
-    def _part_steps(self, text: str, at_start: bool, ids: list[int]) -> Generator[None, None, None]:
-        """Append the ids of a text that holds no added tokens."""
+    def _part_steps(self, text: str, at_start: bool, ids: list[int], most: float) -> Generator[None, None, None]:
+        """Append the ids of a text that holds no added tokens, until there are more than `most`."""
         pieces = [text] if text else []
         for step in self._steps:
             pieces, at_start = yield from step(pieces, at_start)
@@ -274,6 +284,8 @@ class Tokenizer:
                 else:
                     cached = words.get(piece)
                     ids.extend(cached if cached is not None else encode(piece))
+            if len(ids) > most:
+                return
             yield
 
     def _encode_word(self, piece: str) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from loom_py.cli import main
 from loom_py.errors import InputError
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.loading import load_model
+from loom_py.progress import to_end
 from loom_py.text import template_sandbox
 from loom_py.text.chat_template import ChatTemplate
 from loom_py.text.marked import Marked, marks_of
@@ -270,6 +271,22 @@ def test_no_end_token_behind_a_prompt_to_be_continued(tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     assert load_model(directory).prompt_ids("hi")[0] == other
     assert load_model(directory).prompt_ids("hi")[-1] == tokenizer.token_to_id("i")
+
+
+# Found by attack: a prompt of megabytes was encoded to its end before it was refused. Siblings: words, one special
+# token after another, and normalised ones between them.
+@pytest.mark.parametrize("unit", ["hello world ", "<|im_start|>", "hi<|im_end|>"])
+def test_what_no_context_holds_is_not_encoded_to_its_end(model: LanguageModel, unit: str) -> None:
+    text = unit * 100_000
+    whole = model.prompt_ids(text)
+    limit = model.facts.max_position_embeddings
+    ids = to_end(model.tokenizer.prompt_steps(text, model.eos_ids, limit))
+    assert limit < len(ids) < len(whole) / 10
+    assert ids == whole[: len(ids)]
+    with pytest.raises(InputError, match=rf"the prompt has at least \d+ tokens, the context holds {limit}") as caught:
+        list(model.generate(text))
+    assert int(caught.value.message.split()[5]) < len(whole) / 10
+    assert len(to_end(model.tokenizer.prompt_steps("hello" * 200, (), 200))) == 200
 
 
 # The same in the other fronts.
