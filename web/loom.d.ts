@@ -567,7 +567,7 @@ declare class ModelStorage {
    * @param kept what is new; small files are not worth a question
    * @returns whether it will be kept
    */
-  persist({ file, total }?: {
+  persist(kept?: {
     file?: string;
     total?: number;
   }, onProgress?: OnProgress): Promise<boolean>;

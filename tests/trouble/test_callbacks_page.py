@@ -12,9 +12,11 @@ import pytest
 
 from tests.browser import tiny_checkpoint
 from tests.browser.conftest import Open
+from tests.browser.fake_hub import Hub
+from tests.formats.tiny_gguf import write_tiny_gguf
 
 RUN = """
-async ({ worker, files }) => {
+async ({ worker, files, hubURL }) => {
     const { loom } = await import("/loom.js");
     const uncaught = [];
     addEventListener("error", (e) => uncaught.push(e.message));
@@ -23,6 +25,7 @@ async ({ worker, files }) => {
     const onProgress = () => { throw boom; };
     const outcome = (promise) => promise.then(() => "none", (e) => (e === boom ? "its own" : String(e)));
     const out = {};
+    navigator.storage.persisted = async () => true; // what is large is kept, and the answer is there at once
     out.start = await outcome(loom.start({ worker, device: "simd", onProgress }));
     const session = await loom.start({ worker, device: "simd" });
     const used = async () => (await session.useDevice("simd")).find(({ device }) => device === "simd").used;
@@ -31,6 +34,8 @@ async ({ worker, files }) => {
     const all = async (stream) => { for await (const piece of stream) piece.text; };
 
     out.load = await outcome(session.loadModel(checkpoint, { onProgress }));
+    const onPersist = ({ status }) => { if (status === "persist") throw boom; };
+    out.persist = await outcome(session.loadModel("someone/large/large.gguf", { hubURL, onProgress: onPersist }));
     const model = await session.loadModel(checkpoint);
     out.complete = await outcome(all(model.complete("hello", { onProgress })));
     out.chat = await outcome(all(model.chat("hello", { onProgress })));
@@ -55,12 +60,16 @@ async ({ worker, files }) => {
 
 
 @pytest.mark.parametrize("worker", [True, False], ids=["worker", "main"])
-def test_a_progress_function_that_throws(open_page: Open, plain_url: str, tmp_path: Path, worker: bool) -> None:
-    page = open_page(plain_url + "index.html")
+def test_a_progress_function_that_throws(
+    open_page: Open, plain_url: str, hub: Hub, tmp_path: Path, worker: bool
+) -> None:
+    page = open_page(plain_url + "index.html", allowed=["127.0.0.1"], bypass_csp=True)
     page.set_default_timeout(120_000)
     directory = tiny_checkpoint.write(tmp_path)
     files = [[n, list((directory / n).read_bytes())] for n in tiny_checkpoint.FILES]
-    out: dict[str, Any] = page.evaluate(RUN, {"worker": worker, "files": files})
-    calls = ("start", "load", "complete", "chat", "profile", "train", "verify")
+    large = write_tiny_gguf(tmp_path / "large.gguf").path.read_bytes() + bytes(33 << 20)  # small files ask nobody
+    hub.files = {"large.gguf": large}
+    out: dict[str, Any] = page.evaluate(RUN, {"worker": worker, "files": files, "hubURL": hub.url})
+    calls = ("start", "load", "persist", "complete", "chat", "profile", "train", "verify")
     assert {name: out[name] for name in calls} == dict.fromkeys(calls, "its own"), out
     assert (out["left"], out["again"], out["kept"], out["uncaught"]) == (True, True, True, []), out

@@ -1,6 +1,6 @@
 /** The models that this browser keeps, and texts beside them, for the page: `session.storage`. */
 
-import { expectText } from "./arguments.js";
+import { expectFunction, expectText, record } from "./arguments.js";
 
 /** @typedef {import("../engine/progress.js").OnProgress} OnProgress */
 
@@ -77,7 +77,9 @@ export class ModelStorage {
    * @param {OnProgress} [onProgress]
    * @returns {Promise<boolean>} whether it will be kept
    */
-  async persist({ file, total = Infinity } = {}, onProgress = () => {}) {
+  async persist(kept, onProgress = () => {}) {
+    const { file, total = Infinity } = record(kept, "kept");
+    expectFunction(onProgress, "onProgress");
     const manager = globalThis.navigator?.storage;
     if (this.#requested || total < LARGE || !manager?.persist) return false;
     this.#requested = true;

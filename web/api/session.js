@@ -196,12 +196,23 @@ export class Session {
     if (verify !== undefined) expectBoolean(verify, "options.verify");
     if (activations !== undefined) expectChoice(activations, ["q16", "f32"], "options.activations");
     const params = { ...modelSource(source), hubURL, keep, evict, verify, activations };
+    const failed = new AbortController(); // by what `onProgress` throws when the browser has answered
+    let loading = true;
     const onEvent = (/** @type {import("../engine/progress.js").Progress} */ event) => {
       onProgress(event);
-      if (event.status === "kept" && event.message !== "memory") void this.storage.persist(event, onProgress);
+      if (event.status !== "kept" || event.message === "memory") return;
+      this.storage.persist(event, onProgress).catch((error) => (loading ? failed.abort(error) : reportError(error)));
     };
-    const facts = await this.#engine.call("loadModel", params, { onEvent, signal });
-    return new LanguageModel(this.#engine, facts);
+    const anySignal = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    try {
+      const facts = await this.#engine.call("loadModel", params, { onEvent, signal: anySignal });
+      const model = new LanguageModel(this.#engine, facts);
+      if (failed.signal.aborted) await model.dispose();
+      failed.signal.throwIfAborted();
+      return model;
+    } finally {
+      loading = false;
+    }
   }
 
   /**
