@@ -8,7 +8,8 @@ from typing import Any
 
 from tools import console, files, paths, pyodide_patches
 
-CORE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+LIBRARY = "python_stdlib.zip"
+CORE_FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", LIBRARY)
 
 
 def directory() -> Path:
@@ -21,8 +22,8 @@ def directory() -> Path:
     return folder
 
 
-def place(target: Path) -> None:
-    """Put Pyodide's files into the folder ``target``, with the site's changes."""
+def place(target: Path, library: Path) -> None:
+    """Put Pyodide's files into the folder ``target``, with the site's changes and the standard library ``library``."""
     core = directory()
     changed = {patch.file for patch in pyodide_patches.PATCHES}
     for name in CORE_FILES:
@@ -30,7 +31,7 @@ def place(target: Path) -> None:
             text = pyodide_patches.patched(name, (core / name).read_text(encoding="utf-8"))
             files.write_text(target / name, text)
         else:
-            files.place(core / name, target / name)
+            files.place(library if name == LIBRARY else core / name, target / name)
 
 
 def version() -> str:

@@ -23,6 +23,7 @@ from tools import (
     pure_wheels,
     pyodide_core,
     simd,
+    standard_library,
 )
 
 UPLOT_FILES = ("uPlot.esm.js", "uPlot.min.css")
@@ -94,7 +95,7 @@ def _stamp() -> str | None:
 
 
 def _runtime(target: Path, wheels: list[Path]) -> None:
-    pyodide_core.place(target)
+    pyodide_core.place(target, standard_library.provide(wheels))
     for wheel in wheels:
         files.place(wheel, target / wheel.name)
     text = lockfile.build(pyodide_core.lock()["info"], wheels)
