@@ -11,38 +11,36 @@ typedef struct {
     Word y, weight, storage, rows, bias;
 } Matrix;
 
+/* The biases of `count` rows from `at` on, 0 for the rest of a group and for a matrix without any. */
+static void bias_of(const Matrix *m, u32 at, u32 count, f32 *to) {
+    for (u32 j = 0; j < GROUP; j++) to[j] = m->bias.u && j < count ? floats(m->bias)[at + j] : 0;
+}
+
 /* Rows 8g … of `out` (tokens, 8) go to y (from row of tokens `first` on). */
 static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out, const f32 *second,
                    const f32 *residual) {
     u32 rows = m->rows.u, at = g * GROUP, count = min_u32(GROUP, rows - at);
-    const f32 *bias = m->bias.u ? floats(m->bias) + at : 0, *bias2 = second && m[1].bias.u ? floats(m[1].bias) + at : 0;
+    f32 bias[2 * GROUP];
+    bias_of(m, at, count, bias);
+    if (second) bias_of(m + 1, at, count, bias + GROUP);
+    v128 a = load4(bias), b = load4(bias + 4), c = load4(bias + GROUP), d = load4(bias + GROUP + 4);
     for (u32 t = 0; t < tokens; t++, out += GROUP) {
-        f32 v[GROUP];
         size_t to = (size_t)(first + t) * rows + at;
-        for (u32 h = 0; h < GROUP; h += 4) {
-            v128 a = load4(out + h);
-            if (bias || bias2) {
-                f32 pad[4];
-                for (u32 j = 0; j < 4; j++) pad[j] = bias && h + j < count ? bias[h + j] : 0;
-                a = wasm_f32x4_add(a, load4(pad));
-            }
-            if (second) {
-                v128 b = load4(second + t * GROUP + h);
-                if (bias2) {
-                    f32 pad[4];
-                    for (u32 j = 0; j < 4; j++) pad[j] = h + j < count ? bias2[h + j] : 0;
-                    b = wasm_f32x4_add(b, load4(pad));
-                }
-                a = wasm_f32x4_mul(silu4(a), b);
-            }
-            store4(v + h, a);
+        v128 low = wasm_f32x4_add(load4(out), a), high = wasm_f32x4_add(load4(out + 4), b);
+        if (second) {
+            low = wasm_f32x4_mul(silu4(low), wasm_f32x4_add(load4(second + t * GROUP), c));
+            high = wasm_f32x4_mul(silu4(high), wasm_f32x4_add(load4(second + t * GROUP + 4), d));
         }
         f32 *y = floats(m->y) + to;
-        if (residual)
-            for (u32 j = 0; j < count; j++) y[j] = residual[to + j] + v[j];
-        else if (count == GROUP) store4(y, load4(v)), store4(y + 4, load4(v + 4));
-        else
-            for (u32 j = 0; j < count; j++) y[j] = v[j];
+        if (count == GROUP) {
+            if (residual)
+                low = wasm_f32x4_add(load4(residual + to), low), high = wasm_f32x4_add(load4(residual + to + 4), high);
+            store4(y, low), store4(y + 4, high);
+            continue;
+        }
+        f32 v[GROUP];
+        store4(v, low), store4(v + 4, high);
+        for (u32 j = 0; j < count; j++) y[j] = residual ? residual[to + j] + v[j] : v[j];
     }
 }
 
@@ -132,12 +130,11 @@ KERNEL(linear_matrix) {
     u8 *panel = t->scratch + 2 * CHUNK * GROUP * sizeof(f32);
     u32 groups = all_groups(m, count, pair);
     for (Range r = pieces(groups, grain_of(groups, k, tokens, t->count)); take(t, &r);) {
-        const Matrix *of = m;
-        u32 before = 0;
-        for (u32 i = r.start; i < r.end; i++) {
-            while (!pair && i - before >= groups_of(of)) before += groups_of(of), of++;
-            for (u32 first = 0; first < tokens; first += CHUNK) {
-                u32 now = min_u32(CHUNK, tokens - first), tiles = (now + TILE - 1) / TILE;
+        for (u32 first = 0; first < tokens; first += CHUNK) {
+            u32 now = min_u32(CHUNK, tokens - first), tiles = (now + TILE - 1) / TILE, before = 0;
+            const Matrix *of = m;
+            for (u32 i = r.start; i < r.end; i++) {
+                while (!pair && i - before >= groups_of(of)) before += groups_of(of), of++;
                 for (u32 j = 0; j <= pair; j++) {
                     u32 storage = of[j].storage.u;
                     f32 *to = out + j * CHUNK * GROUP;

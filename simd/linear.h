@@ -25,7 +25,7 @@ _Static_assert(STORAGES == 6, "the functions of this family know these storages 
 
 #define GROUP 8   /* rows repacked together */
 #define TILE 4    /* tokens multiplied together */
-#define CHUNK 128 /* tokens whose results are held in scratch memory */
+#define CHUNK 132 /* tokens whose results are held in scratch memory: whole tiles of four, and of six */
 #define BLOCK 32
 #define MAX_K 16384
 

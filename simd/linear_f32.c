@@ -120,9 +120,9 @@ void group_vector_floats(u32 storage, const u8 *weight, u32 group, u32 rows, con
     }
 }
 
-/* --- eight rows times many tokens: a panel (k, 8) of widened weights times tiles of four tokens ---------------------- */
+/* --- eight rows times many tokens: a panel (k, 8) of widened weights times tiles of tokens ------------------------------- */
 
-#define PANEL 1024 /* columns widened together */
+#define PANEL 512 /* columns widened together: they and the tokens' share of the first cache */
 
 static inline __attribute__((always_inline)) void widen_rows(u32 storage, const u8 *w, u32 count, u32 k, u32 from, u32 to,
                                                              f32 *panel) {
@@ -180,27 +180,35 @@ static void widen_blocks(u32 storage, const u8 *w, u32 blocks, f32 *panel) {
     }
 }
 
-/* out (tokens ≤ 4, 8) += x (tokens, stride k) · panel (n, 8) */
-static void tile_floats(const f32 *panel, u32 n, const f32 *x, u32 k, u32 tokens, f32 *out) {
-    const f32 *p0 = x, *p1 = tokens > 1 ? x + k : x, *p2 = tokens > 2 ? x + 2 * (size_t)k : x,
-              *p3 = tokens > 3 ? x + 3 * (size_t)k : x;
-    v128 a0 = wasm_f32x4_splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    for (u32 i = 0; i < n; i++) {
-        v128 v = load4(panel + 8 * i), u = load4(panel + 8 * i + 4), f = wasm_v128_load32_splat(p0 + i);
-        a0 = fma4(v, f, a0), b0 = fma4(u, f, b0);
-        f = wasm_v128_load32_splat(p1 + i);
-        a1 = fma4(v, f, a1), b1 = fma4(u, f, b1);
-        f = wasm_v128_load32_splat(p2 + i);
-        a2 = fma4(v, f, a2), b2 = fma4(u, f, b2);
-        f = wasm_v128_load32_splat(p3 + i);
-        a3 = fma4(v, f, a3), b3 = fma4(u, f, b3);
+/* out (tokens, 8) += x (tokens, stride k) · panel (n, 8), for a tile of six tokens or of four; rows beyond `tokens` are computed
+ * from the first one's and not stored. Six need all fifteen registers that V8 has, so each token's sums are fixed where they are
+ * computed: otherwise the compiler keeps the broadcasts of all tokens in registers, and V8 the sums in memory. */
+#define ROW(i) const f32 *p##i = tokens > i ? x + i * (size_t)k : x;
+#define SUMS(i) v128 a##i = wasm_f32x4_splat(0), b##i = a##i;
+#define STEP(i)                                                     \
+    {                                                               \
+        v128 f = wasm_v128_load32_splat(p##i++);                    \
+        a##i = fma4(v, f, a##i), b##i = fma4(u, f, b##i);           \
+        __asm__ volatile("" : "+r"(a##i), "+r"(b##i) : : "memory"); \
     }
-    v128 low[4] = {a0, a1, a2, a3}, high[4] = {b0, b1, b2, b3};
-    for (u32 t = 0; t < tokens; t++, out += 8) {
-        store4(out, wasm_f32x4_add(load4(out), low[t]));
-        store4(out + 4, wasm_f32x4_add(load4(out + 4), high[t]));
+#define STORE(i)                                                              \
+    if (tokens > i) {                                                         \
+        store4(out + 8 * i, wasm_f32x4_add(load4(out + 8 * i), a##i));        \
+        store4(out + 8 * i + 4, wasm_f32x4_add(load4(out + 8 * i + 4), b##i)); \
     }
-}
+#define FOUR(M) M(0) M(1) M(2) M(3)
+#define SIX(M) FOUR(M) M(4) M(5)
+#define TILE_OF(name, ALL)                                                                             \
+    static void name(const f32 *panel, u32 n, const f32 *x, u32 k, u32 tokens, f32 *out) {             \
+        ALL(ROW) ALL(SUMS)                                                                             \
+        ROLLED for (const f32 *end = panel + 8 * n; panel < end; panel += 8) {                         \
+            v128 v = load4(panel), u = load4(panel + 4);                                               \
+            ALL(STEP)                                                                                  \
+        }                                                                                              \
+        ALL(STORE)                                                                                     \
+    }
+TILE_OF(tile_of_four, FOUR)
+TILE_OF(tile_of_six, SIX)
 
 void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, const f32 *x, u32 k, u32 tokens, f32 *out,
                          u8 *scratch) {
@@ -218,7 +226,10 @@ void group_matrix_floats(u32 storage, const u8 *weight, u32 group, u32 rows, con
             widen_blocks(storage, weight + block * block_bytes(storage), (to - from) / BLOCK, panel);
         }
         }
-        for (u32 t = 0; t < tokens; t += TILE)
-            tile_floats(panel, to - from, x + (size_t)t * k + from, k, min_u32(TILE, tokens - t), out + t * GROUP);
+        for (u32 t = 0; t < tokens;) {
+            u32 left = tokens - t, now = min_u32(left, left > 4 ? 6 : 4);
+            (left > 4 ? tile_of_six : tile_of_four)(panel, to - from, x + (size_t)t * k + from, k, now, out + t * GROUP);
+            t += now;
+        }
     }
 }
