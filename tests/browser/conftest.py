@@ -117,10 +117,15 @@ class Watch:
 
 
 def _opener(browser: Browser, contexts: list[BrowserContext], watches: list[Watch]) -> Open:
-    def open_page(url: str, *, allowed: list[str] | None = None, **options: Any) -> Page:
-        """A page in a fresh context; `allowed` names texts of errors and addresses that belong to the test."""
+    def open_page(url: str, *, allowed: list[str] | None = None, python: bool = True, **options: Any) -> Page:
+        """A page in a fresh context; `allowed` names texts of errors and addresses that belong to the test.
+
+        With `python=False` the files of Python never arrive: for what a page shows and does before it is there.
+        """
         context = browser.new_context(**options)
         contexts.append(context)
+        if not python:
+            context.route("**/pyodide/**", lambda _: None)
         watches.append(Watch(context, url, allowed or []))
         page = context.new_page()
         page.goto(url)

@@ -114,12 +114,23 @@ def test_wrong_numbers_and_wrong_order_are_told(open_page: Open, plain_url: str)
 
 
 # --- the workbench --------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def opened_workbench(open_module_page: Open, isolated_url: str) -> Page:
+    return open_module_page(isolated_url + "test.html", viewport={"width": 1280, "height": 900})
+
+
 @pytest.fixture
-def workbench(open_page: Open, isolated_url: str) -> Page:
-    page = open_page(isolated_url + "test.html", viewport={"width": 1280, "height": 900})
+def workbench(opened_workbench: Page) -> Page:
+    """The original text, and a network of it."""
+    create_original(opened_workbench)
+    return opened_workbench
+
+
+def create_original(page: Page) -> None:
+    press(page, "Original text")
+    page.evaluate("() => document.getElementById('log').replaceChildren()")
     press(page, "Create")
     expect(page.locator("#log")).to_contain_text("Created a network of 3 layers, 134 numbers", timeout=BOOT_MS)
-    return page
 
 
 def test_the_workbench_answers_and_trains(workbench: Page, screenshot: Callable[[Page, str], Path]) -> None:
@@ -178,8 +189,7 @@ def test_mistakes_are_shown_where_they_stand(
     assert selection.startswith(selected), selection
     press(page, "Forward")  # the network from before still works
     expect(page.locator("#result")).to_contain_text("output [")
-    press(page, "Original text")
-    press(page, "Create")
+    create_original(page)
     expect(page.locator("#config-error")).to_be_hidden()
 
 
@@ -264,6 +274,11 @@ def test_own_files_dropped_or_chosen(open_page: Open, plain_url: str, tmp_path: 
     passed(page)
 
 
+@pytest.fixture(scope="module")
+def layers_page(open_module_page: Open, plain_url: str) -> Page:
+    return open_module_page(plain_url + "all_layers_test.html")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -273,8 +288,9 @@ def test_own_files_dropped_or_chosen(open_page: Open, plain_url: str, tmp_path: 
         ("cut.json", '{"type": "modelhost/bundle", "version": 1, "models": [{"id": "a"}]}', "models[0]"),
     ],
 )
-def test_wrong_files_are_told(open_page: Open, plain_url: str, name: str, text: str, words: str) -> None:
-    page = open_page(plain_url + "all_layers_test.html")
+def test_wrong_files_are_told(layers_page: Page, name: str, text: str, words: str) -> None:
+    page = layers_page
+    page.evaluate("() => document.getElementById('error').replaceChildren()")
     page.evaluate(DROP, [[[name, text]]])
     expect(page.locator("#error")).to_contain_text(words, timeout=BOOT_MS)
 
@@ -305,9 +321,7 @@ def test_the_files_are_what_the_tool_writes() -> None:
 def test_layout_names_and_contrast(
     open_page: Open, plain_url: str, name: str, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    page = open_page(plain_url + name, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.route("**/pyodide/**", lambda _: None)  # the page works without Python
-    page.reload()
+    page = open_page(plain_url + name, python=False, viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(CONTRAST) == []
@@ -316,7 +330,7 @@ def test_layout_names_and_contrast(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_keyboard_reaches_everything(open_page: Open, plain_url: str, name: str) -> None:
-    page = open_page(plain_url + name)
+    page = open_page(plain_url + name, python=False)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     stops = page.evaluate(
@@ -332,6 +346,6 @@ def test_the_keyboard_reaches_everything(open_page: Open, plain_url: str, name: 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_leads_to_them(open_page: Open, plain_url: str, name: str) -> None:
-    page = open_page(plain_url + "index.html")
+    page = open_page(plain_url + "index.html", python=False)
     page.locator(f'nav a[href="{name}"]').click()
     expect(page.get_by_role("navigation").locator("[aria-current=page]")).to_have_attribute("href", name)

@@ -53,7 +53,7 @@ def test_layout_names_and_contrast(
     scheme: Scheme,
     width: int,
 ) -> None:
-    page = open_page(isolated_url + name, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = open_page(isolated_url + name, python=False, viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_timeout(100)
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -64,9 +64,7 @@ def test_layout_names_and_contrast(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_alive_before_python(open_page: Open, isolated_url: str, name: str) -> None:
-    page = open_page(isolated_url + name)
-    page.route("**/pyodide/**", lambda _: None)  # never answered
-    page.reload()
+    page = open_page(isolated_url + name, python=False)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.get_by_role("link", name="Language model").first.click()
     expect(page).to_have_url(isolated_url + "inference.html")
@@ -74,7 +72,7 @@ def test_the_page_is_alive_before_python(open_page: Open, isolated_url: str, nam
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_policy_forbids_what_it_should(open_page: Open, isolated_url: str, name: str) -> None:
-    page = open_page(isolated_url + name, allowed=["Content Security Policy", "404"])
+    page = open_page(isolated_url + name, allowed=["Content Security Policy", "404"], python=False)
     inline = """() => {
         const script = document.createElement("script");
         script.textContent = "window.ran = true";
@@ -88,7 +86,7 @@ def test_the_policy_forbids_what_it_should(open_page: Open, isolated_url: str, n
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_keyboard_reaches_everything(open_page: Open, isolated_url: str, name: str) -> None:
-    page = open_page(isolated_url + name)
+    page = open_page(isolated_url + name, python=False)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     stops = page.evaluate(

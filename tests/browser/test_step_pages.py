@@ -168,7 +168,7 @@ def test_adaptation_stops_within_a_run(open_page: Open, plain_url: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1440])
 def test_layout_names_and_contrast(open_page: Open, plain_url: str, name: str, scheme: Scheme, width: int) -> None:
-    page = open_page(plain_url + name, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = open_page(plain_url + name, python=False, viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_timeout(100)
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -194,7 +194,7 @@ def test_the_keyboard_reaches_everything(open_page: Open, plain_url: str, name: 
 
 @pytest.mark.parametrize("name", ["index.html", "grid_scatter_demo.html", "inference.html", "test.html", *PAGES])
 def test_every_page_leads_to_them(open_page: Open, plain_url: str, name: str) -> None:
-    page = open_page(plain_url + name)
+    page = open_page(plain_url + name, python=False)
     links = page.locator("nav a").evaluate_all("(nodes) => nodes.map((n) => n.getAttribute('href'))")
     assert set(PAGES) <= set(links)
     current = page.locator("nav a[aria-current=page]")
