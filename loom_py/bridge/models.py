@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..generation.embedding import EmbedProgress
-from ..generation.generate import Encoding, PrefillProgress
+from ..generation.generate import Encoding, GeneratedToken, PrefillProgress
 from ..generation.language_model import Event, LanguageModel
 from ..generation.loading import LoadProgress
 from ..generation.placing import load_any_to_device
@@ -191,7 +191,7 @@ def _generation(
             generation.close()
         return {"seed": generation.seed}
 
-    return keep(Task(steps(), _generation_event))
+    return keep(Task(steps(), _generation_event, more=_more_tokens))
 
 
 def _joined(pieces: Iterable[str]) -> Generator[Encoding, None, str]:
@@ -201,6 +201,10 @@ def _joined(pieces: Iterable[str]) -> Generator[Encoding, None, str]:
         text.append(piece)
         yield Encoding()
     return "".join(text)
+
+
+def _more_tokens(event: object) -> bool:
+    return isinstance(event, GeneratedToken) and event.more > 0
 
 
 def _generation_event(event: Any) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ class Task:
     - `event`: the event for a step; None for no event.
     - `result`: the result, made from the generator's return value.
     - `check`: called before every slice; what it raises ends the task.
+    - `more`: whether the next step is at hand, so that it belongs to the same slice.
     """
 
     def __init__(
@@ -26,9 +27,11 @@ class Task:
         event: Callable[[Any], Any],
         result: Callable[[Any], Any] = lambda value: value,
         check: Callable[[], object] = lambda: None,
+        more: Callable[[Any], bool] = lambda step: False,
     ) -> None:
         self._steps = steps
         self._check = check
+        self._more = more
         self._event = event
         self._result = result
         self.done = False
@@ -55,7 +58,7 @@ class Task:
                 event = self._event(step)
                 if event is not None:
                     events.append(event)
-                if time.perf_counter() >= limit:
+                if time.perf_counter() >= limit and not self._more(step):
                     break
         except StopIteration as stop:
             self.done = True

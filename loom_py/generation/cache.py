@@ -20,6 +20,8 @@ from ..runtime.tensor import DeviceTensor
 
 FIRST_BYTES = 1 << 26
 """What a cache may take at the beginning; where it would be more, it begins with half as many positions."""
+BLOCK_SECONDS = 0.03
+"""What tokens that are drawn without Python in between may take, so that text keeps coming and a stop gets through."""
 
 
 class Cache(ABC):
@@ -89,9 +91,18 @@ class Cache(ABC):
     def grow(self, capacity: int) -> None:
         """Make room for `capacity` positions."""
 
-    def rows(self) -> dict[str, int]:
-        """Where the next token's rows go in layers that keep a window, by the names that programs use."""
-        return first_rows(self.bases.items(), self.length)
+    def places(self) -> dict[str, int]:
+        """Where the next token goes, and its rows in layers that keep a window, by the names that programs use."""
+        return {"position": self.length, **first_rows(self.bases.items(), self.length)}
+
+    def ahead(self, most: int) -> int:
+        """How many of `most` tokens may come at once though some may have to be forgotten again."""
+        if not self._rewinds:
+            return 1
+        longer = self._decoder.facts.longer
+        changes = longer is not None and self.decoder is self._decoder and self.length < longer.positions
+        end = longer.positions if longer is not None and changes else self.limit
+        return max(1, min(most, end - self.length))
 
     def pretend(self, length: int, count: int) -> None:
         """As if `length` positions were in it and `count` tokens came, for measuring."""
@@ -226,6 +237,8 @@ class DeviceCache(Cache):
         """`token` (1,), drawn last; `seen` (V,), flags of all tokens. From the first draw on."""
         self.token: int | None = None
         """The id in `token`, where that is certain."""
+        self.seconds = BLOCK_SECONDS
+        """What the last token that followed another took; as if it had been slow before there is one."""
         self.programs: dict[tuple[int, Want, bool], Executable] = {}
         """(tokens, what is wanted, whether the token on the device is fed) → program."""
         self.moves: dict[int, Executable] = {}

@@ -39,12 +39,14 @@ class Encoding:
 class GeneratedToken:
     """One token: its id and the text it completes ("" while a character or a stop string is undecided).
 
-    `finish_reason` is set on the last one: "stop" (end token or stop string) or "length".
+    `finish_reason` is set on the last one: "stop" (end token or stop string) or "length". `more` is how many follow
+    without further work, since they were drawn together with this one.
     """
 
     id: int
     text: str
     finish_reason: Literal["stop", "length"] | None = None
+    more: int = 0
 
 
 class StopFilter:
@@ -123,14 +125,15 @@ def generate(
     """Continue `ids`, of which the first `cache.length` are in the cache already.
 
     Yields `PrefillProgress` after each chunk, a `GeneratedToken` for each new token, and `Waiting` where a device must
-    be waited for. Stopping early leaves the cache consistent: it holds exactly the tokens fed so far.
+    be waited for. Stopping early leaves the cache consistent: it holds exactly the tokens fed so far, which may be some
+    more than were handed out.
 
     - `hidden`: special tokens that stop strings contain, by id; `decoder` leaves them out.
     """
     check_ids(ids, model.decoder.facts.vocab_size, "prompt")
     check_room(len(ids), cache.limit)
     tokens = list(ids)
-    token = -1
+    drawn: list[int] = []  # tokens that were not handed out yet, the next one last
     with suppress(DeviceLost):  # the first step reopens the device
         cache.reserve(len(tokens))  # growing in steps would copy the cache each time
     while cache.length < len(tokens):
@@ -139,14 +142,16 @@ def generate(
         if cache.length + count < len(tokens):
             yield from model.feed(chunk, cache)
         else:
-            token = yield from model.next_token(chunk, cache, options, 0, tokens)
+            drawn = yield from model.next_tokens(chunk, cache, options, 0, tokens, 1)
         yield PrefillProgress(cache.length, len(tokens))
     stop = StopFilter(options.stop or ())
     names = hidden or {}
     most = options.max_tokens or int(NEUTRAL["max_tokens"])
     for step in range(most):
-        if step:
-            token = yield from model.next_token(np.asarray([token]), cache, options, step, tokens)
+        if not drawn:
+            last, left = np.asarray(tokens[-1:]), min(most - step, cache.limit - len(tokens))
+            drawn = (yield from model.next_tokens(last, cache, options, step, tokens, left))[::-1]
+        token = drawn.pop()
         tokens.append(token)
         ended = token in eos_ids
         text, stopped = stop.add("" if ended else decoder.add(token), "" if ended else names.get(token, ""))
@@ -157,4 +162,4 @@ def generate(
                 text += rest + stop.held
             yield GeneratedToken(token, text, "stop" if ended or stopped else "length")
             return
-        yield GeneratedToken(token, text)
+        yield GeneratedToken(token, text, more=len(drawn))

@@ -142,8 +142,8 @@ class LanguageModel(EmbeddingModel):
         self._check_open()
         if self._idle is None:
             return np.zeros((0, 0, 0), np.int64)
-        cache = self._idle[0]
-        layers = [self.model.kept(cache, name)[start:] for name in cache.kept if name.startswith("experts.")]
+        cache, ids = self._idle
+        layers = [self.model.kept(cache, name)[start : len(ids)] for name in cache.kept if name.startswith("experts.")]
         return np.stack(layers, 1) if layers else np.zeros((0, 0, 0), np.int64)
 
     def _alone(
@@ -285,7 +285,7 @@ class LanguageModel(EmbeddingModel):
         ids = (yield from self._encoded(prompt)) if isinstance(prompt, Prompt) else prompt
         cache, cached = self._idle or (self.model.new_cache(), [])
         self._idle = None
-        fed = list(ids)
+        drawn: list[int] = []
         try:
             common = 0
             for old, new in zip(cached, ids, strict=False):
@@ -300,7 +300,7 @@ class LanguageModel(EmbeddingModel):
             ends = self.eos_ids | {i for i, token in hidden.items() if token in (options.stop or ())}
             for event in generate(self.model, ids, options, cache=cache, decoder=decoder, eos_ids=ends, hidden=hidden):
                 if isinstance(event, GeneratedToken):
-                    fed.append(event.id)
+                    drawn.append(event.id)
                 yield event
                 self._check_open()
         finally:
@@ -309,7 +309,7 @@ class LanguageModel(EmbeddingModel):
             else:
                 if self._idle is not None:
                     self._idle[0].close()
-                self._idle = cache, fed[: cache.length]
+                self._idle = cache, [*ids, *drawn[:-1]][: cache.length]
 
     def _encoded(self, prompt: Prompt) -> Generator[Event, None, list[int]]:
         """`prompt_ids` in steps: of a long prompt they take seconds, in which a stop must get through.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -22,13 +23,15 @@ from ..runtime.program import Program
 from ..runtime.stored import StoredWeight
 from ..runtime.tensor import DeviceTensor
 from ..runtime.transforms import fuse
-from .cache import DeviceCache
+from .cache import BLOCK_SECONDS, DeviceCache
 from .runner import PREFILL_CHUNK
 from .sampling import GenerationOptions
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
 ACTIVATIONS: tuple[Activations, ...] = ("q16", "f32")
+BLOCK = 8
+"""The most tokens that are drawn without Python in between."""
 
 
 class OnDevice:
@@ -93,7 +96,7 @@ class OnDevice:
             yield from self._move(cache, len(part))
             cache.begin()
             inputs = _inputs(program.program, part, cache)
-            out = yield from settle(program.submit(inputs, position=cache.length, **cache.rows()))
+            out = yield from settle(program.submit(inputs, **cache.places()))
             cache.add(part)
             rows += out.values()
         return rows
@@ -101,10 +104,15 @@ class OnDevice:
     def feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
         yield from self._recovering(cache, lambda: self._feed(ids, cache))
 
-    def next_token(
-        self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int]
-    ) -> Generator[Waiting, None, int]:
-        return (yield from self._recovering(cache, lambda: self._next_token(ids, cache, options, step, seen)))
+    def next_tokens(
+        self, ids: Ids, cache: DeviceCache, options: GenerationOptions, step: int, seen: Sequence[int], most: int
+    ) -> Generator[Waiting, None, list[int]]:
+        def work() -> Generator[Waiting, None, list[int]]:
+            if step > 0 and len(ids) == 1 and cache.token == int(ids[0]):
+                return (yield from self._following(cache, int(ids[0]), options, step, most))
+            return [(yield from self._next_token(ids, cache, options, step, seen))]
+
+        return (yield from self._recovering(cache, work))
 
     def _recovering(
         self, cache: DeviceCache, work: Callable[[], Generator[Waiting, None, T]]
@@ -141,7 +149,7 @@ class OnDevice:
         program = self._program(cache, len(ids), "nothing")
         yield from self._move(cache, len(ids))
         cache.begin()
-        yield from settle(program.submit(_inputs(program.program, ids, cache), position=cache.length, **cache.rows()))
+        yield from settle(program.submit(_inputs(program.program, ids, cache), **cache.places()))
         cache.add(ids)
 
     def _next_token(
@@ -149,20 +157,42 @@ class OnDevice:
     ) -> Generator[Waiting, None, int]:
         yield from self._again(cache.reserve(cache.length + len(ids)), cache)
         cache.prepare_drawing(self.decoder.facts.vocab_size)
-        fed = step > 0 and len(ids) == 1 and cache.token == int(ids[0])
-        if not fed and options.penalty != 1:
+        if options.penalty != 1:
             flags = np.zeros(self.decoder.facts.vocab_size, np.uint8)
             flags[np.asarray(seen, dtype=np.int64)] = 1
             self.device.write(cache.drawn["seen"], flags)
         cache.token = None
-        program = self._program(cache, len(ids), "next", fed)
+        program = self._program(cache, len(ids), "next")
         inputs = _inputs(program.program, ids, cache)
         yield from self._move(cache, len(ids))
         cache.begin()
-        out = yield from settle(program.submit(inputs, position=cache.length, **cache.rows(), **options.numbers(step)))
+        out = yield from settle(program.submit(inputs, **cache.places(), **options.numbers(step)))
         cache.add(ids)
         cache.token = int(out["next"][0])
         return cache.token
+
+    def _following(
+        self, cache: DeviceCache, first: int, options: GenerationOptions, step: int, most: int
+    ) -> Generator[Waiting, None, list[int]]:
+        """The tokens behind `first`, the one on the device, which is fed there, and so are they."""
+        count = cache.ahead(min(most, max(1, int(BLOCK_SECONDS / cache.seconds)), BLOCK))
+        cache.token = None
+        yield from self._again(cache.reserve(cache.length + count), cache)
+        program = self._program(cache, 1, "next", True)
+        yield from self._move(cache, count)
+        cache.begin()
+        steps = np.arange(count)
+        numbers: dict[str, Any] = {name: place + steps for name, place in cache.places().items()}
+        numbers |= options.numbers(step) | {"step": step + steps}
+        if program.program.inputs:
+            numbers["row"] = numbers["position"]
+        start = time.perf_counter()
+        out = yield from settle(program.submit_many(numbers, count))
+        cache.seconds = max((time.perf_counter() - start) / count, 1e-6)
+        tokens: list[int] = out["next"][:, 0].tolist()
+        cache.add([first, *tokens[:-1]])
+        cache.token = tokens[-1]
+        return tokens
 
     def profile(self, tokens: int, context: int, repeats: int) -> Generator[Waiting | Measured, None, Profile]:
         """With a cache of its own, whose contents do not matter to the time."""
@@ -175,7 +205,7 @@ class OnDevice:
             parts = compiled_parts(self.device, program, state, activations=self.activations)
             cache.pretend(context, tokens)
             inputs = _inputs(program, np.zeros(tokens, np.int64), cache)
-            numbers = {"position": context, **cache.rows()}
+            numbers = cache.places()
             return (yield from measure(parts, device_text(self.device), inputs, numbers, repeats=repeats))
         finally:
             if parts is not None:
@@ -197,7 +227,11 @@ class OnDevice:
         key = steps, want, fed
         if key not in cache.programs:
             program, state = self._traced(cache, steps, want, fed)
-            cache.programs[key] = self.device.compile(program, state, activations=self.activations)
+            positions = np.arange(cache.limit)[:, None]
+            tables = {name: positions for name in program.inputs if fed}
+            cache.programs[key] = self.device.compile(
+                program, state, tables=tables, keep=BLOCK * fed, kept=("next",), activations=self.activations
+            )
         return cache.programs[key]
 
     def _traced(

@@ -47,16 +47,17 @@ class OnNumpy:
         self._hidden(ids, cache)
         yield from ()
 
-    def next_token(
+    def next_tokens(
         self,
         ids: NDArray[np.integer[Any]],
         cache: NumpyCache,
         options: GenerationOptions,
         step: int,
         seen: Sequence[int],
-    ) -> Generator[Waiting, None, int]:
+        most: int,
+    ) -> Generator[Waiting, None, list[int]]:
         yield from ()
-        return sample(self.forward(ids, cache), options, step, seen)
+        return [sample(self.forward(ids, cache), options, step, seen)]
 
     def forward(
         self, ids: NDArray[np.integer[Any]], cache: NumpyCache, *, every: bool = False
@@ -75,7 +76,7 @@ class OnNumpy:
         cache.pretend(context, tokens)
         inputs = {"ids": np.zeros(tokens, np.int64), "positions": np.arange(context, context + tokens)}
         needed = {name: inputs[name] for name in program.inputs}
-        numbers = {"position": context, **cache.rows()}
+        numbers = cache.places()
         return (yield from measure(parts, self.device_name, needed, numbers, repeats=repeats))
 
     def hidden(self, ids: NDArray[np.integer[Any]], cache: NumpyCache) -> NDArray[np.floating[Any]]:

@@ -48,20 +48,24 @@ class Runner(Protocol[CacheT]):
         """Append ids (T,) to `cache`. A generator, as a device may have to be waited for."""
         ...
 
-    def next_token(
+    def next_tokens(
         self,
         ids: NDArray[np.integer[Any]],
         cache: CacheT,
         options: GenerationOptions,
         step: int,
         seen: Sequence[int],
-    ) -> Generator[Waiting, None, int]:
-        """Append ids (T,) to `cache` → the token drawn from the logits of the last.
+        most: int,
+    ) -> Generator[Waiting, None, list[int]]:
+        """Append ids (T,) to `cache` → the token drawn from the logits of the last, and maybe those that follow it.
+
+        A runner may go on by itself; all tokens but the last are in `cache` then. They are those of one at a time.
 
         **Arguments:**
 
-        - `step`: number of the draw.
+        - `step`: number of the first draw.
         - `seen`: every token so far, `ids` too; for the repetition penalty.
+        - `most`: tokens to draw at most, from 1 on.
         """
         ...
 

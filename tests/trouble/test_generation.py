@@ -113,13 +113,13 @@ def drawing(path: Path, *tokens: str | int) -> LanguageModel:
     ids = [token if isinstance(token, int) else model.tokenizer.token_to_id(token) for token in tokens]
     assert None not in ids
 
-    def next_token(fed: Any, cache: Any, *_: Any) -> Generator[Any, None, int]:
+    def next_tokens(fed: Any, cache: Any, *_: Any) -> Generator[Any, None, list[int]]:
         yield from model.model.feed(fed, cache)
         drawn.append(1)
-        return cast(int, ids[(len(drawn) - 1) % len(ids)])
+        return [cast(int, ids[(len(drawn) - 1) % len(ids)])]
 
     drawn: list[int] = []
-    model.model.next_token = next_token  # type: ignore[method-assign]
+    model.model.next_tokens = next_tokens  # type: ignore[method-assign]
     return model
 
 
