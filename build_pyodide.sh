@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # From a fresh machine to the running site. Needs python3 >= 3.11, node >= 20 and npm; gets everything else itself.
 set -Eeuo pipefail
+unset CDPATH PYTHONHOME PYTHONPATH PYTHONSAFEPATH # what runs here is what the lock files name
 cd "$(dirname "${BASH_SOURCE[0]}")"
+[ -n "${HOME:-}" ] || { unset HOME; export HOME=~; } # as the system's list of users has it
 
 usage() {
     cat <<'END'
@@ -25,7 +27,9 @@ Settings (environment variables)
 END
 }
 
-CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/loom"
+export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}"
+case "$XDG_CACHE_HOME" in /*) ;; *) XDG_CACHE_HOME="$PWD/$XDG_CACHE_HOME" ;; esac
+CACHE="$XDG_CACHE_HOME/loom"
 PYTHON=""   # the environment's python, once it is there
 LOG="$CACHE/logs/command.txt"
 
@@ -53,8 +57,9 @@ tool() { PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -m "tools.$@" || { local status=$?;
 sha256() { "$1" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.version.encode()).hexdigest()[:16])' "$2"; }
 
 find_python() {
-    local name
-    for name in ${LOOM_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    local name names=("${LOOM_PYTHON:-}")
+    [ -n "${LOOM_PYTHON:-}" ] || names=(python3 python3.14 python3.13 python3.12 python3.11)
+    for name in "${names[@]}"; do
         if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$name"
             return
@@ -64,6 +69,7 @@ find_python() {
 
 check_prerequisites() {
     SYSTEM_PYTHON="$(find_python)"
+    [ -n "$SYSTEM_PYTHON" ] || [ -z "${LOOM_PYTHON:-}" ] || fail "LOOM_PYTHON names $LOOM_PYTHON, which is no Python 3.11 or newer; name another program or none."
     [ -n "$SYSTEM_PYTHON" ] || fail "python3 3.11 or newer is missing; install it (Debian: apt-get install python3 python3-venv) and run this again."
     command -v node >/dev/null || fail "node is missing; install Node.js 20 or newer and run this again."
     node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || fail "node $(node --version) is too old; install Node.js 20 or newer and run this again."
@@ -89,7 +95,7 @@ make_venv() {
     try "the Python module venv is missing or broken; install it (Debian: apt-get install python3-venv) and run this again." \
         "$SYSTEM_PYTHON" -m venv "$venv"
     try "pip could not install requirements.lock; give it access to a package index and run this again." \
-        "$PYTHON" -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+        env PIP_USER=0 "$PYTHON" -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.lock
     touch "$venv/complete"
 }
 
@@ -99,7 +105,7 @@ make_node_modules() { # [FOLDER [WHAT]]
     [ "$(cat "$folder/node_modules/.loom-stamp" 2>/dev/null || true)" = "$stamp" ] && return
     say "npm packages${2:+ $2}"
     try "npm could not install $folder/package-lock.json; give it access to a registry and run this again." \
-        npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
+        npm ci --prefix "$folder" --include=dev --ignore-scripts --no-audit --no-fund --prefer-offline --cache "$CACHE/npm"
     printf '%s' "$stamp" >"$folder/node_modules/.loom-stamp"
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -158,6 +160,49 @@ def test_check_runs_every_checker(copy: Path) -> None:
     ran = [line for line in result.stdout.splitlines() if line.startswith("TOOL")]
     assert len(ran) == len(CHECKS)
     assert all(name in line for name, line in zip(CHECKS, ran, strict=True))
+
+
+# Found by attack: a first start in surroundings that somebody else has set up.
+@pytest.mark.parametrize("home", ["", None])
+def test_without_a_home_it_is_the_systems(copy: Path, home: str | None) -> None:
+    python(copy)
+    program(copy, "node", 'echo "home $HOME"; exit 1')
+    command = ["/usr/bin/env", *(["-u", "HOME"] if home is None else ["HOME="]), "/bin/bash"]
+    environment = {"PATH": str(copy.parent / "bin"), "HOME": "x"}
+    for argument in ("--help", "build"):
+        line = [*command, str(copy / "build_pyodide.sh"), argument]
+        result = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert "unbound" not in result.stderr
+    assert f"home {pwd.getpwuid(os.getuid()).pw_dir}" in result.stdout
+
+
+def test_a_python_in_a_folder_with_a_space(copy: Path) -> None:
+    folder = copy.parent / "my python"
+    python(copy)
+    folder.mkdir()
+    (copy.parent / "bin/python3").rename(folder / "python3")
+    sentence = last_sentence(run(copy, "build", LOOM_PYTHON=str(folder / "python3")))
+    assert sentence.startswith("node is missing")
+    for wrong in (str(folder / "python4"), "/bin/false"):
+        sentence = last_sentence(run(copy, "build", LOOM_PYTHON=wrong))
+        assert sentence.startswith(f"LOOM_PYTHON names {wrong}, which is no Python 3.11 or newer;")
+
+
+def test_a_relative_cache_is_made_absolute(copy: Path) -> None:
+    everything_installs(copy)
+    result = run(copy, "check", XDG_CACHE_HOME="../.cache")
+    assert result.returncode == 0, result.stderr
+    assert f"--pythonpath {copy}/../.cache/loom/venv-" in result.stdout
+
+
+def test_settings_of_other_projects_do_not_reach_the_environment(copy: Path) -> None:
+    everything_installs(copy)
+    pip = 'case "$*" in "-m pip"*) [ "$PIP_USER" = 0 ] || exit 1 ;; esac'
+    program(copy, "tool", f'{pip}; [ -z "$PYTHONPATH$PYTHONHOME$PYTHONSAFEPATH" ]')
+    program(copy, "npm", 'case "$*" in *--include=dev*) mkdir -p node_modules ;; *) exit 1 ;; esac')
+    settings = {"PIP_USER": "1", "NODE_ENV": "production", "PYTHONPATH": "/opt/other", "CDPATH": "/"}
+    result = run(copy, "check", **settings, PYTHONHOME="/opt/other", PYTHONSAFEPATH="1")
+    assert result.returncode == 0, result.stderr
 
 
 def test_check_continues_after_a_finding_and_names_all(copy: Path) -> None:
