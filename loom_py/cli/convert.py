@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from ..errors import InputError
+from ..formats.files import checked_path
 from ..formats.source import FileSource
 from ..generation.opening import model_files
 from ..models.convert import convert_gguf
@@ -29,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    target = Path(args.target)
+    target = checked_path(args.target, "TARGET")
     return _network(args, target) if target.suffix.lower() == ".json" else _directory(args, target)
 
 
 def _directory(args: argparse.Namespace, target: Path) -> int:
     if args.head:
         raise InputError("is for networks", where="--head", remedy="Give a target that ends in .json.")
-    path = Path(args.model)
+    path = checked_path(args.model, "MODEL")
     with Bar("converting", 0, "B") as bar:
         report = convert_gguf(
             list(model_files(path).values()) if path.is_file() and path.suffix.lower() == ".gguf" else FileSource(path),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..formats.checkpoint import Checkpoint
-from ..formats.files import read_json_file
+from ..formats.files import checked_path, read_json_file
 from ..formats.gguf import GGUFFile
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import FileSource
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    report = describe(Path(args.file))
+    report = describe(checked_path(args.file, "PATH"))
     if args.json:
         print_json(report)
         return 0

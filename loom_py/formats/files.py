@@ -17,6 +17,8 @@ def checked_path(value: object, where: str = "path") -> Path:
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
     if not isinstance(path, str):
         raise InputError(f"expected a path, got {type(path).__name__}", where=where)
+    if not path:
+        raise InputError("is empty, expected a path", where=where)
     if "\0" in path:
         raise InputError("a path cannot hold a null character", where=where)
     return Path(path)

@@ -55,6 +55,7 @@ _NO_MODEL = (
     (_ADAPTER, "is an adapter and is not applied"),
 )
 _PIECE = re.compile(r"\.gguf[-.](split|part)", re.IGNORECASE)
+_UNFINISHED = re.compile(r"\.(safetensors|gguf)\.(part|partial|crdownload|download|incomplete|aria2)$", re.IGNORECASE)
 _OTHERS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".onnx", ".msgpack", ".npz", ".tflite", ".mlmodel")
 _REMEDY = "Give a .gguf, or config.json, tokenizer.json and the .safetensors files together."
 _SHOWN = 8
@@ -245,6 +246,12 @@ def _no_model(paths: Sequence[str], place: str) -> ModelError:
         return ModelError(message, where=place, remedy=remedy)
     if safetensors:
         return ModelError("config.json is missing", where=place, remedy=_REMEDY)
+    unfinished = [name for name in names if _UNFINISHED.search(name)]
+    if unfinished:
+        message = (
+            f"{_listed(unfinished)} {'is a download' if len(unfinished) == 1 else 'are downloads'} that did not finish"
+        )
+        return ModelError(message, where=place, remedy="Fetch the file to its end.")
     pieces = [name for name in names if _PIECE.search(name)]
     if pieces:
         message = f"{_listed(pieces)} {'is a piece' if len(pieces) == 1 else 'are pieces'} of a .gguf"

@@ -234,9 +234,12 @@ def model_files(path: str | os.PathLike[str]) -> ModelFiles:
     place = checked_path(path)
     if not place.exists():
         return _fetched_files(os.fspath(path))
+    if not place.is_file() and not place.is_dir():
+        raise ModelError("is neither a file nor a directory", where=os.fspath(path))
     directory, named = (place.parent, place.name) if place.is_file() else (place, "")
     paths = [entry.name for entry in directory.iterdir() if entry.is_file()]
-    paths += [f"{NAMED_TEMPLATES}/{entry.name}" for entry in (directory / NAMED_TEMPLATES).glob("*.jinja")]
+    templates = (directory / NAMED_TEMPLATES).glob("*.jinja")
+    paths += [f"{NAMED_TEMPLATES}/{entry.name}" for entry in templates if entry.is_file()]
     if MODULES in paths:
         folders = [entry for entry in directory.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
         paths += [f"{f.name}/{name}" for f in folders for name in MODULE_FILES if (f / name).is_file()]

@@ -242,16 +242,16 @@ class Tokenizer:
     ) -> Generator[None, None, list[int]]:
         """The ids of a text that is to be continued.
 
-        What the file puts before a text (such as `<s>`) comes once, also where the prompt begins with it already. What
-        it puts behind a text comes without `end_ids`: the text has not ended. Of a text with more than `most` ids the
-        result has more than that too, but not all: what nobody can use is not encoded.
+        What the file puts before a text (such as `<s>`) comes once: where the prompt begins with the first of it,
+        nothing is added. What it puts behind a text comes without `end_ids`: the text has not ended. Of a text with
+        more than `most` ids the result has more than that too, but not all: what nobody can use is not encoded.
         """
         ids = yield from self._text_steps(prompt, True, most)
         frame = self._frames.frame(False, True)
         place = next((i for i, part in enumerate(frame) if part.ids is None), len(frame))
         before = [i for part in frame[:place] for i in part.ids or ()]
         behind = [i for part in frame[place + 1 :] for i in part.ids or () if i not in end_ids]
-        return [*([] if ids[: len(before)] == before else before), *ids, *behind]
+        return [*([] if ids[:1] == before[:1] else before), *ids, *behind]
 
     def _normalized_marks(self, text: str, normalized: str, literal: bytes) -> Generator[None, None, bytes]:
         """`literal` of a text as that of its normalised form; all of it where the two do not correspond."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from loom_py.errors import ModelError
+from loom_py.errors import InputError, ModelError
 from loom_py.formats.folder import choose_files
 from loom_py.generation.loading import load_model
 from tests.browser import tiny_checkpoint
@@ -72,6 +73,10 @@ def test_an_index_names_the_files_that_it_holds_together() -> None:
         (BASE, "no .safetensors file"),
         ((SINGLE, "tokenizer.json"), "config.json is missing"),
         (("README.md",), "holds no model files"),
+        (("m.gguf.part",), "m.gguf.part is a download that did not finish"),
+        ((*BASE, "model.safetensors.crdownload"), "model.safetensors.crdownload is a download that did not finish"),
+        (("m.gguf.aria2", "n.gguf.incomplete"), "are downloads that did not finish"),
+        (("m.gguf.part1of2",), "m.gguf.part1of2 is a piece of a .gguf"),
     ],
 )
 def test_what_makes_no_model_is_said(paths: tuple[str, ...], says: str) -> None:
@@ -103,3 +108,47 @@ def test_directories_follow_it(run: Run, tmp_path: Path) -> None:  # noqa: F811 
     assert status == 0
     assert "note: m.gguf is left alone beside model.safetensors. Name the .gguf to load it." in error
     assert "note: adapter_model.safetensors is an adapter and is not applied." in error
+
+
+# Found by attack: pipes and devices raised Python's error, and an empty path was the directory one happened to be in.
+def test_what_is_no_file_and_no_directory(run: Run, tmp_path: Path) -> None:  # noqa: F811 (a fixture)
+    os.mkfifo(tmp_path / "model.safetensors")
+    for place in (tmp_path / "model.safetensors", "/dev/null"):
+        with pytest.raises(ModelError, match="is neither a file nor a directory"):
+            load_model(place)
+        status, _, error = run("generate", "--model", place, "--prompt", "a")
+        assert status == 1
+        assert "is neither a file nor a directory" in error
+    with pytest.raises(InputError, match="path: is empty, expected a path"):
+        load_model("")
+    commands = (
+        ("inspect", ""),
+        ("convert", "", "x"),
+        ("convert", "m.gguf", ""),
+        ("generate", "--model", "", "--prompt", "a"),
+    )
+    for command in commands:
+        status, _, error = run(*command)
+        assert status == 1
+        assert "is empty, expected a path" in error
+
+
+# Found by attack: a folder that is named as a file is none.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chat_template.jinja",
+        "generation_config.json",
+        "m.gguf",
+        "model-2.safetensors",
+        "additional_chat_templates/x.jinja",
+    ],
+)
+def test_folders_named_as_files_are_left_alone(tmp_path: Path, name: str) -> None:
+    folder = tiny_checkpoint.write(tmp_path / "tiny")
+    (folder / name).mkdir(parents=True)
+    (folder / "loop").symlink_to(folder)
+    (folder / "special_tokens_map.json").symlink_to("nowhere")
+    model = load_model(folder)
+    assert model.notices == ()
+    assert model.chat_prompt([{"role": "user", "content": "hi"}]).text.startswith("<|im_start|>user")

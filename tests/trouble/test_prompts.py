@@ -247,6 +247,50 @@ def test_a_post_processor_follows_the_same_rule(tmp_path: Path) -> None:
     assert chat[1] != start
 
 
+FRAMES = {
+    "twice in one": "<|im_start|> <|im_start|> $A <|im_end|> <|im_end|>",
+    "with another": "<|im_start|> <|endoftext|> $A",
+}
+
+
+# Found by attack: a file with two tokens before a text, of which the template wrote the first; in `Sequence` each once.
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("flag", [None, True, False])
+def test_what_begins_a_text_comes_once_from_every_source(tmp_path: Path, frame: str, flag: bool | None) -> None:
+    directory = tiny_checkpoint.write(tmp_path)
+    path = directory / "tokenizer.json"
+    tokenizer = HFTokenizer.from_file(str(path))
+    names = [(name, tokenizer.token_to_id(name)) for name in tiny_checkpoint.SPECIAL]
+    template = processors.TemplateProcessing(FRAMES[frame], None, names)
+    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(), template])  # type: ignore[assignment]
+    tokenizer.save(str(path))
+    config = {"chat_template": "{{ bos_token }}{{ messages[0].content }}", "bos_token": START, "eos_token": END}
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps(config | {"add_bos_token": flag, "add_eos_token": flag})
+    )
+    model = load_model(directory)
+    start, plain = tokenizer.token_to_id(START), tokenizer.encode("hi", add_special_tokens=False).ids
+    assert model.prompt_ids(model.chat_prompt([{"role": "user", "content": "hi"}])) == [start, *plain]
+    assert model.prompt_ids("<|im_start|>hi") == [start, *plain]
+    assert model.prompt_ids("hi") == [i for i in tokenizer.encode("hi").ids if i != tokenizer.token_to_id(END)]
+
+
+# Each of GGUF's flags beside each template; siblings of the table's two.
+@pytest.mark.parametrize("bos", ["", "{{ bos_token }}"])
+@pytest.mark.parametrize(("pre", "flag"), [("llama3", None), ("llama3", True), ("llama3", False), ("smollm", True)])
+@pytest.mark.parametrize("end", [True, False])
+def test_flags_and_templates_of_a_gguf(tmp_path: Path, bos: str, pre: str, flag: bool | None, end: bool) -> None:
+    fields = {"tokenizer.ggml.add_eos_token": end} | ({} if flag is None else {"tokenizer.ggml.add_bos_token": flag})
+    path = write_tiny_gguf(tmp_path / "m.gguf", pre=pre, fields=fields, template=bos + "{{ messages[0].content }}").path
+    model = load_model(path)
+    plain = model.tokenizer.encode("hello", add_special_tokens=False)
+    begun = [] if flag is False else [1]
+    assert model.prompt_ids("hello") == begun + plain
+    assert model.prompt_ids("<|im_start|>hello") == [1, *plain]
+    chat = model.prompt_ids(model.chat_prompt([{"role": "user", "content": "hello"}]))
+    assert chat == [*([1] if bos else begun), *plain]
+
+
 # The trouble table: an end token behind the prompt. Siblings: a sequence of post-processors, RoBERTa's.
 def test_no_end_token_behind_a_prompt_to_be_continued(tmp_path: Path) -> None:
     ended = write_tiny_gguf(tmp_path / "m.gguf", fields={"tokenizer.ggml.add_eos_token": True}).path
