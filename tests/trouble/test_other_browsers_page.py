@@ -7,6 +7,7 @@ WebAssembly in each, and WebKit not for a whole session, which had not ended aft
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,9 +19,11 @@ import pytest
 from tests import webdriver
 from tests.browser import tiny_checkpoint
 
-from . import faulty_site
+from . import faulty_site, mutations
 from .faulty_site import Answer, FaultySite
+from .programs import programs
 from .test_engine_page import ASK, ATTACK, KILL, POLICY, START, USE, WORKER_CODE, check_attack, started
+from .test_programs_page import RUN, SEED, SLICE
 
 BROWSERS: dict[str, tuple[Callable[[], bool], Callable[[], AbstractContextManager[webdriver.Tab]]]] = {
     "firefox": (webdriver.has_firefox, webdriver.firefox),
@@ -46,7 +49,7 @@ const base = new URL("/m/", location.href).href;
 const files = FILES.map((name) => ({ name, url: base + name }));
 const events = [];
 const onProgress = ({ status, file }) => events.push([status, file]);
-out.page = await failure(() => session.loadModel({ name: "m", files }, { keep: "must" }));
+out.page = await failure(async () => (await session.loadModel({ name: "m", files }, { keep: "must" })).dispose());
 const model = await session.loadModel({ name: "m", files }, { keep: "must" });
 const again = await session.loadModel({ name: "m", files }, { keep: "must", onProgress });
 await again.dispose();
@@ -66,6 +69,23 @@ out.seeds = drawn[0].seed !== drawn[1].seed;
 out.cut = (await run(model.complete("cut \\ud83d", sampling))).ids.join()
   === (await run(model.complete("cut \\ufffd", sampling))).ids.join();
 out.infinite = await failure(() => run(model.chat("x", { temperature: Infinity })));
+const used = async () => (await session.useDevice("simd")).find(({ device }) => device === "simd").used;
+const before = await used();
+const wrong = await session.loadModel({ name: "m", files });
+const loaded = await used();
+out.long = await failure(() => run(wrong.complete("hello ".repeat(9000), sampling)));
+await wrong.dispose();
+out.freed = [loaded > before, (await used()) === before];
+const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("loom-files");
+for await (const [name, handle] of folder.entries()) {
+  if (!name.endsWith(".bin") || (await handle.getFile()).size < 20_000) continue;
+  const file = await handle.createWritable({ keepExistingData: true });
+  await file.write({ type: "write", position: 15_000, data: new Uint8Array(1000) });
+  await file.close();
+}
+events.length = 0;
+await (await session.loadModel({ name: "m", files }, { keep: "must", onProgress })).dispose();
+out.mended = events.filter(([status]) => status === "restart").map(([, file]) => file);
 const profile = await model.profile({ repeats: 1 });
 out.profile = profile.rows.some(({ kernel }) => kernel === "attention");
 """
@@ -101,7 +121,7 @@ def faulty(opened: Opened) -> Iterator[FaultySite]:
     opened[1].faults.clear()
 
 
-# Source: the trouble table, rows 19, 25, 27 to 32, A2, A8, U5 and S14.
+# Source: the trouble table, rows 19, 25, 27 to 32, A2, A5, A8, A10, U5 and S14.
 @pytest.mark.parametrize("opened", ["firefox"], indirect=True)
 def test_a_session(request: pytest.FixtureRequest, tab: webdriver.Tab, faulty: FaultySite, tmp_path: Path) -> None:
     directory = tiny_checkpoint.write(tmp_path)
@@ -126,6 +146,8 @@ def test_a_session(request: pytest.FixtureRequest, tab: webdriver.Tab, faulty: F
     assert result["page"] == ""  # the sign-in page was not kept: the file was asked for again
     assert (result["cached"], result["shelf"] in ("opfs", "cache")) == (len(tiny_checkpoint.FILES), True)
     assert (result["both"], result["seeds"], result["cut"], result["profile"]) == (True, True, True, True)
+    assert (result["long"], result["freed"]) == ("InputError prompt", [True, True])
+    assert result["mended"] == ["model.safetensors"]
     assert result["infinite"] == "InputError options.temperature"
     assert (result["ended"], result["later"].split()[0]) == ("RuntimeFailure", "RuntimeFailure")
     assert result["waited"] < 5
@@ -184,6 +206,18 @@ def test_scripts_that_fail_are_said(tab: webdriver.Tab, faulty: FaultySite) -> N
     tab.goto(f"{faulty.url}grid_scatter_demo.html")
     text = "return document.getElementById('error').textContent"
     assert "could not be loaded" in wait(tab, text)
+
+
+# Source: the trouble table, row A6, in another engine for WebAssembly.
+@pytest.mark.parametrize("opened", ["firefox"], indirect=True)
+def test_damaged_programs(tab: webdriver.Tab, faulty: FaultySite) -> None:
+    arguments = [Path(mutations.__file__).read_text("utf-8"), json.dumps(programs()), SEED, 100, SLICE]
+    faulty.pages["/programs.json"] = (json.dumps(arguments).encode(), {"Content-Type": "application/json"})
+    run = f"const run = {RUN}; return {{ outcomes: await run(await (await fetch('programs.json')).json()) }};"
+    outcomes: list[list[Any]] = tab.result(faulty.page(run))["outcomes"]
+    assert len(outcomes) == 100
+    assert not [row for row in outcomes if row[3] not in mutations.GOOD]
+    assert sum(row[3] == "ran" for row in outcomes) > 4
 
 
 # Source: the trouble table, row U1. WebKit's window has no size on the display that it has here.
