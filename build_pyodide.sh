@@ -14,7 +14,7 @@ Usage: ./build_pyodide.sh COMMAND
   check                 lint, check formatting and types; builds nothing
   test [PYTEST ARGS]    check, build and run the tests; with arguments leave out the checks and hand them to pytest
   soak [--minutes N]    build, then run all fuzzers and soaks with a seed that is printed (10 minutes; --help for the choices)
-  bench [--quick] [...] build, then measure LOOM beside its rivals in Chromium (12 minutes; --help for the choices)
+  bench [--quick] [...] build, then measure LOOM beside its rivals in Chromium (16 minutes; --help for the choices)
   clean [--all]         remove what was built in the repository; with --all the caches too
   --help                show this
 
@@ -230,7 +230,7 @@ run_bench() {
     case " $* " in *" --help "* | *" -h "*) check_prerequisites; make_venv; tool_of_bench "$@"; return ;; esac
     build
     lock
-    make_node_modules bench/rivals "to measure against (330 MB, for this command only)"
+    make_node_modules bench/rivals "to measure against (800 MB, for this command only)"
     find_chromium
     unlock
     tool_of_bench "$@"

@@ -38,6 +38,8 @@ NEEDED = {
     "@tensorflow/tfjs": ("dist/tf.min.js",),
     "@tensorflow/tfjs-backend-wasm": ("dist/tf-backend-wasm.min.js", "dist/*.wasm"),
     "@jax-js/jax": ("dist/*.js",),
+    "@huggingface/transformers": ("dist/transformers.min.js",),
+    "onnxruntime-web": ("dist/ort-wasm-simd-threaded.asyncify.*",),
 }
 """Package → the files that a page loads."""
 PATIENCE = 600

@@ -42,7 +42,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the result. `unit` is "ms" each or "tokens/s"; `tokens` the prompt's."""
+    """One line of the result. `unit` is "ms" each, "tokens/s" or "texts/s"; `tokens` the prompt's."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class Case:
     **Arguments:**
 
     - `name`: for `--only`.
-    - `kind`: "training" or "language", which selects the contestants.
+    - `kind`: "training", "language" or "embedding", which selects the contestants.
     - `rows`, `work`: its lines, and the minimum work of each; keys are the row's name and the weights' format, if any.
     - `message`: sent to the contestants' pages (`pages/*.js` say what they read).
     - `expected`: the value that their `check` must be near, so that all do the same work; None for no check.

@@ -10,6 +10,8 @@ FORMATS = {
     "qwen3-0.6b": "Qwen3-0.6B's shape, Q4_0", "llama-3.2-1b": "Llama-3.2-1B's shape, Q4_0",
 }  # fmt: skip
 """Formats of the language model's weights, and larger models with random ones."""
+EMBEDDERS = {"minilm": "all-MiniLM-L6-v2"}
+"""Models that embed, in float32."""
 
 
 BEFORE = "before:"
@@ -27,7 +29,7 @@ class Contestant:
     - `options`: for its `open`.
     - `threads`: selects the rows to compare with, and the roofline.
     - `isolated`: whether its page may share memory between threads.
-    - `weights`: the format of the language model it holds, "" for the training cases.
+    - `weights`: the format of the language model it holds, or its embedder; "" for the training cases.
     - `device`: the device of LOOM that has to do the work.
     - `before`: whether it is LOOM as another checkout built it (`--against`), served beside this one.
     """
@@ -94,3 +96,24 @@ def for_language(cores: int, weights: str, url: str, *, against: bool = False) -
             Contestant(f"wllama ×{cores}", "wllama", {"url": url, "threads": cores}, cores, weights=weights)
         )
     return contestants
+
+
+def for_embedding(cores: int, *, against: bool = False) -> list[Contestant]:
+    """LOOM's compiled kernels and transformers.js (ONNX Runtime), on the same weights in float32."""
+    threads = sorted({1, cores})
+    contestants = [
+        Contestant(name, "loom", {"start": start, "embedder": EMBEDDERS[key]}, count, weights=key, device="simd")
+        for key in EMBEDDERS
+        for name, start, count in loom(cores)
+        if start["device"] == "simd"
+    ]
+    if against:
+        return with_before(contestants)
+    return contestants + [
+        Contestant(
+            f"transformers.js ×{count}" if count > 1 else "transformers.js", "transformers_js",
+            {"model": key, "threads": count}, count, weights=key,
+        )
+        for key in EMBEDDERS
+        for count in threads
+    ]  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Any
 from loom_py.generation.loading import load_tokenizer
 from tools import console, files, paths
 
-from . import browser, cases, contestants, table, weights
+from . import browser, cases, contestants, embedding, table, weights
 from .browser import Hall, Seat
 from .cases import Case
 from .contestants import FORMATS, Contestant
@@ -42,6 +42,7 @@ class Bench:
         self.times: Times = {}
         self.notes: dict[str, str] = {}
         self.activations: dict[str, str] = {}
+        self.batches: dict[str, int] = {}
         self.texts: dict[str, dict[str, str]] = {}
 
     def play(
@@ -90,6 +91,8 @@ class Bench:
                     )
                 if "activations" in used:
                     self.activations[label(seat.contestant)] = used["activations"]
+                if "batch" in used:
+                    self.batches[label(seat.contestant)] = used["batch"]
                 ready.append(seat)
             except console.Skipped as reason:
                 self._note(seat.contestant, str(reason))
@@ -165,7 +168,7 @@ def rivals() -> dict[str, str]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="build_pyodide.sh bench", description="Measure LOOM beside its rivals.")
-    names = ("grid", "mlp", "matmul", "short", "long", "far", "training", "language")
+    names = ("grid", "mlp", "matmul", "short", "long", "far", "training", "language", "embedding")
     parser.add_argument("--only", choices=names, action="append", help="this case only; may be given several times")
     parser.add_argument("--runs", type=int, help=f"rounds, {ROUNDS} if not given")
     parser.add_argument("--quick", action="store_true", help="few rounds and short cases only; changes no file")
@@ -219,6 +222,13 @@ def main() -> None:
                     browser.place_model(models[key].path, site, key)
             tokenizer = load_tokenizer(source)
             program += cases.language(tokenizer, models, options.runs, quick=options.quick)
+        if "embedding" in (options.only or () if options.quick else options.only or ("embedding",)):
+            count = embedding.FEW if options.quick else embedding.SENTENCES
+            program.append(embedding.case(folder / cases.DATA, count))
+            if before:
+                files.place(folder / cases.DATA / f"{embedding.KEY}.f32", before / cases.DATA / f"{embedding.KEY}.f32")
+            else:
+                embedding.place_rivals_model(folder)
         program = [case for case in program if selected(case)]
         with browser.open_hall(folder, before) as hall:
             facts = browser.machine(hall.browser)
@@ -233,6 +243,9 @@ def main() -> None:
                 language = [case for case in program if case.kind == "language"]
                 seats = contestants.for_language(facts["cores"], key, browser.model_url(key), against=bool(before))
                 bench.play(seats, language, load_tokenizer(models[key].path).decode)
+            embedders = [case for case in program if case.kind == "embedding"]
+            if embedders:
+                bench.play(contestants.for_embedding(facts["cores"], against=bool(before)), embedders)
             limits_last = limits_of(hall, threads)
     limits = {
         n: {kernel: max(rate, limits_last[n][kernel]) for kernel, rate in row.items()}
@@ -246,6 +259,7 @@ def main() -> None:
         "limits": limits,
         "rows": table.rows(program, bench.times, limits, list(models), facts["cores"]),
         "activations": bench.activations,
+        "batches": bench.batches,
         "texts": bench.texts,
         "left_out": bench.notes,
     }

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .cases import Case
-from .contestants import BEFORE, FORMATS
+from .contestants import BEFORE, EMBEDDERS, FORMATS
 from .summary import Figures, limit, ratio
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 OURS = "LOOM"
+WEIGHTS: Mapping[str, Sequence[str]] = {"training": ("",), "embedding": tuple(EMBEDDERS)}
+"""Kind of case → the weights that its contestants hold; language models come in the formats that were chosen."""
 
 
 def rows(
@@ -31,7 +33,7 @@ def rows(
     records = []
     for case in program:
         for row in case.rows:
-            for weights in formats if case.kind == "language" else ("",):
+            for weights in WEIGHTS.get(case.kind, formats):
                 key = f"{row.name} {weights}".strip()
                 if key not in times:
                     continue
@@ -72,8 +74,8 @@ def on_gpu(name: str) -> bool:
 
 
 def speed(ms: float, unit: str) -> str:
-    """A median for display: milliseconds, or tokens per second."""
-    value = 1000 / ms if unit == "tokens/s" else ms
+    """A median for display: milliseconds, or tokens or texts per second."""
+    value = 1000 / ms if unit.endswith("/s") else ms
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
@@ -99,6 +101,10 @@ def render(result: dict[str, Any]) -> str:
         chosen = [r for r in result["rows"] if r["weights"] == weights]
         if chosen:
             parts += [f"### SmolLM2-135M, {FORMATS[weights]}, tokens a second", _figures(chosen)]
+    for weights, name in EMBEDDERS.items():
+        chosen = [r for r in result["rows"] if r["weights"] == weights]
+        if chosen:
+            parts += [f"### {name}, float32, texts a second", _figures(chosen)]
     if result["texts"]:
         parts.append(agreement(result["texts"]))
     against = _against(result["rows"])
@@ -140,7 +146,7 @@ def _figures(chosen: list[dict[str, Any]]) -> str:
 
 def _against(records: list[dict[str, Any]]) -> str:
     """A line for each of LOOM's figures that has a rival: the best one on the same file, the best one on any."""
-    body = []
+    body, names = [], FORMATS | EMBEDDERS
     for row in records:
         for name, figures in row["contestants"].items():
             ratios = figures.get("faster_than")
@@ -153,7 +159,7 @@ def _against(records: list[dict[str, Any]]) -> str:
                 if r["row"] == row["row"] and rival in r["contestants"]
             ]
             best = min(anywhere) / figures["median"]
-            title = f"{row['title']}, {FORMATS[row['weights']]}" if row["weights"] else row["title"]
+            title = f"{row['title']}, {names[row['weights']]}" if row["weights"] else row["title"]
             share = f"{100 * figures['roofline']:.1f} % ({figures['limited_by']})" if "roofline" in figures else ""
             body.append(
                 [title, name, rival, f"{ratios[rival]:.2f} ×", f"{best:.2f} ×" if row["weights"] else "", share]

@@ -61,7 +61,8 @@ export function arrayLibrary(train, multiply) {
     },
     /** @param {import("./work.js").Work} work @returns {Promise<Record<string, Result>>} */
     async run(work) {
-      if (work.kind === "language") throw new Error("a library of array operations has no language model");
+      if (work.kind === "language" || work.kind === "embedding")
+        throw new Error("a library of array operations has no model of texts");
       if (work.kind === "train") {
         const { ms, check } = await train(work, await dataOf(work.data), work.epochs);
         return { [work.name]: { ms: ms / work.units, check } };

@@ -1,6 +1,6 @@
 /** LOOM in a worker, as in a page; the clock runs in that worker, as the rivals' clocks run beside their kernels. */
 
-/** @param {{start: object, model?: string}} options */
+/** @param {{start: object, model?: string, embedder?: string}} options */
 export async function open(options) {
   const worker = new Worker(new URL("loom_worker.js", import.meta.url), { type: "module" });
   const failed = new Promise((_, reject) => {

@@ -10,6 +10,7 @@ import numpy as np
 
 from loom_py.bridge.objects import take
 from loom_py.generation.language_model import LanguageModel
+from loom_py.generation.text_encoder import TextEncoder
 from loom_py.runtime import numpy_ops
 from loom_py.runtime.choice import devices
 from loom_py.runtime.trace import TracingOps
@@ -42,7 +43,7 @@ def by_ids(handle: int) -> None:
 
 def device_of_model(handle: int) -> str:
     """JSON of the model's device and its form of activations."""
-    model = take(handle, LanguageModel)
+    model = take(handle, (LanguageModel, TextEncoder))
     return json.dumps({"device": model.device, "activations": model.activations})
 
 

@@ -3,12 +3,12 @@
 import { boot } from "/loom.js";
 import { Engine } from "/engine/engine.js";
 import { fetchData, matrices, timed, weigh } from "./contestant.js";
-import { promptOf } from "./work.js";
+import { promptOf, timeEmbedding } from "./work.js";
 
 /** @typedef {import("/engine/requests.js").Params<"start">} StartParams */
 /** @typedef {import("./work.js").Work} Work */
 /** @typedef {import("./work.js").Training} Training */
-/** @typedef {{start: StartParams, model?: string}} Options */
+/** @typedef {{start: StartParams, model?: string, embedder?: string}} Options */
 
 const engine = new Engine();
 /** @type {any} */
@@ -38,6 +38,18 @@ async function open(chosen) {
     const loaded = await engine.call("loadModel", { files: [new File([blob], name)] });
     model = loaded.handle;
     python.pyimport("loom_measure").by_ids(model);
+  }
+  if (options.embedder) {
+    const { models } = await (await fetch("/models/index.json")).json();
+    const { name, files } = models.find((/** @type {{name: string}} */ { name }) => name === options.embedder);
+    const paths = files.map((/** @type {{name: string}} */ file) => file.name);
+    const blobs = await Promise.all(
+      paths.map(async (/** @type {string} */ path) => {
+        const blob = await (await fetch(`/models/${name}/${path}`)).blob();
+        return new File([blob], path);
+      }),
+    );
+    model = (await engine.call("loadModel", { files: blobs, paths })).handle;
   }
   return facts;
 }
@@ -84,11 +96,21 @@ async function complete(ids, tokens) {
   return { prompt: first - start, decode: last - first, ids: completion };
 }
 
+/** All vectors, one behind another. @param {string[]} texts */
+async function embed(texts) {
+  const { vectors } = await engine.call("embed", { handle: model, texts: JSON.stringify(texts) });
+  return vectors;
+}
+
 const METHODS = {
   open,
 
   /** @param {Work} work */
   async prepare(work) {
+    if (work.kind === "embedding") {
+      await embed(work.texts.slice(0, 100));
+      return JSON.parse(python.pyimport("loom_measure").device_of_model(model));
+    }
     if (work.kind === "language") {
       await complete(work.context?.ids ?? promptOf(work, 0).ids.slice(0, 16), 2);
       return JSON.parse(python.pyimport("loom_measure").device_of_model(model));
@@ -110,6 +132,7 @@ const METHODS = {
 
   /** @param {Work} work @param {number} round @returns {Promise<Record<string, import("./contestant.js").Result>>} */
   async run(work, round) {
+    if (work.kind === "embedding") return { [work.name]: await timeEmbedding(work, embed) };
     if (work.kind === "language") {
       const prompt = promptOf(work, round).ids;
       const { prompt: ms, decode, ids } = await complete(prompt, work.decode + 1);
