@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -226,3 +227,48 @@ def test_the_composer_is_in_view(tab: webdriver.Tab, faulty: FaultySite) -> None
     tab.goto(f"{faulty.url}inference.html")
     bottom = "return document.getElementById('composer').getBoundingClientRect().bottom"
     assert 0 < wait(tab, bottom) <= tab.evaluate("return innerHeight")
+
+
+PICK = """
+const [files] = arguments;
+const chosen = new DataTransfer();
+for (const [name, data] of files)
+  chosen.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+document.querySelector("input[name=source][value=files]").click();
+const picker = document.getElementById("files");
+picker.files = chosen.files;
+picker.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+LOAD = "document.getElementById('load').click()"
+READY = "return !document.getElementById('load').disabled"
+ASK_THE_MODEL = "document.getElementById('prompt').value = arguments[0]; document.getElementById('send').click();"
+ANSWERS = "return document.querySelectorAll('.turn:not(.past) .token').length"
+
+
+# Source: the trouble table, row U2.
+@pytest.mark.parametrize("opened", ["firefox"], indirect=True)
+def test_another_model_begins_a_new_conversation(tab: webdriver.Tab, faulty: FaultySite, tmp_path: Path) -> None:
+    directory = tiny_checkpoint.write(tmp_path)
+    files = [[name, b64encode((directory / name).read_bytes()).decode()] for name in tiny_checkpoint.FILES]
+    tab.goto(f"{faulty.url}inference.html")
+    assert wait(tab, "return document.getElementById('files') !== null")
+    tab.evaluate(ASK_THE_MODEL, "too early")
+    assert "no model yet" in wait(tab, "return document.getElementById('error').textContent")
+    ready = "return document.getElementById('status').textContent.includes('Ready after')"
+    tab.evaluate(PICK, files)
+    assert wait(tab, READY, 90)
+    tab.evaluate(LOAD)
+    assert wait(tab, ready, 60)
+    assert tab.evaluate("return document.getElementById('error').hidden")
+    tab.evaluate(ASK_THE_MODEL, "Hello")
+    assert wait(tab, ANSWERS)
+    tab.evaluate("document.getElementById('stop').click()")
+    assert wait(tab, "return document.getElementById('stop').hidden")
+    assert wait(tab, READY)
+    tab.evaluate(LOAD)
+    assert wait(tab, "return document.querySelector('.divider') !== null", 60)
+    assert wait(tab, ready, 60)
+    assert tab.evaluate("return document.querySelectorAll('.turn.past').length") == 2
+    assert tab.evaluate(ANSWERS) == 0
+    tab.evaluate(ASK_THE_MODEL, "Hello again")
+    assert wait(tab, ANSWERS)
