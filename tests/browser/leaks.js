@@ -35,7 +35,7 @@ async ({ worker, networks, counter }) => {
         signal: stop.signal,
         onProgress: (p) => {
           epoch = p.epoch;
-          if (epoch >= out.epochs / 2) stop.abort(new Error("half-way"));
+          if (epoch >= out.epochs / 10) stop.abort(new Error("long enough"));
         },
       },
     );
@@ -58,7 +58,7 @@ async ({ worker, networks, counter }) => {
     const { message, epoch, finite } = await cycle(i, async () => {
       if (i === 3) out.during = await count();
     });
-    if (message === "half-way") out.cancelled++;
+    if (message === "long enough") out.cancelled++;
     out.stopped.push(epoch);
     out.usable &&= finite;
   }

@@ -331,6 +331,15 @@ def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, 
     expect(hub).to_be_checked()
 
 
+@pytest.fixture(scope="module")
+def hub_page(open_module_page: Open, isolated_url: str, tiny: list[Path]) -> Page:
+    """The page with the hub chosen, and no model."""
+    page = open_module_page(isolated_url + PAGE, allowed=["https://huggingface.co/", "404"])
+    serve_hub(page, tiny, [])
+    page.get_by_role("radio", name="Hugging Face hub").check()
+    return page
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -339,12 +348,9 @@ def test_who_chooses_before_the_list_is_there_keeps_the_choice(open_page: Open, 
         ("../../etc", "is not the name"),
     ],
 )
-def test_a_wrong_repository_is_reported(
-    open_page: Open, isolated_url: str, tiny: list[Path], name: str, message: str
-) -> None:
-    page = open_page(isolated_url + PAGE, allowed=["https://huggingface.co/", "404"])
-    serve_hub(page, tiny, [])
-    page.get_by_role("radio", name="Hugging Face hub").check()
+def test_a_wrong_repository_is_reported(hub_page: Page, name: str, message: str) -> None:
+    page = hub_page
+    page.evaluate("() => document.getElementById('load-error').replaceChildren()")
     page.get_by_label("Repository").fill(name)
     page.get_by_role("button", name="Load the model").click()
     expect(page.locator("#load-error")).to_contain_text(message, timeout=BOOT_MS)

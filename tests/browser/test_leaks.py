@@ -40,7 +40,7 @@ def test_ten_networks_with_cancelled_training_leave_nothing(open_page: Open, iso
     page.context.route("**/worker.js", with_counter)
     out: dict[str, Any] = page.evaluate(LEAKS, {"worker": worker, "networks": 10, "counter": COUNTER})
     assert out["cancelled"] == 10
-    assert all(out["epochs"] / 4 < stopped < out["epochs"] for stopped in out["stopped"])
+    assert all(out["epochs"] / 10 <= stopped < out["epochs"] for stopped in out["stopped"])
     assert out["usable"] is True
     assert out["during"]["objects"] == out["before"]["objects"] + 1  # the count works
     assert out["afterNetworks"]["objects"] == out["before"]["objects"]

@@ -80,9 +80,7 @@ class FaultySite:
 const leave = (value) => (document.documentElement.dataset.result = JSON.stringify(value));
 const failed = ({{ name, message, text, where, remedy }}) => ({{ name, message, text, where, remedy }});
 const probe = async () => {{ {script} }};
-const began = performance.now();
-const seconds = () => (performance.now() - began) / 1000;
-probe().then(leave, (error) => leave({{ ...failed(error), seconds: seconds() }}));
+probe().then(leave, (error) => leave(failed(error)));
 """
         self.pages["/probe.html"] = (html.encode(), {"Content-Type": "text/html"} | (headers or {}))
         self.pages["/probe.js"] = (
