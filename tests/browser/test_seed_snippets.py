@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -283,8 +284,8 @@ def test_every_block_has_a_check() -> None:
 def test_block(page: Page, block: Block) -> None:
     if block.language == "typescript":
         lines: list[dict[str, Any]] = []
-        for _ in range(5):  # sampled: a rare answer is too short to show that tokens come one by one
-            if len(lines) > 3:
+        for _ in range(5):  # sampled: a rare answer is too short, or about something else
+            if len(lines) > 3 and about_france(lines):
                 break
             page.reload()  # a page takes its import map once
             lines = page.evaluate(RUN_MODULE, {"code": block.code, "model": MODEL})["lines"]
@@ -295,14 +296,17 @@ def test_block(page: Page, block: Block) -> None:
     check(block.name, result["lines"], result["value"])
 
 
+def about_france(lines: list[dict[str, Any]]) -> bool:
+    text = "".join(line["text"] for line in lines)
+    return any(word in text for word in ("Paris", "France", "capital", "city"))
+
+
 def _check_stream(lines: list[dict[str, Any]]) -> None:
     """Tokens of SmolLM2, one by one, each as it arrives."""
     assert 2 <= len(lines) <= 50
-    text = "".join(line["text"] for line in lines)
-    assert any(word in text for word in ("Paris", "France", "capital", "city")), text  # sampled at temperature 0.7
+    assert about_france(lines), lines
     times = [line["at"] for line in lines]
     assert times == sorted(times)
-    longest = max(b - a for a, b in pairwise(times))
-    assert longest < (times[-1] - times[0]) / 2  # not all at the end
+    assert median(b - a for a, b in pairwise(times)) > 1  # milliseconds of one token; not all at the end
     rate = 1000 * (len(times) - 1) / (times[-1] - times[0])
     row("SmolLM2 in Chromium", f"TypeScript snippet, page's thread, bfloat16: {rate:.1f} tokens/s")

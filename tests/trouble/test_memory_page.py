@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -28,8 +29,11 @@ async ({ worker, files, templates }) => {
     };
     const out = { errors: {}, left: {}, objects: [await session.liveObjects()] };
     const before = await used();
+    out.loads = [];
     for (const [name, call] of Object.entries(wrong)) {
+        const began = performance.now();
         const model = await session.loadModel(checkpoint);
+        out.loads.push(performance.now() - began);
         out.loaded = (await used()) - before;
         out.errors[name] = await Promise.resolve().then(() => call(model)).then(() => "none", (e) => e.name);
         await model.dispose();
@@ -106,8 +110,9 @@ def test_errors_keep_nothing_and_a_stop_gets_through(
     assert out["objects"][0] == out["objects"][1]
     assert {error for name, error in out["errors"].items() if name.startswith("stopped ")} == {"AbortError"}
     place = "worker" if worker else "main thread"
+    load = median(out["loads"])  # milliseconds to load the small model, here and now
     for work, stops in (("5 to 12 MB are encoded", out["stopped"]), ("a template runs", out["templates"])):
         stops = sorted(stops)
-        assert stops[len(stops) // 2] < 100, (work, stops)
-        assert stops[-1] < 1000, (work, stops)  # 100 ms on an idle machine
+        assert median(stops) < max(100, load), (work, stops, load)
+        assert stops[-1] < max(1000, 10 * load), (work, stops, load)  # 100 ms on an idle machine
         row("stops", f"while {work}, {place}: {stops[0]:.0f} to {stops[-1]:.0f} ms")
