@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tools import paths, serve
 
@@ -31,6 +31,9 @@ GPU_FLAGS = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 NO_GPU = "No available adapters."
 """Chromium's console message where it has no GPU."""
 Open = Callable[..., Page]
+PATIENCE_MS = 60_000
+"""How long a page has for what a test waits for: a slow machine that is busy takes ten times as long as an idle one."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,6 +126,7 @@ def _opener(browser: Browser, contexts: list[BrowserContext], watches: list[Watc
         With `python=False` the files of Python never arrive: for what a page shows and does before it is there.
         """
         context = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         if not python:
             context.route("**/pyodide/**", lambda _: None)

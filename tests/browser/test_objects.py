@@ -106,7 +106,7 @@ def test_what_nobody_holds_goes_with_the_next_collection(open_page: Open, isolat
     page.set_default_timeout(120_000)
     count: int = page.evaluate(MAKE, {"worker": worker, "count": 20})
     assert count > 20
-    for _ in range(20):
+    for _ in range(100):
         page.request_gc()
         page.wait_for_timeout(100)
         if live(page) <= 8:

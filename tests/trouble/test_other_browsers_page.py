@@ -132,7 +132,7 @@ def test_a_session(request: pytest.FixtureRequest, tab: webdriver.Tab, faulty: F
     faulty.faults["/worker.js"] = lambda body: Answer(200, body + WORKER_CODE)
     script = f"{KILL} const options = {{ threads: 1 }}; const out = {{}}; {START} {VALUES} {MODELS} {END}"
     page = faulty.page(script.replace("FILES", str([*tiny_checkpoint.FILES])))
-    result: dict[str, Any] = tab.result(page, 100)
+    result: dict[str, Any] = tab.result(page, 240)
     assert "message" not in result, result
     assert result["values"] == {
         "25": "InputError options.learningRate",
@@ -190,7 +190,7 @@ def test_a_policy_that_forbids_webassembly(tab: webdriver.Tab, faulty: FaultySit
     assert (result["name"], result["where"]) == ("RuntimeFailure", "Content-Security-Policy: script-src")
 
 
-def wait(tab: webdriver.Tab, script: str, seconds: float = 20) -> Any:
+def wait(tab: webdriver.Tab, script: str, seconds: float = 60) -> Any:
     """What a script gives once it gives something."""
     end = time.monotonic() + seconds
     while not (value := tab.evaluate(script)) and time.monotonic() < end:

@@ -42,7 +42,7 @@ def leave(page: Page) -> tuple[list[str], bool]:
 
     page.on("dialog", stay)
     page.evaluate("() => void setTimeout(() => (location.href = '/demos/icon.svg'))")
-    for _ in range(200):
+    for _ in range(1200):
         if asked or page.url.endswith(".svg"):
             break
         page.wait_for_timeout(50)
