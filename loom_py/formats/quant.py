@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dtypes import GGML_TYPES, STORAGE
+from .quantise import BLOCK, q8_0
 
 _INTEGERS = ("I8", "I16", "I32", "I64")
 REQUANTISED_BYTES = 1 << 18  # of stored bytes at a time
@@ -53,20 +54,15 @@ def requantise(rows: NDArray[np.uint8], dtype: str) -> NDArray[np.uint8]:
     largest (and 1/2048 of the element, from d), well below that of the 2- to 6-bit blocks it comes from.
     """
     kind = STORAGE[dtype]
-    blocks = rows.shape[1] // kind.size * (kind.block // 32)
+    blocks = rows.shape[1] // kind.size * (kind.block // BLOCK)
     out = np.empty((len(rows), blocks, 34), np.uint8)
     step = max(1, REQUANTISED_BYTES // max(rows.shape[1], 1))
     for first in range(0, len(rows), step):
         part = np.ascontiguousarray(rows[first : first + step])
         x = np.empty((part.size // kind.size, kind.block), np.float32)
         widen(part.reshape(-1, kind.size), dtype, x)
-        x = x.reshape(len(part), blocks, 32)
         with np.errstate(all="ignore"):  # damaged scales make d NaN or infinite, which the reader checks
-            d = (np.abs(x).max(axis=2, keepdims=True) / 127).astype(np.float16)
-            inverse = np.where(d == 0, 0, 1 / d.astype(np.float32))
-            q = np.clip(np.rint(x * inverse), -127, 127).astype(np.int8)
-        out[first : first + step, :, :2] = d.view(np.uint8).reshape(len(part), blocks, 2)
-        out[first : first + step, :, 2:] = q.view(np.uint8)
+            out[first : first + step] = q8_0(x.reshape(len(part), blocks, BLOCK))
     return out.reshape(len(rows), -1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,11 @@ from ..formats.hub_cache import cached_snapshot, download_command
 from ..formats.safetensors import SafetensorsFile, SafetensorsIndex
 from ..formats.scaled import SCALED, ScaledCheckpoint
 from ..formats.source import FileSource, Source
-from ..models.protocols import Decoder, Encoder, HeadKind
+from ..models.checkpoint_model import choose_model
+from ..models.protocols import Decoder, Encoder
 from ..models.quantisation import check_quantisation
-from ..models.registry import (
-    MAX_CONFIG_BYTES,
-    configured_head,
-    gguf_config,
-    is_encoder,
-    read_decoder,
-    read_encoder,
-)
-from ..models.weights import CheckpointWeights, Layout, has_weight
+from ..models.registry import MAX_CONFIG_BYTES, gguf_config, read_decoder
+from ..models.weights import CheckpointWeights
 from ..schema.fields import FILE, Fields
 from ..text.tokenizer import Tokenizer
 from ..text.tokenizer_files import open_tokenizer
@@ -77,6 +71,8 @@ class OpenedModel:
     - `notices`: what the user should know about the files, in sentences.
     - `own_head`: the head of a tied model that has one in its file all the same.
     - `sentences`: how it embeds texts.
+    - `config`: its `config.json`, or what GGUF's metadata amount to.
+    - `files`: by their names in the model's folder.
     """
 
     name: str
@@ -87,6 +83,8 @@ class OpenedModel:
     notices: tuple[str, ...] = ()
     own_head: OwnHead | None = None
     sentences: SentenceSettings = PLAIN
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    files: Mapping[str, Source] = field(default_factory=dict[str, Source])
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,8 @@ class OpenedEncoder:
     sentences: SentenceSettings
     weights: CheckpointWeights
     notices: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    files: Mapping[str, Source] = field(default_factory=dict[str, Source])
 
 
 class ModelFiles(dict[str, Source]):
@@ -142,19 +142,21 @@ def open_decoder(files: Mapping[str, Source], name: str = "model", *, tokenizer:
 def _open_gguf(sources: list[Source], notices: tuple[str, ...], needed: bool) -> OpenedModel | OpenedEncoder:
     file = open_gguf(sources)
     config = gguf_config(file.metadata, file)
-    model = _read_model(config, file.name, file, "gguf")
+    choice = choose_model(config, file.name, file, "gguf")
+    model = choice.model
     tokenizer = None
     if needed or GGUF_TOKENS in file.metadata:
         tokenizer = Tokenizer.from_gguf(file.metadata, file.name)
         notices += tuple(tokenizer.notices)
     sentences = gguf_sentences(file.metadata)
-    if isinstance(model, _EncoderChoice):
-        weights = CheckpointWeights(file, model.encoder.weights(), "gguf")
-        return OpenedEncoder(file.name, model.encoder, tokenizer, sentences, weights, (*notices, *model.notices))
+    if isinstance(model, Encoder):
+        weights = CheckpointWeights(file, model.weights(), "gguf")
+        notices = (*notices, *choice.notices)
+        return OpenedEncoder(file.name, model, tokenizer, sentences, weights, notices, config)
     texts = gguf_texts(file.metadata, tokenizer, model.facts, file.name)
     weights = CheckpointWeights(file, model.weights(), "gguf")
     notices = (*notices, *texts.notices)
-    return OpenedModel(file.name, model, tokenizer, texts, weights, notices, sentences=sentences)
+    return OpenedModel(file.name, model, tokenizer, texts, weights, notices, sentences=sentences, config=config)
 
 
 def _open_hugging_face(
@@ -172,18 +174,19 @@ def _open_hugging_face(
     else:
         checkpoint = SafetensorsFile(next(iter(shards.values())))
     checkpoint = ScaledCheckpoint(checkpoint, check_quantisation(Fields(config, file="config.json", rules=FILE)))
-    model = _read_model(config, files["config.json"].name, checkpoint, "hugging_face")
+    choice = choose_model(config, files["config.json"].name, checkpoint, "hugging_face")
+    model = choice.model
     tokenizer = open_tokenizer(files, name) if has_tokenizer else None
     sentences = sentence_settings(files)
-    if isinstance(model, _EncoderChoice):
-        weights = CheckpointWeights(checkpoint, model.encoder.weights(), "hugging_face")
-        notices = (*notices, *model.notices, *_widened(weights))
-        return OpenedEncoder(name, model.encoder, tokenizer, sentences, weights, notices)
+    if isinstance(model, Encoder):
+        weights = CheckpointWeights(checkpoint, model.weights(), "hugging_face")
+        notices = (*notices, *choice.notices, *_widened(weights))
+        return OpenedEncoder(name, model, tokenizer, sentences, weights, notices, config, files)
     texts = hugging_face_texts(files, tokenizer, model.facts, config, name)
     weights = CheckpointWeights(checkpoint, model.weights(), "hugging_face")
     head = _own_head(config, model, checkpoint)
     notices = (*notices, *texts.notices, *_widened(weights))
-    return OpenedModel(name, model, tokenizer, texts, weights, notices, head, sentences)
+    return OpenedModel(name, model, tokenizer, texts, weights, notices, head, sentences, config, files)
 
 
 def _widened(weights: CheckpointWeights) -> tuple[str, ...]:
@@ -194,35 +197,6 @@ def _widened(weights: CheckpointWeights) -> tuple[str, ...]:
     stored, numbers = sum(info.nbytes for info in infos), sum(info.numel for info in infos)
     sizes = f"{2 * numbers / 1e6:,.0f} MB in place of {stored / 1e6:,.0f}"
     return (f"Weights of 8 bits become float16 in a device's memory, {sizes}, and float32 on NumPy.",)
-
-
-@dataclass(frozen=True)
-class _EncoderChoice:
-    """An encoder with the head that its checkpoint has, and what is to be said about that."""
-
-    encoder: Encoder
-    notices: tuple[str, ...] = ()
-
-
-def _read_model(config: Any, where: str, checkpoint: Checkpoint, layout: Layout) -> Decoder | _EncoderChoice:
-    """What a configuration describes; an encoder gets the head that it names, or that the checkpoint has."""
-    if not is_encoder(config, where):
-        return read_decoder(config, where)
-    body = read_encoder(config, where)
-    names = [weight.name for weight in body.weights()]
-    prefix = names[0].partition(".")[0]
-    named = configured_head(config, where)
-    kinds: tuple[HeadKind, ...] = ("words", "texts")
-    for kind in (named,) if named else kinds:
-        encoder = read_encoder(config, where, kind)
-        head = [weight for weight in encoder.weights() if weight.name not in names]
-        if named:  # bodies alone may have a pooler, which is no sign of a head
-            head = [weight for weight in head if not weight.name.startswith(f"{prefix}.")]
-        present = [has_weight(checkpoint, weight, layout) for weight in head]
-        if any(present) if named else all(present):
-            return _EncoderChoice(encoder)
-    notice = f"{where}: the checkpoint has no weights for the head that architectures names; it has none."
-    return _EncoderChoice(body, (notice,) if named else ())
 
 
 def model_files(path: str | os.PathLike[str]) -> ModelFiles:

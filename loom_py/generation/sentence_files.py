@@ -13,6 +13,7 @@ from ..formats.files import read_json_file
 from ..formats.folder import MODULES, SENTENCE_CONFIGS
 from ..formats.safetensors import SafetensorsFile
 from ..formats.source import Source
+from ..models.gguf_config import POOLING
 from ..schema.fields import FILE, Fields, shown, suggest
 from .pooling import MODES, Dense, Pooling
 
@@ -21,8 +22,6 @@ DENSE_ACTIVATIONS = {
     "Identity": "linear", "Tanh": "tanh", "ReLU": "plain_relu", "GELU": "gelu", "Sigmoid": "sigmoid", "SiLU": "silu",
 }  # fmt: skip
 """Names of torch's modules → the kernel `activate`'s."""
-GGUF_POOLING = {1: "mean", 2: "cls", 3: "lasttoken"}
-"""`pooling_type` of GGUF; 0 is none, and 4 scores pairs of texts."""
 _TRANSFORMER, _POOLING, _NORMALIZE, _DENSE = "Transformer", "Pooling", "Normalize", "Dense"
 
 
@@ -50,7 +49,7 @@ PLAIN = SentenceSettings()
 def gguf_sentences(metadata: Mapping[str, Any]) -> SentenceSettings:
     """`<architecture>.pooling_type`; vectors are normalised, as llama.cpp gives them."""
     kind = metadata.get(f"{metadata.get('general.architecture')}.pooling_type")
-    mode = None if kind is None or isinstance(kind, str) else GGUF_POOLING.get(int(kind))
+    mode = None if kind is None or isinstance(kind, str) else POOLING.get(int(kind))
     return SentenceSettings(None if mode is None else Pooling((mode,), normalised=True))
 
 

@@ -27,7 +27,7 @@ MAX_TEMPLATE_BYTES = 1024 * 1024
 _GGUF = "tokenizer.ggml."
 _ENDS = ("eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-_GGUF_SAMPLING = dict(zip(_SAMPLING, ("temp", "top_k", "top_p", "min_p", "penalty_repeat"), strict=True))
+GGUF_SAMPLING = dict(zip(_SAMPLING, ("temp", "top_k", "top_p", "min_p", "penalty_repeat"), strict=True))
 
 
 @dataclass
@@ -56,7 +56,7 @@ def gguf_texts(metadata: Mapping[str, Any], tokenizer: Tokenizer | None, facts: 
             for token_id in _ids([value], tokenizer, f"{name} at {key}", settings.notices, size):
                 ids[role] = token_id
     settings.eos_ids |= {ids[role] for role in _ENDS if role in ids}
-    given = {ours: _plain(metadata.get(f"general.sampling.{theirs}")) for ours, theirs in _GGUF_SAMPLING.items()}
+    given = {ours: _plain(metadata.get(f"general.sampling.{theirs}")) for ours, theirs in GGUF_SAMPLING.items()}
     settings.options = _options(given, f"{name} at general.sampling", settings.notices)
     if tokenizer is None:
         return settings
@@ -86,7 +86,7 @@ def hugging_face_texts(
     if tokenizer is None:
         return settings
     of_tokenizer = _json(files, "tokenizer_config.json")
-    tokens = _special_tokens(of_tokenizer, _json(files, "special_tokens_map.json"))
+    tokens = special_tokens(files)
     for role, token_id in (("bos_token", facts.bos_token_id), ("eos_token", next(iter(facts.eos_token_ids), None))):
         if role not in tokens and token_id is not None:
             tokens[role] = tokenizer.id_to_token(token_id) or ""
@@ -140,8 +140,9 @@ def _json(files: Mapping[str, Source], name: str) -> Mapping[str, Any]:
     return Fields(read_json_file(files[name], max_bytes=MAX_JSON_BYTES), file=name, rules=FILE).values
 
 
-def _special_tokens(of_tokenizer: Mapping[str, Any], special_map: Mapping[str, Any]) -> dict[str, str]:
+def special_tokens(files: Mapping[str, Source]) -> dict[str, str]:
     """`bos_token`, `eos_token` and the like as text: strings, or objects of an `AddedToken`; null is none."""
+    of_tokenizer, special_map = _json(files, "tokenizer_config.json"), _json(files, "special_tokens_map.json")
     tokens: dict[str, str] = {}
     for source in (special_map, of_tokenizer):
         for key, value in source.items():

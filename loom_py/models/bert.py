@@ -20,6 +20,9 @@ from .network_layers import attention_layer, matrix_and_bias, norm_layer, pointw
 from .protocols import Facts, Head, HeadKind, Pack, Tensors, Weight
 from .registry import Family
 
+RANK = 4
+"""GGUF's `pooling_type` of models that score texts by their first token."""
+
 
 @dataclass(frozen=True)
 class BertConfig:
@@ -152,8 +155,8 @@ class Bert:
         width, vocab = self.facts.hidden_size, self.facts.vocab_size
         if head.kind == "texts":
             dense, out = self.text_head
-            yield from head_matrix(dense, width, width)
-            yield from head_matrix(out, len(head.labels), width)
+            yield from head_matrix(dense, width, width, "cls")
+            yield from head_matrix(out, len(head.labels), width, "cls.output")
             return
         dense, norm, out = self.word_head
         yield from head_matrix(dense, width, width)
@@ -162,6 +165,18 @@ class Bert:
             yield Weight(f"{out}.weight", (vocab, width))
         # Where the two differ, the decoder's own counts.
         yield Weight(f"{out}.bias", (vocab,), aliases=self.word_bias)
+
+    def gguf_entries(self) -> dict[str, Any]:
+        types = {"tokenizer.ggml.token_type_count": self.config.types} if self.config.types else {}
+        labels = {"classifier.output_labels": list(self.head.labels), "pooling_type": RANK} if self.head else {}
+        return {
+            "feed_forward_length": self.config.inner,
+            "attention.head_count": self.config.heads,
+            "attention.layer_norm_epsilon": self.config.eps,
+            "attention.causal": False,
+            **types,
+            **labels,
+        }
 
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         return {"positions": text_positions(ids), "types": types}
@@ -228,10 +243,10 @@ class Bert:
         return layer_norm(ops, w, part["norm"], ops.add(x, linear(ops, w, part["down"], h)), c.eps)
 
 
-def head_matrix(module: str, rows: int, columns: int) -> Iterator[Weight]:
-    """The weights of `blocks.linear` in a head, for which GGUF has no place."""
-    yield Weight(f"{module}.weight", (rows, columns))
-    yield Weight(f"{module}.bias", (rows,))
+def head_matrix(module: str, rows: int, columns: int, gguf: str = "") -> Iterator[Weight]:
+    """The weights of `blocks.linear` in a head; GGUF has a place for few of them."""
+    yield Weight(f"{module}.weight", (rows, columns), gguf=gguf and f"{gguf}.weight")
+    yield Weight(f"{module}.bias", (rows,), gguf=gguf and f"{gguf}.bias")
 
 
 def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
@@ -239,7 +254,9 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     table, types = "token_types.weight", 2
     if gguf.checkpoint is not None:
         types = gguf.checkpoint.info(table).shape[0] if table in gguf.tensors else 0
+    labels = gguf.labels()
     return {
+        "architectures": ["BertForSequenceClassification" if labels else "BertModel"],
         "model_type": "bert",
         "hidden_size": gguf.integer("embedding_length"),
         "num_attention_heads": gguf.integer("attention.head_count"),
@@ -248,6 +265,7 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
         "max_position_embeddings": gguf.integer("context_length"),
         "layer_norm_eps": gguf.decimal("attention.layer_norm_epsilon", 1e-12, maximum=1.0),
         "type_vocab_size": types,
+        **labels,
         **gguf.vocabulary(),
     }
 

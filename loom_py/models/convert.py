@@ -26,8 +26,11 @@ from ..formats.source import Source
 from ..schema.fields import Fields
 from ..schema.strict import parse_json
 from ..text.gguf_to_json import tokenizer_config, tokenizer_json
-from .registry import gguf_config, read_decoder
-from .rope import GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT
+from .checkpoint_model import choose_model
+from .gguf_config import GGUFConfig
+from .gguf_rope import GGUF_DIVISORS, GGUF_LONG, GGUF_SHORT
+from .registry import gguf_config
+from .sentence_layout import sentence_files
 from .weights import CheckpointWeights, as_hugging_face
 
 Progress = Callable[[int, int, str], None]
@@ -80,7 +83,8 @@ def convert_gguf(
     _check_target(target, overwrite)
     file = open_gguf([source] if isinstance(source, Source) else source)
     config = gguf_config(file.metadata, file)
-    plan = list(read_decoder(config, file.name).weights())
+    model = choose_model(config, file.name, file, "gguf").model
+    plan = list(model.weights())
     weights = CheckpointWeights(file, plan, "gguf")
     _refuse_others(file, weights, config)
     documents = _documents(file, config, dtype)
@@ -119,8 +123,9 @@ def convert_gguf(
         documents[MARKER]["files"] = sorted([*documents, *shards])
         for name, value in documents.items():
             text = json.dumps(value, ensure_ascii=False, indent=2)
+            (part / name).parent.mkdir(exist_ok=True)
             (part / name).write_text(text + "\n", encoding="utf-8")
-        files = {entry.name: entry.stat().st_size for entry in sorted(part.iterdir())}
+        files = {name: (part / name).stat().st_size for name in sorted(_file_names(part))}
         _replace(part, target, overwrite)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror or error})", where=str(target)) from error
@@ -142,7 +147,9 @@ def _refuse_others(file: Checkpoint, weights: CheckpointWeights, config: dict[st
 def _documents(file: Checkpoint, config: dict[str, Any], dtype: str) -> dict[str, Any]:
     """The JSON files, by name."""
     ids = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if config.get(key) is not None}
+    pooling = GGUFConfig(file.metadata, file).pooling()
     return {
+        **(sentence_files(pooling, config["hidden_size"]) if pooling else {}),
         "config.json": {k: v for k, v in config.items() if v is not None} | {"torch_dtype": dtype},
         "generation_config.json": {"_from_model_config": True, **ids},
         "tokenizer.json": tokenizer_json(file.metadata, file.name),
@@ -190,6 +197,11 @@ def _safetensors_writer() -> Callable[[dict[str, NDArray[Any]], Path, str], None
     return write
 
 
+def _file_names(directory: Path) -> set[str]:
+    """Paths of all files below a directory, from there."""
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+
+
 def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
     with os.scandir(directory) as entries:
         yield from entries
@@ -201,8 +213,9 @@ def _check_target(target: Path, overwrite: bool) -> None:
         return
     if target.is_symlink() or not target.is_dir():
         raise InputError("is not a directory", where=str(target), remedy="Choose another name.")
-    names = {entry.name for entry in _entries(target)}
-    if not names or names <= _written_before(target):
+    names, written = _file_names(target), _written_before(target)
+    folders = {name.partition("/")[0] for name in written}
+    if names <= written and all(entry.name in folders for entry in _entries(target)):
         return
     if not overwrite:
         remedy = "Choose another directory, or ask for it to be overwritten."

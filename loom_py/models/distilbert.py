@@ -61,4 +61,4 @@ class DistilBert(Bert):
         return {"positions": text_positions(ids)}
 
 
-FAMILY = Family(model_types=("distilbert",), encoder=DistilBert.read)
+FAMILY = Family(model_types=("distilbert",), encoder=DistilBert.read, written_as="bert")

@@ -50,6 +50,10 @@ class SandwichGemma(Gemma):
         h = self.mlp(ops, weights, f"{block}.mlp", h)
         return ops.add(x, self.norm(ops, weights, f"{block}.post_feedforward_layernorm", h))
 
+    def gguf_entries(self) -> dict[str, Any]:
+        caps = {"attn_logit_softcapping": self.score_cap, "final_logit_softcapping": self.logit_cap}
+        return {**super().gguf_entries(), **{key: cap for key, cap in caps.items() if cap}}
+
     def logits(self, ops: Ops, weights: Tensors, hidden: Tensor) -> Tensor:
         return soft_cap(ops, super().logits(ops, weights, hidden), self.logit_cap)
 

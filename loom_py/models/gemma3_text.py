@@ -14,7 +14,7 @@ from .gemma2 import SandwichGemma, query_divisor
 from .gguf_config import GGUFConfig
 from .llama import LlamaConfig
 from .registry import Family
-from .rope import inverse_frequencies, read_rope
+from .rope import RopeScaling, inverse_frequencies, read_rope
 
 PATTERN = 6
 """Every so manyth layer sees all positions."""
@@ -31,10 +31,12 @@ class Gemma3(SandwichGemma):
         windows: list[int],
         query_scale: float,
         caps: tuple[float, float],
-        window_frequencies: NDArray[Any],
+        window_theta: float,
+        window_scaling: RopeScaling | None,
     ) -> None:
         super().__init__(config, windows, query_scale, caps)
-        self.window_frequencies = window_frequencies
+        self.window_theta = window_theta
+        self.window_frequencies = inverse_frequencies(config.rotary_size, window_theta, window_scaling)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -54,8 +56,14 @@ class Gemma3(SandwichGemma):
             read_windows(fields, config.num_hidden_layers, pattern=pattern, default=4096),
             size**-0.5,
             (0.0, read_cap(fields, "final_logit_softcapping", 0.0)),
-            inverse_frequencies(config.rotary_size, theta, scaling),
+            theta,
+            scaling,
         )
+
+    def gguf_entries(self) -> dict[str, Any]:
+        pattern = self.windows.index(0) + 1 if 0 in self.windows else len(self.windows) + 1
+        windows = {"attention.sliding_window_pattern": pattern, "rope.freq_base_swa": self.window_theta}
+        return {**super().gguf_entries(), **windows}
 
     def layer_frequencies(self, layer: int) -> NDArray[Any] | None:
         return self.window_frequencies if self.windows[layer] else self.frequencies

@@ -14,6 +14,8 @@ from ..schema.fields import FILE, MAX_INT, Fields
 from .config import token_ids
 
 ARCHITECTURE = "general.architecture"
+POOLING = {1: "mean", 2: "cls", 3: "lasttoken"}
+"""`pooling_type`: how hidden states become a text's vector; 0 is none, and 4 scores pairs of texts."""
 
 
 class GGUFConfig:
@@ -92,6 +94,18 @@ class GGUFConfig:
             if ids or ours != "pad":
                 config[f"{ours}_token_id"] = next(iter(ids), None)
         return config
+
+    def pooling(self) -> str:
+        """How hidden states become a text's vector; "" where the file does not say."""
+        return POOLING.get(self.integer("pooling_type", 0, minimum=0), "")
+
+    def labels(self) -> dict[str, Any]:
+        """What a `config.json` says of the labels of a head for texts, where the file has one."""
+        key, head = "classifier.output_labels", "cls.output.weight"
+        names = [str(name) for name in self._fields.array(self._key(key), default=())]
+        if not names and self.checkpoint is not None and head in self.tensors:
+            names = [f"LABEL_{i}" for i in range(self.checkpoint.info(head).shape[0])]
+        return {"id2label": {str(i): name for i, name in enumerate(names)}} if names else {}
 
     def _key(self, key: str) -> str:
         return f"{self.architecture}.{key}"

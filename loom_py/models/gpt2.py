@@ -70,6 +70,13 @@ class GPT2:
                 yield Weight(f"{block}.{name}.bias", (rows,), gguf=f"{blk}.{gguf}.bias")
         yield from vectors(f"{BODY}.ln_f", width, "output_norm")
 
+    def gguf_entries(self) -> dict[str, Any]:
+        return {
+            "feed_forward_length": self.inner,
+            "attention.head_count": self.heads,
+            "attention.layer_norm_epsilon": self.eps,
+        }
+
     def layers(self, weights: Mapping[str, NDArray[Any]], head: bool) -> Iterator[tuple[Json, Params]]:
         """Embeddings, for each block two `sequential` layers in a residual connection each, the last norm, the head."""
         f, w, width = self.facts, weights, self.facts.hidden_size

@@ -36,6 +36,7 @@ class GPTNeoX:
         theta, scaling = read_rope(fields, theta=base)
         turned = rotary_size(fields, self.size, key="rotary_pct", default=0.25)
         check_factors(fields, turned, scaling)
+        self.theta, self.turned = theta, turned
         self.frequencies = inverse_frequencies(turned, theta, scaling)
         self.rotary_factor = 1.0 if scaling is None else scaling.attention_factor**2  # of queries and keys
         self.inner = fields.integer("intermediate_size", default=24576, maximum=1 << 22)
@@ -76,6 +77,16 @@ class GPTNeoX:
         yield from vectors(f"{BODY}.final_layer_norm", width, "output_norm")
         if not self.tied:
             yield Weight(HEAD, (f.vocab_size, width), gguf="output.weight")
+
+    def gguf_entries(self) -> dict[str, Any]:
+        return {
+            "feed_forward_length": self.inner,
+            "attention.head_count": self.heads,
+            "attention.layer_norm_epsilon": self.eps,
+            "rope.dimension_count": self.turned,
+            "rope.freq_base": self.theta,
+            "use_parallel_residual": self.parallel,
+        }
 
     def new_cache(self) -> CacheLayout:
         return [keys_and_values(self.heads, self.size)] * self.facts.num_hidden_layers

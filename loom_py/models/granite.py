@@ -39,6 +39,11 @@ class Granite(Llama):
         factors = [fields.number(key, default=1.0, above=0) for key in keys]
         return cls(LlamaConfig.read(fields), Multipliers(*factors))
 
+    def gguf_entries(self) -> dict[str, Any]:
+        m = self.multipliers
+        scales = {"embedding_scale": m.embedding, "residual_scale": m.residual, "logit_scale": m.logits}
+        return {**super().gguf_entries(), "attention.scale": m.attention, **scales}
+
     def embed(self, ops: Ops, weights: Tensors, ids: Tensor) -> Tensor:
         return ops.scale(super().embed(ops, weights, ids), self.multipliers.embedding)
 

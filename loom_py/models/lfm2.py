@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from ..runtime import Ops, Tensor
 from ..schema.fields import Fields
-from . import llama
 from .blocks import by_segment, gated, joined, linear, projection
 from .config import read_layer_types, unsupported
 from .gguf_config import GGUFConfig
+from .gguf_rope import gguf_rope
 from .llama import Llama, LlamaConfig
 from .protocols import CacheLayout, Chunk, Kept, Tensors, Weight, keys_and_values
 from .registry import Family
@@ -64,6 +64,10 @@ class LFM2(Llama):
             yield Weight(f"{module}.conv.bias", (width,), gguf=f"{blk}.conv.bias")
         yield from projection(f"{module}.in_proj", (3 * width, width), f"{blk}.in_proj", bias=self.bias)
         yield from projection(f"{module}.out_proj", (width, width), f"{blk}.out_proj", bias=self.bias)
+
+    def gguf_entries(self) -> dict[str, Any]:
+        heads = [0 if convolutional else self.config.num_key_value_heads for convolutional in self.convolutional]
+        return {**super().gguf_entries(), "attention.head_count_kv": heads, "shortconv.l_cache": self.taps}
 
     def new_cache(self) -> CacheLayout:
         c = self.config
@@ -119,7 +123,7 @@ def gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
     attending = [count for count in per_layer if count]
     if any(count != attending[0] for count in attending):
         raise gguf.unsupported("layers of different shapes are not supported", "attention.head_count_kv")
-    theta, scaling = llama.gguf_rope(gguf, size)
+    theta, scaling = gguf_rope(gguf, size)
     return {
         "architectures": ["Lfm2ForCausalLM"],
         "model_type": "lfm2",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import Ops, Tensor
@@ -15,13 +16,13 @@ from ..schema.fields import Fields
 from .blocks import cached_attention, gated_mlp, layer_norm, linear, projection, vectors
 from .config import activation, attention_shape, token_ids, unsupported
 from .gguf_config import GGUFConfig
+from .gguf_rope import gguf_rope, rope_entries, rope_tensors
 from .mixture import gguf_mixture
 from .protocols import CacheLayout, Chunk, Facts, Longer, Tensors, Weight, keys_and_values
 from .registry import Family
 from .rope import (
     RopeScaling,
     check_factors,
-    gguf_rope,
     inverse_frequencies,
     read_rope,
     rotary_size,
@@ -235,6 +236,25 @@ class Llama:
         c = self.config
         return [keys_and_values(c.num_key_value_heads, c.head_dim, window) for window in self.windows]
 
+    def gguf_entries(self) -> dict[str, Any]:
+        c = self.config
+        norm = "layer_norm_epsilon" if self.layer_norms else "layer_norm_rms_epsilon"
+        entries = {
+            "feed_forward_length": c.intermediate_size,
+            "attention.head_count": c.num_attention_heads,
+            "attention.head_count_kv": c.num_key_value_heads,
+            "attention.key_length": c.head_dim,
+            "attention.value_length": c.head_dim,
+            f"attention.{norm}": c.rms_norm_eps,
+            "rope.dimension_count": c.rotary_size,
+            **rope_entries(c.rope_theta, c.rope_scaling),
+        }
+        return entries | ({"attention.sliding_window": max(self.windows)} if any(self.windows) else {})
+
+    def gguf_tensors(self) -> Mapping[str, NDArray[np.float32]]:
+        c = self.config
+        return rope_tensors(c.rotary_size, c.rope_theta, c.rope_scaling)
+
     def trace(self, ops: Ops, weights: Tensors, chunk: Chunk) -> Tensor:
         x = self.embed(ops, weights, chunk.ids)
         for layer in range(self.config.num_hidden_layers):
@@ -345,14 +365,17 @@ def gguf_config(gguf: GGUFConfig, *, experts: bool = False) -> dict[str, Any]:
         "tie_word_embeddings": "output.weight" not in gguf.tensors,
         "attention_bias": "blk.0.attn_q.bias" in gguf.tensors,
         "mlp_bias": "blk.0.ffn_up.bias" in gguf.tensors,
+        "sliding_window": gguf.integer("attention.sliding_window", 0, minimum=0) or None,
         **gguf.vocabulary(),
     }
 
 
 def _own_gguf_config(gguf: GGUFConfig) -> dict[str, Any]:
-    """GGUF calls a Mixtral a Llama, too."""
+    """GGUF calls a Mistral and a Mixtral a Llama, too."""
     if not gguf.integer("expert_count", 0, minimum=0):
-        return gguf_config(gguf)
+        config = gguf_config(gguf)
+        mistral = {"architectures": ["MistralForCausalLM"], "model_type": "mistral"}
+        return config | (mistral if config["sliding_window"] else {})
     mixture = {"model_type": "mixtral", **gguf_mixture(gguf)}
     return {**gguf_config(gguf, experts=True), "architectures": ["MixtralForCausalLM"], **mixture}
 

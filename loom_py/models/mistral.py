@@ -22,4 +22,4 @@ class Mistral(Llama):
         return cls(config, read_windows(fields, config.num_hidden_layers, default=cls.default_window))
 
 
-FAMILY = Family(model_types=("mistral",), decoder=Mistral.read)
+FAMILY = Family(model_types=("mistral",), decoder=Mistral.read, written_as="llama")

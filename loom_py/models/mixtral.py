@@ -25,4 +25,4 @@ class Mixtral(MixtureLlama):
         return cls(config, [mixture] * config.num_hidden_layers, read_windows(fields, config.num_hidden_layers))
 
 
-FAMILY = Family(model_types=("mixtral",), decoder=Mixtral.read)
+FAMILY = Family(model_types=("mixtral",), decoder=Mixtral.read, written_as="llama")

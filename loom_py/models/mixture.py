@@ -64,6 +64,11 @@ class Mixture:
                 gguf_shape=(self.experts, rows, columns),
             )
 
+    def gguf_entries(self) -> dict[str, int]:
+        """What `gguf_mixture` reads, and the width, to be written."""
+        counts = {"expert_count": self.experts, "expert_used_count": self.chosen}
+        return {**counts, "expert_feed_forward_length": self.inner}
+
     def kept(self) -> dict[str, Kept]:
         """The ids of each token's experts, the most likely first: what a caller may want to see."""
         return {"experts": Kept((self.chosen,), dtype="int64")}

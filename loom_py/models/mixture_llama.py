@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..runtime import Ops, Tensor
 from .llama import Llama, LlamaConfig
@@ -31,6 +32,11 @@ class MixtureLlama(Llama):
             yield from super().mlp_weights(module, blk)
         else:
             yield from mixture.weights(module, blk, self.config.hidden_size)
+
+    def gguf_entries(self) -> dict[str, Any]:
+        entries = super().gguf_entries()
+        mixture = next((mixture for mixture in self.mixtures if mixture), None)
+        return entries if mixture is None else {**entries, **mixture.gguf_entries()}
 
     def new_cache(self) -> CacheLayout:
         layers = zip(super().new_cache(), self.mixtures, strict=True)

@@ -54,12 +54,14 @@ class ModernBert:
         self.reach = fields.integer("local_attention", default=128, minimum=2, maximum=1 << 24) // 2
         old = {FULL: "global_rope_theta", WINDOW: "local_rope_theta"}
         self.frequencies: dict[str, tuple[NDArray[Any], float]] = {}
+        self.thetas: dict[str, float] = {}
         for kind, theta in THETAS.items():
             theta = fields.number(old[kind], default=theta, maximum=1e12, above=0)
             theta, scaling = read_rope(fields, kind, theta)
             if scaling is not None and scaling.kind == "longrope":
                 raise ModelError("longrope is not supported in this family", where=fields.at("rope_parameters"))
             factor = 1.0 if scaling is None else scaling.attention_factor
+            self.thetas[kind] = theta
             self.frequencies[kind] = inverse_frequencies(width // self.heads, theta, scaling), factor
         self.facts = Facts(
             model_type="modernbert",
@@ -103,6 +105,20 @@ class ModernBert:
             yield Weight("decoder.weight", (f.vocab_size, width))
         if self.decoder_bias:
             yield Weight("decoder.bias", (f.vocab_size,))
+
+    def gguf_entries(self) -> dict[str, Any]:
+        wide = [i for i, kind in enumerate(self.kinds) if i and kind == FULL]
+        return {
+            "feed_forward_length": self.inner,
+            "attention.head_count": self.heads,
+            "attention.layer_norm_epsilon": self.eps,
+            "attention.causal": False,
+            "attention.sliding_window": 2 * self.reach,
+            "attention.sliding_window_pattern": wide[0] if wide else len(self.kinds),
+            "rope.dimension_count": self.facts.hidden_size // self.heads,
+            "rope.freq_base": self.thetas[FULL],
+            "rope.freq_base_swa": self.thetas[WINDOW],
+        }
 
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         return {}

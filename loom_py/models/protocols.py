@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..nn.layer import Params
@@ -64,6 +65,7 @@ class Weight:
     - `gguf_parts`: as `parts`, for GGUF files without `gguf`.
     - `gguf_shape`: of `gguf`, where it has the same numbers in other axes.
     - `gguf_order`: as `order`, for GGUF's rows.
+    - `gguf_first`: the first of the rows that GGUF has.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Weight:
     gguf_parts: tuple[str, ...] = ()
     gguf_shape: tuple[int, ...] = ()
     gguf_order: RowOrder | None = None
+    gguf_first: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,22 @@ class Layered(Protocol):
         ...
 
 
+@runtime_checkable
+class WritesGGUF(Protocol):
+    """A model that GGUF has metadata for; what any model has (`Facts`) is not among them."""
+
+    def gguf_entries(self) -> Mapping[str, Any]:
+        """By key, under the architecture's name unless it begins with `tokenizer.`; what the family's reader reads."""
+        ...
+
+
+@runtime_checkable
+class GGUFTensors(Protocol):
+    """A model for which GGUF files have tensors beside its weights."""
+
+    def gguf_tensors(self) -> Mapping[str, NDArray[np.float32]]: ...
+
+
 @dataclass(frozen=True)
 class Pack:
     """Tokens that go through an encoder together: those of one text, or of several one after another.
@@ -223,6 +242,7 @@ class Head:
     scores: Literal["softmax", "sigmoid", "none"] = "softmax"
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """A model that turns whole texts into vectors."""
 

@@ -35,6 +35,7 @@ class Family:
     - `decoder` or `encoder`: reads `config.json`, an encoder with one of its heads or none. Raises `FormatError` or
       `ModelError` with the field's path.
     - `architectures`: of GGUF (`general.architecture`).
+    - `written_as`: the architecture of GGUF files of the family, if that is another's.
     - `gguf_config`: a GGUF file's metadata as the `config.json` that transformers would have written.
     - `assumed`: whether a `config.json` without `model_type` is this family's.
     """
@@ -44,6 +45,7 @@ class Family:
     encoder: Callable[[Fields, HeadKind | None], Encoder] | None = None
     architectures: tuple[str, ...] = ()
     gguf_config: Callable[[GGUFConfig], dict[str, Any]] | None = None
+    written_as: str = ""
     assumed: bool = False
 
 
@@ -125,6 +127,18 @@ def gguf_config(metadata: Mapping[str, Any], checkpoint: Checkpoint | None = Non
         where=f"{gguf.where} at {ARCHITECTURE}",
         remedy=f"Supported are {', '.join(names)}.",
     )
+
+
+def gguf_architecture(config: object, where: str = "config.json") -> str:
+    """The `general.architecture` of GGUF files of the model that a parsed `config.json` describes.
+
+    Raises `ModelError` for a family that GGUF does not have.
+    """
+    fields, family = _fields_and_family(config, where)
+    architecture = family.written_as or next(iter(family.architectures), "")
+    if not architecture:
+        raise unsupported(fields, "model_type", f"GGUF has no place for the family {family.model_types[0]!r}")
+    return architecture
 
 
 def gguf_decoder(checkpoint: Checkpoint) -> Decoder:

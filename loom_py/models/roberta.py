@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..schema.fields import Fields
 from .bert import Bert, BertConfig
-from .protocols import Head, HeadKind
+from .protocols import Head, HeadKind, Weight
 from .registry import Family
 
 
@@ -36,10 +37,15 @@ class Roberta(Bert):
         padding = fields.integer("pad_token_id", default=1, minimum=0, maximum=1 << 24)
         return cls(BertConfig.read(fields, reserved=padding + 1), cls.read_head(fields, head), padding)
 
+    def weights(self) -> Iterator[Weight]:
+        for weight in super().weights():
+            position = weight.gguf == "position_embd.weight"
+            yield replace(weight, gguf_first=self.padding + 1) if position else weight
+
     def rows(self, ids: NDArray[Any], types: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """Tokens that are padding have one position, and the others are counted without them."""
         real = ids != self.padding
         return {"positions": np.where(real, np.cumsum(real), 0) + self.padding, "types": types}
 
 
-FAMILY = Family(model_types=("roberta", "xlm-roberta"), encoder=Roberta.read)
+FAMILY = Family(model_types=("roberta", "xlm-roberta"), encoder=Roberta.read, written_as="bert")

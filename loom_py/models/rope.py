@@ -1,4 +1,4 @@
-"""Rotary embeddings (Su et al. 2021): their frequencies, what files say of them, and GGUF's order of rows."""
+"""Rotary embeddings (Su et al. 2021): their frequencies, what `config.json` says of them, and GGUF's order of rows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
-from ..formats.checkpoint import Checkpoint
 from ..schema.fields import Fields, is_number, shown
-from .gguf_config import GGUFConfig, shortest_decimal
-
-GGUF_DIVISORS = "rope_freqs.weight"
-"""The tensor in which GGUF keeps what each frequency is divided by, such as Llama 3.1's scaling."""
-GGUF_SHORT, GGUF_LONG = "rope_factors_short.weight", "rope_factors_long.weight"
-"""The same of longrope, for short and for long sequences."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +166,10 @@ def _read_yarn(fields: Fields, inner: Fields) -> RopeScaling:
     factor = inner.number("factor", default=context / original if original else ..., maximum=1e6, above=0)
     attention = inner.number("attention_factor", default=None, maximum=1e6, above=0)
     if attention is None:
-        attention = _magnitude(factor)
+        attention = yarn_magnitude(factor)
         scale, scale_all = (inner.number(key, default=None) for key in ("mscale", "mscale_all_dim"))
         if scale and scale_all:
-            attention = _magnitude(factor, scale) / _magnitude(factor, scale_all)
+            attention = yarn_magnitude(factor, scale) / yarn_magnitude(factor, scale_all)
     return RopeScaling(
         "yarn",
         factor=factor,
@@ -194,7 +187,7 @@ def _read_longrope(fields: Fields, inner: Fields) -> RopeScaling:
     context = fields.integer("max_position_embeddings", default=2048)
     original = (fields if fields.has(key) else inner).integer(key, default=context)
     factor = inner.number("factor", default=context / original, maximum=1e6, above=0)
-    suggested = _longrope_factor(factor, original)
+    suggested = longrope_factor(factor, original)
     return RopeScaling(
         "longrope",
         factor=factor,
@@ -205,7 +198,7 @@ def _read_longrope(fields: Fields, inner: Fields) -> RopeScaling:
     )
 
 
-def _longrope_factor(factor: float, original: int) -> float:
+def longrope_factor(factor: float, original: int) -> float:
     """√(1 + ln(factor) / ln(original context))."""
     return math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 < original else 1.0
 
@@ -229,65 +222,9 @@ def check_factors(fields: Fields, size: int, scaling: RopeScaling | None) -> Non
             raise fields.error(f"{name}: expected {size // 2} numbers, one a frequency, got {len(factors)}", key)
 
 
-def _magnitude(factor: float, scale: float = 1.0) -> float:
+def yarn_magnitude(factor: float, scale: float = 1.0) -> float:
     """0.1 scale ln(factor) + 1, YaRN's."""
     return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
-
-
-def gguf_rope(gguf: GGUFConfig, size: int) -> tuple[float, RopeScaling | None]:
-    """The same from GGUF. Llama 3.1's scaling is there only as a tensor of divisors, from which it is recognised.
-
-    Other divisors are a longrope that has the same ones for sequences of every length.
-    """
-    theta = gguf.decimal("rope.freq_base", 10000.0, maximum=1e12)
-    kind = gguf.string("rope.scaling.type", "none")
-    if gguf.checkpoint is not None and GGUF_LONG in gguf.checkpoint and GGUF_SHORT in gguf.checkpoint:
-        return theta, _gguf_longrope(gguf, gguf.checkpoint)
-    if kind == "yarn":
-        factor = gguf.decimal("rope.scaling.factor", maximum=1e6)
-        return theta, RopeScaling(
-            "yarn",
-            factor=factor,
-            original_max_position_embeddings=gguf.integer("rope.scaling.original_context_length"),
-            beta_fast=gguf.decimal("rope.scaling.yarn_beta_fast", 32.0, maximum=1e6),
-            beta_slow=gguf.decimal("rope.scaling.yarn_beta_slow", 1.0, maximum=1e6),
-            attention_factor=_magnitude(factor) * gguf.decimal("rope.scaling.attn_factor", 1.0, maximum=1e6),
-        )
-    if kind == "linear":
-        return theta, RopeScaling("linear", gguf.decimal("rope.scaling.factor", maximum=1e6))
-    if kind != "none":
-        raise gguf.unsupported(f"the rotary scaling {kind[:60]!r} is not supported", "rope.scaling.type")
-    if gguf.checkpoint is None or GGUF_DIVISORS not in gguf.checkpoint:
-        return theta, None
-    divisors = gguf.checkpoint.load(GGUF_DIVISORS)
-    scaling = RopeScaling("llama3", shortest_decimal(divisors.max(initial=1.0)))
-    expected = inverse_frequencies(size, theta) / inverse_frequencies(size, theta, scaling)
-    if divisors.shape != expected.shape:
-        message = f"{GGUF_DIVISORS} has shape {list(divisors.shape)}, expected {list(expected.shape)}, one a frequency"
-        raise ModelError(message, where=gguf.checkpoint.info(GGUF_DIVISORS).where)
-    if np.allclose(divisors, expected, rtol=1e-4):
-        return theta, None if scaling.factor == 1.0 else scaling
-    factors = tuple(map(shortest_decimal, divisors))
-    context = gguf.integer("context_length", 2048)
-    return theta, RopeScaling(
-        "longrope", 1.0, original_max_position_embeddings=context, short_factor=factors, long_factor=factors
-    )
-
-
-def _gguf_longrope(gguf: GGUFConfig, checkpoint: Checkpoint) -> RopeScaling:
-    """From its two tensors and the length of the original context."""
-    context = gguf.integer("context_length", 2048)
-    original = gguf.integer("rope.scaling.original_context_length", context)
-    return RopeScaling(
-        "longrope",
-        factor=context / original,
-        original_max_position_embeddings=original,
-        attention_factor=gguf.decimal(
-            "rope.scaling.attn_factor", _longrope_factor(context / original, original), maximum=1e6
-        ),
-        short_factor=tuple(map(shortest_decimal, checkpoint.load(GGUF_SHORT).ravel())),
-        long_factor=tuple(map(shortest_decimal, checkpoint.load(GGUF_LONG).ravel())),
-    )
 
 
 def unpermute_rope_rows(rows: NDArray[Any], heads: int) -> NDArray[Any]:

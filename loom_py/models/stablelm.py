@@ -41,6 +41,9 @@ class StableLM(Llama):
         model.head_norms = fields.boolean("qk_layernorm")
         return model
 
+    def gguf_entries(self) -> dict[str, Any]:
+        return {**super().gguf_entries(), "use_parallel_residual": self.parallel}
+
     def block_weights(self, block: str, blk: str) -> Iterator[Weight]:
         for weight in super().block_weights(block, blk):
             if not self.parallel or "post_attention_layernorm" not in weight.name:

@@ -151,7 +151,7 @@ class CheckpointWeights:
         raw = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
         parts = [part if kind == storage else requantise(part, kind) for part, kind in zip(raw, kinds, strict=True)]
         rows = _joined(parts)
-        if not _finite(rows, storage):
+        if not finite_rows(rows, storage):
             raise self._not_finite(name)
         if stored.transposed:
             elements = rows.reshape(*stored.shape[::-1], -1).swapaxes(0, 1)
@@ -173,13 +173,18 @@ def has_weight(checkpoint: Checkpoint, weight: Weight, layout: Layout) -> bool:
 
 def as_hugging_face(weight: Weight, numbers: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Numbers in the model's order → the tensors in which Hugging Face stores them, by name."""
-    if weight.order is not None:
-        numbers = numbers[np.argsort(weight.order(np.arange(len(numbers))))]
+    numbers = _unordered(weight.order, numbers)
     if weight.offset:
         numbers = numbers - np.float32(weight.offset)
     if weight.parts:
         return dict(zip(weight.parts, np.split(numbers, len(weight.parts)), strict=True))
     return {weight.name: numbers.T if weight.transposed else numbers}
+
+
+def as_gguf(weight: Weight, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Numbers in the model's order → as GGUF stores them."""
+    rows = _unordered(weight.gguf_order, numbers)[weight.gguf_first :]
+    return rows.reshape(weight.gguf_shape) if weight.gguf_shape else rows
 
 
 def check_weights(weights: Mapping[str, Tensor | StoredWeight], needed: Iterable[Weight]) -> None:
@@ -247,6 +252,11 @@ def _ordered(stored: _Stored, rows: NDArray[Any]) -> NDArray[Any]:
     return rows if stored.order is None else stored.order(rows)
 
 
+def _unordered(order: RowOrder | None, rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows in the model's order → in the file's."""
+    return rows if order is None else rows[np.argsort(order(np.arange(len(rows))))]
+
+
 def _upload(device: Device, weight: NDArray[np.float32], axes: int, narrow: bool) -> DeviceTensor:
     if axes != 2:
         return device.upload(weight)
@@ -256,7 +266,7 @@ def _upload(device: Device, weight: NDArray[np.float32], axes: int, narrow: bool
     return device.upload_stored(weight.view(np.uint8).reshape(len(weight), -1), "F32", weight.shape)
 
 
-def _finite(rows: NDArray[np.uint8], storage: str) -> bool:
+def finite_rows(rows: NDArray[np.uint8], storage: str) -> bool:
     """Whether all numbers (or the scales of all blocks) are finite."""
     data = np.ascontiguousarray(rows)
     if storage == "BF16":

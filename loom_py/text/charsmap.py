@@ -28,6 +28,7 @@ class Charsmap:
     """A map from texts to texts. Raises `ValueError` with what is wrong with `raw`."""
 
     def __init__(self, raw: bytes) -> None:
+        self.raw = raw
         size = int.from_bytes(raw[:4], "little")
         if len(raw) < 8 or size % 4 or not 4 <= size <= len(raw) - 4:
             raise ValueError(f"has {len(raw)} bytes, which do not hold an array of {size}")

@@ -69,9 +69,9 @@ _KIMI = Splitting((
 
 _NAMES: tuple[tuple[str, Splitting], ...] = (
     ("default", Splitting(GGUF_DEFAULT_PATTERNS)),
-    ("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", _LLAMA3),
+    ("llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", _LLAMA3),
     ("dbrx smaug-bpe chatglm-bpe glm4", _LLAMA3_MERGED),
-    ("gpt2 gpt-2 phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code roberta-bpe", _GPT2),
+    ("gpt-2 gpt2 phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code roberta-bpe", _GPT2),
     ("gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion granite-docling modern-bert", _GPT2),
     ("smollm starcoder refact command-r codeshell exaone minerva-7b", _DIGITS_GPT2),
     ("qwen2", Splitting((QWEN2_PATTERN,), nfc=True)),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .gguf_metadata import Metadata
-from .gguf_splitting import DIGIT, SPLITTINGS
+from .gguf_splitting import DIGIT, SPLITTINGS, Splitting
 from .pretokenize import GPT2_PATTERN
 from .sentencepiece import CONTROL, NORMAL, SPACE, UNKNOWN, UNUSED, USER_DEFINED, SentencePiece
 from .tokenizer import Tokenizer
@@ -23,8 +23,9 @@ def _byte_level(use_regex: bool) -> dict[str, Any]:
     return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
 
 
-def _steps(patterns: Sequence[str]) -> list[dict[str, Any]]:
+def splitting_steps(splitting: Splitting) -> list[dict[str, Any]]:
     """Pre-tokenizers for the patterns; the last one maps bytes, and splits by GPT-2's pattern where that comes last."""
+    patterns = splitting.patterns
     last = patterns[-1] == GPT2_PATTERN
     steps: list[dict[str, Any]] = [
         {"type": "Digits", "individual_digits": True}
@@ -54,7 +55,7 @@ def tokenizer_json(metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _byte_level_bpe(source: Metadata) -> dict[str, Any]:
     splitting = SPLITTINGS[source.text("pre", "") or "default"]
-    steps = _steps(splitting.patterns)
+    steps = splitting_steps(splitting)
     return {
         "normalizer": {"type": "NFC"} if splitting.nfc else None,
         "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps},

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..formats.source import Source
 from ..progress import to_end
 from ..schema.fields import shown
+from .added_tokens import AddedToken
 from .batch_options import Padding, Truncation
 from .byte_level import byte_character_steps, to_byte_characters
 from .encoding import Batch, Encoding
@@ -80,6 +81,16 @@ class Tokenizer:
     def special_ids(self) -> frozenset[int]:
         """Ids of the special tokens, which `decode` leaves out by default."""
         return self._added.special_ids
+
+    @property
+    def added_tokens(self) -> Mapping[int, AddedToken]:
+        """The tokens that are searched for in a text before its words, by id."""
+        return self._added.by_id
+
+    @property
+    def model_tokens(self) -> Mapping[int, str]:
+        """The tokens of the model alone, by id."""
+        return self._model.tokens
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token in its stored form (byte-level alphabet and all), or `None`."""

@@ -38,9 +38,7 @@ class Extra:
 def read_tokenizer_model(source: Source, extra: Extra | None = None) -> TokenizerParts:
     """Raises `TokenizerError`, and nothing else, whatever the file holds."""
     extra = extra or Extra()
-    if source.size > MAX_BYTES:
-        raise TokenizerError(f"{source.size} bytes are more than the limit of {MAX_BYTES}", where=source.name)
-    message = _Message(bytes(source.read(0, source.size)), source.name)
+    message = _open(source)
     vocab = _vocabulary(message)
     model = vocab.model(f"{source.name}, unk_id")
     tokens = [AddedToken(token, special=True) for token, kind in zip(vocab.tokens, vocab.kinds, strict=True)
@@ -64,6 +62,17 @@ def read_tokenizer_model(source: Source, extra: Extra | None = None) -> Tokenize
         decoder=vocab.decoder(),
         parse_special=False,
     )
+
+
+def read_sentencepiece(source: Source) -> SentencePiece:
+    """The vocabulary alone. Raises `TokenizerError` as `read_tokenizer_model`."""
+    return _vocabulary(_open(source))
+
+
+def _open(source: Source) -> _Message:
+    if source.size > MAX_BYTES:
+        raise TokenizerError(f"{source.size} bytes are more than the limit of {MAX_BYTES}", where=source.name)
+    return _Message(bytes(source.read(0, source.size)), source.name)
 
 
 class _Message:

@@ -29,6 +29,20 @@ def test_convert_and_inspect(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None:
     assert formats["LOOM configuration"]["models"][0]["layers"] == "dense → parallel → dense"
 
 
+def test_convert_to_gguf(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None:
+    folder, target = tmp_path / "converted", tmp_path / "again.gguf"
+    assert run("convert", tiny.path, folder)[0] == 0
+    status, out, _ = run("convert", folder, target, "--dtype", "q8_0", "--json")
+    assert status == 0
+    report = json.loads(out)
+    assert (report["bytes"], report["architecture"]) == (target.stat().st_size, "llama")
+    assert report["types"]["Q8_0"] > 0
+    assert "exists" in run("convert", folder, target)[2]
+    assert run("convert", folder, target, "--overwrite")[1] == f"written to {target}\n"
+    assert "is for .gguf files" in run("convert", tiny.path, tmp_path / "x", "--dtype", "q4_0")[2]
+    assert "is GGUF already" in run("convert", tiny.path, tmp_path / "x.gguf")[2]
+
+
 def test_inspect_describes_a_model(run: Run, tiny: TinyGGUF, tmp_path: Path) -> None:
     """Of a file or a directory: family, size, memory, whether it fits, what is missing."""
     target = tmp_path / "converted"

@@ -24,12 +24,12 @@ from loom_py.runtime.simd.device import SimdDevice
 from tools import paths
 
 from ..nn.examples import EXAMPLES, IN_SIZE, TOKENS, network_config
-from . import mutations, tokenizer_attacks
+from . import mutations, tokenizer_attacks, tokenizer_texts
 from .programs import programs
 
 Case = tuple[int, str]
 """The number of a case, and what was wrong with it, or a word from `GOOD`."""
-GOOD = {*mutations.GOOD, "encoded", "trained", "diverged", "passed"}
+GOOD = {*mutations.GOOD, "encoded", "equal", "trained", "diverged", "passed"}
 SUITES = {
     "hypothesis": ["tests/formats/test_fuzz.py", "tests/runtime/test_trace.py", "tests/runtime/test_simplify.py"],
     "page": ["tests/browser/test_fuzz.py", "tests/browser/test_leaks.py", "tests/trouble/test_programs_page.py"],
@@ -51,6 +51,14 @@ def hostile_tokenizers(seed: int, first: int) -> Iterator[Case]:
     at = first
     while True:
         yield at, tokenizer_attacks.attempt(f"{seed}.{at}", memory=at % 10 == 0)
+        at += 1
+
+
+def tokenizer_kinds(seed: int, first: int) -> Iterator[Case]:
+    """Random texts through a tokenizer of each kind in turn, ours beside `tokenizers`."""
+    at = first
+    while True:
+        yield at, tokenizer_texts.attempt(seed, at)
         at += 1
 
 
@@ -104,6 +112,7 @@ def suite(name: str, seed: int, first: int) -> Iterator[Case]:
 PARTS = {
     "programs": mutated_programs,
     "tokenizers": hostile_tokenizers,
+    "texts": tokenizer_kinds,
     "training": training_schedules,
     "hypothesis": lambda seed, first: suite("hypothesis", seed, first),
     "page": lambda seed, first: suite("page", seed, first),

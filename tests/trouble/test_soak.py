@@ -8,7 +8,7 @@ from . import soak
 
 
 def test_parts_take_turns_and_nothing_goes_wrong() -> None:
-    reports = soak.run(["programs", "tokenizers", "training"], 0, seed=5, first=0, turn=1)
+    reports = soak.run(["programs", "tokenizers", "texts", "training"], 0, seed=5, first=0, turn=1)
     assert all(report.outcomes.total() >= 1 for report in reports.values())
     assert not [report.faults for report in reports.values() if report.faults]
 
