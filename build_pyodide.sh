@@ -207,7 +207,8 @@ run_all_tests() {
     "${browser_tests[@]}" >"$log" 2>&1 </dev/null &
     BROWSER_TESTS=$!
     trap 'kill "$BROWSER_TESTS" 2>/dev/null || true; rm -rf "$CACHE/shared-$$"' EXIT
-    "$PYTHON" -m pytest -m "not browser" || failed+=("the tests outside browsers")
+    # One thread for NumPy's products: a second one would only spin while the browsers have the other processors.
+    OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}" "$PYTHON" -m pytest -m "not browser" || failed+=("the tests outside browsers")
     say "pytest, the tests in browsers that are left"
     "${browser_tests[@]}" || in_browsers=1
     wait "$BROWSER_TESTS" || in_browsers=1
