@@ -59,17 +59,17 @@ def build(runtime: dict[str, Any], wheels: Sequence[Path]) -> str:
     return _checked(runtime, packages)
 
 
-def closure(text: str, name: str) -> list[str]:
-    """File names of a package in a lock file's text, and of everything that it needs."""
+def closure(text: str, name: str) -> dict[str, str]:
+    """Name → file name of a package in a lock file's text and of everything that it needs."""
     packages = json.loads(text)["packages"]
-    names: dict[str, None] = {}
+    wheels: dict[str, str] = {}
     queue = [name]
     while queue:
         package = packages[queue.pop()]
-        if package["file_name"] not in names:
-            names[package["file_name"]] = None
+        if package["name"] not in wheels:
+            wheels[package["name"]] = package["file_name"]
             queue += package["depends"]
-    return list(names)
+    return wheels
 
 
 def _checked(runtime: dict[str, Any], packages: dict[str, dict[str, Any]]) -> str:

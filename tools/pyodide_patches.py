@@ -67,6 +67,12 @@ PATCHES = (
     ),
     Patch(
         "pyodide.asm.mjs",
+        "var getMemory=size=>{if(runtimeInitialized)",
+        "var getMemory=size=>{if(Module.placeLibrary)return Module.placeLibrary(size);if(runtimeInitialized)",
+        "a page cannot go on from the memory of a started Python",
+    ),
+    Patch(
+        "pyodide.asm.mjs",
         "try{return await ce(o,i)}catch(l)",
         "try{return await(n&&API.config.packageFile?API.config.packageFile(n):ce(o,i))}catch(l)",
         "a package that cannot be had is only logged",

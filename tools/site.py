@@ -16,6 +16,7 @@ from tools import (
     lockfile,
     model,
     numpy_wheel,
+    packages,
     pages,
     paths,
     pins,
@@ -23,6 +24,7 @@ from tools import (
     pure_wheels,
     pyodide_core,
     simd,
+    snapshot,
     standard_library,
 )
 
@@ -100,6 +102,9 @@ def _runtime(target: Path, wheels: list[Path]) -> None:
         files.place(wheel, target / wheel.name)
     text = lockfile.build(pyodide_core.lock()["info"], wheels)
     (target / "pyodide-lock.json").write_text(text, encoding="utf-8")
+    needed = lockfile.closure(text, "loom-py")
+    packages.pack(target / packages.NAME, [target / name for name in needed.values()], list(needed))
+    snapshot.place(target)
 
 
 def runtime_list(site: Path) -> str:
@@ -113,9 +118,8 @@ def runtime_list(site: Path) -> str:
         path.relative_to(site).as_posix(): {"size": path.stat().st_size, "sha256": files.sha256(path)}
         for path in listed
     }
-    lock = site / "pyodide" / "pyodide-lock.json"
-    wheels = lockfile.closure(lock.read_text(encoding="utf-8"), "loom-py")
-    start = [f"pyodide/{name}" for name in (*pyodide_core.CORE_FILES, lock.name, *wheels)]
+    names = (*pyodide_core.CORE_FILES, "pyodide-lock.json", packages.NAME)
+    start = [f"pyodide/{name}" for name in names]
     return json.dumps({"start": start, "files": entries}, indent=1) + "\n"
 
 

@@ -49,9 +49,10 @@ export class RuntimeFiles {
   /**
    * A file's bytes.
    * @param {string} name such as `pyodide/python_stdlib.zip`
+   * @param {RequestPriority} [priority] low for what may come after everything else
    */
-  bytes(name) {
-    return this.#checked(name, ({ bytes }) => bytes);
+  bytes(name, priority) {
+    return this.#checked(name, ({ bytes }) => bytes, priority);
   }
 
   /**
@@ -83,12 +84,13 @@ export class RuntimeFiles {
    * @template T
    * @param {string} name
    * @param {(arriving: Arriving) => T | Promise<T>} use called at once; its result counts if the bytes are right
+   * @param {RequestPriority} [priority]
    * @returns {Promise<T>}
    */
-  async #checked(name, use) {
+  async #checked(name, use, priority) {
     const url = this.url(name);
     const attempt = async (/** @type {RequestCache} */ cache) => {
-      const arriving = await request(url, cache);
+      const arriving = await request(url, cache, priority);
       const result = use(arriving);
       const bytes = await arriving.bytes;
       await this.#compare(name, bytes);
@@ -142,9 +144,10 @@ async function readList(base, cache) {
  * Rejects with a `RuntimeFailure` when the file is not there, is a page, or does not come.
  * @param {string} url
  * @param {RequestCache} cache
+ * @param {RequestPriority} [priority]
  * @returns {Promise<Arriving>}
  */
-async function request(url, cache) {
+async function request(url, cache, priority = "auto") {
   if (url.startsWith("file:")) return local(url);
   const stop = new AbortController();
   const silent = () => stop.abort(failure(url, `the server sent nothing for ${IDLE_MS / 1000} seconds`));
@@ -154,7 +157,7 @@ async function request(url, cache) {
     timer = setTimeout(silent, IDLE_MS);
   };
   try {
-    const response = await policed(new URL(url).origin, () => fetch(url, { cache, signal: stop.signal }));
+    const response = await policed(new URL(url).origin, () => fetch(url, { cache, priority, signal: stop.signal }));
     heard();
     const problem = problemOf(response, url);
     if (problem) throw problem;

@@ -19,6 +19,8 @@ from tests.browser.conftest import (  # noqa: F401 (fixtures)
     site,
 )
 
+from .probing import faulty, probe  # noqa: F401 (fixtures)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those files need a browser."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ from playwright.sync_api import Browser
 
 from . import faulty_site
 from .faulty_site import Answer, Fault, FaultySite
+from .probing import Probe
 
-Probe = Callable[..., Any]
 START = "const { loom } = await import('/loom.js'); const session = await loom.start(options);"
 USE = """
 const network = await session.createNetwork({ layers: [{ type: "dense", input_size: 2, output_size: 3 }] });
@@ -23,32 +22,6 @@ POLICY = (
     "connect-src 'self' https://huggingface.co"
 )
 """As docs/javascript.md shows it."""
-
-
-@pytest.fixture(scope="module")
-def faulty(site: Path) -> Iterator[FaultySite]:
-    with faulty_site.serving(site) as running:
-        yield running
-
-
-@pytest.fixture
-def probe(faulty: FaultySite, chromium: Browser) -> Iterator[Probe]:
-    """Runs a script in a page of the site, in Chromium."""
-
-    def run(script: str, *, seconds: float = 180, **page: Any) -> Any:
-        context = chromium.new_context()
-        try:
-            tab = context.new_page()
-            tab.goto(faulty.page(script, **page))
-            tab.wait_for_selector("[data-result]", state="attached", timeout=seconds * 1000)
-            return tab.evaluate("JSON.parse(document.documentElement.dataset.result)")
-        finally:
-            context.close()
-
-    yield run
-    faulty.faults.clear()
-    faulty.headers.clear()
-    faulty.requests.clear()
 
 
 def started(options: str = "{}", then: str = "session.dispose(); return { started: true };") -> str:
@@ -67,7 +40,7 @@ def started(options: str = "{}", then: str = "session.dispose(); return { starte
         ("python_stdlib.zip", faulty_site.missing, "status 404"),
         ("pyodide.asm.mjs", faulty_site.login, "HTML page"),
         ("runtime.json", faulty_site.login, "HTML page"),
-        ("numpy-2.4.6-cp314-cp314-pyemscripten_2026_0_wasm32.whl", faulty_site.missing, "status 404"),
+        ("packages.bin", faulty_site.missing, "status 404"),
     ],
 )
 def test_a_runtime_that_cannot_be_had_is_an_error(
@@ -145,7 +118,7 @@ START_FILES = [
     "pyodide.mjs",
     "pyodide.asm.mjs",
     "pyodide-lock.json",
-    "jinja2-3.1.6-py3-none-any.whl",
+    "packages.bin",
     "simd/loom-relaxed.wasm",
 ]
 

@@ -25,6 +25,7 @@ from .faulty_site import Answer, FaultySite
 from .programs import programs
 from .test_engine_page import ASK, ATTACK, KILL, POLICY, START, USE, WORKER_CODE, check_attack, started
 from .test_programs_page import RUN, SEED, SLICE
+from .test_snapshot_page import RESTORED
 
 BROWSERS: dict[str, tuple[Callable[[], bool], Callable[[], AbstractContextManager[webdriver.Tab]]]] = {
     "firefox": (webdriver.has_firefox, webdriver.firefox),
@@ -170,6 +171,16 @@ def test_a_runtime_that_cannot_be_had(
     assert result["name"] == name
     assert words in result["message"]
     assert result["remedy"]
+
+
+def test_python_goes_on_from_the_snapshot(
+    request: pytest.FixtureRequest, tab: webdriver.Tab, faulty: FaultySite
+) -> None:
+    """Its memory was made by another engine. WebKit has more functions in its table than there is room for."""
+    result = tab.result(faulty.page(RESTORED), 100)
+    assert result.get("restored") is ("firefox" in request.node.callspec.id), result
+    assert len(set(result["output"])) == 3
+    assert (result["solved"], result["depth"]) == ([0.5, 0.25], 400)
 
 
 # Source: the trouble table, row A7; under the policy of the site's pages Firefox lets no module of a worker import.

@@ -7,15 +7,19 @@ import { openDevices } from "../devices/open.js";
 import { LoomError, MemoryError, RuntimeFailure, explain } from "../errors.js";
 import { RuntimeFiles } from "../runtime_files.js";
 import { SITE } from "../site.js";
+import { putInto, unpacked } from "./packed.js";
+import { Snapshot } from "./snapshot.js";
 
 /** @typedef {import("pyodide").PyodideInterface} Pyodide */
 /** @typedef {import("./progress.js").OnProgress} OnProgress */
-/** @typedef {{pyodide: Pyodide, bridge: any, version: string, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
+/** `restored`: Python goes on from the memory of one that the build had started. @typedef {{pyodide: Pyodide, bridge: any, version: string, restored: boolean, threads: number | undefined, reopen: () => Promise<void>, close: () => void}} Runtime */
 /** @typedef {import("../devices/open.js").DeviceOptions} DeviceOptions */
 /** A module without anything in it: valid wherever WebAssembly is allowed. */
 const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 /** Milliseconds for a script that has been fetched before to be imported. */
 const IMPORT_MS = 20_000;
+/** Milliseconds to wait for the snapshot when everything else is there: as long as a start without it may take. */
+const SNAPSHOT_MS = 3000;
 
 /** @type {Promise<Runtime> | null} */
 let running = null;
@@ -50,20 +54,23 @@ async function start({ baseURL = SITE, onProgress = () => {}, device, threads, d
   };
   const devices = needed(openDevices({ device, threads, digits, files })); // in parallel with the rest
   try {
-    const pyodide = await Promise.race([startPython(files, needed, onProgress), failed]);
+    const { pyodide, restored } = await Promise.race([startPython(files, needed, onProgress), failed]);
     onProgress({ status: "starting", file: "loom_py" });
     const bridge = pyodide.pyimport("loom_py.bridge.api");
+    mark("loom_py imported");
     const opened = await devices;
     opened.register(bridge);
     const runtime = {
       pyodide,
       bridge,
       version: String(bridge.version()),
+      restored,
       threads,
       reopen: opened.reopen,
       close: opened.close,
     };
     onProgress({ status: "ready", file: "loom_py" });
+    mark("ready");
     return runtime;
   } catch (error) {
     void devices.then(
@@ -75,11 +82,12 @@ async function start({ baseURL = SITE, onProgress = () => {}, device, threads, d
 }
 
 /**
- * Pyodide with `loom_py` loaded, out of files that are checked before they are used.
+ * Pyodide with `loom_py` in place, out of files that are checked before they are used. It goes on from the snapshot where
+ * that can be had and used here, and starts from nothing elsewhere.
  * @param {RuntimeFiles} files
  * @param {<T>(promise: Promise<T>) => Promise<T>} needed reports a failure that ends the start
  * @param {OnProgress} onProgress
- * @returns {Promise<Pyodide>}
+ * @returns {Promise<{pyodide: Pyodide, restored: boolean}>}
  */
 async function startPython(files, needed, onProgress) {
   const { start } = files.list;
@@ -102,16 +110,19 @@ async function startPython(files, needed, onProgress) {
     if (!/\.(mjs|wasm)$/.test(name)) contents.set(name, counted(name, files.bytes(path)));
   }
   const content = (/** @type {string} */ name) => contents.get(name) ?? needed(files.bytes(`pyodide/${name}`));
+  const packages = needed(content("packages.bin").then(unpacked));
+  const fetched = Promise.all([...scripts, core, ...contents.values()]);
+  const snapshot = Promise.all([files.bytes("pyodide/snapshot.bin", "low").then(unpacked), packages])
+    .then((both) => Snapshot.open(...both))
+    .catch(() => null); // it only saves time
 
   const lock = JSON.parse(new TextDecoder().decode(await content("pyodide-lock.json")));
   const [pyodideModule, coreModule] = await Promise.all(scripts.map(async (url) => importInTime(await url)));
   const folder = local(files.url("pyodide/"));
-  const pyodide = await pyodideModule.loadPyodide({
+  const options = {
     indexURL: folder,
     packageBaseUrl: folder,
     lockFileContents: lock,
-    packages: ["loom_py"],
-    createPyodideModule: coreModule.default,
     // These three are for the site's Pyodide only: tools/pyodide_patches.py.
     stdLibURL: content("python_stdlib.zip"),
     packageFile: content,
@@ -124,9 +135,43 @@ async function startPython(files, needed, onProgress) {
         return {};
       };
     },
-  });
+  };
+  const fromNothing = () => pyodideModule.loadPyodide({ ...options, createPyodideModule: coreModule.default });
+  const late = fetched.then(() => new Promise((resolve) => setTimeout(resolve, SNAPSHOT_MS, null)));
+  const memory = await Promise.race([snapshot, late]); // on a slow connection it is for the next visit
+  mark("runtime fetched");
+  const restoring = memory && fromSnapshot(pyodideModule.loadPyodide, coreModule.default, options, memory);
+  const restored = await restoring?.catch(() => null); // another engine than those that were tried
+  const pyodide = restored ?? (await fromNothing());
+  mark("Python started");
+  const { head, body } = await packages;
+  putInto(pyodide.FS, pyodide._api.sitePackages, { head, body });
+  for (const name of head.packages) pyodide.loadedPackages[name] = "default channel";
+  pyodide._api.importlib.invalidate_caches();
+  mark("packages in place");
   contents.clear(); // installed; what is asked for later is fetched
+  return { pyodide, restored: Boolean(restored) };
+}
+
+/**
+ * @param {(options: object) => Promise<any>} loadPyodide
+ * @param {(settings: object) => Promise<any>} createModule
+ * @param {object} options
+ * @param {Snapshot} snapshot
+ */
+async function fromSnapshot(loadPyodide, createModule, options, snapshot) {
+  const pyodide = await loadPyodide({
+    ...options,
+    _loadSnapshot: snapshot.memory,
+    createPyodideModule: async (/** @type {object} */ settings) => snapshot.prepare(await createModule(settings)),
+  });
+  snapshot.finish(pyodide);
   return pyodide;
+}
+
+/** Note for `bench/start.py` how far the start is. @param {string} phase */
+function mark(phase) {
+  performance.mark(`loom: ${phase}`);
 }
 
 /**
