@@ -70,7 +70,7 @@ async function start({ baseURL = SITE, onProgress = () => {}, device, threads, d
       close: opened.close,
     };
     onProgress({ status: "ready", file: "loom_py" });
-    mark("ready");
+    mark("worker ready");
     return runtime;
   } catch (error) {
     void devices.then(
