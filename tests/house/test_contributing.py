@@ -33,6 +33,11 @@ def listed(title: str) -> list[str]:
     return re.findall(r"^- `([^`]+)`", section[1], re.MULTILINE)
 
 
+def test_the_example_of_a_family_is_a_file_of_the_package() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert code == (paths.REPOSITORY / "loom_py" / "models" / "qwen3.py").read_text("utf-8")
+
+
 @pytest.mark.parametrize(("title", "count"), PROMISED.items())
 def test_as_few_files_as_promised(title: str, count: int) -> None:
     files = listed(title)

@@ -107,9 +107,16 @@ def test_variants_are_alike_on_devices(name: str, device_name: str, request: pyt
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_from_gguf(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("device_name", ["numpy", "simd", "webgpu"])
+def test_from_gguf(name: str, device_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     case = Case(name)
-    check(case, on_numpy(*open_gguf(case.write_gguf(tmp_path / "m.gguf", Kind.F32)), "gguf"))
+    decoder, file = open_gguf(case.write_gguf(tmp_path / "m.gguf", Kind.F32))
+    if device_name == "numpy":
+        check(case, on_numpy(decoder, file, "gguf"))
+        return
+    model = on_device(decoder, file, "gguf", request.getfixturevalue(device_name))
+    check(case, model)
+    model.close()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
