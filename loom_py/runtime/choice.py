@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from ..errors import DeviceError, InputError
+from ..errors import DeviceError, DeviceLost, InputError
 from .device import Device, Facts
 from .pending import finished
 
@@ -177,14 +178,14 @@ def all_cores() -> int:
 
 
 def _make_ready(name: str, threads: int) -> None:
-    """Open a device, or reopen one that was lost; NumPy is always there."""
+    """Open a device, or reopen one that was lost; one that was closed gives way to a new one. NumPy is always there."""
     if name == NUMPY:
         return
     device = devices.get(name)
-    if device is None:
-        devices.add(_open(name, threads))
-    else:
-        finished(device.reopen())
+    if device is not None:
+        with suppress(DeviceLost):
+            return finished(device.reopen())
+    devices.add(_open(name, threads))
 
 
 def _in_words(error: DeviceError) -> str:

@@ -57,6 +57,13 @@ def test_a_device_that_is_named_is_opened(untouched: Devices, tmp_path: Path, na
     assert (untouched.preference, untouched.chosen) == ("numpy", False)
     if (gpu := untouched.get("webgpu")) is not None:
         gpu.close()
+        model = loom_py.load_model(directory, device=name)  # in a new one
+        assert model.device == name
+        model.close()
+        again = untouched.get("webgpu")
+        assert again is not None
+        assert again is not gpu
+        again.close()
 
 
 @pytest.mark.parametrize(("name", "module"), [("simd", "simd.wasmtime_host"), ("webgpu", "webgpu.wgpu_host")])
