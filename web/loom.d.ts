@@ -721,10 +721,14 @@ export type Result = {
   bucket: string;
 };
 
+/**
+ * `restored`: Python goes on from the memory of one that the build had started.
+ */
 export type Runtime = {
   pyodide: Pyodide;
   bridge: any;
   version: string;
+  restored: boolean;
   threads: number | undefined;
   reopen: () => Promise<void>;
   close: () => void;

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from loom_py.errors import DeviceLost
 from loom_py.formats.quant import widen
+from loom_py.generation import on_device
 from loom_py.generation.loading import load_model
 from loom_py.generation.sampling import GenerationOptions
 from loom_py.models.trace import trace_decoder
@@ -197,8 +198,12 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["greedy", "drawn"])
 @pytest.mark.parametrize("kind", ["F16", "Q4_1", "Q8_0"])
-def test_text_continues_after_a_loss(tmp_path: Path, kind: str, options: GenerationOptions) -> None:
+@pytest.mark.parametrize("seconds", [0, 1e9], ids=["one by one", "ahead"])
+def test_text_continues_after_a_loss(
+    tmp_path: Path, kind: str, options: GenerationOptions, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tokens of NumPy, also when the GPU is lost in the prompt and during generation."""
+    monkeypatch.setattr(on_device, "BLOCK_SECONDS", seconds)
     device = WebGPUDevice(WgpuHost())
     path = write_tiny_gguf(tmp_path / "m.gguf", kind=kind, tied=kind == "Q4_1").path
     prompt = "hello world " * 3
