@@ -31,7 +31,6 @@ def check_cost(limit: float, work: Callable[[], T]) -> T:
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
     """What `work` returns and its processor seconds, without a search for garbage among what other tests have left."""
-    gc.collect()
     gc.disable()
     try:
         start = time.process_time()
