@@ -137,12 +137,16 @@ class OnDevice:
             cache.length, cache.ids = len(ids), ids
 
     def _again(self, ids: Sequence[int], cache: DeviceCache) -> Generator[Waiting, None, None]:
-        """Feed tokens that the cache has forgotten."""
+        """Feed tokens that the cache has forgotten; where the GPU is lost meanwhile they are still the ones to feed."""
         done = 0
-        while done < len(ids):
-            count = self.chunk(len(ids) - done)
-            yield from self._feed(np.asarray(ids[done : done + count]), cache)
-            done += count
+        try:
+            while done < len(ids):
+                count = self.chunk(len(ids) - done)
+                yield from self._feed(np.asarray(ids[done : done + count]), cache)
+                done += count
+        except DeviceLost:
+            cache.length, cache.ids = len(ids), list(ids)
+            raise
 
     def _feed(self, ids: Ids, cache: DeviceCache) -> Generator[Waiting, None, None]:
         yield from self._again(cache.reserve(cache.length + len(ids)), cache)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loom_py.generation import on_device
 from loom_py.generation.cache import NumpyCache
 from loom_py.generation.generate import GeneratedToken, generate
 from loom_py.generation.language_model import NoText
@@ -107,8 +108,13 @@ def test_an_interrupted_move_forgets_everything(model: Runner[Any]) -> None:
     assert cache.length == 0
 
 
-def test_a_lost_gpu_is_filled_again() -> None:
-    """Windows that have moved are built up anew, and so is a sequence in the long form of its rotary embedding."""
+@pytest.mark.parametrize("seconds", [0, 1e9], ids=["one by one", "ahead"])
+def test_a_lost_gpu_is_filled_again(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows that have moved are built up anew, and so is a sequence in the long form of its rotary embedding.
+
+    Drawn ahead, the tokens reach the long form before a loss is noticed there.
+    """
+    monkeypatch.setattr(on_device, "BLOCK_SECONDS", seconds)
     factors = {"short_factor": [1.0] * 8, "long_factor": [2.0] * 8, "original_max_position_embeddings": 280}
     config = CONFIG | {"model_type": "phi3", "head_dim": 16, "rope_scaling": {"type": "longrope", **factors}}
     decoder = read_decoder(config)
