@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -182,10 +181,16 @@ def _make_ready(name: str, threads: int) -> None:
     if name == NUMPY:
         return
     device = devices.get(name)
-    if device is not None:
-        with suppress(DeviceLost):
-            return finished(device.reopen())
-    devices.add(_open(name, threads))
+    if device is None:
+        devices.add(_open(name, threads))
+        return
+    try:
+        finished(device.reopen())
+    except DeviceLost as lost:
+        try:
+            devices.add(_open(name, threads))
+        except DeviceError:
+            raise lost from None
 
 
 def _in_words(error: DeviceError) -> str:
