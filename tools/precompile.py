@@ -7,14 +7,12 @@ form of PEP 552, which does not look at the sources' dates.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import console, files, paths, pyodide_core, wheels
+from tools import console, files, node, paths, pyodide_core, wheels
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
 
@@ -39,16 +37,8 @@ def _compile(todo: Sequence[tuple[Path, Path]]) -> None:
     """One Pyodide for all wheels: starting it takes longer than compiling."""
     with tempfile.TemporaryDirectory() as folder:
         packed = [Path(folder, f"{number}.zip") for number in range(len(todo))]
-        pairs = [str(p) for (wheel, _), zipped in zip(todo, packed, strict=True) for p in (wheel.resolve(), zipped)]
-        ran = subprocess.run(
-            ["node", str(SCRIPT), str(pyodide_core.directory()), *pairs], capture_output=True, text=True, check=False
-        )
-        if ran.returncode:
-            print(ran.stderr, file=sys.stderr)
-            raise console.Failure(
-                "Pyodide could not compile the wheels in Node (see above); "
-                "delete node_modules and run the same command again."
-            )
+        pairs = [p for (wheel, _), zipped in zip(todo, packed, strict=True) for p in (wheel.resolve(), zipped)]
+        node.run(SCRIPT, pyodide_core.directory(), *pairs, failed="Pyodide could not compile the wheels in Node")
         for (wheel, target), zipped in zip(todo, packed, strict=True):
             with zipfile.ZipFile(zipped) as bytecode:
                 wheels.extended(wheel, target, {name: bytecode.read(name) for name in bytecode.namelist()})

@@ -7,12 +7,10 @@ Node makes it, once for each set of packages.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from tools import console, files, packages, paths, pyodide_core
+from tools import console, files, node, packages, paths, pyodide_core
 
 NAME = "snapshot.bin"
 SCRIPT = Path(__file__).with_suffix(".mjs")
@@ -37,12 +35,5 @@ def place(runtime: Path) -> None:
 def _memory_of(runtime: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         memory, head = Path(folder, "memory"), Path(folder, "head.json")
-        command = ["node", SCRIPT, runtime, memory, head]
-        ran = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-        if ran.returncode:
-            print(ran.stderr[-2000:], file=sys.stderr)
-            raise console.Failure(
-                "Pyodide could not be started in Node to keep its memory (see above); "
-                "delete node_modules and run the same command again."
-            )
+        node.run(SCRIPT, runtime, memory, head, failed="Pyodide could not be started in Node to keep its memory")
         return packages.packed(json.loads(head.read_text(encoding="utf-8")), memory.read_bytes())

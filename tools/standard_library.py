@@ -6,14 +6,12 @@ worth.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import console, files, paths, pyodide_core
+from tools import console, files, node, paths, pyodide_core
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
 
@@ -32,14 +30,8 @@ def provide(wheels: Sequence[Path]) -> Path:
 def _extend(source: Path, target: Path, wheels: Sequence[Path]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder, "bytecode.zip")
-        command = ["node", str(SCRIPT), str(pyodide_core.directory()), str(packed), *(str(w.resolve()) for w in wheels)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            print(ran.stderr, file=sys.stderr)
-            raise console.Failure(
-                "Pyodide could not compile its standard library in Node (see above); "
-                "delete node_modules and run the same command again."
-            )
+        arguments = (pyodide_core.directory(), packed, *(wheel.resolve() for wheel in wheels))
+        node.run(SCRIPT, *arguments, failed="Pyodide could not compile its standard library in Node")
         with (
             files.replacing(target) as temporary,
             zipfile.ZipFile(source) as library,
