@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tools import paths, serve
+
+from .browser import chromium_path
 
 SIZE = 49_152
 """Floats: the logits of a small language model."""
@@ -26,10 +27,8 @@ FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component
 
 def measure(size: int = SIZE, rounds: int = 200) -> dict[str, Any]:
     """Milliseconds in Chromium: median, 90th percentile and best of each crossing."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with serve.start(paths.SITE, isolated=True) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         page = browser.new_context(bypass_csp=True).new_page()
         page.goto(server.url + "index.html")
         results = page.evaluate((HERE / "boundary.js").read_text(encoding="utf-8"), {"size": size, "rounds": rounds})

@@ -86,11 +86,15 @@ def _rooflines(folder: Path) -> None:
             raise console.Failure("roofline.c could not be compiled; the compiler's output is above.")
 
 
+def chromium_path() -> str | None:
+    """The Chromium to measure in; None for Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def open_hall(folder: Path, before: Path | None = None) -> Iterator[Hall]:
     """The browser with the servers of one folder, or of two; all are stopped when the block ends, however it ends."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with ExitStack() as stack:
         sites = [
             tuple(stack.enter_context(serve.start(place, isolated=isolated)).url for isolated in (False, True))
@@ -98,7 +102,7 @@ def open_hall(folder: Path, before: Path | None = None) -> Iterator[Hall]:
             if place is not None
         ]
         playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         stack.callback(browser.close)
         yield Hall(browser, sites)
 

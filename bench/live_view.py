@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from playwright.sync_api import sync_playwright
 
 from tools import paths, serve
 
+from .browser import chromium_path
+
 HERE = Path(__file__).resolve().parent
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
 
 
 def measure(seconds: float = 6) -> dict[str, Any]:
     """Frames, pictures and ticks a second in headless Chromium, which draws without a GPU; milliseconds elsewhere."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with serve.start(paths.SITE, isolated=True) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         page = browser.new_context(bypass_csp=True, viewport={"width": 1000, "height": 900}).new_page()
         page.goto(server.url + "index.html")
         results = page.evaluate((HERE / "live_view.js").read_text(encoding="utf-8"), {"seconds": seconds})

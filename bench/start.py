@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from typing import Any
 from playwright.sync_api import BrowserType, sync_playwright
 
 from tools import console, paths, serve
+
+from .browser import chromium_path
 
 HERE = Path(__file__).resolve().parent
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
@@ -34,9 +35,7 @@ MARKS = """() => performance.getEntriesByType("mark").filter(({ name }) => name.
 
 def visit(chromium: BrowserType, address: str, profile: str) -> dict[str, float]:
     """One visit in a browser of its own. Milliseconds since navigation for each phase; `ready` is the last."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LOOM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    context = chromium.launch_persistent_context(profile, executable_path=path, args=list(FLAGS))
+    context = chromium.launch_persistent_context(profile, executable_path=chromium_path(), args=list(FLAGS))
     try:
         context.add_init_script((HERE / "start.js").read_text(encoding="utf-8"))
         page = context.new_page()
