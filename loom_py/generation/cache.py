@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..models.protocols import Decoder
+from ..models.protocols import Decoder, Longer
 from ..models.trace import Want, kept_shape, kept_tensors
 from ..models.windows import STEP, first_rows, steps_needed, windowed
 from ..runtime.device import Device, Executable, release
@@ -73,8 +73,8 @@ class Cache(ABC):
             )
         if length > self.capacity:
             self.grow(min(self.limit, max(self._first, length, 2 * self.capacity)))
-        longer = self._decoder.facts.longer
-        if longer is not None and self.decoder is self._decoder and length > longer.positions:
+        longer = self._longer
+        if longer is not None and length > longer.positions:
             ids = self.ids
             self._change(longer.decoder)
             return ids
@@ -99,10 +99,14 @@ class Cache(ABC):
         """How many of `most` tokens may come at once though some may have to be forgotten again."""
         if not self._rewinds:
             return 1
-        longer = self._decoder.facts.longer
-        changes = longer is not None and self.decoder is self._decoder and self.length < longer.positions
-        end = longer.positions if longer is not None and changes else self.limit
+        longer = self._longer
+        end = self.limit if longer is None or self.length >= longer.positions else longer.positions
         return max(1, min(most, end - self.length))
+
+    @property
+    def _longer(self) -> Longer | None:
+        """What fills the cache once the sequence is longer; None where it does already, or nothing else would."""
+        return self._decoder.facts.longer if self.decoder is self._decoder else None
 
     def pretend(self, length: int, count: int) -> None:
         """As if `length` positions were in it and `count` tokens came, for measuring."""

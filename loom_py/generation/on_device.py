@@ -231,8 +231,7 @@ class OnDevice:
         key = steps, want, fed
         if key not in cache.programs:
             program, state = self._traced(cache, steps, want, fed)
-            positions = np.arange(cache.limit)[:, None]
-            tables = {name: positions for name in program.inputs if fed}
+            tables = {name: np.arange(cache.limit)[:, None] for name in program.inputs if fed}
             cache.programs[key] = self.device.compile(
                 program, state, tables=tables, keep=BLOCK * fed, kept=("next",), activations=self.activations
             )

@@ -84,7 +84,7 @@ def export_gguf(
     part = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         with open(part, "xb") as file:
-            file.write(plan.header())
+            file.write(plan.header)
             for table in plan.tables.values():
                 _write(file.write, np.ascontiguousarray(table, "<f4"))
             for weight, tensor in plan.weights.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,18 +50,19 @@ class GGUFPlan:
         for _, tensor in self.weights.values():
             yield tensor
 
+    @cached_property
     def header(self) -> bytes:
         return gguf_header(self.metadata, list(self.tensors()))
 
     def read_back(self, name: str) -> GGUFFile:
         """The file as a reader sees it; its weights are zero."""
         data = b"".join(table.tobytes() + padding(table.nbytes) for table in self.tables.values())
-        return GGUFFile(_Zeros(self.header() + data, self.size, name))
+        return GGUFFile(_Zeros(self.header + data, self.size, name))
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self.header()) + sum(t.nbytes + len(padding(t.nbytes)) for t in self.tensors())
+        return len(self.header) + sum(t.nbytes + len(padding(t.nbytes)) for t in self.tensors())
 
 
 def plan_gguf(
