@@ -254,6 +254,34 @@ static inline __attribute__((always_inline)) void product4(const f32 *a, u32 a_s
     for (u32 i = 0; i < 4; i++) store4(c + i * c_stride, x[i]), store4(c + i * c_stride + 4, z[i]);
 }
 
+/* to (n) = from (n) · by */
+static inline void scale_row(const f32 *from, u32 n, f32 by, f32 *to) {
+    u32 i = 0;
+    for (; i + 4 <= n; i += 4) store4(to + i, mul4(load4(from + i), splat(by)));
+    for (; i < n; i++) to[i] = from[i] * by;
+}
+
+/* columns (size, SPAN) = the first `count` rows (count, size), `row` floats apart, transposed. */
+static void columns_of(const f32 *rows, size_t row, u32 count, u32 size, f32 *columns) {
+    u32 p = 0;
+    for (; p + 4 <= count; p += 4, rows += 4 * row) {
+        u32 i = 0;
+        for (; i + 4 <= size; i += 4) {
+            v128 a = load4(rows + i), b = load4(rows + row + i), c = load4(rows + 2 * row + i), d = load4(rows + 3 * row + i);
+            v128 ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+            store4(columns + i * SPAN + p, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+            store4(columns + (i + 1) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+            ab = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cd = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+            store4(columns + (i + 2) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+            store4(columns + (i + 3) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+        }
+        for (; i < size; i++)
+            for (u32 j = 0; j < 4; j++) columns[i * SPAN + p + j] = rows[j * row + i];
+    }
+    for (; p < count; p++, rows += row)
+        for (u32 i = 0; i < size; i++) columns[i * SPAN + p] = rows[i];
+}
+
 /* One tile of query rows; row r is token r / group, head kv · group + r % group, and sees the positions from[r] … until[r] − 1
  * of all those from `start` to `length`. Scratch memory holds, with D rounded up to 8 as `wide`: queries (ROWS, wide), sums
  * (ROWS, wide), keys (wide, SPAN), values (SPAN, wide), scores (ROWS, SPAN). */
@@ -261,24 +289,19 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, const u32 *fr
     u32 size = a->size, wide = (size + 7) & ~7u, rows = (count + 3) & ~3u;
     f32 *q = scratch, *sums = q + ROWS * wide, *keys = sums + ROWS * wide, *values = keys + SPAN * wide,
         *scores = values + SPAN * wide, max[ROWS], total[ROWS];
-    memset(q, 0, sizeof(f32) * 2 * ROWS * wide);
-    memset(keys, 0, sizeof(f32) * 2 * SPAN * wide);
-    for (u32 r = 0; r < rows; r++) {
+    memset(sums, 0, sizeof(f32) * rows * wide);
+    for (u32 r = 0; r < rows; r++) { /* rows beyond `count` are the first one's, and go nowhere */
         max[r] = -__builtin_inff(), total[r] = 0;
-        if (r >= count) continue;
-        u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
-        const f32 *query = a->q + ((size_t)token * a->heads + head) * size;
-        for (u32 i = 0; i < size; i++) q[r * wide + i] = query[i] * a->scale;
+        u32 row = first + (r < count ? r : 0), token = row / a->group, head = kv * a->group + row % a->group;
+        scale_row(a->q + ((size_t)token * a->heads + head) * size, size, a->scale, q + r * wide);
     }
     u32 begin = from[0], length = until[0];
     for (u32 r = 1; r < count; r++) begin = min_u32(begin, from[r]), length = max_u32(length, until[r]);
     for (u32 start = begin; start < length; start += SPAN) {
         u32 span = min_u32(SPAN, length - start), across = (span + 7) & ~7u;
-        for (u32 p = 0; p < span; p++) {
-            size_t at = ((size_t)(start + p) * a->kv + kv) * size;
-            for (u32 i = 0; i < size; i++) keys[i * SPAN + p] = a->keys[at + i];
-            memcpy(values + p * wide, a->values + at, size * sizeof(f32));
-        }
+        size_t at = ((size_t)start * a->kv + kv) * size, row = (size_t)a->kv * size;
+        columns_of(a->keys + at, row, span, size, keys);
+        for (u32 p = 0; p < span; p++) memcpy(values + p * wide, a->values + at + p * row, size * sizeof(f32));
         for (u32 r = 0; r < rows; r += 4)
             for (u32 p = 0; p < across; p += 8) product4(q + r * wide, wide, keys + p, SPAN, size, scores + r * SPAN + p, SPAN, 0);
         for (u32 r = 0; r < rows; r++) {
@@ -302,12 +325,12 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, const u32 *fr
                 store4(s + p, e);
                 sum = wasm_f32x4_add(sum, e);
             }
-            if (most != max[r]) {
+            if (most != max[r] && total[r] > 0) {
                 v128 fade = weight4(wasm_f32x4_splat(max[r] - most));
                 for (u32 i = 0; i < wide; i += 4) store4(sums + r * wide + i, wasm_f32x4_mul(load4(sums + r * wide + i), fade));
                 total[r] *= wasm_f32x4_extract_lane(fade, 0);
-                max[r] = most;
             }
+            max[r] = most;
             total[r] += sum4(sum);
         }
         for (u32 r = 0; r < rows; r += 4)
@@ -316,7 +339,7 @@ static void tile(const Attention *a, u32 kv, u32 first, u32 count, const u32 *fr
     for (u32 r = 0; r < count; r++) {
         u32 token = (first + r) / a->group, head = kv * a->group + (first + r) % a->group;
         f32 *y = a->y + ((size_t)token * a->heads + head) * size;
-        for (u32 i = 0; i < size; i++) y[i] = total[r] > 0 ? sums[r * wide + i] / total[r] : 0;
+        scale_row(sums + r * wide, size, total[r] != 0 ? 1 / total[r] : 0, y);
     }
 }
 
@@ -336,6 +359,20 @@ KERNEL(attention) {
         }
 }
 
+/* Where a piece of work that would begin at `row` begins: a span of at most ROWS rows belongs to the piece before it as a whole. */
+static u32 border(const Attention *a, const i32 *spans, u32 row) {
+    u32 rows = a->tokens * a->group;
+    if (row == 0 || row >= rows) return min_u32(row, rows);
+#define SPAN_OF(r) (spans + 2 * ((r) / a->group))
+#define AS_BEFORE(r) (SPAN_OF(r)[0] == SPAN_OF((r) - 1)[0] && SPAN_OF(r)[1] == SPAN_OF((r) - 1)[1])
+    u32 start = row, end = row;
+    while (end < rows && end - row < ROWS && AS_BEFORE(end)) end++;
+    while (start > 0 && row - start < ROWS && AS_BEFORE(start)) start--;
+    return end - start <= ROWS ? end : row;
+#undef AS_BEFORE
+#undef SPAN_OF
+}
+
 /* y, q, keys, values, spans (T, 2) int32, T, heads, kv, D: row t sees the rows spans[t, 0] … spans[t, 1] − 1, or none. Tiles
  * end where rows with other spans begin, unless these overlap the first one's. */
 KERNEL(span_attention) {
@@ -346,10 +383,11 @@ KERNEL(span_attention) {
     u32 rows = a.tokens * a.group, chunks = (rows + ROWS - 1) / ROWS;
     for (Range r = pieces(chunks * a.kv, 1); take(t, &r);)
         for (u32 i = r.start; i < r.end; i++) {
-            u32 first = i / a.kv * ROWS, end = min_u32(first + ROWS, rows), from[ROWS], until[ROWS];
+            u32 chunk = i / a.kv, first = border(&a, spans, chunk * ROWS), end = border(&a, spans, (chunk + 1) * ROWS);
+            u32 from[ROWS], until[ROWS];
             while (first < end) {
-                u32 count = 0;
-                for (; first + count < end; count++) {
+                u32 count = 0, most = min_u32(ROWS, end - first);
+                for (; count < most; count++) {
                     const i32 *span = spans + 2 * ((first + count) / a.group);
                     i32 low = span[0] > 0 ? span[0] : 0, high = span[1] < (i32)a.tokens ? span[1] : (i32)a.tokens;
                     if (high < low) high = low = 0;

@@ -38,6 +38,7 @@ def span_attention(n: Numbers) -> Cases:
             ((70, 20, 2, 31), 6, 2, 32),
             ((200,), 3, 3, 64),
             ((9,) * 20, 2, 2, 24),
+            ((26, 48, 1, 47, 49, 26, 26), 2, 1, 16),
         ),
     ]:
         steps, ends = sum(lengths), np.cumsum(lengths)
