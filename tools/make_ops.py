@@ -16,7 +16,7 @@ from loom_py.runtime.kernels import FAMILIES
 from tools import console, paths
 
 TARGET = paths.REPOSITORY / "loom_py" / "runtime" / "ops"
-TREE = "from ..kernels.softmax import Tree\n"
+TREE = "from ..softmax_tree import Tree\n"
 HEAD = '''"""The kernel vocabulary: everything a layer or a model may ask of a device.
 
 Written by `python -m tools.make_ops` from the functions declared in `kernels/`, where their whole documentation stands,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..runtime.audit import Limits, Unsound, audit
 from ..runtime.kernel import KERNELS
-from ..runtime.kernels.softmax import Tree
 from ..runtime.program import Buffer, Dispatch, Dyn, Program, Ref
+from ..runtime.softmax_tree import Tree
 from ..schema.fields import FILE, MAX_FLOAT, Fields, is_number, json_type
 from ..schema.strict import parse_json
 

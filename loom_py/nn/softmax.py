@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ConfigError, InputError
 from ..runtime.guards import is_sequence
-from ..runtime.kernels.softmax import Tree
 from ..runtime.ops import Ops, Tensor
+from ..runtime.softmax_tree import Tree
 from ..schema.fields import Fields, Json, json_type
 from ..schema.names import plain, spellings
 from .activation import Logits, ignored_activation

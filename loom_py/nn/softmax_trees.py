@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from ..errors import InputError
-from ..runtime.kernels.softmax import Tree
+from ..runtime.softmax_tree import Tree
 from .layer import Array
 
 

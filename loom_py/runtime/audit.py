@@ -21,9 +21,9 @@ from ..schema.fields import is_whole, shown
 from .abstract import Abstract
 from .guards import is_tuple
 from .kernel import KERNELS, Kernel, results
-from .kernels.softmax import Tree
 from .program import Buffer, Dispatch, Dyn, Program, Ref
 from .signature import Signature
+from .softmax_tree import Tree
 
 MAX_AXES = 16
 MAX_VIEWS = 256

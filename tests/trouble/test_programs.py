@@ -17,10 +17,10 @@ import pytest
 from loom_py.errors import DeviceError, FormatError, InputError
 from loom_py.formats.program_file import dump_program, load_program
 from loom_py.runtime.audit import Limits
-from loom_py.runtime.kernels.softmax import Tree
 from loom_py.runtime.program import Program
 from loom_py.runtime.replay import replay
 from loom_py.runtime.simd.device import SimdDevice
+from loom_py.runtime.softmax_tree import Tree
 from loom_py.runtime.trace import TracingOps
 
 from . import mutations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kernels.softmax import Tree
+from ..softmax_tree import Tree
 from .tensor import Tensor
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.softmax import Tree
 from ..program import Dispatch
+from ..softmax_tree import Tree
 from .encode import Encoder, encodes
 
 

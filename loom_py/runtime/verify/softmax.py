@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import softmax as k
+from ..softmax_tree import Tree
 from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]
@@ -67,14 +68,14 @@ def entmax_grad(n: Numbers) -> Cases:
 
 
 TREES = {
-    "one level": k.Tree(np.zeros(4, np.int64), np.arange(4)[:, None]),
-    "2x3": k.Tree(np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([[0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])),
+    "one level": Tree(np.zeros(4, np.int64), np.arange(4)[:, None]),
+    "2x3": Tree(np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([[0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])),
     # classes 0 and 3 compete with a cluster {1, 2} (node 4); paths that are shorter end with N = 5
-    "uneven": k.Tree(np.array([0, 1, 1, 0, 0]), np.array([[0, 5], [4, 1], [4, 2], [3, 5]])),
+    "uneven": Tree(np.array([0, 1, 1, 0, 0]), np.array([[0, 5], [4, 1], [4, 2], [3, 5]])),
 }
 
 
-def tree_inputs(n: Numbers) -> Iterator[tuple[str, k.Tree, Any]]:
+def tree_inputs(n: Numbers) -> Iterator[tuple[str, Tree, Any]]:
     """One logit a node, and one a leaf."""
     for label, tree in TREES.items():
         for rows in (1, 3, 50):
