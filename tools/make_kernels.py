@@ -27,7 +27,8 @@ NumPy for gradient checks); sums accumulate at least in float32. Numbers are par
 recorded, except those called *dynamic*, which are given at each replay. **In place** names the operands that a kernel
 changes; all others make new tensors.
 
-`simd` marks kernels of the compiled device, `webgpu` those of the GPU.
+`simd` marks kernels of the compiled device, `webgpu` those of the GPU, and ∂ those with a gradient rule
+([programs.md](programs.md)).
 """
 DEVICES = {"simd": simd.KERNELS, "webgpu": webgpu.KERNELS}
 
@@ -43,8 +44,10 @@ def row(kernel: Kernel) -> str:
     words = " ".join((inspect.getdoc(kernel.function) or "—").split()).replace("|", "\\|")
     for what, names in (("*Dynamic*", kernel.dynamic), ("**In place**", kernel.in_place)):
         words += f" {what}: {', '.join(f'`{name}`' for name in names)}." if names else ""
-    devices = ", ".join(name for name, kernels in DEVICES.items() if kernel.name in kernels)
-    return f"| `{signature(kernel)}` | {words} | {devices} |\n"
+    marks = [name for name, kernels in DEVICES.items() if kernel.name in kernels] + ["∂"] * (
+        kernel.gradient is not None
+    )
+    return f"| `{signature(kernel)}` | {words} | {', '.join(marks)} |\n"
 
 
 def choices(family: str) -> str:

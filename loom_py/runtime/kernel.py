@@ -3,6 +3,12 @@
     @kernel(shapes=signature("x * T H 2F, inverse_frequencies:float64 F", "x"), dynamic=("position",))
     def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array: ...
 
+A *gradient rule* is written in kernels, so that every device replays it. It gets the ops, the call's results and their
+gradients (a tuple each where there are several, None for one that has no gradient), and all arguments by name:
+
+    def _mul(ops: Ops, y: Tensor, gy: Tensor, /, a: Tensor, b: Tensor) -> Gradients:
+        return {"a": ops.mul(gy, b), "b": ops.mul(gy, a)}
+
 `NumpyOps` and `TracingOps` take their methods from `KERNELS`; `ops/` (for type checkers) and `docs/kernels.md` are
 written from it. The docstring is the documentation: first what the kernel computes, in one line, with its shapes.
 """
@@ -10,16 +16,20 @@ written from it. The docstring is the documentation: first what the kernel compu
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .abstract import Shapes
 from .guards import is_tuple
 
 Array: TypeAlias = NDArray[Any]
+Gradients: TypeAlias = Mapping[str, Any]
+"""Operand → its gradient, None for 0, a list of them for a list of operands. One that is left out has no rule."""
+Rule: TypeAlias = Callable[..., Gradients]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -34,7 +44,9 @@ class Kernel:
     - `in_place`: the operands that it changes; all its results are new tensors.
     - `dynamic`: the numbers that may change from replay to replay.
     - `view`: the operand whose elements its result shares, if any.
-    - `gradient`: from its arguments, results and their gradients to the gradients of its operands, through `Ops`.
+    - `gradient`: its rule, from arguments, results and their gradients to the gradients of its operands, through `Ops`.
+      The operands that it changes count as results behind the others; their own gradients are those of what was in
+      them before.
     """
 
     name: str
@@ -45,7 +57,7 @@ class Kernel:
     in_place: tuple[str, ...] = ()
     dynamic: tuple[str, ...] = ()
     view: str = ""
-    gradient: Callable[..., Any] | None = None
+    gradient: Rule | None = None
 
 
 def results(returned: Any) -> tuple[Any, ...]:
@@ -53,6 +65,11 @@ def results(returned: Any) -> tuple[Any, ...]:
     if is_tuple(returned):
         return returned
     return () if returned is None else (returned,)
+
+
+def no_gradient(kernel: str, problem: str) -> InputError:
+    """The error of a rule that a call of its kernel does not fit."""
+    return InputError(f"the kernel {kernel} has no gradient {problem}", where="differentiate")
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -65,7 +82,7 @@ def kernel(
     in_place: tuple[str, ...] = (),
     dynamic: tuple[str, ...] = (),
     view: str = "",
-    gradient: Callable[..., Any] | None = None,
+    gradient: Rule | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function as the kernel of its name; the arguments are those of `Kernel`."""
 

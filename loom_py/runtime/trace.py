@@ -7,6 +7,7 @@ of each kernel. Tensors are `Traced`: an array that remembers its buffer and ref
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -85,6 +86,25 @@ class TracingOps(Ops):
         self.program = Program(name)
         self._constants: dict[int, Traced] = {}
         self._kept: list[Any] = []  # arrays whose id() is a key above must not be collected
+
+    @classmethod
+    def behind(cls, program: Program) -> Self:
+        """Record behind the dispatches of a copy of a program, from its buffers' shapes alone."""
+        ops = cls(program.name)
+        ops.program = replace(
+            program,
+            buffers=list(program.buffers),
+            dispatches=list(program.dispatches),
+            inputs=dict(program.inputs),
+            outputs=dict(program.outputs),
+            constants=dict(program.constants),
+        )
+        return ops
+
+    def recorded(self, index: int) -> Traced:
+        """The tensor of a buffer that the program has."""
+        buffer = self.program.buffers[index]
+        return Traced(Abstract(buffer.shape, np.dtype(buffer.dtype)), index)
 
     def tensor(self, value: NDArray[Any] | Abstract, kind: Kind, name: str, *, copy: bool = True) -> Traced:
         """A named buffer: `input` or `state`. Tracing changes state, so by default it works on a copy.

@@ -16,6 +16,7 @@ from loom_py.nn.activation import NAMES
 from loom_py.runtime.device import Device
 from loom_py.runtime.program import Program
 from loom_py.runtime.replay import replay
+from loom_py.runtime.transforms import differentiate
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, AdamW, Optimiser, RMSprop
 from loom_py.training.step import StepPlan
@@ -142,10 +143,12 @@ def compare(
 def test_forward_and_backward(device: Device, kind: str, rows: int) -> None:
     network = build_network_from_json(CONFIGS[kind], seed=1)
     feeds: list[dict[str, Any]] = [
-        {**batch, "gy": batch["target"], "draw": i} for i, batch in enumerate(samples(kind, rows, 2))
+        {**batch, "gy": batch["target"], "gradient.y": batch["target"], "draw": i}
+        for i, batch in enumerate(samples(kind, rows, 2))
     ]
-    for trace in (trace_forward, trace_backward):
-        program = trace(network, feeds[0]["x"])
+    forward = trace_forward(network, feeds[0]["x"])
+    backward = trace_backward(network, feeds[0]["x"])
+    for program in (forward, backward, differentiate(forward, "y", ["x", *network.parameters])):
         compare(device, program, initial(network, program), feeds, ONE_PASS)
 
 

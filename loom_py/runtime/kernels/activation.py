@@ -9,7 +9,8 @@ import numpy as np
 
 from ..enumeration import enumeration
 from ..erf import erf
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 
 SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017
@@ -133,7 +134,11 @@ ACTIVATIONS: dict[str, Activation] = {
 enumeration("activation", ACTIVATIONS)
 
 
-@kernel(shapes=signature("z *", "z", members={"name": ACTIVATIONS}, cost="128 *"))
+def _activate_rule(ops: Ops, y: Tensor, gy: Tensor, /, name: str, z: Tensor) -> Gradients:
+    return {"z": ops.activate_grad(name, z, gy)}
+
+
+@kernel(shapes=signature("z *", "z", members={"name": ACTIVATIONS}, cost="128 *"), gradient=_activate_rule)
 def activate(name: str, z: Array) -> Array:
     """`f(z)` for an activation of the list below."""
     return ACTIVATIONS[name].f(z)
@@ -145,7 +150,12 @@ def activate_grad(name: str, z: Array, g: Array) -> Array:
     return g * ACTIVATIONS[name].derivative(z)
 
 
-@kernel(shapes=signature("gate *, up *", "gate", cost="128 *"))
+def _silu_mul_rule(ops: Ops, y: Tensor, gy: Tensor, /, gate: Tensor, up: Tensor) -> Gradients:
+    ggate, gup = ops.silu_mul_grad(gate, up, gy)
+    return {"gate": ggate, "up": gup}
+
+
+@kernel(shapes=signature("gate *, up *", "gate", cost="128 *"), gradient=_silu_mul_rule)
 def silu_mul(gate: Array, up: Array) -> Array:
     """`gate · σ(gate) · up` (SwiGLU, Shazeer 2020)."""
     return gate * sigmoid(gate) * up

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..abstract import Abstract, alike, misfit
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel, no_gradient
+from ..ops import Ops, Tensor
 from ..signature import signature
 from .rope import require_room
 from .softmax import softmax, softmax_grad
@@ -52,6 +53,33 @@ def _cached(q: Array, keys: Array, position: int, **_: object) -> Abstract:
     return alike(q)
 
 
+def _attention_rule(
+    ops: Ops,
+    y: Tensor,
+    gy: Tensor,
+    /,
+    q: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    position: int,
+    window: int,
+    cap: float,
+) -> Gradients:
+    """Of a whole sequence that fills its cache: `attend_grad`, with the probabilities computed again."""
+    if type(position) is not int or position or q.shape[0] != keys.shape[0]:
+        raise no_gradient("attention", "unless the queries are the whole sequence and the cache has their length")
+    if window or cap:
+        raise no_gradient("attention", "with a window or a cap")
+    whole_q, k, v, g = (ops.reshape(x, (1, *x.shape)) for x in (q, keys, values, gy))
+    _, probabilities = ops.attend(whole_q, k, v, causal=True)
+    gq, gk, gv = ops.attend_grad(whole_q, k, v, probabilities, g)
+    return {
+        "q": ops.reshape(gq, q.shape),
+        "keys": ops.reshape(gk, keys.shape),
+        "values": ops.reshape(gv, values.shape),
+    }
+
+
 @kernel(
     shapes=signature(
         "q T H D, keys C K D, values C K D",
@@ -60,6 +88,7 @@ def _cached(q: Array, keys: Array, position: int, **_: object) -> Abstract:
         cost="2 T H C D + 64 T H C",
     ),
     dynamic=("position",),
+    gradient=_attention_rule,
 )
 def attention(q: Array, keys: Array, values: Array, position: int, *, window: int = 0, cap: float = 0.0) -> Array:
     """`softmax(q kᵀ / √D + causal mask) v` over a cache: q (T, heads, D), keys, values (C, kv, D) → (T, heads, D).
@@ -116,7 +145,27 @@ def _attended_probabilities(q: Array, k: Array) -> Abstract:
     return alike(q, (batch, kv_heads, _groups(heads, kv_heads) * steps, steps))
 
 
-@kernel(shapes=signature("q B T H D, k B T K D, v B T K D", rule=_attended, cost="2 B T T H D + 64 B T T H + 1000 B H"))
+def _attend_rule(
+    ops: Ops,
+    results: tuple[Tensor, Tensor],
+    gradients: tuple[Tensor | None, Tensor | None],
+    /,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    causal: bool,
+) -> Gradients:
+    (_, probabilities), (gy, through_probabilities) = results, gradients
+    if gy is None or through_probabilities is not None:
+        raise no_gradient("attend", "through its probabilities, but only through y")
+    gq, gk, gv = ops.attend_grad(q, k, v, probabilities, gy)
+    return {"q": gq, "k": gk, "v": gv}
+
+
+@kernel(
+    shapes=signature("q B T H D, k B T K D, v B T K D", rule=_attended, cost="2 B T T H D + 64 B T T H + 1000 B H"),
+    gradient=_attend_rule,
+)
 def attend(q: Array, k: Array, v: Array, *, causal: bool) -> tuple[Array, Array]:
     """Attention inside each sequence: q (B, T, heads, D), k, v (B, T, kv, D) → y like q, and probabilities."""
     p = _probabilities(_grouped(q, k.shape[2]), k.transpose(0, 2, 3, 1), q.shape[1], causal)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..abstract import Abstract, alike, misfit
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 
 
@@ -34,7 +35,25 @@ def _filtered(x: Array, kernel: Array, *, stride: tuple[int, int], padding: tupl
     return alike(x, (x.shape[0], kernel.shape[0], *((n + 2 * p - k) // s + 1 for n, k, s, p in sizes)))
 
 
-@kernel(shapes=signature("x B C H W, kernel F C U V, bias F", rule=_filtered, cost="8 B C H W U V F + 1000 B"))
+def _conv2d_rule(
+    ops: Ops,
+    y: Tensor,
+    gy: Tensor,
+    /,
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Gradients:
+    gx, gkernel, gbias = ops.conv2d_grad(x, kernel, gy, stride=stride, padding=padding)
+    return {"x": gx, "kernel": gkernel, "bias": gbias}
+
+
+@kernel(
+    shapes=signature("x B C H W, kernel F C U V, bias F", rule=_filtered, cost="8 B C H W U V F + 1000 B"),
+    gradient=_conv2d_rule,
+)
 def conv2d(x: Array, kernel: Array, bias: Array, *, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
     """`y[b,f,i,j] = Σ_{c,u,v} x[b, c, i·s+u−p, j·s+v−p] k[f,c,u,v] + bias[f]` (cross-correlation).
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...errors import InputError
 from ..abstract import FLOAT32, Abstract, alike
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 
 
@@ -39,7 +40,11 @@ def _rows(ids: Array, table: Array) -> Abstract:
     return Abstract((*ids.shape, table.shape[1]), np.result_type(table.dtype, FLOAT32))
 
 
-@kernel(shapes=signature("ids:int *, table V D", rule=_rows))
+def _embedding_rule(ops: Ops, y: Tensor, gy: Tensor, /, ids: Tensor, table: Tensor) -> Gradients:
+    return {"table": ops.embedding_grad(ids, table.shape[0], gy)}
+
+
+@kernel(shapes=signature("ids:int *, table V D", rule=_rows), gradient=_embedding_rule)
 def embedding(ids: Array, table: Array) -> Array:
     """Rows of `table` (V, D), in any storage the device knows, at integer `ids` (…,) → (…, D).
 

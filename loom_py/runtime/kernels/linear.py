@@ -7,7 +7,8 @@ from typing import Any
 
 from ..abstract import Abstract, misfit
 from ..enumeration import enumeration
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 from .activation import silu_mul
 from .norm import EPS, rms_norm
@@ -25,7 +26,23 @@ STORAGE_NUMBERS: dict[str, int] = {
 LINEAR = signature("x * I, weight O I, bias O", "* O", cost="* I O")
 
 
-@kernel(shapes=LINEAR)
+def _linear_rule(
+    ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, weight: Tensor, bias: Tensor | None, **_: Tensor
+) -> Gradients:
+    """gx = gy W, gW = gyᵀ x, gbias = Σ_rows gy."""
+    rows, products = ops.reshape(x, (-1, x.shape[-1])), ops.reshape(gy, (-1, gy.shape[-1]))
+    return {
+        "x": ops.reshape(ops.matmul(products, weight), x.shape),
+        "weight": ops.matmul(products, rows, transpose_a=True),
+        "bias": None if bias is None else ops.sum(products, axis=0),
+    }
+
+
+def _linear_add_rule(ops: Ops, y: Tensor, gy: Tensor, /, residual: Tensor, **product: Tensor) -> Gradients:
+    return {**_linear_rule(ops, y, gy, **product), "residual": gy}
+
+
+@kernel(shapes=LINEAR, gradient=_linear_rule)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """`x @ weightᵀ + bias`: x (…, I), weight (O, I) in any storage the device knows, bias (O,) → (…, O).
 
@@ -82,7 +99,9 @@ def norm_gate_up(
     return silu_mul(linear(h, gate, gate_bias), linear(h, up, up_bias))
 
 
-@kernel(shapes=signature("x * I, weight O I, bias O, residual * O", "residual", cost="* I O"))
+@kernel(
+    shapes=signature("x * I, weight O I, bias O, residual * O", "residual", cost="* I O"), gradient=_linear_add_rule
+)
 def linear_add(x: Array, weight: Array, bias: Array | None, residual: Array) -> Array:
     """`residual + linear(x, weight, bias)`."""
     return residual + linear(x, weight, bias)

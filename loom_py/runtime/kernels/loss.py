@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..enumeration import enumeration
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 from .activation import sigmoid
 
@@ -152,7 +153,14 @@ LOSSES: dict[str, Loss] = {
 enumeration("loss", LOSSES)
 
 
-@kernel(shapes=signature("y * N, target * N", "", members={"name": LOSSES}, cost="64 * N"))
+def _loss_rule(
+    ops: Ops, mean: Tensor, gmean: Tensor, /, name: str, y: Tensor, target: Tensor, delta: float
+) -> Gradients:
+    slope = ops.reshape(ops.loss_grad(name, y, target, delta), (-1, 1))
+    return {"y": ops.reshape(ops.matmul(slope, ops.reshape(gmean, (1, 1))), y.shape)}
+
+
+@kernel(shapes=signature("y * N, target * N", "", members={"name": LOSSES}, cost="64 * N"), gradient=_loss_rule)
 def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """A loss of the list below: the mean over all values, a scalar; `delta` is Huber's."""
     return LOSSES[name].value(y, target, delta)

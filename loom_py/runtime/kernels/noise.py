@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from ..abstract import filled
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..philox import philox, uniform
 from ..signature import signature
 
@@ -17,14 +18,28 @@ def _draws(shape: Sequence[int], **_: object) -> int:
     return 256 * prod(shape)
 
 
-@kernel(shapes=signature("like *", rule=filled, cost=_draws), dynamic=("step",))
+def _gumbel_rule(
+    ops: Ops, y: Tensor, gy: Tensor, /, shape: Sequence[int], seed: int, step: int, like: Tensor
+) -> Gradients:
+    return {"like": None}
+
+
+@kernel(shapes=signature("like *", rule=filled, cost=_draws), dynamic=("step",), gradient=_gumbel_rule)
 def gumbel(shape: Sequence[int], seed: int, step: int, like: Array) -> Array:
     """`−ln(−ln u)`: standard Gumbel noise (Jang et al. 2017) in the dtype of `like`."""
     u = uniform(seed, step, int(np.prod(shape))).astype(like.dtype)
     return -np.log(-np.log(u)).reshape(tuple(shape))
 
 
-@kernel(shapes=signature("x *", "x", ranges={"rate": {"minimum": 0, "below": 1}}, cost="256 *"), dynamic=("step",))
+def _dropout_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, rate: float, seed: int, step: int) -> Gradients:
+    return {"x": ops.dropout(gy, rate, seed, step)}
+
+
+@kernel(
+    shapes=signature("x *", "x", ranges={"rate": {"minimum": 0, "below": 1}}, cost="256 *"),
+    dynamic=("step",),
+    gradient=_dropout_rule,
+)
 def dropout(x: Array, rate: float, seed: int, step: int) -> Array:
     """Each element 0 with probability `rate`, else `x / (1 − rate)` (Srivastava et al. 2014); its own gradient."""
     words, _ = philox(seed, int(step), np.arange(x.size, dtype=np.uint32))

@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ...values import all_finite
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 
 EPS = {"eps": {"minimum": 0}}
 
 
-@kernel(shapes=signature("x * N, gamma N", "x", ranges=EPS, cost="16 * N"))
+def _rms_norm_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, gamma: Tensor, eps: float) -> Gradients:
+    gx, ggamma = ops.rms_norm_grad(x, gamma, eps, gy)
+    return {"x": gx, "gamma": ggamma}
+
+
+@kernel(shapes=signature("x * N, gamma N", "x", ranges=EPS, cost="16 * N"), gradient=_rms_norm_rule)
 def rms_norm(x: Array, gamma: Array, eps: float) -> Array:
     """`x / sqrt(mean(x²) + eps) · gamma` over the last axis (Zhang & Sennrich 2019)."""
     return x * _inverse_root(x, eps) * gamma
@@ -29,7 +35,14 @@ def rms_norm_grad(x: Array, gamma: Array, eps: float, gy: Array) -> tuple[Array,
     return r * (gn - n * np.mean(gn * n, axis=-1, keepdims=True)), _rows(gy * n)
 
 
-@kernel(shapes=signature("x * N, gamma N, beta N", "x", ranges=EPS, cost="16 * N"))
+def _layer_norm_rule(
+    ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, gamma: Tensor, beta: Tensor, eps: float
+) -> Gradients:
+    gx, ggamma, gbeta = ops.layer_norm_grad(x, gamma, eps, gy)
+    return {"x": gx, "gamma": ggamma, "beta": gbeta}
+
+
+@kernel(shapes=signature("x * N, gamma N, beta N", "x", ranges=EPS, cost="16 * N"), gradient=_layer_norm_rule)
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
     """`(x − mean) / sqrt(var + eps) · gamma + beta` over the last axis, population variance (Ba et al. 2016)."""
     centred = x - _mean(x)

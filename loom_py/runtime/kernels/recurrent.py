@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel, no_gradient
+from ..ops import Ops, Tensor
 from ..signature import signature
 from .activation import sigmoid
 
 
-@kernel(shapes=signature("zx B T H, w_hh H H, h0 B H", "zx", cost="B T H H + 64 B T H + 1000 T"))
+def _rnn_rule(ops: Ops, h: Tensor, gh: Tensor, /, zx: Tensor, w_hh: Tensor, h0: Tensor) -> Gradients:
+    gzx, gw_hh, gh0 = ops.rnn_sequence_grad(h, w_hh, h0, gh)
+    return {"zx": gzx, "w_hh": gw_hh, "h0": gh0}
+
+
+@kernel(shapes=signature("zx B T H, w_hh H H, h0 B H", "zx", cost="B T H H + 64 B T H + 1000 T"), gradient=_rnn_rule)
 def rnn_sequence(zx: Array, w_hh: Array, h0: Array) -> Array:
     """`h_t = tanh(zx_t + W_hh h_{t−1})` (Elman 1990): zx (B, T, H), w_hh (H, H), h0 (B, H) → h (B, T, H)."""
     h = np.empty_like(zx)
@@ -38,6 +44,23 @@ def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Arra
     return gz, gw, carried
 
 
+def _lstm_rule(
+    ops: Ops,
+    results: tuple[Tensor, Tensor, Tensor],
+    gradients: tuple[Tensor | None, ...],
+    /,
+    zx: Tensor,
+    w_hh: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+) -> Gradients:
+    if gradients[0] is None or gradients[1:] != (None, None):
+        raise no_gradient("lstm_sequence", "through its cells and gates, but only through h")
+    h, c, gates = results
+    gzx, gw_hh, gh0, gc0 = ops.lstm_sequence_grad(h, c, gates, w_hh, h0, c0, gradients[0])
+    return {"zx": gzx, "w_hh": gw_hh, "h0": gh0, "c0": gc0}
+
+
 @kernel(
     shapes=signature(
         "zx B T 4H, w_hh 4H H, h0 B H, c0 B H",
@@ -45,7 +68,8 @@ def rnn_sequence_grad(h: Array, w_hh: Array, h0: Array, gh: Array) -> tuple[Arra
         "B T H",
         "zx",
         cost="4 B T H H + 400 B T H + 4000 T",
-    )
+    ),
+    gradient=_lstm_rule,
 )
 def lstm_sequence(zx: Array, w_hh: Array, h0: Array, c0: Array) -> tuple[Array, Array, Array]:
     """zx (B, T, 4H), w_hh (4H, H), h0, c0 (B, H) → h (B, T, H), c (B, T, H), gates i, f, g, o (B, T, 4H).

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..abstract import Abstract, alike, misfit
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel, no_gradient
+from ..ops import Ops, Tensor
 from ..signature import signature
+
+
+def _rope_rule(
+    ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, position: int, inverse_frequencies: Tensor, inverse: bool
+) -> Gradients:
+    return {"x": ops.rope(gy, position, inverse_frequencies, inverse=not inverse)}
 
 
 @kernel(
@@ -17,6 +24,7 @@ from ..signature import signature
         cost="16 * T H F + 256 T F",
     ),
     dynamic=("position",),
+    gradient=_rope_rule,
 )
 def rope(x: Array, position: int, inverse_frequencies: Array, *, inverse: bool = False) -> Array:
     """`(a, b) → (a cos − b sin, b cos + a sin)`, angle = p · f_i, pairs (i, i + D/2) (Su et al. 2021; Llama's layout).
@@ -43,10 +51,23 @@ def _written(cache: Array, x: Array, position: int) -> None:
     require_room(position, x.shape[0], cache.shape[0])
 
 
+def _cache_write_rule(ops: Ops, y: Tensor, gy: Tensor, /, cache: Tensor, x: Tensor, position: int) -> Gradients:
+    """The rows of gy that were written; none of them is left for what was there before."""
+    if type(position) is not int:
+        raise no_gradient("cache_write", "at a position that changes from replay to replay")
+    rows, end = cache.shape[0], position + x.shape[0]
+    kept = [ops.narrow(gy, 0, 0, position)] if position else []
+    kept.append(ops.zeros(x.shape, like=gy))
+    if end < rows:
+        kept.append(ops.narrow(gy, 0, end, rows - end))
+    return {"cache": ops.concat(kept, 0) if len(kept) > 1 else None, "x": ops.narrow(gy, 0, position, x.shape[0])}
+
+
 @kernel(
     shapes=signature("cache:word C *, x:word T *", rule=_written, cost="64 x"),
     in_place=("cache",),
     dynamic=("position",),
+    gradient=_cache_write_rule,
 )
 def cache_write(cache: Array, x: Array, position: int) -> None:
     """Rows `position …` of cache (C, heads, D) become x (T, heads, D)."""

@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from ..abstract import Abstract, alike, axis_of, filled, misfit
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
 
 
@@ -20,13 +21,21 @@ def _reshaped(x: Array, shape: Sequence[int]) -> Abstract:
     return alike(x, whole)
 
 
-@kernel(shapes=signature("x:word *", rule=_reshaped), view="x")
+def _reshape_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, shape: Sequence[int]) -> Gradients:
+    return {"x": ops.reshape(gy, x.shape)}
+
+
+@kernel(shapes=signature("x:word *", rule=_reshaped), view="x", gradient=_reshape_rule)
 def reshape(x: Array, shape: Sequence[int]) -> Array:
     """The same elements in row-major order under another shape, of which one extent may be −1; no copy."""
     return x.reshape(tuple(shape))
 
 
-@kernel(shapes=signature("like:word *", rule=filled))
+def _zeros_rule(ops: Ops, y: Tensor, gy: Tensor, /, shape: Sequence[int], like: Tensor) -> Gradients:
+    return {"like": None}
+
+
+@kernel(shapes=signature("like:word *", rule=filled), gradient=_zeros_rule)
 def zeros(shape: Sequence[int], like: Array) -> Array:
     """Zeros of the dtype of `like`."""
     return np.zeros(tuple(shape), like.dtype)
@@ -45,7 +54,12 @@ def _joined(parts: Sequence[Array], axis: int) -> Abstract:
     return _resized(parts[0], along, sum(part.shape[along] for part in parts))
 
 
-@kernel(shapes=signature("parts:word *", rule=_joined, cost="1000"))
+def _concat_rule(ops: Ops, y: Tensor, gy: Tensor, /, parts: Sequence[Tensor], axis: int) -> Gradients:
+    lengths = [part.shape[axis] for part in parts]
+    return {"parts": [ops.narrow(gy, axis, sum(lengths[:i]), length) for i, length in enumerate(lengths)]}
+
+
+@kernel(shapes=signature("parts:word *", rule=_joined, cost="1000"), gradient=_concat_rule)
 def concat(parts: Sequence[Array], axis: int) -> Array:
     """The parts one after another along `axis`."""
     return np.concatenate(parts, axis=axis)
@@ -58,7 +72,15 @@ def _narrowed(x: Array, axis: int, start: int, length: int) -> Abstract:
     return _resized(x, axis, length)
 
 
-@kernel(shapes=signature("x:word *", rule=_narrowed))
+def _narrow_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, axis: int, start: int, length: int) -> Gradients:
+    """gy between zeros."""
+    if start:
+        before = [start if i == axis_of(x, axis) else n for i, n in enumerate(x.shape)]
+        gy = ops.concat([ops.zeros(before, like=gy), gy], axis)
+    return {"x": ops.pad(gy, axis, x.shape[axis]) if start + length < x.shape[axis] else gy}
+
+
+@kernel(shapes=signature("x:word *", rule=_narrowed), gradient=_narrow_rule)
 def narrow(x: Array, axis: int, start: int, length: int) -> Array:
     """Elements `start … start + length` along `axis`."""
     index = [slice(None)] * x.ndim
@@ -72,7 +94,11 @@ def _padded(x: Array, axis: int, length: int) -> Abstract:
     return _resized(x, axis, length)
 
 
-@kernel(shapes=signature("x:word *", rule=_padded))
+def _pad_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, axis: int, length: int) -> Gradients:
+    return {"x": ops.narrow(gy, axis, 0, x.shape[axis])}
+
+
+@kernel(shapes=signature("x:word *", rule=_padded), gradient=_pad_rule)
 def pad(x: Array, axis: int, length: int) -> Array:
     """Zeros appended along `axis` up to `length`."""
     missing = [(0, 0)] * x.ndim
@@ -80,7 +106,11 @@ def pad(x: Array, axis: int, length: int) -> Array:
     return np.pad(x, missing)
 
 
-@kernel(shapes=signature("state:word *, x:word *", cost="64 *"), in_place=("state",))
+def _assign_rule(ops: Ops, y: Tensor, gy: Tensor, /, state: Tensor, x: Tensor) -> Gradients:
+    return {"state": None, "x": gy}
+
+
+@kernel(shapes=signature("state:word *, x:word *", cost="64 *"), in_place=("state",), gradient=_assign_rule)
 def assign(state: Array, x: Array) -> None:
     """`state ← x`."""
     state[...] = x

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..abstract import Abstract, alike, misfit
 from ..guards import is_array
-from ..kernel import Array, kernel
+from ..kernel import Array, Gradients, kernel
+from ..ops import Ops, Tensor
 from ..signature import signature
+from ..softmax_tree import Tree
 
 
-@kernel(shapes=signature("x * N", "x", cost="64 * N"))
+def _softmax_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, **_: Tensor) -> Gradients:
+    return {"x": ops.softmax_grad(y, gy)}
+
+
+@kernel(shapes=signature("x * N", "x", cost="64 * N"), gradient=_softmax_rule)
 def softmax(x: Array) -> Array:
     """`e^(x − max) / Σ`."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
@@ -30,7 +35,12 @@ LOWEST = -3e38
 """What logits that overflow are cut to: as good as −∞ in a softmax, and 0 times it is 0."""
 
 
-@kernel(shapes=signature("x * N", "x", ranges={"temperature": {"above": 0}}, cost="16 * N"))
+def _temper_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, temperature: float) -> Gradients:
+    # Without the gradient of the shift: whatever tempered logits are for does not depend on it, so gy sums to 0.
+    return {"x": ops.scale(gy, 1 / temperature)}
+
+
+@kernel(shapes=signature("x * N", "x", ranges={"temperature": {"above": 0}}, cost="16 * N"), gradient=_temper_rule)
 def temper(x: Array, temperature: float) -> Array:
     """`max((x − max) / T, −3·10³⁸)`: logits at a temperature T ≥ 10⁻³⁷, but for a shift."""
     # Shifted first, because x / T may be no float32.
@@ -45,14 +55,18 @@ def _masked(x: Array, mask: Any) -> Abstract:
     return alike(x)
 
 
-@kernel(shapes=signature("x * N, mask:flag N", rule=_masked, cost="64 * N"))
+@kernel(shapes=signature("x * N, mask:flag N", rule=_masked, cost="64 * N"), gradient=_softmax_rule)
 def masked_softmax(x: Array, mask: Array) -> Array:
     """Softmax over the entries where the boolean `mask` (last axis) is set, else 0; `softmax_grad` fits it."""
     e = np.exp(x - x[..., mask].max(axis=-1, keepdims=True), where=mask, out=np.zeros_like(x))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-@kernel(shapes=signature("x * N", "x", cost="512 * N"))
+def _entmax_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, alpha: float = 2.0) -> Gradients:
+    return {"x": ops.entmax_grad(y, gy, alpha)}
+
+
+@kernel(shapes=signature("x * N", "x", cost="512 * N"), gradient=_entmax_rule)
 def sparsemax(x: Array) -> Array:
     """`max(x − τ, 0)`, projection onto the simplex (Martins & Astudillo 2016); gradient: `entmax_grad`, α = 2."""
     x = x - x.max(axis=-1, keepdims=True)  # the result does not depend on a shift, the rounding does
@@ -65,7 +79,7 @@ def sparsemax(x: Array) -> Array:
     return np.maximum(x - tau, 0)
 
 
-@kernel(shapes=signature("x * N", "x", ranges={"alpha": {"minimum": 1}}, cost="8192 * N"))
+@kernel(shapes=signature("x * N", "x", ranges={"alpha": {"minimum": 1}}, cost="8192 * N"), gradient=_entmax_rule)
 def entmax(x: Array, alpha: float) -> Array:
     """`p_i = max((α−1) x_i − τ, 0)^(1/(α−1))` with τ such that Σ p = 1, α ≥ 1 (Peters et al. 2019).
 
@@ -94,22 +108,6 @@ def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
     wide = np.where(support, y, 1).astype(np.float64)  # for α > 2 small y have large powers
     s = np.where(support, wide ** (2 - alpha), 0)
     return (s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))).astype(y.dtype)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A softmax tree over F leaves with N nodes besides the root.
-
-    - `groups` (N,): the sibling group of each node; a node is chosen within its group.
-    - `paths` (F, depth): the nodes from the root down to each leaf, padded with N.
-    """
-
-    groups: Array
-    paths: Array
-
-    @property
-    def nodes(self) -> int:
-        return len(self.groups)
 
 
 def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:
@@ -146,7 +144,11 @@ def _require_tree(tree: Tree) -> None:
         raise misfit(f"the paths of a tree must lead through its nodes 0 … {tree.nodes}")
 
 
-@kernel(shapes=signature("x B _", rule=_leaves, cost=_tree_cost))
+def _tree_softmax_rule(ops: Ops, y: Tensor, gy: Tensor, /, x: Tensor, tree: Tree) -> Gradients:
+    return {"x": ops.tree_softmax_grad(x, y, gy, tree)}
+
+
+@kernel(shapes=signature("x B _", rule=_leaves, cost=_tree_cost), gradient=_tree_softmax_rule)
 def tree_softmax(x: Array, tree: Tree) -> Array:
     """Products of sibling softmaxes down a tree (Morin & Bengio 2005): x (B, N) or (B, F) → (B, F), sums to 1.
 
