@@ -295,7 +295,7 @@ README: tuple[Item, ...] = (
     Item(
         "High Priority",
         "",
-        "convolution, small dense batches and softmax run on `simd`; the GPU has dense and softmax ([kernels.md](kernels.md))",
+        "convolution, small dense batches and softmax run on `simd` and on the GPU ([kernels.md](kernels.md))",
         "tests/runtime/test_webgpu.py::test_kernel",
     ),
     Item(

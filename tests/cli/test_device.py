@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from loom_py.cli import device as cli_device
 from loom_py.generation import placing
 from loom_py.runtime import choice
 from loom_py.runtime.choice import Devices
+from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.training import device_step
 from tests.formats.tiny_gguf import TinyGGUF
 
@@ -45,12 +45,15 @@ def test_a_device_can_be_chosen(run: Run, tiny: TinyGGUF, fresh_devices: Devices
     assert fresh_devices.preference == "numpy", "the preference was the command's"
 
 
-def test_a_device_that_cannot_be_opened_is_reported(run: Run, tmp_path: Path, fresh_devices: Devices) -> None:
+def test_a_device_that_cannot_be_opened_is_reported(
+    run: Run, fresh_devices: Devices, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = EXAMPLES / "grid_scatter.json"
     status, _, err = run("train", config, "--device", "simd", "--threads", 0)
     assert status == 1
     assert "threads: 0 must be at least 1 and at most 16" in err
     assert fresh_devices.preference == "numpy"
+    monkeypatch.delitem(KERNELS, "lstm_sequence")
     status, _, err = run("train", config, "--device", "webgpu", "--epochs", 2)
     assert status == 0
     assert "on numpy: webgpu: the kernel lstm_sequence is not there" in err

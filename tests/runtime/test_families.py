@@ -16,7 +16,10 @@ from loom_py.runtime.webgpu.encode import KERNELS as WEBGPU
 
 RUNTIME = Path(kernels.__file__).parents[1]
 ROOT = RUNTIME.parents[1]
-HELPERS = {"memory", "program", "threads"}, {"maths", "philox", "storage", "storage_bound", "tile", "workgroup"}
+HELPERS = (
+    {"memory", "program", "threads"},
+    {"maths", "philox", "storage", "storage_bound", "tile", "tile_gather", "workgroup"},
+)
 """C and WGSL files that hold no family of kernels."""
 
 

@@ -10,8 +10,11 @@ from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]
 
-SIZES = [(1, 1, 1), (1, 1, 8), (1, 5, 3), (3, 1, 4), (4, 7, 16), (6, 9, 37), (33, 3, 20)]
-"""Batch, steps, hidden width."""
+SIZES = [
+    *((1, 1, 1), (1, 1, 8), (1, 5, 3), (3, 1, 4), (4, 7, 16), (6, 9, 37), (33, 3, 20)),
+    *((64, 9, 33), (1, 600, 5), (5, 4, 64), (2, 3, 256), (1, 3, 257), (6, 2, 260)),
+]
+"""Batch, steps, hidden width: on a GPU matrix and state fit a workgroup's memory, the state alone, or neither."""
 
 
 def weights(n: Numbers, rows: int, h: int) -> Any:

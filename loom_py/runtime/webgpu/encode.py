@@ -144,6 +144,10 @@ class Encoder:
         """Number of elements."""
         return prod(self.shape(operand))
 
+    def wanted(self, output: int) -> bool:
+        """Whether a result of this kernel call is read."""
+        return self._spans[self.program.root(output)][1] > self._at
+
     def stored(self, operand: Ref) -> str:
         """`float32`, `int32`, or a storage such as `Q4_1`."""
         return self.storage.get(operand.index, self.program.buffers[operand.index].dtype)

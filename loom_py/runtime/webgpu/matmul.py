@@ -1,13 +1,16 @@
-"""Dispatches of `wgsl/matmul.wgsl` and `matmul_mix.wgsl`."""
+"""Dispatches of `wgsl/matmul.wgsl` and `matmul_mix.wgsl`, and how products with `wgsl/tile_gather.wgsl` are shared."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..program import Dispatch
-from .encode import Encoder, encodes
+from .encode import MAX_GROUPS, Encoder, encodes
 
 TILE = 64
+FEW_ROWS = 16
+ENOUGH_GROUPS = 256
+LEAST_RUN = 256
 
 
 @encodes("matmul")
@@ -44,3 +47,18 @@ def product(e: Encoder, out: Any, a: Any, b: Any, bias: Any, transpose_a: bool, 
         e.run("matmul", "simple", e.elements(m * n, 64), **numbers, **operands)
     else:
         e.run("matmul", "tiled", (-(-n // TILE), -(-m // TILE)), **numbers, **operands)
+
+
+def gathered(rows: int, columns: int) -> tuple[dict[str, float], tuple[int, int]]:
+    """Constants of `wgsl/tile_gather.wgsl` for a product, and its workgroups; their shaders loop over more columns."""
+    few = rows <= FEW_ROWS
+    constants = {"ROWS": 4, "COLS": 64, "DEPTH": 8} if few else {"ROWS": 16, "COLS": 16, "DEPTH": 16}
+    across, down = (-(-size // (4 * constants[name])) for size, name in ((columns, "COLS"), (rows, "ROWS")))
+    return {**constants}, (min(across, MAX_GROUPS), down)
+
+
+def split(tiles: int, length: int) -> tuple[int, int]:
+    """(runs, elements of a run) of sums of that length in so many tiles: few tiles alone would leave a GPU idle."""
+    most = max(min(ENOUGH_GROUPS // tiles, -(-length // LEAST_RUN)), 1)
+    run = -(-length // most)
+    return -(-length // run), run
