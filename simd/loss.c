@@ -133,3 +133,68 @@ KERNEL(loss_grad) {
         }
     }
 }
+
+/* How many of some targets are ids. */
+static u32 counted(const i32 *targets, u32 rows, u32 n) {
+    u32 count = 0;
+    for (u32 i = 0; i < rows; i++) count += (u32)targets[i] < n;
+    return count;
+}
+
+/* partial sums (double, one per piece), logits, targets, rows, width, rows per piece, smoothing (immediate) */
+KERNEL(token_loss) {
+    u32 rows = w[3].u, n = w[4].u, each = w[5].u;
+    const i32 *targets = ints(w[2]);
+    for (Range r = pieces(rows, each); take(t, &r);)
+        for (u32 start = r.start; start < r.end; start += each) {
+            f64 sum = 0;
+            for (u32 row = start; row < min_u32(start + each, r.end); row++) {
+                const f32 *z = floats(w[1]) + (size_t)row * n;
+                u32 id = (u32)targets[row];
+                if (id >= n) continue;
+                f32 top, log;
+                log_sum(z, n, &top, &log);
+                sum += (f64)log - (1 - (f64)w[6].f) * (f64)(z[id] - top);
+                if (w[6].f == 0) continue;
+                Wide all = {zero4(), zero4()};
+                for (u32 i = 0; i < n; i += 4)
+                    all = add_wide(all, first_lanes(sub4(load_some(z, i, n), splat(top)), n - i));
+                sum -= (f64)w[6].f * sum_wide(all) / n;
+            }
+            ((f64 *)(uintptr_t)w[0].u)[start / each] = sum;
+        }
+}
+
+/* loss, partial sums, targets, rows, width, rows per piece */
+KERNEL(token_loss_total) {
+    if (t->index) return;
+    u32 rows = w[3].u, each = w[5].u, count = counted(ints(w[2]), rows, w[4].u);
+    f64 s = 0;
+    for (u32 i = 0; i * each < rows; i++) s += ((const f64 *)(uintptr_t)w[1].u)[i];
+    *floats(w[0]) = count ? (f32)(s / count) : 0;
+}
+
+/* glogits, logits, targets, g (1), rows, width, rows per piece, smoothing (immediate) */
+KERNEL(token_loss_grad) {
+    u32 rows = w[4].u, n = w[5].u;
+    const i32 *targets = ints(w[2]);
+    f32 share = *floats(w[3]) / (f32)max_u32(1, counted(targets, rows, n));
+    v128 even = splat(w[7].f / (f32)n);
+    for (Range r = pieces(rows, w[6].u); take(t, &r);)
+        for (u32 row = r.start; row < r.end; row++) {
+            f32 *g = floats(w[0]) + (size_t)row * n;
+            const f32 *z = floats(w[1]) + (size_t)row * n;
+            u32 id = (u32)targets[row];
+            if (id >= n) {
+                memset(g, 0, (size_t)n * sizeof(f32));
+                continue;
+            }
+            f32 top, log;
+            log_sum(z, n, &top, &log);
+            for (u32 i = 0; i < n; i += 4) {
+                v128 p = exp4(sub4(sub4(load_some(z, i, n), splat(top)), splat(log)));
+                store_some(g, i, n, mul4(sub4(p, even), splat(share)));
+            }
+            g[id] -= (1 - w[7].f) * share;
+        }
+}

@@ -82,6 +82,32 @@ def trace_decoder(decoder: Decoder, steps: int, capacity: int, want: Want, *, fe
     return ops.program
 
 
+def trace_loss(decoder: Decoder, steps: int, *, smoothing: float = 0.0) -> Program:
+    """The program of the loss of one whole sequence, for `differentiate`.
+
+    Inputs: `ids` (T,) int64, `targets` (T,) int64, what should follow each token, or no id such as −100 where it does
+    not matter, and for a model with a table of positions `positions` (T,). State: the weights by their names. Output:
+    `loss`, a scalar, as `Ops.token_loss` has it. What the layers keep is a temporary of the sequence's length.
+    """
+    ops: Any = TracingOps(f"loss of {steps} tokens")
+    ids, targets = (ops.tensor(Abstract((steps,), IDS), "input", name) for name in ("ids", "targets"))
+    weights = {w.name: ops.tensor(Abstract(w.shape), "state", w.name) for w in decoder.weights()}
+
+    def empty(kept: Kept) -> Any:
+        rows = steps if kept.rows is None else kept.rows
+        return ops.zeros((rows, *kept.shape), like=np.zeros(1, kept.dtype))
+
+    cache = [{name: empty(kept) for name, kept in layer.items()} for layer in decoder.new_cache()]
+
+    def positions() -> Any:
+        return ops.tensor(Abstract((steps,), IDS), "input", "positions")
+
+    chunk = Chunk(ids, (Segment(steps, 0, cache),), True, positions)
+    logits = decoder.logits(ops, weights, decoder.trace(ops, weights, chunk))
+    ops.output("loss", ops.token_loss(logits, targets, smoothing))
+    return ops.program
+
+
 def kept_shape(kept: Kept, capacity: int) -> tuple[int, ...]:
     """The shape of what a layer keeps in a cache with room for `capacity` positions."""
     rows = capacity if kept.rows is None else kept.rows

@@ -1,5 +1,7 @@
 """Losses and their gradients: every loss is a mean over all n values of `y`, whatever its shape.
 
+Losses of tokens take ids in place of targets and are means over the rows that have one.
+
 `y` is the output, `t` the target of the same shape. The two losses on probabilities clamp them to [ε, 1 − ε], ε = 10⁻⁷;
 their gradients divide by the clamped probability but are not cut to zero beyond it, so that an output that is wrong and
 saturated still learns.
@@ -170,3 +172,51 @@ def loss(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
 def loss_grad(name: str, y: Array, target: Array, delta: float = 1.0) -> Array:
     """Its gradient with respect to `y`."""
     return LOSSES[name].gradient(y, target, delta)
+
+
+SMOOTHING = {"smoothing": {"minimum": 0, "below": 1}}
+
+
+def _counted(logits: Array, targets: Array) -> Array:
+    """Which rows have a target."""
+    return (targets >= 0) & (targets < logits.shape[1])
+
+
+def _token_loss_rule(
+    ops: Ops, mean: Tensor, gmean: Tensor, /, logits: Tensor, targets: Tensor, smoothing: float
+) -> Gradients:
+    return {"logits": ops.token_loss_grad(logits, targets, gmean, smoothing)}
+
+
+@kernel(
+    shapes=signature("logits T V, targets:int T", "", ranges=SMOOTHING, cost="64 T V + 1000"),
+    gradient=_token_loss_rule,
+)
+def token_loss(logits: Array, targets: Array, smoothing: float = 0.0) -> Array:
+    """Cross-entropy of tokens: the mean of `ln Σ_v e^z_v − (1 − ε) z_target − ε mean_v z_v` over rows z of the logits.
+
+    logits (T, V), targets (T,) integer ids → a scalar; ε is `smoothing` (Szegedy et al. 2016). A row whose target is no
+    id, such as −100, does not count; without any row that does the loss is 0.
+    """
+    rows = _counted(logits, targets)
+    z, ids = logits[rows], targets[rows]
+    if not len(ids):
+        return np.zeros((), logits.dtype)
+    z = z - z.max(axis=-1, keepdims=True)
+    losses = np.log(np.exp(z).sum(axis=-1)) - (1 - smoothing) * np.take_along_axis(z, ids[:, None], axis=-1)[:, 0]
+    if smoothing:
+        losses -= smoothing * z.mean(axis=-1)
+    return np.asarray(losses.mean(dtype=np.float64), logits.dtype)
+
+
+@kernel(shapes=signature("logits T V, targets:int T, g", "logits", ranges=SMOOTHING, cost="64 T V + 1000"))
+def token_loss_grad(logits: Array, targets: Array, g: Array, smoothing: float = 0.0) -> Array:
+    """Its gradient times the scalar g, in the rows that count: `g (softmax(z) − (1 − ε) [v = target] − ε / V) / n`."""
+    rows = _counted(logits, targets)
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    e /= e.sum(axis=-1, keepdims=True)
+    e -= e.dtype.type(smoothing / logits.shape[1])
+    e[rows, targets[rows]] -= e.dtype.type(1 - smoothing)
+    e *= g / e.dtype.type(max(1, np.count_nonzero(rows)))
+    e[~rows] = 0
+    return e

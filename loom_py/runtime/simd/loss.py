@@ -33,3 +33,23 @@ def loss_grad(e: Encoder, d: Dispatch) -> None:
     rows = e.size(y) // width
     share = e.f32(1 / e.size(y))
     e.emit("loss_grad", e.at(d.outputs[0]), e.at(y), e.at(target), rows, width, which, delta, share)
+
+
+@encodes("token_loss")
+def token_loss(e: Encoder, d: Dispatch) -> None:
+    """Sum runs of rows, then their sums."""
+    logits, targets = d.arguments["logits"], d.arguments["targets"]
+    rows, width = e.shape(logits)
+    each = max(1, CHUNK // width)
+    sums = e.scratch(8 * -(-rows // each))
+    smoothing = e.f32(d.arguments.get("smoothing", 0.0))
+    e.emit("token_loss", sums, e.at(logits), e.at(targets), rows, width, each, smoothing)
+    e.emit("token_loss_total", e.at(d.outputs[0]), sums, e.at(targets), rows, width, each)
+
+
+@encodes("token_loss_grad")
+def token_loss_grad(e: Encoder, d: Dispatch) -> None:
+    logits, targets, g = (e.at(d.arguments[name]) for name in ("logits", "targets", "g"))
+    rows, width = e.shape(d.arguments["logits"])
+    smoothing = e.f32(d.arguments.get("smoothing", 0.0))
+    e.emit("token_loss_grad", e.at(d.outputs[0]), logits, targets, g, rows, width, max(1, CHUNK // width), smoothing)

@@ -43,3 +43,28 @@ def loss_grad(n: Numbers) -> Cases:
     for name in LOSSES:
         for shape in SHAPES[name.startswith("cross_entropy") :]:
             yield f"{name}-{size(*shape)}", {"name": name, **outputs(n, name, shape), "delta": 0.7}
+
+
+TOKENS = [(1, 1), (1, 2), (3, 5), (70, 10), (37, 1001), (2, 5003)]
+
+
+def token_targets(n: Numbers) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Some rows without a target, also all of them."""
+    for i, (rows, width) in enumerate(TOKENS):
+        targets = n.integers(width, rows)
+        targets[1::3] = (-100, width)[i % 2]
+        operands = {"logits": n.normal(rows, width, scale=3) + np.float32(50 * (i % 2)), "targets": targets}
+        yield size(rows, width), operands
+        yield f"{size(rows, width)}-smooth", {**operands, "smoothing": 0.1}
+    yield "none", {"logits": n.normal(3, 4), "targets": np.full(3, -100)}
+
+
+@cases("token_loss")
+def token_loss(n: Numbers) -> Cases:
+    yield from token_targets(n)
+
+
+@cases("token_loss_grad")
+def token_loss_grad(n: Numbers) -> Cases:
+    for label, operands in token_targets(n):
+        yield label, {**operands, "g": np.asarray(n.normal())}

@@ -1,0 +1,65 @@
+"""Gradients of whole decoders against torch's: the norm of every parameter's, and the loss."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loom_py.models.trace import trace_loss
+from loom_py.runtime.binding import refusal
+from loom_py.runtime.replay import replay
+from loom_py.runtime.simd import KERNELS, SimdDevice
+from loom_py.runtime.transforms import differentiate, fuse
+
+from ..report import row
+from .families import FOLDER, Case
+
+FAMILIES = sorted(path.parent.name for path in FOLDER.glob("*/gradients.json"))
+OTHER_NAMES = {("gpt-neox", "lm_head.weight"): "embed_out.weight"}
+TABLE = "gradients of decoders: worst relative error of a parameter's norm, and of the loss"
+
+
+class Reference:
+    """A family's model, its program, and what torch has."""
+
+    def __init__(self, name: str) -> None:
+        self.case = Case(name)
+        self.decoder, self.weights = self.case.decoder(), self.case.weights()
+        self.expected = json.loads((self.case.folder / "gradients.json").read_text())
+        ids = np.array(self.case.ids[1])
+        self.program = differentiate(trace_loss(self.decoder, len(ids)), "loss", self.weights)
+        self.inputs: dict[str, Any] = {"ids": ids, "targets": np.append(ids[1:], -100)}
+        if "positions" in self.program.inputs:
+            self.inputs["positions"] = np.arange(len(ids))
+
+    def check(self, outputs: dict[str, Any], device: str) -> None:
+        loss = abs(float(outputs["loss"]) / self.expected["loss"] - 1)
+        errors: dict[str, float] = {}
+        for torch_name, norm in self.expected["norms"].items():
+            name = OTHER_NAMES.get((self.case.name, torch_name), str(torch_name))
+            errors[name] = abs(float(np.linalg.norm(outputs[f"gradient.{name}"])) / norm - 1)
+        worst = max(errors, key=lambda name: errors[name])
+        row(TABLE, f"{self.case.name:<16}{device:<8}{errors[worst]:.1e}  {loss:.1e}")
+        assert len(errors) == len(self.expected["norms"])
+        assert loss < 1e-5
+        assert errors[worst] < 1e-4, worst
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_numpy(name: str) -> None:
+    reference = Reference(name)
+    reference.check(replay(reference.program, reference.inputs, reference.weights), "numpy")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_simd(name: str) -> None:
+    reference = Reference(name)
+    assert refusal(reference.program, KERNELS) is None
+    device = SimdDevice(relaxed=True)
+    tensors = {name: device.upload(a) for name, a in reference.weights.items()}
+    executable = device.compile(fuse(reference.program), tensors)
+    reference.check(executable.run(reference.inputs), "simd")
+    device.close()
