@@ -65,11 +65,10 @@ def _attention_rule(
     window: int,
     cap: float,
 ) -> Gradients:
-    """Of a whole sequence that fills its cache: `attend_grad`, with the probabilities computed again."""
-    if type(position) is not int or position or q.shape[0] != keys.shape[0]:
-        raise no_gradient("attention", "unless the queries are the whole sequence and the cache has their length")
-    if window or cap:
-        raise no_gradient("attention", "with a window or a cap")
+    """Of a whole sequence without a window or a cap `attend_grad`, products of matrices, with probabilities anew."""
+    if window or cap or type(position) is not int or position or q.shape[0] != keys.shape[0]:
+        gq, gk, gv = ops.attention_grad(q, keys, values, gy, position, window=window, cap=cap)
+        return {"q": gq, "keys": gk, "values": gv}
     whole_q, k, v, g = (ops.reshape(x, (1, *x.shape)) for x in (q, keys, values, gy))
     _, probabilities = ops.attend(whole_q, k, v, causal=True)
     gq, gk, gv = ops.attend_grad(whole_q, k, v, probabilities, g)
@@ -101,6 +100,44 @@ def attention(q: Array, keys: Array, values: Array, position: int, *, window: in
     start = max(0, position + 1 - window) if window else 0
     k, v = keys[start:length].transpose(1, 2, 0), values[start:length].transpose(1, 0, 2)
     return _ungrouped(_probabilities(_grouped(q, keys.shape[1]), k, steps, True, window, cap) @ v, steps)
+
+
+def _cached_gradients(q: Array, keys: Array, position: int, **_: object) -> tuple[Abstract, ...]:
+    _cached(q, keys, position)
+    return alike(q), alike(keys), alike(keys)
+
+
+@kernel(
+    shapes=signature(
+        "q T H D, keys C K D, values C K D, gy T H D",
+        rule=_cached_gradients,
+        ranges={"window": {"minimum": 0, "maximum": 2**31 - 1}, "cap": {"minimum": 0}},
+        cost="5 T H C D + 128 T H C",
+    ),
+    dynamic=("position",),
+)
+def attention_grad(
+    q: Array, keys: Array, values: Array, gy: Array, position: int, *, window: int = 0, cap: float = 0.0
+) -> tuple[Array, Array, Array]:
+    """→ (gq, gkeys, gvalues) of `attention`, with scores and probabilities p computed again.
+
+    gvalues = pᵀ gy; gs = softmax′(gy vᵀ), with a cap times 1 − (s / cap)² for capped scores s; gq = gs k / √D;
+    gkeys = gsᵀ q / √D, both summed over a group. Rows of the cache that no query sees have 0.
+    """
+    steps, kv, scale = q.shape[0], keys.shape[1], q.dtype.type(q.shape[-1] ** -0.5)
+    length = position + steps
+    start = max(0, position + 1 - window) if window else 0
+    k, v = keys[start:length].transpose(1, 0, 2), values[start:length].transpose(1, 0, 2)  # (kv, L, D)
+    qg, gg = _grouped(q, kv), _grouped(gy, kv)
+    p = _probabilities(qg, k.swapaxes(-1, -2), steps, True, window, cap)
+    gs = softmax_grad(p, gg @ v.swapaxes(-1, -2))
+    if cap:
+        gs *= 1 - np.tanh((qg * scale) @ k.swapaxes(-1, -2) / q.dtype.type(cap)) ** 2
+    gs *= scale
+    gkeys, gvalues = np.zeros_like(keys), np.zeros_like(values)
+    gkeys[start:length] = (gs.swapaxes(-1, -2) @ qg).transpose(1, 0, 2)
+    gvalues[start:length] = (p.swapaxes(-1, -2) @ gg).transpose(1, 0, 2)
+    return _ungrouped(gs @ k, steps), gkeys, gvalues
 
 
 def _spanned(q: Array, keys: Array, spans: Array, **_: object) -> Abstract:

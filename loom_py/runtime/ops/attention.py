@@ -14,6 +14,14 @@ class AttentionOps:
         """
         raise NotImplementedError
 
+    def attention_grad(
+        self, q: Tensor, keys: Tensor, values: Tensor, gy: Tensor, position: int, *, window: int = 0, cap: float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """→ (gq, gkeys, gvalues) of `attention`, with scores and probabilities p computed again. *Dynamic*:
+        `position`.
+        """
+        raise NotImplementedError
+
     def span_attention(self, q: Tensor, keys: Tensor, values: Tensor, spans: Tensor) -> Tensor:
         """`softmax(q kᵀ / √D) v` within spans: q (T, heads, D), keys, values (T, kv, D), spans (T, 2) integers →
         like q.

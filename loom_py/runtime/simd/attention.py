@@ -31,6 +31,18 @@ def attention(e: Encoder, d: Dispatch) -> None:
         e.emit("attention", y, *operands)
 
 
+@encodes("attention_grad")
+def attention_grad(e: Encoder, d: Dispatch) -> None:
+    a = d.arguments
+    steps, heads, size = e.shape(a["q"])
+    capacity, kv, _ = e.shape(a["keys"])
+    if 3 * (capacity + 4) > SCRATCH_FLOATS:
+        raise DeviceError(f"a cache of {capacity} rows is too long", where="simd", remedy="Run it on NumPy.")
+    operands = [e.at(a[name]) for name in ("q", "keys", "values", "gy")]
+    sizes = steps, heads, kv, size, capacity, a.get("window", 0), e.f32(a.get("cap", 0.0))
+    e.emit("attention_grad", *map(e.at, d.outputs), *operands, e.slot(a["position"]), *sizes)
+
+
 @encodes("span_attention")
 def span_attention(e: Encoder, d: Dispatch) -> None:
     a = d.arguments

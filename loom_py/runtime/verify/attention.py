@@ -29,6 +29,22 @@ def attention(n: Numbers) -> Cases:
         yield f"{label}-window-cap", {**operands, "window": 7, "cap": 20.0}
 
 
+@cases("attention_grad")
+def attention_grad(n: Numbers) -> Cases:
+    for rows, steps, heads, kv, width, position in [
+        *((1, 1, 1, 1, 2, 0), (9, 1, 4, 2, 8, 6), (9, 3, 2, 2, 6, 6), (9, 9, 3, 1, 7, 0)),
+        *((300, 40, 6, 2, 64, 250), (70, 70, 4, 4, 33, 0)),
+    ]:
+        cache = {"keys": n.normal(rows, kv, width), "values": n.normal(rows, kv, width)}
+        label = f"{size(rows, steps, heads, kv, width)}-{position}"
+        operands = {"q": n.normal(steps, heads, width), **cache, "gy": n.normal(steps, heads, width)}
+        operands["position"] = position
+        yield label, operands
+        yield f"{label}-window", {**operands, "window": 7}
+        yield f"{label}-cap", {**operands, "cap": 1.5}
+        yield f"{label}-window-cap", {**operands, "window": 64, "cap": 20.0}
+
+
 @cases("span_attention")
 def span_attention(n: Numbers) -> Cases:
     for lengths, heads, kv, width in [
