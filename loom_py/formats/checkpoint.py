@@ -15,6 +15,7 @@ from .dtypes import STORAGE
 from .quant import can_widen, readable_types, widen
 from .source import Source
 
+ALL = slice(None)
 CHUNK_BYTES = 1 << 20  # stored bytes widened at a time, which keeps temporaries at a few megabytes
 
 
@@ -61,7 +62,7 @@ class Checkpoint(Protocol):
 
     def raw(self, name: str) -> memoryview: ...
 
-    def raw_rows(self, name: str) -> NDArray[np.uint8]: ...
+    def raw_rows(self, name: str, rows: slice = ALL) -> NDArray[np.uint8]: ...
 
     def view(self, name: str) -> NDArray[Any]: ...
 
@@ -94,14 +95,14 @@ class TensorStore:
         info, source = self.locate(name)
         return source.read(info.offset, info.nbytes)
 
-    def raw_rows(self, name: str) -> NDArray[np.uint8]:
-        """The bytes as stored, as uint8 (rows, bytes of a row); a tensor without axes is one row."""
-        info = self.info(name)
-        data = np.frombuffer(self.raw(name), np.uint8)
-        rows = math.prod(info.shape[:-1])
+    def raw_rows(self, name: str, rows: slice = ALL) -> NDArray[np.uint8]:
+        """The bytes of consecutive rows as stored: uint8 (rows, bytes of a row); a tensor without axes is one row."""
+        info, source = self.locate(name)
         kind = STORAGE[info.dtype]
         width = info.shape[-1] // kind.block * kind.size if info.shape else kind.size
-        return data.reshape(rows, width)
+        first, last, _ = rows.indices(math.prod(info.shape[:-1]))
+        count = max(last - first, 0)
+        return np.frombuffer(source.read(info.offset + first * width, count * width), np.uint8).reshape(count, width)
 
     def view(self, name: str) -> NDArray[Any]:
         """A read-only array over the stored bytes (BF16 as uint16, F8 as uint8), without a copy if possible.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import ModelError
-from .checkpoint import Checkpoint, TensorInfo
+from .checkpoint import ALL, Checkpoint, TensorInfo
 
 SCALED = ("F8_E4M3", "F8_E5M2", "I8")
 """Storages of which a matrix may have a scale."""
@@ -54,8 +54,8 @@ class ScaledCheckpoint:
     def raw(self, name: str) -> memoryview:
         return self.checkpoint.raw(name)
 
-    def raw_rows(self, name: str) -> NDArray[np.uint8]:
-        return self.checkpoint.raw_rows(name)
+    def raw_rows(self, name: str, rows: slice = ALL) -> NDArray[np.uint8]:
+        return self.checkpoint.raw_rows(name, rows)
 
     def view(self, name: str) -> NDArray[Any]:
         return self.checkpoint.view(name)

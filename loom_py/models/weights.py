@@ -37,6 +37,12 @@ class _Stored:
     transposed: bool
     offset: float
 
+    @property
+    def in_file_order(self) -> bool:
+        """Whether the rows of a matrix come from the file as they lie there."""
+        rows = prod(self.infos[0].shape[:-1])
+        return len(self.infos) == 1 and self.order is None and not self.transposed and rows == self.shape[0]
+
 
 class CheckpointWeights:
     """The weights that a model needs, in a checkpoint that has them all.
@@ -96,6 +102,10 @@ class CheckpointWeights:
         """The tensors that hold a weight, mostly one."""
         return self._stored[name].infos
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of a weight, as the model has it."""
+        return self._stored[name].shape
+
     @property
     def nbytes(self) -> int:
         """Bytes of all of them in the file."""
@@ -148,6 +158,8 @@ class CheckpointWeights:
         storage, kinds = self.device_storage(name), [info.dtype for info in stored.infos]
         if len(stored.shape) != 2 or (storage in ("F32", "F16") and {*kinds} != {storage}):
             return StoredWeight(_upload(device, self.numbers(name), len(stored.shape), storage == "F16"))
+        if stored.in_file_order:
+            return StoredWeight(device.upload_stored(_RowsInFile(self, name, storage), storage, stored.shape))
         raw = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
         parts = [part if kind == storage else requantise(part, kind) for part, kind in zip(raw, kinds, strict=True)]
         rows = _joined(parts)
@@ -160,10 +172,36 @@ class CheckpointWeights:
             rows = _ordered(stored, rows)
         return StoredWeight(device.upload_stored(rows, storage, stored.shape))
 
+    def stored_rows(self, name: str, storage: str, rows: slice) -> NDArray[np.uint8]:
+        """Some rows of a matrix as a device gets them, in the file's order. Raises `ModelError` for NaN or infinity."""
+        info = self._stored[name].infos[0]
+        raw = self.checkpoint.raw_rows(info.name, rows)
+        part = raw if info.dtype == storage else requantise(raw, info.dtype)
+        if not finite_rows(part, storage):
+            raise self._not_finite(name)
+        return part
+
     def _not_finite(self, name: str) -> ModelError:
         info = self.infos(name)[0]
         where = f"{self.checkpoint.name} at byte {info.offset}"
         return ModelError(f"the weight {info.name} holds NaN or infinity", where=where)
+
+
+@dataclass(frozen=True)
+class _RowsInFile:
+    """A weight's `StoredRows`, read when a device asks for them, so that Python's heap never holds a whole matrix."""
+
+    weights: CheckpointWeights
+    name: str
+    storage: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        (rows, elements), kind = self.weights.shape(self.name), STORAGE[self.storage]
+        return rows, elements // kind.block * kind.size
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.uint8]:
+        return self.weights.stored_rows(self.name, self.storage, rows)
 
 
 def has_weight(checkpoint: Checkpoint, weight: Weight, layout: Layout) -> bool:

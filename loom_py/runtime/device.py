@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping, MutableMapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .pending import Pending, Waiting
 from .program import Program
+from .stored import StoredRows
 from .tensor import Array, DeviceTensor, Values
 
 __all__ = ["Activations", "Device", "DeviceTensor", "Executable", "Facts", "Values", "release"]
@@ -114,12 +114,14 @@ class Device(Protocol):
         """A copy of an array in device memory: floats as float32, integers as int32."""
         ...
 
-    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+    def upload_stored(self, rows: StoredRows, storage: str, shape: tuple[int, ...]) -> DeviceTensor:
         """A matrix of weights, stored as in a file. Raises `DeviceError` for a storage that the device lacks.
+
+        What `rows` raise passes through; nothing stays on the device then.
 
         **Arguments:**
 
-        - `rows`: (rows, bytes of a row).
+        - `rows`: (rows, bytes of a row), read once from first to last, in parts if the device can.
         - `storage`: `F32`, `F16`, `BF16`, `Q8_0`, `Q4_0` or `Q4_1`.
         - `shape`: (rows, elements of a row).
         """

@@ -1,12 +1,27 @@
-"""Weights that live on a device only; tracing needs only their shapes."""
+"""Weights as files store them: on their way to a device, and there, where tracing needs only their shapes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .tensor import DeviceTensor
+
+
+class StoredRows(Protocol):
+    """Rows of a matrix as a file stores them: an array of bytes, or what reads rows of it when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, bytes of a row)."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.uint8]:
+        """Consecutive rows. Raises a `LoomError` for those that cannot be read."""
+        ...
 
 
 @dataclass(frozen=True)

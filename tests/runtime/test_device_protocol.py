@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from loom_py import build_network_from_json
 from loom_py.errors import DeviceLost, InputError
@@ -23,6 +23,7 @@ from loom_py.runtime.kernel import KERNELS
 from loom_py.runtime.pending import Done, Waiting, finished
 from loom_py.runtime.program import Program
 from loom_py.runtime.replay import replay
+from loom_py.runtime.stored import StoredRows
 from loom_py.runtime.tensor import Array, DeviceTensor, Values, fitting, narrowed
 
 from ..formats.conftest import tiny  # noqa: F401 (a fixture)
@@ -65,9 +66,9 @@ class ArrayDevice:
         self.arrays[self._next], self._written[self._next] = values.copy(), values.copy()
         return DeviceTensor(self._next, values.shape, values.dtype.name)
 
-    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+    def upload_stored(self, rows: StoredRows, storage: str, shape: tuple[int, ...]) -> DeviceTensor:
         kind, values = STORAGE[storage], np.empty(shape, np.float32)
-        widen(np.ascontiguousarray(rows).reshape(-1, kind.size), storage, values.reshape(-1, kind.block))
+        widen(np.ascontiguousarray(rows[:]).reshape(-1, kind.size), storage, values.reshape(-1, kind.block))
         return self.upload(values)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:

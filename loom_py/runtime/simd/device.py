@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from math import prod
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import DeviceError, InputError
 from ..binding import refusal, require_support
 from ..device import Activations, Facts
 from ..pending import Done, Waiting
 from ..program import Program
+from ..stored import StoredRows
 from ..tensor import Array, DeviceTensor, Values, fitting, narrowed
 from .digits import Form, choose
 from .encode import KERNELS
@@ -78,25 +79,26 @@ class SimdDevice:
         values = narrowed(array, DTYPES)
         return DeviceTensor(self.memory.store(values), values.shape, values.dtype.name)
 
-    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+    def upload_stored(self, rows: StoredRows, storage: str, shape: tuple[int, ...]) -> DeviceTensor:
         """See `Device`. Block storages are rearranged for the kernels (`simd/linear.h`)."""
         if storage not in STORAGES:
             raise DeviceError(f"weights stored as {storage} are not supported", where="simd")
-        if storage not in BLOCKS:
-            return DeviceTensor(self.memory.store(np.ascontiguousarray(rows)), shape, storage)
-        count, k = shape
-        address = self.memory.allocate(-(-count // GROUP) * (k // BLOCK) * BLOCKS[storage])
-        step = max(GROUP, STAGING_BYTES // max(rows.shape[1], 1) // GROUP * GROUP)
-        try:
-            staging = self.memory.allocate(min(step, count) * rows.shape[1])
-        except DeviceError:
-            self.memory.free(address)
-            raise
-        for first in range(0, count, step):
-            part = np.ascontiguousarray(rows[first : first + step])
-            self.host.write(staging, part)
-            self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
-        self.memory.free(staging)
+        (count, width), k = rows.shape, shape[1]
+        blocks = BLOCKS.get(storage)
+        step = max(GROUP, STAGING_BYTES // max(width, 1) // GROUP * GROUP)
+        with ExitStack() as on_error, ExitStack() as at_end:
+            address = self.memory.allocate(-(-count // GROUP) * (k // BLOCK) * blocks if blocks else count * width)
+            on_error.callback(self.memory.free, address)
+            staging = 0
+            if blocks:
+                staging = self.memory.allocate(min(step, count) * width)
+                at_end.callback(self.memory.free, staging)
+            for first in range(0, count, step):
+                part = np.ascontiguousarray(rows[first : first + step])
+                self.host.write(staging if blocks else address + first * width, part)
+                if blocks:
+                    self.host.call("repack", address, staging, STORAGES[storage], first, len(part), k)
+            on_error.pop_all()
         return DeviceTensor(address, shape, storage)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceTensor:

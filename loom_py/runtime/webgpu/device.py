@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping, Sequence
 from math import prod
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...errors import DeviceLost, InputError
 from ..binding import refusal, require_support
 from ..device import Activations, Facts
 from ..pending import Waiting
 from ..program import Program
+from ..stored import StoredRows
 from ..tensor import Array, DeviceTensor, fitting, narrowed
 from .encode import KERNELS
 from .executable import WebGPUExecutable
@@ -55,9 +53,9 @@ class WebGPUDevice:
         values = narrowed(array, DTYPES)
         return DeviceTensor(place(self.host, values).buffer, values.shape, values.dtype.name)
 
-    def upload_stored(self, rows: NDArray[np.uint8], storage: str, shape: tuple[int, ...]) -> DeviceTensor:
+    def upload_stored(self, rows: StoredRows, storage: str, shape: tuple[int, ...]) -> DeviceTensor:
         """See `Device`. The bytes are rearranged as `storage.py` describes, without loss or growth."""
-        words, storage = rearranged(rows, storage, shape)
+        words, storage = rearranged(rows[:], storage, shape)
         return DeviceTensor(place(self.host, words).buffer, shape, storage)
 
     def copy(self, source: DeviceTensor, target: DeviceTensor) -> None:
