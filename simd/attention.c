@@ -359,18 +359,17 @@ KERNEL(attention) {
         }
 }
 
-/* Where a piece of work that would begin at `row` begins: a span of at most ROWS rows belongs to the piece before it as a whole. */
-static u32 border(const Attention *a, const i32 *spans, u32 row) {
-    u32 rows = a->tokens * a->group;
-    if (row == 0 || row >= rows) return min_u32(row, rows);
-#define SPAN_OF(r) (spans + 2 * ((r) / a->group))
-#define AS_BEFORE(r) (SPAN_OF(r)[0] == SPAN_OF((r) - 1)[0] && SPAN_OF(r)[1] == SPAN_OF((r) - 1)[1])
+/* Whether a row sees what the row before it sees. */
+static inline int as_before(const i32 *spans, u32 row, u32 group) {
+    const i32 *span = spans + 2 * (row / group), *before = spans + 2 * ((row - 1) / group);
+    return span[0] == before[0] && span[1] == before[1];
+}
+/* Where a piece of work that would begin at `row` begins: a span of at most ROWS rows belongs to the piece before as a whole. */
+static u32 border(const i32 *spans, u32 row, u32 rows, u32 group) {
     u32 start = row, end = row;
-    while (end < rows && end - row < ROWS && AS_BEFORE(end)) end++;
-    while (start > 0 && row - start < ROWS && AS_BEFORE(start)) start--;
-    return end - start <= ROWS ? end : row;
-#undef AS_BEFORE
-#undef SPAN_OF
+    while (end < rows && end - row < ROWS && end && as_before(spans, end, group)) end++;
+    while (start && start < rows && row - start < ROWS && as_before(spans, start, group)) start--;
+    return min_u32(rows, end - start <= ROWS ? end : row);
 }
 
 /* y, q, keys, values, spans (T, 2) int32, T, heads, kv, D: row t sees the rows spans[t, 0] … spans[t, 1] − 1, or none. Tiles
@@ -383,8 +382,8 @@ KERNEL(span_attention) {
     u32 rows = a.tokens * a.group, chunks = (rows + ROWS - 1) / ROWS;
     for (Range r = pieces(chunks * a.kv, 1); take(t, &r);)
         for (u32 i = r.start; i < r.end; i++) {
-            u32 chunk = i / a.kv, first = border(&a, spans, chunk * ROWS), end = border(&a, spans, (chunk + 1) * ROWS);
-            u32 from[ROWS], until[ROWS];
+            u32 start = i / a.kv * ROWS, from[ROWS], until[ROWS];
+            u32 first = border(spans, start, rows, a.group), end = border(spans, start + ROWS, rows, a.group);
             while (first < end) {
                 u32 count = 0, most = min_u32(ROWS, end - first);
                 for (; count < most; count++) {
