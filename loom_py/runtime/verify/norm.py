@@ -11,13 +11,16 @@ from .cases import Numbers, cases, size
 
 Cases = Iterator[tuple[str, dict[str, Any]]]
 
-NORMS = [(1, 1), (1, 16), (3, 5), (2, 3, 33), (70, 12), (5, 1030)]
+NORMS = [(1, 1), (1, 16), (3, 5), (2, 3, 33), (70, 12), (5, 1030), (1500, 40)]
+LARGE = 1e28
+"""Squares of such numbers are no float32."""
 
 
 @cases("rms_norm")
 def rms_norm(n: Numbers) -> Cases:
     for shape in NORMS:
         yield size(*shape), {"x": n.normal(*shape), "gamma": n.normal(shape[-1]), "eps": 1e-5}
+    yield "large", {"x": n.normal(4, 150, scale=LARGE), "gamma": n.normal(150), "eps": 1e-5}
 
 
 @cases("rms_norm_grad")
@@ -25,6 +28,7 @@ def rms_norm_grad(n: Numbers) -> Cases:
     for shape in NORMS:
         operands = {"x": n.normal(*shape), "gamma": n.normal(shape[-1]), "eps": 1e-2, "gy": n.normal(*shape)}
         yield size(*shape), operands
+    yield "large", {"x": n.normal(4, 150, scale=LARGE), "gamma": n.normal(150), "eps": 1e-2, "gy": n.normal(4, 150)}
 
 
 @cases("layer_norm")
@@ -32,6 +36,8 @@ def layer_norm(n: Numbers) -> Cases:
     for shape in NORMS[1:]:
         x = n.normal(*shape) + np.float32(2)
         yield size(*shape), {"x": x, "gamma": n.normal(shape[-1]), "beta": n.normal(shape[-1]), "eps": 1e-5}
+    operands = {"x": n.normal(4, 150, scale=LARGE), "gamma": n.normal(150), "beta": n.normal(150), "eps": 1e-5}
+    yield "large", operands
 
 
 @cases("layer_norm_grad")
@@ -39,3 +45,4 @@ def layer_norm_grad(n: Numbers) -> Cases:
     for shape in NORMS[1:]:
         x = n.normal(*shape) + np.float32(2)
         yield size(*shape), {"x": x, "gamma": n.normal(shape[-1]), "eps": 1e-2, "gy": n.normal(*shape)}
+    yield "large", {"x": n.normal(4, 150, scale=LARGE), "gamma": n.normal(150), "eps": 1e-2, "gy": n.normal(4, 150)}
