@@ -4,7 +4,7 @@
 
 struct P {
     n: u32, learning_rate: u32, momentum: f32, fresh: f32, nesterov: u32,
-    beta1: f32, beta2: f32, correction1: u32, correction2: u32, epsilon: f32, weight_decay: f32, alpha: f32,
+    beta1: f32, beta2: f32, fresh1: f32, fresh2: f32, correction1: u32, correction2: u32, epsilon: f32, weight_decay: f32, alpha: f32,
 }
 @group(0) @binding(0) var<uniform> p: P;
 @group(0) @binding(1) var<storage, read> dynamics: array<vec2<u32>>;
@@ -34,26 +34,27 @@ fn sgd_momentum_step(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_
     }
 }
 
-// The corrections are 1 / (1 - beta^step).
+// The corrections are 1 / (1 - beta^step), fresh1 and fresh2 are 1 - beta.
 @compute @workgroup_size(256)
 fn adamw_step(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let rate = number(p.learning_rate);
     let correction1 = number(p.correction1);
     let correction2 = number(p.correction2);
     for (var i = id.x; i < p.n; i += groups.x * 256u) {
-        let first = p.beta1 * m[i] + (1.0 - p.beta1) * g[i];
-        let second = p.beta2 * v[i] + (1.0 - p.beta2) * g[i] * g[i];
+        let first = p.beta1 * m[i] + p.fresh1 * g[i];
+        let second = p.beta2 * v[i] + p.fresh2 * g[i] * g[i];
         m[i] = first;
         v[i] = second;
         w[i] -= rate * (first * correction1 / (sqrt(second * correction2) + p.epsilon) + p.weight_decay * w[i]);
     }
 }
 
+// fresh = 1 - alpha
 @compute @workgroup_size(256)
 fn rmsprop_step(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let rate = number(p.learning_rate);
     for (var i = id.x; i < p.n; i += groups.x * 256u) {
-        let second = p.alpha * v[i] + (1.0 - p.alpha) * g[i] * g[i];
+        let second = p.alpha * v[i] + p.fresh * g[i] * g[i];
         v[i] = second;
         w[i] -= rate * g[i] / sqrt(second + p.epsilon);
     }
@@ -63,7 +64,7 @@ fn rmsprop_step(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
 fn rmsprop_step_and_buffer(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let rate = number(p.learning_rate);
     for (var i = id.x; i < p.n; i += groups.x * 256u) {
-        let second = p.alpha * v[i] + (1.0 - p.alpha) * g[i] * g[i];
+        let second = p.alpha * v[i] + p.fresh * g[i] * g[i];
         v[i] = second;
         let change = p.momentum * buffer[i] + g[i] / sqrt(second + p.epsilon);
         buffer[i] = change;

@@ -131,6 +131,8 @@ def sgd_momentum_step(
 @update(
     dynamic=("learning_rate", "step"),
     derived={
+        "fresh1": lambda beta1: 1 - beta1,
+        "fresh2": lambda beta2: 1 - beta2,
         "correction1": lambda step, beta1: 1 / (1 - beta1**step),
         "correction2": lambda step, beta2: 1 / (1 - beta2**step),
     },
@@ -168,7 +170,7 @@ def adamw_step(
     w -= change
 
 
-@update(dynamic=("learning_rate",))
+@update(dynamic=("learning_rate",), derived={"fresh": lambda alpha: 1 - alpha})
 def rmsprop_step(
     w: Array,
     g: Array,

@@ -54,6 +54,9 @@ def adamw_step(n: Numbers) -> Cases:
         tensors = {"w": n.normal(*shape), "g": n.normal(*shape), "m": n.normal(*shape), "v": n.positive(*shape)}
         numbers = {"learning_rate": 0.01, "step": step, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
         yield size(*shape), {**tensors, **numbers, "weight_decay": decay}
+    start = {"w": n.normal(40), "g": n.normal(40), "m": np.zeros(40, np.float32), "v": np.zeros(40, np.float32)}
+    numbers = {"learning_rate": 0.01, "step": 1, "beta1": 0.99, "beta2": 0.9999, "epsilon": 1e-8, "weight_decay": 0.0}
+    yield "start", {**start, **numbers}
 
 
 @cases("rmsprop_step")
@@ -64,3 +67,5 @@ def rmsprop_step(n: Numbers) -> Cases:
             tensors["buffer"] = n.normal(*shape) if momentum else None
             numbers = {"learning_rate": 0.01, "alpha": 0.9, "epsilon": 1e-6, "momentum": momentum}
             yield f"{size(*shape)}{'-momentum' * bool(momentum)}", {**tensors, **numbers}
+    start = {"w": n.normal(40), "g": n.normal(40), "v": np.zeros(40, np.float32), "buffer": None}
+    yield "start", {**start, "learning_rate": 0.01, "alpha": 0.9999, "epsilon": 1e-6, "momentum": 0.0}
