@@ -58,7 +58,7 @@ fn slope(i: u32) -> f32 {
 @compute @workgroup_size(128)
 fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x * p.width;
-    var peak = -3.4e38;
+    var peak = LOWEST;
     for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, y[row + i]); }
     peak = largest(peak, lane);
     var sum = 0.0;

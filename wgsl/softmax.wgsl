@@ -10,7 +10,7 @@ struct P { width: u32, temperature: f32 }
 @compute @workgroup_size(128)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x * p.width;
-    var peak = -3.4e38;
+    var peak = LOWEST;
     for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, x[row + i]); }
     peak = largest(peak, lane);
     var sum = 0.0;
@@ -23,7 +23,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
 @compute @workgroup_size(128)
 fn temper(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x * p.width;
-    var peak = -3.4e38;
+    var peak = LOWEST;
     for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, x[row + i]); }
     peak = largest(peak, lane);
     for (var i = lane; i < p.width; i += GROUP) { out[row + i] = max((x[row + i] - peak) / p.temperature, -3e38); }

@@ -69,7 +69,10 @@ def span_attention(n: Numbers) -> Cases:
         yield f"{label}-near", {**operands, "spans": near}
 
 
-ATTENTIONS = [(1, 1, 1, 1, 2), (2, 3, 2, 2, 2), (2, 5, 4, 2, 6), (1, 33, 3, 1, 16), (3, 20, 6, 3, 64)]
+ATTENTIONS = [
+    *((1, 1, 1, 1, 2), (2, 3, 2, 2, 2), (2, 5, 4, 2, 6), (1, 33, 3, 1, 16), (3, 20, 6, 3, 64)),
+    *((2, 150, 4, 2, 33), (1, 70, 1, 1, 130)),
+]
 """Batch, steps, heads, key–value heads, width."""
 
 

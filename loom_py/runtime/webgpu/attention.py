@@ -1,18 +1,22 @@
-"""Dispatches of `wgsl/attention.wgsl`."""
+"""Dispatches of `wgsl/attention.wgsl`, `attention_product.wgsl` and `attention_rows.wgsl`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import DeviceError
 from ..program import Dispatch
 from .encode import Encoder, encodes
+from .matmul import TILE
 
 LARGEST_HEAD = 256
 WANTED_GROUPS = 128
 """Fewer workgroups than this, and a cache is processed in pieces."""
 PIECE = 64
 """Fewest positions of a piece."""
+SCRATCH = 2**24
+"""About how many gradients of scores `attend_grad` has at once: so many sequences at a time."""
 
 
 @encodes("attention")
@@ -49,3 +53,109 @@ def span_attention(e: Encoder, d: Dispatch) -> None:
 def _require_narrow(size: int) -> None:
     if size > LARGEST_HEAD:
         raise DeviceError(f"heads of {size} elements are too wide", where="webgpu", remedy="Run it on another device.")
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    """A matrix for each batch and head of a tensor: strides in elements.
+
+    `link`: to the matrix of the next query head that shares the key–value head; `first`: the first batch that is there.
+    """
+
+    tensor: Any
+    row: int
+    column: int
+    outer: int
+    head: int
+    link: int = 0
+    first: int = 0
+
+    @property
+    def transposed(self) -> _Matrices:
+        return _Matrices(self.tensor, self.column, self.row, self.outer, self.head, self.link, self.first)
+
+
+def _heads(e: Encoder, x: Any, kv: int) -> _Matrices:
+    """(T, D) of each head of (B, T, heads, D); for a group's, its first, `link` apart."""
+    _, steps, heads, size = e.shape(x)
+    group = heads // kv
+    return _Matrices(x, heads * size, 1, steps * heads * size, group * size, size)
+
+
+def _each(e: Encoder, x: Any) -> _Matrices:
+    return _heads(e, x, e.shape(x)[2])
+
+
+def _multiply(
+    e: Encoder,
+    out: _Matrices,
+    a: _Matrices,
+    b: _Matrices,
+    sizes: tuple[int, int, int],
+    batches: tuple[int, int],
+    heads: int,
+    *,
+    share: int = 1,
+    links: int = 1,
+    factor: float = 1.0,
+    ends: int = 0,
+) -> None:
+    """`out = factor · Σ a b` for (M, N, K) matrices of `heads` heads of the batches from … to."""
+    m, n, k = sizes
+    first, end = batches
+    pairs = (end - first) * heads
+    numbers: dict[str, Any] = {
+        "first": first * heads, "pairs": pairs, "inner": heads, "share": share, "links": links, "factor": factor,
+        "m": m, "n": n, "k": k, "ends": ends,
+        "a_row": a.row, "a_col": a.column, "a_outer": a.outer, "a_head": a.head, "a_link": a.link,
+        "b_row": b.row, "b_col": b.column, "b_outer": b.outer, "b_head": b.head, "b_link": b.link,
+        "out_row": out.row, "out_outer": out.outer, "out_head": out.head,
+        "a_base": -a.first * a.outer, "out_base": -out.first * out.outer,
+    }  # fmt: skip
+    groups = (-(-n // TILE), -(-m // TILE), e.elements(pairs, 1))
+    e.run("attention_product", "tiled", groups, **numbers, a=a.tensor, b=b.tensor, out=out.tensor)
+
+
+@encodes("attend")
+def attend(e: Encoder, d: Dispatch) -> None:
+    a, (y, p) = d.arguments, d.outputs
+    q, k, v, causal = _each(e, a["q"]), _each(e, a["k"]), _each(e, a["v"]), bool(a["causal"])
+    batch, steps, heads, size = e.shape(a["q"])
+    shared = {"share": heads // e.shape(a["k"])[2]}
+    weights = _Matrices(p, steps, 1, heads * steps**2, steps**2)
+    all_of = ((0, batch), heads)
+    _multiply(
+        e, weights, q, k.transposed, (steps, steps, size), *all_of, **shared, factor=size**-0.5, ends=int(causal)
+    )  # fmt: skip
+    rows = batch * heads * steps
+    numbers: dict[str, Any] = {"rows": rows, "width": steps, "steps": steps, "scale": 1.0, "first": 0}
+    e.run("attention_rows", "softmax", e.elements(rows, 1), **numbers, causal=causal, out=p)
+    _multiply(e, _each(e, y), weights, v, (steps, size, steps), *all_of, **shared, ends=2 * causal)
+
+
+@encodes("attend_grad")
+def attend_grad(e: Encoder, d: Dispatch) -> None:
+    a, (gq, gk, gv) = d.arguments, d.outputs
+    batch, steps, heads, size = e.shape(a["q"])
+    kv, square = e.shape(a["k"])[2], steps**2
+    group = heads // kv
+    at_once = min(batch, max(1, SCRATCH // (heads * square)))
+    scores = e.temporary((at_once, heads, steps, steps))
+    for first in range(0, batch, at_once):
+        end = min(first + at_once, batch)
+        gs = _Matrices(scores, steps, 1, heads * square, square, first=first)
+        k, v = _each(e, a["k"]), _each(e, a["v"])
+        _multiply(
+            e, gs, _each(e, a["gy"]), v.transposed, (steps, steps, size), (first, end), heads, share=group
+        )  # fmt: skip
+        rows = (end - first) * heads * steps
+        numbers: dict[str, Any] = {"rows": rows, "width": steps, "steps": steps, "scale": size**-0.5, "causal": 0}
+        numbers["first"] = first * heads * steps
+        e.run(
+            "attention_rows", "backward", e.elements(rows, 1), **numbers, weights=a["probabilities"], out=scores
+        )  # fmt: skip
+        _multiply(e, _each(e, gq), gs, k, (steps, size, steps), (first, end), heads, share=group)
+        for out, weights, other, start in ((gk, scores, a["q"], first), (gv, a["probabilities"], a["gy"], 0)):
+            by_key = _Matrices(weights, 1, steps, heads * square, group * square, square, start)
+            operands = _each(e, out), by_key, _heads(e, other, kv)
+            _multiply(e, *operands, (steps, size, steps), (first, end), kv, links=group)
