@@ -18,6 +18,7 @@ from .host import Host
 from .parts import WebGPUParts
 from .plan import padded
 from .storage import buffer_bytes, rearranged
+from .token_check import TokenCheck
 from .transfer import DTYPES, Readback, place, read
 
 
@@ -99,7 +100,9 @@ class WebGPUDevice:
     # --- programs -----------------------------------------------------------------------------------------------
     def supports(self, program: Program) -> str | None:
         parts = [b for b in program.buffers if b.size < program.buffers[program.root(b.index)].size]
-        return f"buffer {parts[0].index} is part of another" if parts else refusal(program, KERNELS)
+        if parts:
+            return f"buffer {parts[0].index} is part of another"
+        return refusal(program, KERNELS) or TokenCheck(program).refusal
 
     def compile(
         self,

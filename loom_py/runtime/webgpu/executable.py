@@ -17,6 +17,7 @@ from .encode import Encoder
 from .host import Host
 from .plan import Plan, Slice, padded
 from .storage import buffer_bytes
+from .token_check import TokenCheck
 from .transfer import DTYPES, Readback, place, read
 
 
@@ -61,6 +62,8 @@ class WebGPUExecutable:
 
     def _build(self, state: Mapping[str, DeviceTensor], tables: Mapping[str, Array], kept: Iterable[str]) -> None:
         program, host = remove_dead_code(self.program), self._host
+        self._tokens = TokenCheck(program)
+        self._tokens.run_rows(tables)
         bound = bound_state(program, state)
         places = {i: Slice(t.address, padded(buffer_bytes(t.shape, t.dtype))) for i, t in bound.items()}
         storage = {index: tensor.dtype for index, tensor in bound.items()}
@@ -105,7 +108,9 @@ class WebGPUExecutable:
     def submit(self, inputs: Mapping[str, ArrayLike], /, **dynamics: float) -> Readback:
         """One replay whose outputs are fetched later; several may be in flight."""
         require_dynamics(self.program, dynamics)
-        for name, values in input_values(self.program, self._inputs, inputs).items():
+        given = input_values(self.program, self._inputs, inputs)
+        self._tokens.run(given)
+        for name, values in given.items():
             self._host.write(self._inputs[name].address, 0, values)
         self._dynamics |= dynamics
         self._replay(self._dynamics, 1, (), keep=False)

@@ -42,7 +42,7 @@ def norm_grad(e: Encoder, d: Dispatch) -> None:
     parts = max(1, min(rows // ROWS, PARTS))
     for name, result in zip(("weights", "biases"), gweights, strict=False):
         out = result if parts == 1 else e.temporary((parts, width))
-        sources = operands | {"spreads": spreads} if name == "weights" else {"gy": a["gy"]}
+        sources: dict[str, Any] = {"gy": a["gy"]} | ({"x": a["x"], "spreads": spreads} if name == "weights" else {})
         e.run("norm_grad", name, (-(-width // COLUMNS), parts), **numbers, **sources, out=out)
         if parts > 1:
             total(e, out, 0, result)
