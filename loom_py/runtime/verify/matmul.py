@@ -34,6 +34,6 @@ def mix(n: Numbers) -> Cases:
 
 @cases("mix_grad")
 def mix_grad(n: Numbers) -> Cases:
-    for b, parts, f in [(1, 1, 1), (1, 3, 8), (5, 2, 7), (70, 5, 33)]:
+    for b, parts, f in [(1, 1, 1), (1, 3, 8), (5, 2, 7), (70, 5, 33), (3, 2, 500)]:
         operands = {"weights": n.simplex(b, parts), "parts": n.normal(b, parts, f), "g": n.normal(b, f)}
         yield size(b, parts, f), operands

@@ -21,10 +21,25 @@ def matmul(e: Encoder, d: Dispatch) -> None:
 
 @encodes("mix")
 def mix(e: Encoder, d: Dispatch) -> None:
-    parts, n = d.arguments["parts"], e.size(d.outputs[0])
-    numbers: dict[str, Any] = {"n": n, "count": e.shape(parts)[1], "width": e.shape(parts)[2]}
-    operands: dict[str, Any] = {"factors": d.arguments["weights"], "parts": parts, "out": d.outputs[0]}
-    e.run("matmul_mix", "mix", e.elements(n, 64), **numbers, **operands)
+    out, parts = d.outputs[0], d.arguments["parts"]
+    n = e.size(out)
+    numbers = _mixture(e, n, parts)
+    e.run("matmul_mix", "mix", e.elements(n, 64), **numbers, factors=d.arguments["weights"], parts=parts, out=out)
+
+
+@encodes("mix_grad")
+def mix_grad(e: Encoder, d: Dispatch) -> None:
+    weights, parts, g = (d.arguments[name] for name in ("weights", "parts", "g"))
+    gweights, gparts = d.outputs
+    n = e.size(weights)
+    e.run("matmul_mix", "along", e.elements(n, 1), **_mixture(e, n, parts), parts=parts, g=g, out=gweights)
+    n = e.size(parts)
+    e.run("matmul_mix", "spread", e.elements(n, 64), **_mixture(e, n, parts), factors=weights, g=g, out=gparts)
+
+
+def _mixture(e: Encoder, n: int, parts: Any) -> dict[str, Any]:
+    _, count, width = e.shape(parts)
+    return {"n": n, "count": count, "width": width}
 
 
 def product(e: Encoder, out: Any, a: Any, b: Any, bias: Any, transpose_a: bool, transpose_b: bool) -> None:
