@@ -18,9 +18,7 @@ const EPSILON: f32 = 1e-7;
 fn ln(p: f32, q: f32) -> f32 {
     if (p <= 0.5) { return log(max(p, EPSILON)); }
     let rest = max(q, EPSILON);
-    let s = rest / (2.0 - rest);
-    let z = s * s;
-    return -2.0 * s * (1.0 + z * (1.0 / 3.0 + z * (0.2 + z * (1.0 / 7.0 + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z / 13.0))))));
+    return -twice_artanh(rest / (2.0 - rest));
 }
 
 fn value(i: u32) -> f32 {
@@ -56,20 +54,23 @@ fn slope(i: u32) -> f32 {
 }
 
 @compute @workgroup_size(128)
-fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x * p.width;
-    var peak = LOWEST;
-    for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, y[row + i]); }
-    peak = largest(peak, lane);
-    var sum = 0.0;
-    var targets = 0.0;
-    for (var i = lane; i < p.width; i += GROUP) {
-        sum += exp(y[row + i] - peak);
-        targets += t[row + i];
+fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    for (var at = group.x; at < p.n / p.width; at += groups.x) {
+        let row = at * p.width;
+        var peak = LOWEST;
+        for (var i = lane; i < p.width; i += GROUP) { peak = max(peak, y[row + i]); }
+        peak = largest(peak, lane);
+        var sum = 0.0;
+        var targets = 0.0;
+        for (var i = lane; i < p.width; i += GROUP) {
+            sum += exp(y[row + i] - peak);
+            targets += t[row + i];
+        }
+        sum = total(sum, lane);
+        targets = total(targets, lane);
+        if (lane == 0u) { row_sums_out[at] = vec2<f32>(peak + log(sum), targets); }
     }
-    sum = total(sum, lane);
-    targets = total(targets, lane);
-    if (lane == 0u) { row_sums_out[group.x] = vec2<f32>(peak + log(sum), targets); }
 }
 
 @compute @workgroup_size(128)

@@ -27,13 +27,15 @@ fn sigmoid(z: f32) -> f32 {
     return select(e, 1.0, z >= 0.0) / (1.0 + e);
 }
 
-// ln(1 + x) for 0 <= x <= 1: 2 artanh(x / (2 + x))
-fn log1p(x: f32) -> f32 {
-    let s = x / (2.0 + x);
+// 2 artanh(s) = ln((1 + s) / (1 - s)) for |s| <= 1/3
+fn twice_artanh(s: f32) -> f32 {
     let q = s * s;
     let tail = 1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0)));
     return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * tail)));
 }
+
+// ln(1 + x) for 0 <= x <= 1
+fn log1p(x: f32) -> f32 { return twice_artanh(x / (2.0 + x)); }
 
 // e^x - 1 for x <= 0
 fn expm1(x: f32) -> f32 {
