@@ -16,6 +16,7 @@ from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.transforms import differentiate, simplify
 from loom_py.runtime.verify import cases
 from loom_py.runtime.verify.cases import Case
+from loom_py.runtime.verify.softmax import ALPHAS
 
 from .test_transforms import recorded
 
@@ -26,7 +27,10 @@ THROUGH = {"attend": ["out0"], "lstm_sequence": ["out0"], "short_conv": ["out0"]
 """Kernels of several results whose rules go through some of them only."""
 WITHOUT = {("loss", "target")}
 """Operands that a rule gives no gradient by."""
-EDGES = {"ties", "large", *(f"{name}-ends" for name in ("relu", "leaky_relu", "plain_relu", "relu6", "selu"))}
+EDGES = {
+    *("ties", "large", "lowest", *(f"{alpha:g}-{edge}" for alpha in ALPHAS for edge in ("ties", "large", "lowest"))),
+    *(f"{name}-ends" for name in ("relu", "leaky_relu", "plain_relu", "relu6", "selu")),
+}
 """Cases in a corner, where there is no derivative, or with numbers beyond what differences can tell apart."""
 SHIFTED = "temper"
 """Its rule is for what does not depend on a shift of its results."""

@@ -18,7 +18,7 @@ from loom_py.runtime.trace import TracingOps
 from loom_py.runtime.verify import Checked, cases, check_device
 from loom_py.runtime.verify.cases import Case
 from loom_py.runtime.verify.check import LIMIT, error, reference
-from loom_py.runtime.webgpu import WebGPUDevice, shaders
+from loom_py.runtime.webgpu import WebGPUDevice, attention, encode, norm, shaders
 from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 from loom_py.training.device_step import DeviceUpdates
@@ -60,6 +60,24 @@ def test_kernel(device: WebGPUDevice, case: Case) -> None:
         assert np.isfinite(actual[name]).all(), name
         assert error(actual[name], ref) < LIMIT, name
     assert device.host.used() == (0, 0)
+
+
+LOOPS = (
+    *("softmax", "masked_softmax", "temper", "softmax_grad", "sparsemax", "entmax", "entmax_grad", "tree_softmax"),
+    *("tree_softmax_grad", "rms_norm", "rms_norm_grad", "layer_norm", "layer_norm_grad", "attend", "attend_grad"),
+    *("embedding_grad", "mix_grad", "loss", "loss_grad"),
+)
+
+
+@pytest.mark.parametrize("kernel", LOOPS)
+def test_few_workgroups_take_many_rows(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    """As a million rows would need, and sequences one at a time, as long ones would."""
+    monkeypatch.setattr(encode, "MAX_GROUPS", 40 if "norm" in kernel else 6)
+    monkeypatch.setattr(attention, "SCRATCH", 1)
+    monkeypatch.setattr(norm, "PARTS", 2)
+    for case in cases.of(kernel):
+        for name, ref in reference(case).items():
+            assert error(on_device(device, case)[name], ref) < LIMIT, f"{case}: {name}"
 
 
 def test_a_wrong_kernel_is_detected(device: WebGPUDevice, monkeypatch: pytest.MonkeyPatch) -> None:

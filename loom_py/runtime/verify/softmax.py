@@ -14,7 +14,19 @@ from .cases import Numbers, cases, size
 Cases = Iterator[tuple[str, dict[str, Any]]]
 
 SHAPES = [(1, 1), (1, 5), (4, 8), (2, 3, 7), (65, 10), (9, 1003)]
-ALPHAS = (1.0, 1.3, 1.5, 2.0, 3.5)
+ALPHAS = (1.0, 1.01, 1.3, 1.5, 2.0, 3.5)
+
+
+def extremes(n: Numbers) -> Iterator[tuple[str, Any]]:
+    """Rows longer than a workgroup with entries of −∞, among the largest numbers, and all of them alike."""
+    x = n.normal(3, 400, scale=2)
+    x[:, ::3] = -np.inf
+    yield "infinite", x
+    yield "lowest", np.full((2, 300), np.finfo(np.float32).min, np.float32)
+    large = n.normal(2, 300, scale=3e37)
+    large[:, 7], large[:, 200] = 1.6e38, -1.6e38  # their difference is nearly no float32
+    yield "large", large
+    yield "ties", np.full((2, 300), 3.5, np.float32)
 
 
 @cases("softmax")
@@ -22,6 +34,8 @@ def softmax(n: Numbers) -> Cases:
     for shape in SHAPES:
         yield size(*shape), {"x": n.normal(*shape, scale=3)}
     yield "shifted", {"x": n.normal(3, 6) + np.float32(500)}
+    for label, x in extremes(n):
+        yield label, {"x": x}
 
 
 @cases("temper")
@@ -43,13 +57,22 @@ def masked_softmax(n: Numbers) -> Cases:
         mask = n.flags(shape[-1])
         mask[-1] = True
         yield size(*shape), {"x": n.normal(*shape, scale=3), "mask": mask}
+    for label, x in extremes(n):
+        mask = n.flags(x.shape[-1])
+        mask[7] = True
+        yield label, {"x": x, "mask": mask}
+    one = np.zeros(200, np.bool_)
+    one[150] = True
+    yield "one", {"x": n.normal(3, 200), "mask": one}
 
 
 @cases("sparsemax")
 def sparsemax(n: Numbers) -> Cases:
     for shape in SHAPES:
         yield size(*shape), {"x": n.normal(*shape)}
-    yield "ties", {"x": np.zeros((2, 5), np.float32)}
+    for label, x in extremes(n):
+        yield label, {"x": x}
+    yield "near", {"x": n.normal(3, 1000, scale=1e-3)}  # all of them in the support
 
 
 @cases("entmax")
@@ -57,6 +80,9 @@ def entmax(n: Numbers) -> Cases:
     for alpha in ALPHAS:
         for shape in SHAPES[:5]:
             yield f"{alpha:g}-{size(*shape)}", {"x": n.normal(*shape, scale=2), "alpha": alpha}
+        for label, x in extremes(n):
+            yield f"{alpha:g}-{label}", {"x": x, "alpha": alpha}
+        yield f"{alpha:g}-near", {"x": n.normal(3, 1000, scale=1e-3), "alpha": alpha}
 
 
 @cases("entmax_grad")
@@ -65,11 +91,22 @@ def entmax_grad(n: Numbers) -> Cases:
         for shape in SHAPES[1:5]:
             y = k.entmax(n.normal(*shape), alpha)
             yield f"{alpha:g}-{size(*shape)}", {"y": y, "g": n.normal(*shape), "alpha": alpha}
+        y = k.entmax(n.normal(3, 400), alpha)
+        yield f"{alpha:g}-long", {"y": y, "g": n.normal(3, 400), "alpha": alpha}
+        y = np.array([[1e-6, 0.25, 0, 0.75], [1, 0, 0, 0], [0.5, 0.5, 0, 0]], np.float32)
+        yield f"{alpha:g}-small", {"y": y, "g": n.normal(3, 4), "alpha": alpha}
+
+
+def _two_levels(*sizes: int) -> Any:
+    """Paths to leaves below as many nodes as there are sizes."""
+    leaves = np.arange(sum(sizes))
+    return np.stack([np.repeat(np.arange(len(sizes)), sizes), leaves + len(sizes)], 1)
 
 
 TREES = {
     "one level": Tree(np.zeros(4, np.int64), np.arange(4)[:, None]),
     "2x3": Tree(np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([[0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])),
+    "wide": Tree(np.repeat([0, 1, 2], [2, 200, 150]), _two_levels(200, 150)),
     # classes 0 and 3 compete with a cluster {1, 2} (node 4); paths that are shorter end with N = 5
     "uneven": Tree(np.array([0, 1, 1, 0, 0]), np.array([[0, 5], [4, 1], [4, 2], [3, 5]])),
 }
