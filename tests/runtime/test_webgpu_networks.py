@@ -10,9 +10,7 @@ import pytest
 
 from loom_py import build_network_from_json
 from loom_py.errors import DeviceError, InputError
-from loom_py.runtime.kernel import KERNELS as VOCABULARY
 from loom_py.runtime.webgpu import WebGPUDevice
-from loom_py.runtime.webgpu.encode import KERNELS
 from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 from loom_py.training.losses import Loss
 from loom_py.training.optimisers import SGD, Optimiser
@@ -22,7 +20,6 @@ from loom_py.training.trace import trace_backward, trace_forward, trace_training
 from ..nn.examples import IN_SIZE, TOKENS
 from .test_networks import CONFIGS, ONE_PASS, OPTIMISERS, TEN_STEPS, compare, initial, samples
 
-MISSING = {kernel.family for name, kernel in VOCABULARY.items() if name not in KERNELS}
 PLAN = StepPlan(loss=Loss("mse"), optimiser=SGD())
 SENTENCES = {
     "input_size": IN_SIZE,
@@ -37,16 +34,6 @@ SENTENCES = {
 """Every layer of a small language model."""
 
 
-def runs(kind: str) -> bool:
-    """Whether the GPU has all kernels of this network."""
-    batch = samples(kind, 1, 1)[0]
-    program = trace_training_step(build_network_from_json(CONFIGS[kind], seed=1), PLAN, batch["x"], batch["target"])
-    return set(program.count()) <= set(KERNELS)
-
-
-KINDS = [kind for kind in CONFIGS if runs(kind)]
-
-
 @pytest.fixture(scope="module")
 def device() -> Iterator[WebGPUDevice]:
     instance = WebGPUDevice(WgpuHost())
@@ -54,7 +41,7 @@ def device() -> Iterator[WebGPUDevice]:
     instance.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize("rows", [1, 3])
 def test_forward_and_backward(device: WebGPUDevice, kind: str, rows: int) -> None:
     network = build_network_from_json(CONFIGS[kind], seed=1)
@@ -76,7 +63,7 @@ def ten_steps(device: WebGPUDevice, config: Any, kind: str, optimiser: Optimiser
     assert device.host.used() == (0, 0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CONFIGS)
 def test_ten_steps(device: WebGPUDevice, kind: str) -> None:
     for optimiser in OPTIMISERS[1:3]:
         ten_steps(device, CONFIGS[kind], kind, optimiser)
