@@ -12,6 +12,7 @@ struct P { batch: u32, steps: u32, size: u32, count: u32, at: u32, row: u32, col
 @group(0) @binding(1) var<storage, read> weights: array<f32>;  // element (i, j) of the matrix at i * row + j * column
 
 override KEPT: bool = false;
+override LANES: u32 = 256;  // invocations of a workgroup that takes a sequence, at least as many as units
 const UNITS: u32 = 32u;
 const SLICES: u32 = 8u;
 var<workgroup> pool: array<vec4<f32>, 1024>;  // elements of the state, each for four samples; then the matrix
@@ -43,14 +44,14 @@ fn cells(sample: u32, unit: u32, s: u32, sum: mat4x4<f32>) -> mat4x4<f32> {
     return transpose(next);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn sequence(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) unit: u32,
 ) {
     let all = IN * p.size * OUT * p.size;
-    for (var v = unit; KEPT && 4u * v < all; v += 256u) {
+    for (var v = unit; KEPT && 4u * v < all; v += LANES) {
         var some = vec4<f32>();
         for (var j = 0u; j < 4u && 4u * v + j < all; j++) {
             let at = 4u * v + j;
@@ -59,7 +60,7 @@ fn sequence(
         pool[IN * p.size + v] = some;
     }
     for (var sample = 4u * group.x; sample < p.batch; sample += 4u * groups.x) {
-        for (var i = unit; i < length(0u); i += 256u) { pool[i] = states(sample, i, 0u); }
+        for (var i = unit; i < length(0u); i += LANES) { pool[i] = states(sample, i, 0u); }
         workgroupBarrier();
         for (var s = 0u; s < p.count; s++) {
             var sum = mat4x4<f32>();

@@ -12,7 +12,7 @@ Cases = Iterator[tuple[str, dict[str, Any]]]
 
 SIZES = [
     *((1, 1, 1), (1, 1, 8), (1, 5, 3), (3, 1, 4), (4, 7, 16), (6, 9, 37), (33, 3, 20)),
-    *((64, 9, 33), (1, 600, 5), (5, 4, 64), (2, 3, 256), (1, 3, 257), (6, 2, 260)),
+    *((64, 9, 33), (1, 300, 5), (5, 4, 100), (2, 3, 256), (1, 3, 257), (6, 2, 260)),
 ]
 """Batch, steps, hidden width: on a GPU matrix and state fit a workgroup's memory, the state alone, or neither."""
 

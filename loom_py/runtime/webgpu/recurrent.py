@@ -13,6 +13,8 @@ POOL = 1024
 """Vectors of four floats in a workgroup's memory, 16 KiB."""
 MOST_UNITS = 256
 """Hidden width of the sequences that a workgroup takes through all steps, a unit an invocation."""
+FEW_UNITS = 64
+"""For widths up to this a workgroup has no more invocations: those without a unit would only wait for the others."""
 SAMPLES, UNITS = 4, 32
 """What a workgroup takes of a single step."""
 
@@ -41,7 +43,8 @@ def _steps(
     numbers = {"batch": batch, "steps": steps, "size": size, "count": count, **strides}
     samples = min(-(-batch // SAMPLES), MAX_GROUPS)
     if size <= MOST_UNITS:
-        e.run(shader, "sequence", samples, {"KEPT": int(kept)}, at=0, **numbers, weights=weights, **operands)
+        constants = {"KEPT": int(kept), "LANES": FEW_UNITS if size <= FEW_UNITS else MOST_UNITS}
+        e.run(shader, "sequence", samples, constants, at=0, **numbers, weights=weights, **operands)
         return
     for at in range(count):
         e.run(shader, "single", (-(-size // UNITS), samples), at=at, **numbers, weights=weights, **operands)
