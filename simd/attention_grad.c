@@ -7,12 +7,6 @@ static f32 dot(const f32 *a, const f32 *b, u32 n) {
     return sum4(s);
 }
 
-/* y += factor x */
-static void add_scaled(f32 *y, const f32 *x, f32 factor, u32 n) {
-    v128 by = splat(factor);
-    for (u32 i = 0; i < n; i += 4) store_some(y, i, n, fma4(load_some(x, i, n), by, load_some(y, i, n)));
-}
-
 /* p = softmax of n scores */
 static void probabilities(f32 *p, const f32 *scores, u32 n) {
     v128 top = splat(scores[0]), s = zero4();

@@ -165,3 +165,9 @@ static inline Wide add_product(Wide s, v128 a, v128 b) {
     return (Wide){wasm_f64x2_add(s.low, wasm_f64x2_mul(x.low, y.low)),
                   wasm_f64x2_add(s.high, wasm_f64x2_mul(x.high, y.high))};
 }
+
+/* y += factor x */
+static inline void add_scaled(f32 *y, const f32 *x, f32 factor, u32 n) {
+    v128 by = splat(factor);
+    for (u32 i = 0; i < n; i += 4) store_some(y, i, n, fma4(load_some(x, i, n), by, load_some(y, i, n)));
+}

@@ -12,8 +12,20 @@ class ExpertsOps:
         """
         raise NotImplementedError
 
+    def route_grad(self, logits: Tensor, ids: Tensor, g: Tensor, *, normalised: bool) -> Tensor:
+        """→ glogits from the gradient g (T, K) of the probabilities p of the experts ids (T, K), which `route` has
+        chosen.
+        """
+        raise NotImplementedError
+
     def expert_linear(self, x: Tensor, ids: Tensor, weight: Tensor, experts: int) -> Tensor:
         """`y[t,k] = x[t,k] @ Wᵀ`, W the rows of expert ids[t,k]: x (T, K or 1, I), weight (experts · O, I) → (T, K,
         O).
         """
+        raise NotImplementedError
+
+    def expert_linear_grad(
+        self, x: Tensor, ids: Tensor, weight: Tensor, experts: int, gy: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """→ (gx, gweight): gx[t,k] = gy[t,k] W, added up over k where x has one row a token; gW = Σ gyᵀ x."""
         raise NotImplementedError

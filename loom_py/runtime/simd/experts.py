@@ -7,6 +7,9 @@ from ..program import Dispatch
 from .encode import Encoder, encodes
 from .linear import GROUP, STORAGES, TILE, digits_bytes, digits_wanted, storage
 
+MAX_CHOICES = 65536
+"""Experts of one token whose gradients are kept apart, as the scratch memory of a thread has it."""
+
 
 @encodes("route")
 def route(e: Encoder, d: Dispatch) -> None:
@@ -39,3 +42,25 @@ def expert_linear(e: Encoder, d: Dispatch) -> None:
     e.emit("expert_order", order, e.at(ids), choices, experts)
     e.emit("expert_tiles", tiles, e.at(x), order, experts, share, k, want)
     e.emit("expert_matrix", y, tiles, order, weights, kind, choices, rows, k, experts, want)
+
+
+@encodes("route_grad")
+def route_grad(e: Encoder, d: Dispatch) -> None:
+    logits, ids, g = (d.arguments[name] for name in ("logits", "ids", "g"))
+    sizes = *e.shape(logits), e.shape(ids)[1], int(d.arguments["normalised"])
+    if sizes[2] > MAX_CHOICES:
+        raise DeviceError(f"{sizes[2]} experts of a token are too many", where="simd", remedy="Run it on NumPy.")
+    e.emit("route_grad", e.at(d.outputs[0]), e.at(logits), e.at(ids), e.at(g), *sizes)
+
+
+@encodes("expert_linear_grad")
+def expert_linear_grad(e: Encoder, d: Dispatch) -> None:
+    x, ids, weight, experts, gy = (d.arguments[name] for name in ("x", "ids", "weight", "experts", "gy"))
+    if storage(e, weight) != STORAGES["F32"]:
+        raise DeviceError("experts have gradients in float32 only", where="simd", remedy="Run it on NumPy.")
+    tokens, parts, k = e.shape(x)
+    rows, count = e.shape(weight)[0] // experts, e.shape(ids)[1]
+    gx, gweight = map(e.at, d.outputs)
+    sizes = tokens, parts, count, rows, k, experts
+    e.emit("expert_inputs_grad", gx, e.at(ids), e.at(weight), e.at(gy), *sizes)
+    e.emit("expert_weights_grad", gweight, e.at(x), e.at(ids), e.at(gy), *sizes)
