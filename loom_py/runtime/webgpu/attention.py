@@ -1,4 +1,4 @@
-"""Dispatches of `wgsl/attention.wgsl`, `attention_product.wgsl` and `attention_rows.wgsl`."""
+"""Dispatches of `wgsl/attention.wgsl`, `attention_cached.wgsl`, `attention_product.wgsl` and `attention_rows.wgsl`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WANTED_GROUPS = 128
 PIECE = 64
 """Fewest positions of a piece."""
 SCRATCH = 2**24
-"""About how many gradients of scores `attend_grad` has at once: so many sequences at a time."""
+"""About how many scores gradients of attention have at once: so many sequences or heads at a time."""
 
 
 @encodes("attention")
@@ -159,3 +159,42 @@ def attend_grad(e: Encoder, d: Dispatch) -> None:
             by_key = _Matrices(weights, 1, steps, heads * square, group * square, square, start)
             operands = _each(e, out), by_key, _heads(e, other, kv)
             _multiply(e, *operands, (steps, size, steps), (first, end), kv, links=group)
+
+
+@encodes("attention_grad")
+def attention_grad(e: Encoder, d: Dispatch) -> None:
+    """Some key–value heads at a time, each a batch of the query heads that share it."""
+    a, (gq, gkeys, gvalues) = d.arguments, d.outputs
+    steps, heads, size = e.shape(a["q"])
+    length, kv, _ = e.shape(a["keys"])
+    group, square = heads // kv, steps * length
+    at_once = min(kv, max(1, SCRATCH // (group * square)))
+    shape = (at_once, group, steps, length)
+    weights, scores = e.temporary(shape), e.temporary(shape)
+    cap = a.get("cap", 0.0)
+    slopes = e.temporary(shape if cap else (1,))
+    numbers: dict[str, Any] = {"width": length, "steps": steps, "scale": size**-0.5, "cap": cap}
+    numbers |= {"position": e.slot(a["position"]), "window": a.get("window", 0)}
+
+    def queries(x: Any) -> _Matrices:
+        return _Matrices(x, heads * size, 1, group * size, size, size)
+
+    def cache(x: Any) -> _Matrices:
+        return _Matrices(x, kv * size, 1, size, 0)
+
+    for first in range(0, kv, at_once):
+        some = (first, min(first + at_once, kv))
+        p, gs = (_Matrices(x, length, 1, group * square, square, square, first) for x in (weights, scores))
+        rows = (some[1] - some[0]) * group * steps
+        _multiply(
+            e, p, queries(a["q"]), cache(a["keys"]).transposed, (steps, length, size), some, group, factor=size**-0.5
+        )  # fmt: skip
+        numbers["rows"] = rows
+        e.run("attention_cached", "softmax", e.elements(rows, 1), **numbers, slopes_out=slopes, out=weights)
+        _multiply(e, gs, queries(a["gy"]), cache(a["values"]).transposed, (steps, length, size), some, group)
+        e.run(
+            "attention_cached", "backward", e.elements(rows, 1), **numbers, weights=weights, slopes=slopes, out=scores
+        )  # fmt: skip
+        _multiply(e, queries(gq), gs, cache(a["keys"]), (steps, size, length), some, group)
+        for out, left, other in ((gkeys, gs, a["q"]), (gvalues, p, a["gy"])):
+            _multiply(e, cache(out), left.transposed, queries(other), (length, size, steps), some, 1, links=group)
