@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from loom_py.runtime.binding import refusal
 from loom_py.runtime.replay import replay
 from loom_py.runtime.simd import KERNELS, SimdDevice
 from loom_py.runtime.transforms import differentiate, fuse
+from loom_py.runtime.webgpu import WebGPUDevice
+from loom_py.runtime.webgpu.wgpu_host import WgpuHost
 
 from ..report import row
 from .families import FOLDER, Case
@@ -76,3 +79,22 @@ def test_simd(name: str) -> None:
     executable = device.compile(fuse(reference.program), tensors)
     reference.check(executable.run(reference.inputs), "simd")
     device.close()
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Iterator[WebGPUDevice]:
+    instance = WebGPUDevice(WgpuHost())  # fails, saying what to install, where there is no adapter
+    yield instance
+    instance.close()
+
+
+NUMPY_AND_SIMD = ("mixtral",)
+"""Families with experts, whose gradients the GPU has no kernels for."""
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in NUMPY_AND_SIMD])
+def test_webgpu(gpu: WebGPUDevice, name: str) -> None:
+    reference = Reference(name)
+    tensors = {name: gpu.upload(a) for name, a in reference.weights.items()}
+    executable = gpu.compile(fuse(reference.program), tensors)
+    reference.check(executable.run(reference.inputs), "webgpu")
