@@ -1,6 +1,7 @@
 """LOOM beside its rivals in one browser: `./build_pyodide.sh bench [--only CASE] [--runs N] [--quick]`.
 
-With `--against CHECKOUT` LOOM is measured beside itself, as another commit's checkout built it.
+With `--against CHECKOUT` LOOM is measured beside itself, as another commit's checkout built it; with `--against FILE`
+its lead over the rivals is compared with that of an earlier run.
 
 Every contestant has its own page; within a case they take turns, so that what slows the machine for a while slows all
 of them. Results go to bench/results/rivals.json and into the table of docs/performance.md.
@@ -21,7 +22,7 @@ from typing import Any
 from loom_py.generation.loading import load_tokenizer
 from tools import console, files, paths
 
-from . import browser, cases, contestants, embedding, table, weights
+from . import browser, cases, contestants, embedding, gate, table, weights
 from .browser import Hall, Seat
 from .cases import Case
 from .contestants import FORMATS, Contestant
@@ -178,8 +179,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--formats", help=f"of the language model: {','.join(FORMATS)}; if not given, q4_1,f32, and with --quick q4_1"
     )
     parser.add_argument(
-        "--against", type=Path, metavar="CHECKOUT",
-        help="a built checkout of another commit: its LOOM takes turns with this one's; no rivals, changes no file",
+        "--against", type=Path, metavar="CHECKOUT|FILE",
+        help="a built checkout of another commit: its LOOM takes turns with this one's; no rivals, changes no file. Or "
+        "the JSON of an earlier run: fails if LOOM's lead over the rivals has shrunk",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     options.formats = (options.formats or ("q4_1" if options.quick else "q4_1,f32")).split(",")
@@ -189,6 +191,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options.runs = options.runs if options.runs is not None else QUICK_ROUNDS if options.quick else ROUNDS
     if options.runs < 1:
         parser.error("--runs must be at least 1")
+    options.earlier = None
+    if options.against and not options.against.is_dir():
+        options.earlier, options.against = gate.read(options.against), None
     return options
 
 
@@ -275,6 +280,10 @@ def main() -> None:
         PAGE.write_text(table.replace_section(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
         console.detail(f"written: the table of {PAGE.relative_to(paths.REPOSITORY)}")
     console.detail(f"done in {time.monotonic() - started:.0f} s")
+    if options.earlier:
+        compared = gate.changes(result, options.earlier)
+        print(gate.render(compared))
+        gate.require(compared)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import browser, cases, contestants, embedding, onnx_bert, run, summary, table
+from bench import browser, cases, contestants, embedding, gate, onnx_bert, run, summary, table
 from bench.cases import Case, Row, Work
 from bench.weights import ModelFile
 from tools import console, paths
@@ -71,6 +71,46 @@ def test_another_build_is_compared_seat_by_seat() -> None:
         assert row["contestants"][name]["faster_than"] == {f"before: {name}": 1.2}
     assert "roofline" not in row["contestants"]["before: LOOM simd"]
     assert "times as fast" in table.render(_result() | {"rows": [row]})
+
+
+def _faster(result: dict[str, Any], by: float, contestant: str = "LOOM simd") -> dict[str, Any]:
+    """The result as a machine of half the speed gives it, with one contestant `by` times as fast."""
+    times = {
+        row: {name: [2 * t / (by if name == contestant else 1) for t in values] for name, values in seats.items()}
+        for row, seats in TIMES.items()
+    }
+    return result | {"rows": table.rows(_program(), times, LIMITS, ["q4_1", "f32"], 2)}
+
+
+def test_the_gate_compares_leads_not_milliseconds() -> None:
+    same = gate.changes(_faster(_result(), 1.0), _result())
+    assert [change.by for change in same] == pytest.approx([1.0] * 3)
+    assert [change.figure for change in same] == ["Grid, LOOM simd", "Grid, LOOM simd ×2", "Decode q4_1, LOOM simd"]
+    gate.require(same)
+    slower = gate.changes(_faster(_result(), 0.8), _result())
+    assert {change.figure: change.by for change in slower if change.lost} == {
+        "Grid, LOOM simd": pytest.approx(0.8), "Decode q4_1, LOOM simd": pytest.approx(0.8),
+    }  # fmt: skip
+    assert gate.render(slower).splitlines()[-1] == "  1.00 ×  Grid, LOOM simd ×2"
+    with pytest.raises(console.Failure, match="2 of 3 figures lost more than 15%"):
+        gate.require(slower)
+    gate.require(gate.changes(_faster(_result(), 0.9), _result()))
+
+
+def test_the_gate_refuses_what_cannot_be_compared(tmp_path: Path) -> None:
+    other = _result() | {"limits": {"1": LIMITS["1"] | {"dot relaxed": 20e9}}}
+    with pytest.raises(console.Failure, match=r"with an instruction .* without an instruction"):
+        gate.changes(_result(), other)
+    with pytest.raises(console.Failure, match="no figure"):
+        gate.changes(_result(), _result() | {"rows": []})
+    for text in ("", "{}", "[]", '{"rows": 3, "limits": {"1": {"dot plain": 1}}}'):
+        (tmp_path / "r.json").write_text(text)
+        with pytest.raises(console.Failure, match="holds no result"):
+            run.parse(["--against", str(tmp_path / "r.json")])
+    (tmp_path / "r.json").write_text(json.dumps(_result()))
+    options = run.parse(["--quick", "--against", str(tmp_path / "r.json")])
+    assert (options.against, options.earlier["rounds"]) == (None, 3)
+    assert run.parse(["--against", str(tmp_path)]).against == tmp_path
 
 
 def test_a_checkout_that_was_not_built(tmp_path: Path) -> None:
