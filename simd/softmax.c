@@ -165,7 +165,7 @@ KERNEL(entmax) {
 
 static inline f64 slope(f32 y, f64 exponent) { return exponent == 0 ? y > 0 : power(y, exponent); }
 
-/* gx, y, g, rows, n, α (slot): s (g − Σ s·g / Σ s), s = y^(2−α) where y > 0 */
+/* gx, y, g, rows, n, α (slot): s (g − Σ s·g / Σ s), s = y^(2−α) where y > 0; the g of the largest s is taken from all g first */
 KERNEL(entmax_grad) {
     u32 n = w[4].u;
     f64 exponent = 2 - number(w[5]);
@@ -173,12 +173,16 @@ KERNEL(entmax_grad) {
         for (u32 i = r.start; i < r.end; i++) {
             f32 *gx = floats(w[0]) + (size_t)i * n;
             const f32 *y = floats(w[1]) + (size_t)i * n, *g = floats(w[2]) + (size_t)i * n;
-            f64 total = 0, weighted = 0;
+            f64 total = 0, weighted = 0, largest = -1, zero = 0;
+            for (u32 j = 0; j < n; j++) {
+                f64 s = slope(y[j], exponent);
+                if (s > largest) largest = s, zero = g[j];
+            }
             for (u32 j = 0; j < n; j++) {
                 f64 s = slope(y[j], exponent);
                 total += s;
-                weighted += s * g[j];
+                weighted += s * (g[j] - zero);
             }
-            for (u32 j = 0; j < n; j++) gx[j] = (f32)(slope(y[j], exponent) * (g[j] - weighted / total));
+            for (u32 j = 0; j < n; j++) gx[j] = (f32)(slope(y[j], exponent) * (g[j] - zero - weighted / total));
         }
 }

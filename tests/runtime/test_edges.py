@@ -8,6 +8,7 @@ differences of numbers near 1, and right to 3·10⁻⁷.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -109,3 +110,15 @@ def test_no_activation_hides_what_is_no_number(device: Device | None, name: str)
     z = np.array([[np.nan, 1.0, -np.nan, -1.0]], np.float32)
     (out,) = outputs(device, Case("activate", name, {"name": name, "z": z})).values()
     assert np.isnan(out).tolist() == np.isnan(z).tolist()
+
+
+@pytest.mark.parametrize("smallest", [1e-4, 1e-8, 1e-12])
+def test_no_slope_of_entmax_is_lost_against_the_largest(device: Device | None, smallest: float) -> None:
+    """With α = 4, s = y⁻² are fractions: the gradient of the largest is that of the others, with the opposite sign."""
+    y, g = np.array([[smallest, 0.5, 0.25, 0.0]], np.float32), np.array([[0.7, -1.3, 0.2, 5.0]], np.float32)
+    s = [1 / Fraction(float(v)) ** 2 if v else Fraction(0) for v in y[0]]
+    exact = [Fraction(float(v)) for v in g[0]]
+    mean = sum(a * b for a, b in zip(s, exact, strict=True)) / sum(s)
+    right = np.array([float(a * (b - mean)) for a, b in zip(s, exact, strict=True)])
+    (actual,) = outputs(device, Case("entmax_grad", "", {"y": y, "g": g, "alpha": 4.0})).values()
+    np.testing.assert_allclose(actual[0], right, rtol=1e-5)

@@ -103,11 +103,15 @@ def entmax(x: Array, alpha: float) -> Array:
 
 @kernel(shapes=signature("y * N, g * N", "y", ranges={"alpha": {"minimum": 1}}, cost="128 * N"))
 def entmax_grad(y: Array, g: Array, alpha: float) -> Array:
-    """`s ⊙ (g − Σ s·g / Σ s)` with s = y^(2−α) on the support, 0 off it."""
+    """`s ⊙ (g − Σ s·g / Σ s)` with s = y^(2−α) on the support, 0 off it.
+
+    Adding a number to all of g changes nothing; here the g of the largest s becomes 0, else it is lost against itself.
+    """
     support = y > 0
     wide = np.where(support, y, 1).astype(np.float64)  # for α > 2 small y have large powers
     s = np.where(support, wide ** (2 - alpha), 0)
-    return (s * (g - (s * g).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))).astype(y.dtype)
+    d = g - np.take_along_axis(g, s.argmax(axis=-1, keepdims=True), -1).astype(np.float64)
+    return (s * (d - (s * d).sum(axis=-1, keepdims=True) / s.sum(axis=-1, keepdims=True))).astype(y.dtype)
 
 
 def _node_logits(x: Array, tree: Tree) -> tuple[Array, Array | None]:

@@ -93,8 +93,8 @@ def entmax_grad(n: Numbers) -> Cases:
             yield f"{alpha:g}-{size(*shape)}", {"y": y, "g": n.normal(*shape), "alpha": alpha}
         y = k.entmax(n.normal(3, 400), alpha)
         yield f"{alpha:g}-long", {"y": y, "g": n.normal(3, 400), "alpha": alpha}
-        y = np.array([[1e-6, 0.25, 0, 0.75], [1, 0, 0, 0], [0.5, 0.5, 0, 0]], np.float32)
-        yield f"{alpha:g}-small", {"y": y, "g": n.normal(3, 4), "alpha": alpha}
+        y = np.array([[1e-6, 0.25, 0, 0.75], [1, 0, 0, 0], [0.5, 0.5, 0, 0], [1e-12, 0.5, 0.5, 0]], np.float32)
+        yield f"{alpha:g}-small", {"y": y, "g": n.normal(4, 4), "alpha": alpha}
 
 
 def _two_levels(*sizes: int) -> Any:
