@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from ..formats.checkpoint import Checkpoint, TensorInfo
+from ..formats.checkpoint import ALL, Checkpoint, TensorInfo
 from ..formats.dtypes import STORAGE
 from ..formats.quant import can_widen, readable_types, requantise
 from ..formats.scaled import SCALED
@@ -160,11 +160,7 @@ class CheckpointWeights:
             return StoredWeight(_upload(device, self.numbers(name), len(stored.shape), storage == "F16"))
         if stored.in_file_order:
             return StoredWeight(device.upload_stored(_RowsInFile(self, name, storage), storage, stored.shape))
-        raw = [self.checkpoint.raw_rows(info.name) for info in stored.infos]
-        parts = [part if kind == storage else requantise(part, kind) for part, kind in zip(raw, kinds, strict=True)]
-        rows = _joined(parts)
-        if not finite_rows(rows, storage):
-            raise self._not_finite(name)
+        rows = _joined([self.stored_rows(name, storage, part) for part in range(len(stored.infos))])
         if stored.transposed:
             elements = rows.reshape(*stored.shape[::-1], -1).swapaxes(0, 1)
             rows = np.ascontiguousarray(elements).reshape(len(elements), -1)
@@ -172,14 +168,17 @@ class CheckpointWeights:
             rows = _ordered(stored, rows)
         return StoredWeight(device.upload_stored(rows, storage, stored.shape))
 
-    def stored_rows(self, name: str, storage: str, rows: slice) -> NDArray[np.uint8]:
-        """Some rows of a matrix as a device gets them, in the file's order. Raises `ModelError` for NaN or infinity."""
-        info = self._stored[name].infos[0]
+    def stored_rows(self, name: str, storage: str, part: int = 0, rows: slice = ALL) -> NDArray[np.uint8]:
+        """Rows of one tensor of a matrix as a device gets them, in the file's order.
+
+        Raises `ModelError` for NaN or infinity.
+        """
+        info = self._stored[name].infos[part]
         raw = self.checkpoint.raw_rows(info.name, rows)
-        part = raw if info.dtype == storage else requantise(raw, info.dtype)
-        if not finite_rows(part, storage):
+        stored = raw if info.dtype == storage else requantise(raw, info.dtype)
+        if not finite_rows(stored, storage):
             raise self._not_finite(name)
-        return part
+        return stored
 
     def _not_finite(self, name: str) -> ModelError:
         info = self.infos(name)[0]
@@ -201,7 +200,7 @@ class _RowsInFile:
         return rows, elements // kind.block * kind.size
 
     def __getitem__(self, rows: slice, /) -> NDArray[np.uint8]:
-        return self.weights.stored_rows(self.name, self.storage, rows)
+        return self.weights.stored_rows(self.name, self.storage, rows=rows)
 
 
 def has_weight(checkpoint: Checkpoint, weight: Weight, layout: Layout) -> bool:

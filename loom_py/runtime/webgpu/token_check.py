@@ -21,23 +21,26 @@ class TokenCheck:
     """
 
     def __init__(self, program: Program) -> None:
+        self.refusal: str | None = None
+        self.inputs: dict[str, int] = {}
+        self._program: Program | None = None
+        self._values: Values = {}
         calls = [d for d in program.dispatches if d.kernel == "token_ids"]
+        if not calls:
+            return
         outputs = {f"ids {i}": d.outputs[0] for i, d in enumerate(calls)}
         # Updates of state are kept for their own sake elsewhere; here they matter only to what reads the state.
         lasting = {b.index for b in program.buffers if b.kind != "temporary"}
-        updates = [d for d in program.dispatches if {program.root(index) for index in d.changes} & lasting]
-        others = [d for d in program.dispatches if d not in updates]
+        others = [d for d in program.dispatches if lasting.isdisjoint(program.root(index) for index in d.changes)]
         part = remove_dead_code(replace(program, dispatches=others, outputs=outputs))
         computed = [d.kernel for d in part.dispatches if d.kernel not in (*MOVES, "token_ids")]
         read = {part.root(index) for d in part.dispatches for index in d.reads}
         used = [name for name, index in program.state.items() if part.root(index) in read]
-        self.refusal: str | None = None
         if computed or used:
             source = f"the kernel {computed[0]}" if computed else f"the state {used[0]}"
             self.refusal = f"{source} decides which token ids there are"
         self.inputs = {name: index for name, index in program.inputs.items() if part.root(index) in read}
-        self._program = replace(part, inputs=self.inputs, state={}) if calls else None
-        self._values: Values = {}
+        self._program = replace(part, inputs=self.inputs, state={})
 
     def run_rows(self, tables: Mapping[str, Array]) -> None:
         """As `run`, for every row of tables of inputs."""
