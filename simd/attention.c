@@ -266,15 +266,9 @@ static void columns_of(const f32 *rows, size_t row, u32 count, u32 size, f32 *co
     u32 p = 0;
     for (; p + 4 <= count; p += 4, rows += 4 * row) {
         u32 i = 0;
-        for (; i + 4 <= size; i += 4) {
-            v128 a = load4(rows + i), b = load4(rows + row + i), c = load4(rows + 2 * row + i), d = load4(rows + 3 * row + i);
-            v128 ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
-            store4(columns + i * SPAN + p, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
-            store4(columns + (i + 1) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
-            ab = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cd = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
-            store4(columns + (i + 2) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
-            store4(columns + (i + 3) * SPAN + p, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
-        }
+        for (; i + 4 <= size; i += 4)
+            store_columns(columns + i * SPAN + p, SPAN, load4(rows + i), load4(rows + row + i), load4(rows + 2 * row + i),
+                          load4(rows + 3 * row + i));
         for (; i < size; i++)
             for (u32 j = 0; j < 4; j++) columns[i * SPAN + p + j] = rows[j * row + i];
     }

@@ -1,12 +1,6 @@
 /* Gradients of attention over a cache, row by row: scores and probabilities are computed again. */
 #include "vecmath.h"
 
-static f32 dot(const f32 *a, const f32 *b, u32 n) {
-    v128 s = zero4();
-    for (u32 i = 0; i < n; i += 4) s = fma4(load_some(a, i, n), load_some(b, i, n), s);
-    return sum4(s);
-}
-
 /* p = softmax of n scores */
 static void probabilities(f32 *p, const f32 *scores, u32 n) {
     v128 top = splat(scores[0]), s = zero4();
@@ -46,14 +40,14 @@ KERNEL(attention_grad) {
                     size_t own = ((size_t)token * heads + h * group + g) * size;
                     const f32 *q = floats(w[3]) + own, *gy = floats(w[6]) + own;
                     f32 *gq = floats(w[0]) + own, mean = 0;
-                    for (u32 i = 0; i < n; i++) scores[i] = dot(q, keys + (first + i) * row, size) * scale;
+                    for (u32 i = 0; i < n; i++) scores[i] = inner_product(q, keys + (first + i) * row, size) * scale;
                     if (cap > 0)
                         for (u32 i = 0; i < n; i += 4)
                             store_some(scores, i, n,
                                        mul4(splat(cap), tanh4(div4(load_some(scores, i, n), splat(cap)))));
                     probabilities(p, scores, n);
                     for (u32 i = 0; i < n; i++) {
-                        gs[i] = dot(gy, values + (first + i) * row, size);
+                        gs[i] = inner_product(gy, values + (first + i) * row, size);
                         mean += p[i] * gs[i];
                     }
                     memset(gq, 0, size * sizeof(f32));

@@ -130,16 +130,9 @@ static inline __attribute__((always_inline)) void widen_rows(u32 storage, const 
     for (u32 r = 0; r < GROUP; r++) p[r] = w + (size_t)min_u32(r, count - 1) * k * element_bytes(storage);
     u32 i = from;
     for (; i + 4 <= to; i += 4, panel += 32)
-        for (u32 h = 0; h < 8; h += 4) {
-            v128 a = widen4(storage, p[h], i), b = widen4(storage, p[h + 1], i), c = widen4(storage, p[h + 2], i),
-                 d = widen4(storage, p[h + 3], i);
-            v128 ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
-            store4(panel + h, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
-            store4(panel + h + 8, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
-            ab = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cd = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
-            store4(panel + h + 16, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
-            store4(panel + h + 24, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
-        }
+        for (u32 h = 0; h < 8; h += 4)
+            store_columns(panel + h, GROUP, widen4(storage, p[h], i), widen4(storage, p[h + 1], i), widen4(storage, p[h + 2], i),
+                          widen4(storage, p[h + 3], i));
     for (; i < to; i++, panel += 8)
         for (u32 r = 0; r < GROUP; r++) panel[r] = widen1(storage, p[r], i);
 }

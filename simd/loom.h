@@ -112,6 +112,15 @@ static inline f32 max4(v128 v) {
 }
 static inline v128 load4(const f32 *p) { return wasm_v128_load(p); }
 static inline void store4(f32 *p, v128 v) { wasm_v128_store(p, v); }
+/* Four rows of four as four columns, `stride` floats apart. */
+static inline __attribute__((always_inline)) void store_columns(f32 *to, u32 stride, v128 a, v128 b, v128 c, v128 d) {
+    v128 ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+    store4(to, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+    store4(to + stride, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+    ab = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cd = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+    store4(to + 2 * stride, wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5));
+    store4(to + 3 * stride, wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+}
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int value, size_t n);

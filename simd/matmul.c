@@ -111,15 +111,8 @@ static void pack_a(f32 *to, const f32 *a, u32 ar, u32 ac, u32 rows, u32 k) {
 static void pack_four(f32 *to, const f32 *b, u32 bc, u32 k) {
     const f32 *p = b, *q = p + bc, *r = q + bc, *s = r + bc;
     u32 l = 0;
-    for (; l + 4 <= k; l += 4, to += 4 * PANEL) {
-        v128 c0 = load4(p + l), c1 = load4(q + l), c2 = load4(r + l), c3 = load4(s + l);
-        v128 low = wasm_i32x4_shuffle(c0, c1, 0, 4, 1, 5), high = wasm_i32x4_shuffle(c0, c1, 2, 6, 3, 7);
-        v128 low2 = wasm_i32x4_shuffle(c2, c3, 0, 4, 1, 5), high2 = wasm_i32x4_shuffle(c2, c3, 2, 6, 3, 7);
-        store4(to, wasm_i64x2_shuffle(low, low2, 0, 2));
-        store4(to + PANEL, wasm_i64x2_shuffle(low, low2, 1, 3));
-        store4(to + 2 * PANEL, wasm_i64x2_shuffle(high, high2, 0, 2));
-        store4(to + 3 * PANEL, wasm_i64x2_shuffle(high, high2, 1, 3));
-    }
+    for (; l + 4 <= k; l += 4, to += 4 * PANEL)
+        store_columns(to, PANEL, load4(p + l), load4(q + l), load4(r + l), load4(s + l));
     for (; l < k; l++, to += PANEL) store4(to, wasm_f32x4_make(p[l], q[l], r[l], s[l]));
 }
 

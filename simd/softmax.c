@@ -57,12 +57,6 @@ KERNEL(temper) {
         }
 }
 
-static f32 dot(const f32 *a, const f32 *b, u32 n) {
-    v128 s = zero4();
-    for (u32 i = 0; i < n; i += 4) s = fma4(load_some(a, i, n), load_some(b, i, n), s);
-    return sum4(s);
-}
-
 /* gx, y, g, rows, n, scale (immediate): scale · y · (g − Σ g·y); gx may be g */
 KERNEL(softmax_grad) {
     u32 n = w[4].u;
@@ -70,7 +64,7 @@ KERNEL(softmax_grad) {
         for (u32 i = r.start; i < r.end; i++) {
             f32 *gx = floats(w[0]) + (size_t)i * n;
             const f32 *y = floats(w[1]) + (size_t)i * n, *g = floats(w[2]) + (size_t)i * n;
-            v128 mean = splat(dot(g, y, n)), factor = splat(w[5].f);
+            v128 mean = splat(inner_product(g, y, n)), factor = splat(w[5].f);
             for (u32 j = 0; j < n; j += 4)
                 store_some(gx, j, n, mul4(mul4(load_some(y, j, n), factor), sub4(load_some(g, j, n), mean)));
         }

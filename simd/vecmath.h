@@ -171,3 +171,8 @@ static inline void add_scaled(f32 *y, const f32 *x, f32 factor, u32 n) {
     v128 by = splat(factor);
     for (u32 i = 0; i < n; i += 4) store_some(y, i, n, fma4(load_some(x, i, n), by, load_some(y, i, n)));
 }
+static inline f32 inner_product(const f32 *a, const f32 *b, u32 n) {
+    v128 s = zero4();
+    for (u32 i = 0; i < n; i += 4) s = fma4(load_some(a, i, n), load_some(b, i, n), s);
+    return sum4(s);
+}
