@@ -137,6 +137,7 @@ KERNEL(expert_matrix) {
     u32 want = w[9].u, groups = (m.rows + GROUP - 1) / GROUP, total = m.experts * groups;
     const i32 *places = order + 2 * m.experts + 1;
     size_t size = want ? digits_bytes(want, m.k, TILE) : TILE * m.k * sizeof(f32);
+    u32 chunk = chunk_of(m.k);
     f32 *out = (f32 *)t->scratch;
     u8 *panel = t->scratch + CHUNK * GROUP * sizeof(f32);
     u32 least = 16384 / (m.k * GROUP * (w[5].u / m.experts + 1) / 4 + 1) + 1, grain = total / (t->count * 8);
@@ -145,8 +146,8 @@ KERNEL(expert_matrix) {
             u32 e = i / groups, g = i % groups, at = g * GROUP, n = min_u32(GROUP, m.rows - at), count = (u32)order[e];
             u8 *tiles = bytes(w[1]) + (u32)order[m.experts + e] * size;
             const i32 *choice = places + order[m.experts + e] * TILE;
-            for (u32 first = 0; first < count; first += CHUNK, tiles += CHUNK / TILE * size) {
-                u32 now = min_u32(CHUNK, count - first), rest = now % TILE;
+            for (u32 first = 0; first < count; first += chunk, tiles += chunk / TILE * size) {
+                u32 now = min_u32(chunk, count - first), rest = now % TILE;
                 if (!want) times_floats(&m, e, g, (const f32 *)tiles, now, out, panel);
                 else {
                     const u8 *group = group_of(&m, e, g);

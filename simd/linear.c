@@ -6,41 +6,44 @@
 #include "linear.h"
 #include "norm.h"
 
+#define TOGETHER 4 /* groups whose results are written together */
+_Static_assert(2 * TOGETHER * CHUNK * GROUP * sizeof(f32) + MAX_K / BLOCK * 2 * GROUP * sizeof(f32) + MAX_K * GROUP <=
+                   SCRATCH_BYTES,
+               "results of a pair, and the scales and integers of the widest group, fit the scratch memory");
+
 /* Five words per matrix. */
 typedef struct {
     Word y, weight, storage, rows, bias;
 } Matrix;
 
-/* The biases of `count` rows from `at` on, 0 for the rest of a group and for a matrix without any. */
-static void bias_of(const Matrix *m, u32 at, u32 count, f32 *to) {
-    for (u32 j = 0; j < GROUP; j++) to[j] = m->bias.u && j < count ? floats(m->bias)[at + j] : 0;
+/* The biases of `count` rows from `at` on, 0 for the rest of `n` and for a matrix without any. */
+static inline void bias_of(const Matrix *m, u32 at, u32 count, u32 n, f32 *to) {
+    for (u32 j = 0; j < n; j++) to[j] = m->bias.u && j < count ? floats(m->bias)[at + j] : 0;
 }
 
-/* Rows 8g … of `out` (tokens, 8) go to y (from row of tokens `first` on). */
-static void finish(const Matrix *m, u32 g, u32 first, u32 tokens, const f32 *out, const f32 *second,
-                   const f32 *residual) {
-    u32 rows = m->rows.u, at = g * GROUP, count = min_u32(GROUP, rows - at);
-    f32 bias[2 * GROUP];
-    bias_of(m, at, count, bias);
-    if (second) bias_of(m + 1, at, count, bias + GROUP);
-    v128 a = load4(bias), b = load4(bias + 4), c = load4(bias + GROUP), d = load4(bias + GROUP + 4);
-    for (u32 t = 0; t < tokens; t++, out += GROUP) {
-        size_t to = (size_t)(first + t) * rows + at;
-        v128 low = wasm_f32x4_add(load4(out), a), high = wasm_f32x4_add(load4(out + 4), b);
-        if (second) {
-            low = wasm_f32x4_mul(silu4(low), wasm_f32x4_add(load4(second + t * GROUP), c));
-            high = wasm_f32x4_mul(silu4(high), wasm_f32x4_add(load4(second + t * GROUP + 4), d));
-        }
+/* The results of `groups` groups from g on, (CHUNK, 8) each, go to y (from row of tokens `first` on): all of a token's
+ * together, since lines of memory are written fastest as a whole. */
+static inline __attribute__((always_inline)) void finish(const Matrix *m, u32 g, u32 groups, u32 first, u32 tokens,
+                                                         const f32 *out, const f32 *second, const f32 *residual) {
+    u32 rows = m->rows.u, at = g * GROUP, n = groups * GROUP, count = min_u32(n, rows - at);
+    f32 bias[2][TOGETHER * GROUP];
+    bias_of(m, at, count, n, bias[0]);
+    if (second) bias_of(m + 1, at, count, n, bias[1]);
+    for (u32 t = 0; t < tokens; t++) {
+        size_t to = (size_t)(first + t) * rows + at, from = t * GROUP;
         f32 *y = floats(m->y) + to;
-        if (count == GROUP) {
-            if (residual)
-                low = wasm_f32x4_add(load4(residual + to), low), high = wasm_f32x4_add(load4(residual + to + 4), high);
-            store4(y, low), store4(y + 4, high);
-            continue;
+        for (u32 j = 0; j < n; j += 4) {
+            size_t here = from + j / GROUP * (CHUNK * GROUP) + j % GROUP;
+            v128 v = wasm_f32x4_add(load4(out + here), load4(bias[0] + j));
+            if (second) v = wasm_f32x4_mul(silu4(v), wasm_f32x4_add(load4(second + here), load4(bias[1] + j)));
+            if (j + 4 <= count) {
+                store4(y + j, residual ? wasm_f32x4_add(load4(residual + to + j), v) : v);
+                continue;
+            }
+            f32 last[4];
+            store4(last, v);
+            for (u32 i = j; i < count; i++) y[i] = residual ? residual[to + i] + last[i - j] : last[i - j];
         }
-        f32 v[GROUP];
-        store4(v, low), store4(v + 4, high);
-        for (u32 j = 0; j < count; j++) y[j] = residual ? residual[to + j] + v[j] : v[j];
     }
 }
 
@@ -93,7 +96,7 @@ KERNEL(linear_vector) {
                                         &d, want, k, out[j]);
                 else group_vector_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u, x, k, out[j]);
             }
-            finish(of, i - before, 0, 1, out[0], pair ? out[1] : 0, residual);
+            finish(of, i - before, 1, 0, 1, out[0], pair ? out[1] : 0, residual);
         }
     }
 }
@@ -126,28 +129,30 @@ KERNEL(linear_matrix) {
     const f32 *x = floats(w[1]), *residual = w[5].u ? floats(w[5]) : 0;
     u32 tokens = w[2].u, k = w[3].u, want = w[4].u, pair = w[6].u, count = w[7].u;
     const Matrix *m = (const Matrix *)(w + 8);
-    f32 *out = (f32 *)t->scratch;
-    u8 *panel = t->scratch + 2 * CHUNK * GROUP * sizeof(f32);
-    u32 groups = all_groups(m, count, pair);
+    f32 *out = (f32 *)t->scratch, *second = out + TOGETHER * CHUNK * GROUP;
+    u8 *panel = (u8 *)(second + TOGETHER * CHUNK * GROUP);
+    u32 groups = all_groups(m, count, pair), chunk = chunk_of(k);
     for (Range r = pieces(groups, grain_of(groups, k, tokens, t->count)); take(t, &r);) {
-        for (u32 first = 0; first < tokens; first += CHUNK) {
-            u32 now = min_u32(CHUNK, tokens - first), tiles = (now + TILE - 1) / TILE, before = 0;
+        for (u32 first = 0; first < tokens; first += chunk) {
+            u32 now = min_u32(chunk, tokens - first), tiles = (now + TILE - 1) / TILE, before = 0;
             const Matrix *of = m;
-            for (u32 i = r.start; i < r.end; i++) {
+            for (u32 i = r.start, n; i < r.end; i += n) {
                 while (!pair && i - before >= groups_of(of)) before += groups_of(of), of++;
-                for (u32 j = 0; j <= pair; j++) {
-                    u32 storage = of[j].storage.u;
-                    f32 *to = out + j * CHUNK * GROUP;
-                    if (want && storage >= Q8_0)
-                        group_matrix_digits(
-                            storage, bytes(of[j].weight) + (size_t)(i - before) * (k / BLOCK) * block_bytes(storage),
-                            bytes(w[0]) + (size_t)first / TILE * digits_bytes(want, k, TILE), want, k, tiles, to,
-                            panel);
-                    else
-                        group_matrix_floats(storage, bytes(of[j].weight), i - before, of[j].rows.u,
-                                            x + (size_t)first * k, k, now, to, panel);
-                }
-                finish(of, i - before, first, now, out, pair ? out + CHUNK * GROUP : 0, residual);
+                n = min_u32(TOGETHER, min_u32(r.end, before + groups_of(of)) - i);
+                for (u32 j = 0; j <= pair; j++)
+                    for (u32 g = 0; g < n; g++) {
+                        u32 storage = of[j].storage.u, at = i - before + g;
+                        f32 *to = (j ? second : out) + g * CHUNK * GROUP;
+                        if (want && storage >= Q8_0)
+                            group_matrix_digits(storage,
+                                                bytes(of[j].weight) + (size_t)at * (k / BLOCK) * block_bytes(storage),
+                                                bytes(w[0]) + (size_t)first / TILE * digits_bytes(want, k, TILE), want,
+                                                k, tiles, to, panel);
+                        else
+                            group_matrix_floats(storage, bytes(of[j].weight), at, of[j].rows.u, x + (size_t)first * k,
+                                                k, now, to, panel);
+                    }
+                finish(of, i - before, n, first, now, out, pair ? second : 0, residual);
             }
         }
     }

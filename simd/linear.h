@@ -25,9 +25,12 @@ _Static_assert(STORAGES == 6, "the functions of this family know these storages 
 
 #define GROUP 8   /* rows repacked together */
 #define TILE 4    /* tokens multiplied together */
-#define CHUNK 132 /* tokens whose results are held in scratch memory: whole tiles of four, and of six */
+#define CHUNK 264 /* the most tokens whose results are held in scratch memory */
 #define BLOCK 32
 #define MAX_K 16384
+
+/* Tokens whose inputs stay in the second cache while rows of weights pass by: whole tiles of four, and of six. */
+static inline u32 chunk_of(u32 k) { return k <= 512 ? CHUNK : CHUNK / 2; }
 
 /* Bytes of a block of a group. */
 static inline u32 block_bytes(u32 storage) { return storage == Q4_1 ? 160 : storage == Q4_0 ? 144 : 272; }

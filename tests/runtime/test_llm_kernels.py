@@ -21,7 +21,10 @@ from .devices import DEVICES
 
 STORAGES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 LIMITS: dict[Activations, float] = {"f32": 1e-5, "q16": 2e-4}
-SHAPES = [(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131, 96, 16), (5, 2112, 9)]
+SHAPES = [
+    *[(1, 32, 1), (1, 96, 17), (1, 1088, 40), (2, 64, 8), (7, 576, 33), (131, 96, 16), (5, 2112, 9)],
+    *[(269, 64, 45), (530, 32, 72), (137, 544, 35)],  # beyond a chunk of 264 or 132 tokens, and four groups of rows
+]
 """Tokens, inputs, outputs."""
 
 
@@ -95,11 +98,11 @@ def test_linear(device: SimdDevice, storage: str, mode: Activations) -> None:
 def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations) -> None:
     """As in llama.cpp's mixes of types, matrices of different kinds share an input."""
     rng = np.random.default_rng(3)
-    for tokens in (1, 6):
+    for tokens, rows in (1, 24), (6, 24), (267, 43):
         kinds = dict(zip(("q", "k", "v"), ("Q4_0", "Q8_0", "F16"), strict=True))
-        raws = {name: stored(kind, 24, 64, i) for i, (name, kind) in enumerate(kinds.items())}
-        weights = {name: device.upload_stored(raws[name][0], kind, (24, 64)) for name, kind in kinds.items()}
-        x, residual = (rng.normal(size=(tokens, n)).astype(np.float32) for n in (64, 24))
+        raws = {name: stored(kind, rows, 64, i) for i, (name, kind) in enumerate(kinds.items())}
+        weights = {name: device.upload_stored(raws[name][0], kind, (rows, 64)) for name, kind in kinds.items()}
+        x, residual = (rng.normal(size=(tokens, n)).astype(np.float32) for n in (64, rows))
         gamma = rng.normal(size=64).astype(np.float32)
         wide = [raws[name][1].astype(np.float64) for name in kinds]
 
@@ -109,7 +112,7 @@ def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations)
 
         concrete = NumpyOps()
         ops: Any = TracingOps("three")
-        operands = {n: ops.tensor(np.zeros((24, 64), np.float32), "state", n) for n in kinds}
+        operands = {n: ops.tensor(np.zeros((rows, 64), np.float32), "state", n) for n in kinds}
         operands |= {"x": ops.tensor(x, "input", "x"), "gamma": ops.tensor(gamma, "input", "gamma")}
         ops.output("y", three(ops, operands))
         executable = device.compile(ops.program, weights, activations=mode)
@@ -120,7 +123,7 @@ def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations)
 
         inputs = {"x": x, "gamma": gamma}
         ops = TracingOps("pair")
-        operands = {n: ops.tensor(np.zeros((24, 64), np.float32), "state", n) for n in ("q", "k")}
+        operands = {n: ops.tensor(np.zeros((rows, 64), np.float32), "state", n) for n in ("q", "k")}
         operands |= {n: ops.tensor(a, "input", n) for n, a in inputs.items()}
         ops.output("y", ops.norm_gate_up(operands["x"], operands["gamma"], 1e-5, operands["q"], operands["k"]))
         executable = device.compile(ops.program, weights, activations=mode)
@@ -130,7 +133,7 @@ def test_fused_products_of_mixed_storages(device: SimdDevice, mode: Activations)
 
         inputs = {"x": x, "residual": residual}
         ops = TracingOps("add")
-        operands = {"q": ops.tensor(np.zeros((24, 64), np.float32), "state", "q")}
+        operands = {"q": ops.tensor(np.zeros((rows, 64), np.float32), "state", "q")}
         operands |= {n: ops.tensor(a, "input", n) for n, a in inputs.items()}
         ops.output("y", ops.linear_add(operands["x"], operands["q"], None, operands["residual"]))
         executable = device.compile(ops.program, weights, activations=mode)
