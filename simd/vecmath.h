@@ -60,8 +60,12 @@ static inline v128 expm1_4(v128 x) {
     return fma4(scale, exp_reduced(d.r), sub4(scale, FLOATS(1)));
 }
 
-/* e^x with 0 for what would be subnormal: such numbers are slow, and negligible beside the largest, which is 1. */
-static inline v128 weight4(v128 x) { return wasm_v128_andnot(exp4(x), wasm_f32x4_lt(x, FLOATS(-87))); }
+/* eˣ for x ≤ 0, with 0 for what would be subnormal: such numbers are slow, and negligible beside the largest, which is 1. */
+static inline v128 weight4(v128 x) {
+    Reduced d = reduce(wasm_f32x4_pmax(x, FLOATS(-87)));
+    v128 y = mul4(add4(exp_reduced(d.r), FLOATS(1)), power_of_two(d.bits));
+    return wasm_v128_andnot(y, wasm_f32x4_lt(x, FLOATS(-87)));
+}
 /* x / (1 + e^−x) */
 static inline v128 silu4(v128 x) { return wasm_f32x4_div(x, wasm_f32x4_add(FLOATS(1), exp4(wasm_f32x4_neg(x)))); }
 
