@@ -138,6 +138,8 @@ class EncoderOnDevice:
 
 
 def padded(count: int) -> int:
-    """The size of a program for so many rows: a power of two, or one and a half of it, so that there are few."""
-    size = 1 << (count - 1).bit_length()
-    return max(8, size * 3 // 4 if count <= size * 3 // 4 else size)
+    """The size of a program for so many rows. There are few: powers of two and three quarters of them, and of the
+    larger ones seven eighths and each thirty-second beyond, where packs of many texts end."""
+    size = max(8, 1 << (count - 1).bit_length())
+    parts = (24, 28, 29, 30, 31, 32) if size > 128 else (24, 32)
+    return max(8, next(size * part // 32 for part in parts if 32 * count <= size * part))

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 import loom_py
 from loom_py.errors import FormatError, InputError, ModelError
 from loom_py.generation.embedding import TokenizedText, packs
+from loom_py.generation.encoder_runner import padded
 from loom_py.generation.language_model import LanguageModel
 from loom_py.generation.loading import load_model
 from loom_py.generation.text_encoder import TextEncoder
@@ -212,3 +213,12 @@ def test_packs_are_bounded_and_complete() -> None:
     groups = list(packs(texts))
     assert sorted(text.index for group in groups for text in group) == list(range(99))
     assert all(len(group) == 1 or sum(len(text.ids) for text in group) <= 512 for group in groups)
+
+
+def test_programs_have_few_sizes_and_packs_of_many_texts_few_empty_rows() -> None:
+    sizes = [padded(count) for count in range(1, 513)]
+    assert sizes == sorted(sizes)
+    assert all(size >= count for count, size in enumerate(sizes, 1))
+    assert len(set(sizes)) <= 24
+    assert len({size for size in sizes if size > 256}) <= 6
+    assert max(size / count for count, size in enumerate(sizes, 1) if count > 448) < 1.04
