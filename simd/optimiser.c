@@ -35,9 +35,8 @@ static int all_zero(const Chunk *c) {
     return !wasm_v128_any_true(bits);
 }
 
-/* ‖g‖²: float32 within 64 values, double between them; all double where a square overflows, or may have been lost among
- * the subnormal numbers */
-static f64 square(const Chunk *c) {
+/* ‖g‖²: float32 within 64 values, double between them */
+static f64 square_narrow(const Chunk *c) {
     const f32 *g = c->g;
     u32 n = c->n, i = 0;
     f64 total = 0;
@@ -55,9 +54,16 @@ static f64 square(const Chunk *c) {
         v128 v = load_some(g, i, n);
         rest = fma4(v, v, rest);
     }
-    total += sum4(rest);
-    if (total > 1e-30 && total <= 3.4e38) return total;
-    return total == 0 && all_zero(c) ? 0 : square_wide(c);
+    return total + sum4(rest);
+}
+
+/* Whether no square overflowed, and those that may have been lost among the subnormal numbers do not count. */
+static int good(f64 squares) { return squares > 1e-30 && squares < __builtin_inf(); }
+
+/* ‖g‖² of one chunk, over all float32 values */
+static f64 square(const Chunk *c) {
+    f64 total = square_narrow(c);
+    return good(total) ? total : total == 0 && all_zero(c) ? 0 : square_wide(c);
 }
 
 /* chunks, how many, chunks a piece, squares (double, one a chunk): ‖g‖² of each */
@@ -73,7 +79,11 @@ KERNEL(clip_by_norm) {
     const Chunk *chunks = (const Chunk *)floats(w[0]);
     if (!squares && t->index) return;
     f64 total = 0, limit = number(w[5]);
-    for (u32 i = 0; i < w[1].u; i++) total += squares ? squares[i] : square(chunks + i);
+    for (u32 i = 0; i < w[1].u; i++) total += squares ? squares[i] : square_narrow(chunks + i);
+    if (!squares && !good(total)) {
+        total = 0;
+        for (u32 i = 0; i < w[1].u; i++) total += square(chunks + i);
+    }
     f64 norm = __builtin_sqrt(total);
     if (!t->index) *floats(w[4]) = (f32)norm;
     if (!(norm > limit)) return;
