@@ -4,8 +4,7 @@
  *
  * One token: positions in chunks of fixed size, whose parts are joined afterwards. Keys, then values, are read from end to
  * end, rows of all heads, and prefetched a few rows ahead: memory limits long contexts. Few chunks are shared by heads.
- * Many tokens: query rows in tiles, each over all its positions.
- */
+ * Many tokens: query rows in tiles, each over all its positions. */
 #include "vecmath.h"
 
 #define CHUNK 128 /* positions per part, one token; mirrored in loom_py/runtime/simd/attention.py */
